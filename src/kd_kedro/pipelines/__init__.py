@@ -1,0 +1,1 @@
+"""One folder a pipeline: nodes, the pipeline that wires them, its parameters."""
