@@ -1,0 +1,50 @@
+"""The row: its columns at each stage, its identity and the hash of its content."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+RAW = ["line", "source", "question", "answer", "verdict", "correction", "remarks", "defect", "raw"]
+CELLS = ["question", "answer", "verdict", "correction", "remarks"]
+VALIDATED = ["row_id", "line", "source", *CELLS, "mended"]
+STAGE = ["row_id", "line", "source", "format", "mended", "question", "answer"]
+QUARANTINED = ["row_id", "line", "source", *CELLS, "raw", "stage", "reason"]
+SPLIT = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
+
+
+def row_id(line: str, cells: Sequence[str]) -> str:
+    """Return the identity of a record: 12 hex digits of its position and its cells.
+
+    Args:
+        line: The 1-based line (or sheet row) where the record starts, as text.
+        cells: question, answer, verdict, correction, remarks of a readable record; the raw text
+            alone of a defective one.
+    """
+    return _digest([line, *cells], 12)
+
+
+def content_hash(question: str, answer: str) -> str:
+    """Return 16 hex digits of what a row says, to tell whether a stage changed it."""
+    return _digest([question, answer], 16)
+
+
+def normalise(text: str) -> str:
+    """Return text for comparison: case-folded, punctuation at the edges and runs of space gone.
+
+    Signs that carry meaning inside a text (operators, currency, decimal points) stay.
+    """
+    words = (word.strip(".,;:!?\"'()[]“”‘’") for word in text.casefold().split())
+    return re.sub(r"\s+", " ", " ".join(words)).strip()
+
+
+def table(columns: Sequence[str], records: Sequence[Sequence[str]] = ()) -> pd.DataFrame:
+    """Return an all-text table with these columns."""
+    return pd.DataFrame(list(records), columns=list(columns), dtype="str")
+
+
+def _digest(parts: Sequence[str], digits: int) -> str:
+    # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
