@@ -1,0 +1,218 @@
+"""The user's question-answer sheet: CSV or XLSX, read strictly, never written."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from kd_kedro.curation.rows import CELLS, RAW, table
+from kd_kedro.datasets import delimited, spreadsheet
+from kd_kedro.datasets.delimited import Record
+
+REQUIRED = ("question", "answer")
+TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+# The columns of a mended copy of quarantined_rows or same_question_diff_answers.
+MENDED = ["row_id", *RAW]
+
+
+class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
+    """A sheet of questions and answers as a table of text, one row a record.
+
+    All cells are text: no value means "missing", `None`, `NA` and `007` stay what they are. The
+    delimiter of a text file (comma, semicolon, tab) is that of its header line. A record with too
+    many or too few cells comes out with its `defect` and its `raw` text.
+    """
+
+    def __init__(
+        self,
+        filepath: str | None,
+        columns: Mapping[str, str | None] | None = None,
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Describe a sheet.
+
+        Args:
+            filepath: A .csv, .tsv, .txt or .xlsx file. '' or None where `optional`.
+            columns: The sheet's column name for question, answer, verdict, correction, remarks;
+                the last three may be absent or None.
+            optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
+                without a path, an empty table.
+            metadata: For kedro-viz; not used here.
+        """
+        self._filepath = Path(filepath) if filepath else None
+        self._columns = dict(columns or {})
+        self._optional = optional
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Return the sheet's records.
+
+        Returns:
+            Text columns `line, source, question, answer, verdict, correction, remarks, defect,
+            raw`; where `optional`, `row_id` before them. `line` is the 1-based line where the
+            record starts; of a mended row it is the line in the sheet it came from.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file breaks the contract; the sentence names line and column.
+        """
+        if self._optional and self._is_unset():
+            return table(MENDED)
+        path = self._checked_path()
+        header, rows = _split_header(path, _read_records(path))
+        names = self._mended_names() if self._optional else self._mapped_names(path)
+        places = _find_columns(path, header, names)
+        return table(
+            MENDED if self._optional else RAW,
+            [_to_row(path, record, header.cells, places, self._optional) for record in rows],
+        )
+
+    def save(self, data: None) -> NoReturn:
+        """Refuse: the sheet is the user's file.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f"raw_qa is the user's file {self._filepath}: no pipeline writes it")
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows for kedro-viz."""
+        return TablePreview(self.load().head(nrows).to_dict(orient="split"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "filepath": str(self._filepath) if self._filepath else None,
+            "columns": self._columns,
+            "optional": self._optional,
+        }
+
+    def _exists(self) -> bool:
+        return self._is_unset() if self._optional else self._is_file()
+
+    def _is_file(self) -> bool:
+        return self._filepath is not None and self._filepath.is_file()
+
+    def _is_unset(self) -> bool:
+        # Kedro makes the project folder of a relative path '', so that folder means "no path".
+        return self._filepath is None or (self._filepath / "pyproject.toml").is_file()
+
+    def _checked_path(self) -> Path:
+        path = self._filepath
+        if path is None:
+            raise ValueError("qa_csv is empty: set it in globals.yml or by --params qa_csv=PATH")
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a directory: give the path of a .csv or .xlsx file")
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path} does not exist: correct the path (relative ones start at the project)"
+            )
+        if path.suffix.lower() not in (*TEXT_ENDINGS, ".xlsx"):
+            raise ValueError(
+                f"{path} ends in {path.suffix or 'nothing'!r}: save the sheet as .csv or .xlsx"
+            )
+        return path
+
+    def _mapped_names(self, path: Path) -> dict[str, str]:
+        """Return the sheet's column name by canonical name."""
+        if unknown := sorted(set(self._columns) - set(CELLS)):
+            raise ValueError(
+                f"columns in globals.yml: {unknown[0]!r} is none of {', '.join(CELLS)}; "
+                "correct or remove the key"
+            )
+        names = {key: str(name).strip() for key, name in self._columns.items() if name}
+        for key in REQUIRED:
+            if key not in names:
+                raise ValueError(
+                    f"columns in globals.yml has no {key}: say which column of {path} it is"
+                )
+        for key, name in names.items():
+            if list(names.values()).count(name) > 1:
+                raise ValueError(
+                    f"columns in globals.yml gives {name!r} to {key} and to another key: "
+                    "each needs a column of its own"
+                )
+        return names
+
+    @staticmethod
+    def _mended_names() -> dict[str, str]:
+        return {name: name for name in ("row_id", "line", "source", *CELLS)}
+
+
+def _read_records(path: Path) -> Iterator[Record]:
+    if path.suffix.lower() == ".xlsx":
+        return spreadsheet.records(path)
+    text = delimited.read_text(path)
+    return delimited.records(path, text, delimited.find_delimiter(path, text))
+
+
+def _split_header(path: Path, records: Iterator[Record]) -> tuple[Record, list[Record]]:
+    header = next(records, None)
+    if header is None:
+        raise ValueError(f"{path} is empty: give a sheet with a header line and rows")
+    if header.defect:
+        raise ValueError(f"{path}, line {header.line}: the header is broken ({header.defect})")
+    header = header._replace(cells=[cell.strip() for cell in header.cells])
+    for name in header.cells:
+        if name and header.cells.count(name) > 1:
+            raise ValueError(
+                f"{path}, line {header.line}: column {name!r} stands there "
+                f"{header.cells.count(name)} times; rename or remove one"
+            )
+    rows = list(records)
+    if not rows:
+        raise ValueError(f"{path} has a header and no rows: add rows below line {header.line}")
+    return header, rows
+
+
+def _find_columns(path: Path, header: Record, names: Mapping[str, str]) -> dict[str, int]:
+    """Return the place in the header of each canonical column that is there."""
+    places = {key: header.cells.index(name) for key, name in names.items() if name in header.cells}
+    for key, name in names.items():
+        if key in places:
+            continue
+        near = [cell for cell in header.cells if cell.casefold() == name.casefold()]
+        if near:
+            raise ValueError(
+                f"{path}, line {header.line}: there is no column {name!r} ({key}) but {near[0]!r}; "
+                "write it the same in the sheet and in columns of globals.yml"
+            )
+        if key in (*REQUIRED, "row_id"):
+            found = ", ".join(repr(cell) for cell in header.cells if cell)
+            raise ValueError(
+                f"{path}, line {header.line}: there is no column {name!r} ({key}), only {found}; "
+                + (
+                    "mend a copy of quarantined_rows.csv, which has it"
+                    if key in ("row_id", name)
+                    else f"set columns.{key} in globals.yml"
+                )
+            )
+    return places
+
+
+def _to_row(
+    path: Path, record: Record, header: Sequence[str], places: Mapping[str, int], mended: bool
+) -> list[str]:
+    cells, defect = record.cells, record.defect
+    if path.suffix.lower() == ".xlsx":
+        # A spreadsheet stores no empty cells at the end of a row.
+        cells = cells + [""] * (len(header) - len(cells))
+    if not defect and len(cells) != len(header):
+        defect = f"{len(cells)} cells where the header has {len(header)}"
+    values = {
+        key: cells[place] if place < len(cells) and not defect else ""
+        for key, place in places.items()
+    }
+    if mended and defect:
+        raise ValueError(f"{path}, line {record.line}: {defect}; mend this row of the copy too")
+    row = [
+        values.get("line") or str(record.line),
+        values.get("source") or path.name,
+        *(values.get(key, "") for key in CELLS),
+        defect,
+        record.raw if defect else "",
+    ]
+    return [values["row_id"], *row] if mended else row

@@ -1,0 +1,227 @@
+import csv
+import datetime
+import io
+import re
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kedro.io import DatasetError
+
+from kd_kedro.datasets import delimited
+from kd_kedro.datasets.qa_sheet import MENDED, QASheetDataset
+
+COLUMNS = {
+    "question": "Question",
+    "answer": "Answer",
+    "verdict": "Classification",
+    "correction": "Correction_Question",
+    "remarks": "Remarks",
+}
+HEADER = "Question,Answer,Classification,Correction_Question,Remarks\n"
+SHARED = Path(__file__).parents[2] / "../shared/data/accounting_qa/input_qa.csv"
+
+
+def write(folder: Path, content: str | bytes, name: str = "sheet.csv") -> str:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def load(path: str, **options):
+    return QASheetDataset(path, COLUMNS, **options).load()
+
+
+def sentence(path: str, **options) -> str:
+    """Return the innermost message of the failed load."""
+    with pytest.raises(DatasetError) as caught:
+        QASheetDataset(path, options.pop("columns", COLUMNS), **options).load()
+    inner: BaseException = caught.value
+    while isinstance(inner, DatasetError):
+        assert inner.__cause__ is not None
+        inner = inner.__cause__
+    assert isinstance(inner, ValueError | OSError)
+    assert "\n" not in str(inner)
+    return str(inner)
+
+
+def test_all_cells_are_text_and_nothing_is_missing(tmp_path):
+    rows = load(write(tmp_path, HEADER + "None,NA,007,nan,1e5\n7,,,,\n"))
+    cells = rows[["question", "answer", "verdict", "correction", "remarks"]].to_numpy().tolist()
+    assert cells == [["None", "NA", "007", "nan", "1e5"], ["7", "", "", "", ""]]
+    assert rows.notna().to_numpy().all()
+    assert rows["source"].tolist() == ["sheet.csv", "sheet.csv"]
+
+
+def test_lines_are_where_records_start(tmp_path):
+    text = HEADER + 'q1,"one\ntwo\r\nthree",Yes,,\r\n\nq2,a,No,,\n"q\n3",a,,,\nq4,a,,,'
+    rows = load(write(tmp_path, text))
+    assert rows["line"].tolist() == ["2", "6", "7", "9"]
+    assert rows["answer"][0] == "one\ntwo\r\nthree"
+
+
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_delimiter_is_that_of_the_header_outside_quotes(tmp_path, mark, bom):
+    header = mark.join(['"Ques,;\ttion"', "Answer", "Extra"])
+    text = f"{header}\n{mark.join(['a;,b' if mark == chr(9) else 'ab', 'c', 'd'])}\n"
+    columns = {"question": "Ques,;\ttion", "answer": "Answer", "verdict": None}
+    rows = QASheetDataset(write(tmp_path, bom + text.encode()), columns).load()
+    assert rows["answer"].tolist() == ["c"]
+    assert rows["verdict"].tolist() == [""]
+
+
+def test_too_many_or_too_few_cells_are_a_defect_of_their_row_alone(tmp_path):
+    rows = load(write(tmp_path, HEADER + "q,a,b,Yes,,\nq2,a2,Yes,,\nq3,a3\n"))
+    assert rows["defect"].tolist() == [
+        "6 cells where the header has 5",
+        "",
+        "2 cells where the header has 5",
+    ]
+    assert rows["raw"].tolist() == ["q,a,b,Yes,,", "", "q3,a3"]
+    assert rows["question"].tolist() == ["", "q2", ""]
+
+
+def test_a_stray_quote_is_a_defect_of_its_row_alone(tmp_path):
+    rows = load(write(tmp_path, HEADER + '"he said "hi", ok",a,Yes,,\n5" pipe,a,Yes,,\n'))
+    assert rows["defect"][0].startswith("text after the closing quote of cell 1")
+    assert rows["question"].tolist() == ["", '5" pipe']
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "sheet.csv is empty"),
+        (b"\xef\xbb\xbf \n", "sheet.csv is empty"),
+        (HEADER.encode(), "has a header and no rows"),
+        (b"Question,Reply\nq,a\n", r"no column 'Answer' \(answer\), only 'Question', 'Reply'"),
+        (b"question,Answer\nq,a\n", "no column 'Question'.* but 'question'"),
+        (b"Question,Answer,classification\nq,a,b\n", "'Classification'.* but 'classification'"),
+        (b"Question,Answer,Answer\nq,a,a\n", "line 1: column 'Answer' stands there 2 times"),
+        (HEADER.encode() + b"q,a,,,\nq,caf\xe9,,,\n", "line 3: byte 0xe9 at offset 71"),
+        (b"\xef\xbb\xbfQuestion,Answer\nq,\xe9\n", "line 2: byte 0xe9 at offset 21"),
+        ((HEADER + "q,a,,,\n").encode("utf-16"), "UTF-16"),
+        (HEADER.encode() + b'q,"a,Yes,,\nq2,b,Yes,,\n', "line 2: the quote opened here is never"),
+        (
+            HEADER.encode() + b'q,a,,,\nq,"a,Yes,,\nq2,"b, c",Yes,,\n',
+            "line 3: the quote opened here is not closed .* line 4",
+        ),
+        (HEADER.encode() + b"q,a,,,\nq\0,a,,,\n", "line 3: NUL byte"),
+        (
+            HEADER.encode() + b"q,a,,,\nq," + b"x" * 10_000_000 + b",,,\n",
+            "line 3, column 2: .*10.0",
+        ),
+        (b"PK\x03\x04junk", "spreadsheet by content"),
+    ],
+)
+def test_bad_files_end_with_one_sentence(tmp_path, content, expected):
+    message = sentence(write(tmp_path, content))
+    assert re.search(expected, message), message
+    assert str(tmp_path / "sheet.csv") in message
+
+
+def test_bad_paths_end_with_one_sentence(tmp_path):
+    assert "does not exist" in sentence(str(tmp_path / "none.csv"))
+    assert "is a directory" in sentence(str(tmp_path))
+    assert "'.parquet'" in sentence(write(tmp_path, "x", "sheet.parquet"))
+    assert "cannot be read as XLSX" in sentence(write(tmp_path, "x", "sheet.xlsx"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"question": "Question"}, "has no answer"),
+        ({"question": "Q", "answer": "Q"}, "gives 'Q' to question and to another"),
+        ({"question": "Q", "answer": "A", "anwser": "A"}, "'anwser' is none of"),
+    ],
+)
+def test_a_wrong_mapping_ends_with_one_sentence(tmp_path, columns, expected):
+    assert expected in sentence(write(tmp_path, HEADER + "q,a,,,\n"), columns=columns)
+
+
+def test_xlsx_cells_become_the_text_that_was_typed(tmp_path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(list(COLUMNS.values()))
+    sheet.append(["007", 7, 7.0, 2.5, None])
+    sheet.append([])
+    sheet.append([datetime.date(2024, 3, 1), datetime.datetime(2024, 3, 1, 9, 30), True, "", ""])
+    sheet.append(["q", "a", "Yes", "", "", "too much"])
+    sheet.append(["q", "=1+1"])
+    book.save(tmp_path / "sheet.xlsx")
+    rows = load(str(tmp_path / "sheet.xlsx"))
+    cells = rows[["question", "answer", "verdict", "correction", "remarks"]].to_numpy().tolist()
+    assert cells[0] == ["007", "7", "7", "2.5", ""]
+    assert cells[1][:3] == ["2024-03-01", "2024-03-01 09:30:00", "TRUE"]
+    assert rows["line"].tolist() == ["2", "4", "5", "6"]
+    assert rows["defect"][2] == "6 cells where the header has 5"
+    assert rows["defect"][3].startswith("the formula in column 2 has no stored value")
+
+
+@pytest.mark.parametrize("path", ["", None, str(Path(__file__).parents[2])])
+def test_no_mended_copy_is_an_empty_table(path):
+    dataset = QASheetDataset(path, COLUMNS, optional=True)
+    rows = dataset.load()
+    assert list(rows.columns) == MENDED
+    assert rows.empty
+    assert dataset.exists()
+
+
+def test_a_mended_copy_keeps_row_id_and_place(tmp_path):
+    header = "row_id,line,source,question,answer,verdict,correction,remarks,raw,stage,reason\n"
+    path = write(tmp_path, header + "abc,17,sheet.csv,q,a,Yes,,,raw text,validation,why\n")
+    row = load(path, optional=True).iloc[0]
+    assert row[["row_id", "line", "source", "question", "raw"]].tolist() == [
+        "abc",
+        "17",
+        "sheet.csv",
+        "q",
+        "",
+    ]
+
+
+def test_a_mistaken_mended_copy_ends_with_one_sentence(tmp_path):
+    assert "no column 'row_id'" in sentence(write(tmp_path, HEADER + "q,a,,,\n"), optional=True)
+    assert "does not exist" in sentence(str(tmp_path / "none.csv"), optional=True)
+    path = write(tmp_path, "row_id,question,answer\nabc,q\n")
+    assert "line 2: 2 cells where the header has 3" in sentence(path, optional=True)
+
+
+def test_the_users_file_is_never_written(tmp_path):
+    path = write(tmp_path, HEADER + "q,a,,,\n")
+    with pytest.raises(DatasetError, match="user's file"):
+        QASheetDataset(path, COLUMNS).save("anything")
+
+
+def test_preview_shows_first_rows(tmp_path):
+    preview = QASheetDataset(write(tmp_path, HEADER + "q,a,,,\n" * 9), COLUMNS).preview()
+    assert len(preview["data"]) == 5
+    assert QASheetDataset.preview.__annotations__["return"].__name__ == "TablePreview"
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2
+        ),
+        min_size=1,
+    ),
+    st.sampled_from(delimited.DELIMITERS),
+)
+def test_what_the_csv_module_writes_is_read_back(cells, mark):
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=mark, quoting=csv.QUOTE_ALL).writerows(cells)
+    found = list(delimited.records(Path("x.csv"), buffer.getvalue(), mark))
+    assert [record.cells for record in found] == cells
+    assert not any(record.defect for record in found)
+
+
+def test_the_real_sheet_reads_as_the_csv_module_reads_it():
+    if not SHARED.exists():
+        pytest.skip(f"shared data absent: {SHARED}")
+    with SHARED.open(encoding="utf-8", newline="") as file:
+        expected = list(csv.reader(file))[1:]
+    rows = load(str(SHARED))
+    assert rows[list(COLUMNS)].to_numpy().tolist() == expected
