@@ -5,6 +5,9 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
+from kd_kedro.hooks import FreshnessHooks, ParameterHooks, ProgressHooks, TrackingHooks
+
+# No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 PROJECT_PATH = Path(__file__).resolve().parents[2]
@@ -14,6 +17,12 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
+    # An environment lists only the leaves it changes.
+    "merge_strategy": {"parameters": "soft"},
     # mlflow.yml needs an absolute path: a relative sqlite path would follow the working directory.
-    "custom_resolvers": {"project_path": lambda *_: PROJECT_PATH.as_posix()},
+    "custom_resolvers": {"project_path": PROJECT_PATH.as_posix},
 }
+
+# TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks.py.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+HOOKS = (ParameterHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())

@@ -1,0 +1,137 @@
+"""The project's commands: `kedro run` with one-sentence errors, and `kedro trace`."""
+
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as stock_run
+from kedro.framework.project import settings
+from kedro.framework.startup import ProjectMetadata
+from kedro.io import DataCatalog, DatasetError
+from pydantic import ValidationError
+
+LOG_FILE = Path("logs") / "kedro.log"
+
+
+@click.group(name="kd_kedro")
+def cli() -> None:
+    """Commands of kd_kedro."""
+
+
+def _run(**options: Any) -> None:
+    metadata: ProjectMetadata = click.get_current_context().obj
+    log = _set_up_terminal(metadata.project_path)
+    try:
+        stock_run.callback(**options)  # type: ignore[misc]
+        _show_outcome(metadata.project_path, options)
+    except Exception as error:
+        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        click.echo(f"(traceback: {log})", err=True)
+        raise SystemExit(1) from None
+
+
+run = click.command(
+    "run",
+    params=stock_run.params,
+    help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
+)(_run)
+cli.add_command(run)
+
+
+@cli.command()
+@click.argument("row_id")
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.pass_obj
+def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
+    """Print the life of a row: what each stage did to it, and its text where it changed."""
+    from kd_kedro.curation.lineage import trace as trace_row
+    from kd_kedro.terminal import print_trace
+
+    _set_up_terminal(metadata.project_path)
+    try:
+        with _catalog(metadata.project_path, env) as catalog:
+            if not catalog.exists("row_events"):
+                raise ValueError("row_events has not been made yet: run `kedro run` first")
+            print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
+    except Exception as error:
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        raise SystemExit(1) from None
+
+
+def sentence(error: BaseException) -> str:
+    """Return what a user should read of an error: the innermost cause, on one line.
+
+    Kedro wraps what a dataset or a node raised; the wrapped message is the one that names file,
+    row, column or key.
+    """
+    chain = list(_chain(error))
+    inner = chain[-1]
+    if isinstance(inner, OSError) and inner.strerror:
+        file = f" {inner.filename}" if inner.filename else ""
+        text = f"{inner.strerror}:{file}" if file else f"{inner.strerror}"
+        text = f"{text}; nothing of the step that failed was kept, earlier versions are untouched"
+    elif isinstance(inner, ValidationError):
+        first = inner.errors()[0]
+        text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    else:
+        text = str(inner) or type(inner).__name__
+    if type(inner) not in (ValueError, DatasetError) and not isinstance(
+        inner, OSError | ValidationError | click.ClickException
+    ):
+        text = f"{type(inner).__name__}: {text}"
+    return " ".join(text.split())
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        # `raise … from None` cuts the chain on purpose; what a handler met on its way counts
+        # only where it was named as the cause, or where Kedro wraps what it caught.
+        following = error.__cause__
+        if following is None and isinstance(error, DatasetError) and not error.__suppress_context__:
+            following = error.__context__
+        if isinstance(error, ValueError) and not isinstance(error, DatasetError):
+            return
+        error = following
+
+
+def _set_up_terminal(project: Path) -> Path:
+    """Show the project's own lines on the terminal; send everything else to the log file."""
+    log = project / LOG_FILE
+    log.parent.mkdir(exist_ok=True)
+    file = RotatingFileHandler(log, maxBytes=10_000_000, backupCount=3, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.addFilter(lambda record: record.name.startswith("kd_kedro.hooks"))
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
+    for name in list(logging.root.manager.loggerDict):
+        # Libraries that brought handlers of their own would speak past the filter.
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    return log
+
+
+@contextmanager
+def _catalog(project: Path, env: str | None) -> Iterator[DataCatalog]:
+    """Give the project's catalog, read outside a run."""
+    with settings.SESSION_CLASS.create(project_path=project, env=env) as session:
+        yield session.load_context().catalog
+
+
+def _show_outcome(project: Path, options: dict[str, Any]) -> None:
+    """Print the waterfall and, where the run reached it, the verdict and where to look next."""
+    from kd_kedro.terminal import print_outcome
+
+    with _catalog(project, options.get("env")) as catalog:
+        chosen = options["pipelines"] or [options["pipeline"] or "__default__"]
+        print_outcome(catalog, chosen, project)
