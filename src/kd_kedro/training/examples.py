@@ -1,0 +1,132 @@
+"""Question-answer rows as token sequences, and sequences as right-padded batches.
+
+Prompt and answer are tokenised apart and joined, so that the prompt of training is, token for
+token, the prompt of generation, and the first answer token is known without guessing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+TEMPLATE = "Question: {question}\nAnswer:"
+IGNORED = -100  # the label of a position that is no answer, as everywhere in transformers
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row as tokens.
+
+    Attributes:
+        row_id: The identity that teacher targets are joined by.
+        input_ids: Prompt, answer and, unless the answer was cut, the end-of-sequence token.
+        answer_start: Where in `input_ids` the answer begins; at least 1.
+    """
+
+    row_id: str
+    input_ids: tuple[int, ...]
+    answer_start: int
+
+    @property
+    def answer_tokens(self) -> int:
+        """How many tokens the loss is taken over, the end-of-sequence token included."""
+        return len(self.input_ids) - self.answer_start
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded examples.
+
+    Attributes:
+        row_ids: One for each row of the batch.
+        input_ids: (rows, longest) int64, padded on the right. Causal attention never looks to the
+            right, so neither an attention mask nor position ids are needed to be exact.
+        labels: (rows, longest) int64, already shifted: `labels[i, t]` is the answer token that
+            the hidden state at `t` must predict, IGNORED where it predicts no answer token.
+    """
+
+    row_ids: tuple[str, ...]
+    input_ids: torch.Tensor
+    labels: torch.Tensor
+
+
+def encode_prompts(tokenizer: Any, questions: Sequence[str]) -> list[list[int]]:
+    """Return the prompt of each question as token ids, the question's own text kept literal."""
+    if not questions:
+        return []
+    prompts = [TEMPLATE.format(question=question) for question in questions]
+    # split_special_tokens: a question that quotes the end-of-sequence token does not end there.
+    ids = tokenizer(prompts, split_special_tokens=True, return_attention_mask=False)["input_ids"]
+    return [list(row) for row in ids]
+
+
+def encode(
+    tokenizer: Any,
+    row_ids: Sequence[str],
+    questions: Sequence[str],
+    answers: Sequence[str],
+    max_length: int,
+) -> list[Example]:
+    """Tokenise rows for training or scoring.
+
+    Args:
+        tokenizer: A fast tokenizer with an end-of-sequence token.
+        row_ids: Identities of the rows.
+        questions: Their questions.
+        answers: Their answers.
+        max_length: Most tokens of an example. A longer prompt loses its beginning (at most half
+            of the room is given to the prompt then), a longer answer its end; a cut answer has no
+            end-of-sequence token, since it does not end there.
+
+    Returns:
+        One example for each row, in order.
+    """
+    if not questions:
+        return []
+    texts = [f" {answer}" if answer else "" for answer in answers]
+    answer_ids = tokenizer(
+        texts, split_special_tokens=True, add_special_tokens=False, return_attention_mask=False
+    )["input_ids"]
+    prompts = encode_prompts(tokenizer, questions)
+    return [
+        _join(row_id, prompt, [*answer, tokenizer.eos_token_id], max_length)
+        for row_id, prompt, answer in zip(row_ids, prompts, answer_ids, strict=True)
+    ]
+
+
+def collate(examples: Sequence[Example], pad_token_id: int) -> Batch:
+    """Pad examples on the right into one batch.
+
+    Only positions predict answers that lie inside an example: the end-of-sequence token is a
+    label even where it is also the padding token, because labels come from lengths, not from ids.
+    """
+    longest = max(len(example.input_ids) for example in examples)
+    input_ids = torch.full((len(examples), longest), pad_token_id, dtype=torch.long)
+    labels = torch.full_like(input_ids, IGNORED)
+    for row, example in enumerate(examples):
+        ids = torch.tensor(example.input_ids, dtype=torch.long)
+        input_ids[row, : len(ids)] = ids
+        labels[row, example.answer_start - 1 : len(ids) - 1] = ids[example.answer_start :]
+    return Batch(tuple(example.row_id for example in examples), input_ids, labels)
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Yield index lists of at most `batch_size`, rows of like length together, longest first."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def pad_token_id(tokenizer: Any) -> int:
+    """Return the padding token, or the end-of-sequence token where there is none."""
+    chosen = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if chosen is None else chosen)
+
+
+def _join(row_id: str, prompt: list[int], answer: list[int], max_length: int) -> Example:
+    if len(prompt) + len(answer) > max_length:
+        room = max(max_length // 2, max_length - len(answer))
+        prompt = prompt[-room:]
+        answer = answer[: max_length - len(prompt)]
+    return Example(row_id, (*prompt, *answer), len(prompt))
