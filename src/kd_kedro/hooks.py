@@ -209,7 +209,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
         self._tables.add(name)
         folder = version_folder(self._catalog, name, mode)
-        source = str(folder or getattr(self._catalog.get(name), "_filepath", name))
+        raw_file = getattr(self._catalog.get(name), "_filepath", None)
+        source = str(folder or raw_file or "")
         table = from_pandas(data.head(0) if data.empty else data, source=source, name=name)
         tags = [
             InputTag("mlflow.data.context", "input" if mode == "load" else "output"),

@@ -1,0 +1,36 @@
+# make run: the main job on the sample. make test: the tests. Both install what they need first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export DO_NOT_TRACK = 1
+
+.PHONY: run test lint lock docs
+
+run: .venv/installed
+	$(BIN)/kedro run
+
+test: .venv/installed
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/lock.py --check
+	$(BIN)/python tools/parameter_reference.py --check
+
+docs: .venv/installed
+	$(BIN)/python tools/parameter_reference.py
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps -e .
+	touch $@
+
+# Resolve pyproject.toml anew and write what pip chose.
+lock:
+	rm -rf .venv && $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -e ".[dev]"
+	$(BIN)/python tools/lock.py
+	touch .venv/installed
