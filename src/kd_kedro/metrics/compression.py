@@ -1,0 +1,225 @@
+"""What the student costs next to its teacher: size, speed, memory.
+
+Teacher and student answer in turns, so that a busy moment of the machine hits both; one thread,
+warmed up, a fixed number of greedy tokens, so that a model is not faster for saying less.
+"""
+
+import json
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SCHEMA = "kd_kedro.compression/1"
+_COLUMNS = ("parameters", "bytes", "latency_p50_ms", "latency_p95_ms", "tokens_per_second")
+
+
+@dataclass(frozen=True)
+class System:
+    """A causal language model and its tokenizer.
+
+    Args:
+        model: A transformers causal language model.
+        tokenizer: Its tokenizer; called with a text, gives `input_ids`.
+    """
+
+    model: Any
+    tokenizer: Any
+
+
+def compare(
+    teacher: System,
+    student: System,
+    prompts: Sequence[str],
+    *,
+    new_tokens: int,
+    max_seconds: float,
+) -> dict[str, Any]:
+    """Return size, speed and memory of teacher and student and their ratios.
+
+    Args:
+        teacher: The large model.
+        student: The small one.
+        prompts: Texts to answer, one at a time.
+        new_tokens: Greedy tokens per answer, the same for both.
+        max_seconds: Time after which no further prompt is begun; three are timed in any case.
+
+    Returns:
+        JSON-able dict: `teacher` and `student` each with parameters, bytes (of the safetensors
+        file), latency p50 and p95 (ms per answer), tokens_per_second (of the median answer) and
+        peak_memory_bytes; `ratios` teacher ÷ student; and how it was measured.
+    """
+    import torch
+
+    systems = {"teacher": teacher, "student": student}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = _time_in_turns(systems, prompts, new_tokens, max_seconds)
+        memory = {
+            name: _peak_memory(each, prompts[0], new_tokens) for name, each in systems.items()
+        }
+    finally:
+        torch.set_num_threads(threads)
+    measured = {
+        name: _figures(each, seconds[name], memory[name], new_tokens)
+        for name, each in systems.items()
+    }
+    return {
+        "schema": SCHEMA,
+        "device": str(next(iter(teacher.model.parameters())).device),
+        "dtype": {name: str(each.model.dtype) for name, each in systems.items()},
+        "threads": 1,
+        "batch": 1,
+        "new_tokens": new_tokens,
+        "answers_timed": len(seconds["teacher"]),
+        **measured,
+        "ratios": {
+            key: measured["teacher"][key] / measured["student"][key]
+            for key in (*_COLUMNS, "peak_memory_bytes")
+        },
+        "latency_spread": {
+            name: float((np.quantile(each, 0.75) - np.quantile(each, 0.25)) / np.median(each))
+            for name, each in seconds.items()
+        },
+        "how": (
+            "teacher and student in turns, one prompt at a time, after a warm-up; ratios are "
+            "teacher ÷ student; latency_spread is the interquartile range over the median; "
+            "peak memory is weights plus the largest sum of live tensors while answering"
+        ),
+    }
+
+
+def safetensors_bytes(model: Any) -> int:
+    """Return the size in bytes of `model.safetensors` as `save_pretrained` writes it.
+
+    Tied weights are stored once. Computed from shapes: nothing is serialised.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    state = model.state_dict()
+    tied = set(getattr(model, "all_tied_weights_keys", None) or {})
+    kept = {tensor.data_ptr() for name, tensor in state.items() if name not in tied}
+    offset = 0
+    for name, tensor in sorted(state.items()):
+        if name in tied and tensor.data_ptr() in kept:
+            continue
+        size = tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": _DTYPES.get(str(tensor.dtype).removeprefix("torch."), "F32"),
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + size],
+        }
+        offset += size
+    length = len(json.dumps(header, separators=(",", ":")))
+    return 8 + (length + 7) // 8 * 8 + offset
+
+
+_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64", "bool": "BOOL"}
+
+
+def _time_in_turns(
+    systems: Mapping[str, System], prompts: Sequence[str], new_tokens: int, max_seconds: float
+) -> dict[str, list[float]]:
+    for each in systems.values():
+        _answer(each, prompts[0], new_tokens)
+    seconds: dict[str, list[float]] = {name: [] for name in systems}
+    begun = time.perf_counter()
+    for number, prompt in enumerate(prompts):
+        if number >= 3 and time.perf_counter() - begun > max_seconds:
+            break
+        # Who goes first changes, so that neither always finds the other's warm caches.
+        for name in list(systems)[:: 1 if number % 2 else -1]:
+            start = time.perf_counter()
+            _answer(systems[name], prompt, new_tokens)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def _answer(system: System, prompt: str, new_tokens: int) -> None:
+    """Write exactly `new_tokens` greedy tokens after a prompt, with a key-value cache."""
+    import torch
+
+    model = system.model
+    device = next(iter(model.parameters())).device
+    room = getattr(model.config, "max_position_embeddings", 1024) - new_tokens
+    ids = torch.tensor([system.tokenizer(prompt)["input_ids"][:room]], device=device)
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        cache = None
+        for _ in range(new_tokens):
+            output = model(input_ids=ids, past_key_values=cache, use_cache=True)
+            cache = output.past_key_values
+            ids = output.logits[:, -1:].argmax(-1)
+        ids.tolist()  # waits for an accelerator to finish
+    model.train(training)
+
+
+def _peak_memory(system: System, prompt: str, new_tokens: int) -> int:
+    import torch
+
+    if next(iter(system.model.parameters())).is_cuda:
+        torch.cuda.reset_peak_memory_stats()
+        _answer(system, prompt, new_tokens)
+        return int(torch.cuda.max_memory_allocated())
+    weights: dict[int, int] = {
+        tensor.data_ptr(): tensor.nbytes for tensor in system.model.state_dict().values()
+    }
+    with _live_bytes() as live:
+        _answer(system, prompt, new_tokens)
+    return sum(weights.values()) + live["peak"]
+
+
+@contextmanager
+def _live_bytes() -> Iterator[dict[str, int]]:
+    """Count the bytes of tensors made inside the block that are alive at once."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    count = {"now": 0, "peak": 0}
+    known: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def release(size: int) -> None:
+        count["now"] -= size
+
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            given = {
+                id(leaf.untyped_storage())
+                for leaf in tree_leaves((args, kwargs))
+                if isinstance(leaf, torch.Tensor)
+            }
+            result = func(*args, **(kwargs or {}))
+            for leaf in tree_leaves(result):
+                if not isinstance(leaf, torch.Tensor):
+                    continue
+                storage = leaf.untyped_storage()
+                if id(storage) in given or storage in known:
+                    continue
+                known.add(storage)
+                count["now"] += storage.nbytes()
+                count["peak"] = max(count["peak"], count["now"])
+                weakref.finalize(storage, release, storage.nbytes())
+            return result
+
+    with Watch():  # type: ignore[no-untyped-call]
+        yield count
+
+
+def _figures(system: System, seconds: Sequence[float], memory: int, tokens: int) -> dict[str, Any]:
+    parameters = {tensor.data_ptr(): tensor.numel() for tensor in system.model.parameters()}
+    return {
+        "parameters": sum(parameters.values()),
+        "bytes": safetensors_bytes(system.model),
+        "latency_p50_ms": 1000 * float(np.quantile(seconds, 0.5)),
+        "latency_p95_ms": 1000 * float(np.quantile(seconds, 0.95)),
+        "tokens_per_second": tokens / float(np.quantile(seconds, 0.5)),
+        "peak_memory_bytes": memory,
+    }
