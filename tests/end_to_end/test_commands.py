@@ -1,0 +1,95 @@
+"""Commands after a run: partial runs, stale artifacts, old versions, traces, bad input."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.end_to_end.harness import run_commands
+
+Finished = tuple[Path, str]
+TEST = ["--env", "test"]
+FILTER = ["run", *TEST, "--pipelines", "filtering"]
+
+
+@pytest.fixture(scope="module")
+def project(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished project that these tests may change."""
+    target = tmp_path_factory.mktemp("commands") / "project"
+    shutil.copytree(finished[0], target)
+    return target
+
+
+def one(project: Path, *words: str) -> dict[str, Any]:
+    return run_commands(project, [list(words)])[0]
+
+
+def check_sentence(outcome: dict[str, Any], *words: str) -> None:
+    """One sentence on the last lines of stderr, an exit status, and no traceback."""
+    assert outcome["code"] == 1, outcome
+    lines = [line for line in outcome["err"].splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1, outcome["err"]
+    assert "Traceback" not in outcome["err"] + outcome["out"]
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def test_each_pipeline_runs_alone_on_what_the_one_before_left(project: Path) -> None:
+    names = ["preprocessing", "filtering", "augmentation", "distillation", "evaluation"]
+    outcomes = run_commands(project, [["run", "--pipelines", name, *TEST] for name in names])
+    for name, outcome in zip(names, outcomes, strict=True):
+        assert outcome["code"] == 0, (name, outcome["err"][-2000:])
+
+
+def test_stale_artifacts_are_named_and_old_versions_come_back(project: Path) -> None:
+    versions = sorted((project / "data/test_env/03_primary/soap_qa.csv").iterdir())
+    pinned = f"soap_qa:{versions[0].name}"
+    stale, again, fresh = run_commands(
+        project,
+        [
+            [
+                "run",
+                "--pipelines",
+                "filtering",
+                "--params",
+                "preprocessing.cleaning.nosuch=1",
+                *TEST,
+            ],
+            ["run", "--nodes", "remove_duplicates", "--load-versions", pinned, *TEST],
+            ["run", "--pipelines", "filtering", "--params", "qa_csv=data/01_raw/other.csv", *TEST],
+        ],
+    )
+    check_sentence(stale, "unknown parameter preprocessing.cleaning.nosuch")
+    assert again["code"] == 0, again["err"]
+    check_sentence(fresh, "other.csv")
+
+
+def test_another_sheet_makes_what_was_made_stale(project: Path) -> None:
+    sheet = project / "data/01_raw/final_qa.csv"
+    (project / "data/01_raw/longer.csv").write_text(
+        sheet.read_text(encoding="utf-8") + "What is one more?,One more row,Yes,,\n",
+        encoding="utf-8",
+    )
+    outcome = one(
+        project,
+        "run",
+        "--pipelines",
+        "filtering",
+        "--params",
+        "qa_csv=data/01_raw/longer.csv",
+        *TEST,
+    )
+    check_sentence(
+        outcome, "converted_mcq", "stale", "raw_qa", "kedro run --pipelines preprocessing"
+    )
+
+
+def test_trace_prints_a_life(project: Path) -> None:
+    path = sorted(project.glob("data/test_env/05_model_input/augmented_qa.csv/*/*.csv"))[-1]
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    row = rows.loc[rows["version"] == "typo", "row_id"].iloc[0].removesuffix("-typo")
+    life, nothing = run_commands(project, [["trace", row, *TEST], ["trace", "nosuch", *TEST]])
+    for words in ("validation", "augmentation", "created", "Question:"):
+        assert words in life["out"]
+    check_sentence(nothing, "row nosuch is in no event")
