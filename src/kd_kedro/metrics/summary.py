@@ -1,0 +1,134 @@
+"""The few numbers a run ends with on the terminal, as plain rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+TITLES = {
+    "perplexity": "perplexity",
+    "bleu": "BLEU",
+    "exact_match": "exact match",
+    "teacher_agreement": "agreement with teacher",
+}
+_PERCENT = {"exact_match", "teacher_agreement"}
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    """A table to print: title, header, rows of text, and a sentence below."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+def summarise(
+    waterfall: pd.DataFrame | None,
+    verdict: Mapping[str, Any] | None,
+    compression: Mapping[str, Any] | None,
+) -> list[SummaryTable]:
+    """Return the tables a run ends with; what is None (not reached yet) is left out.
+
+    Args:
+        waterfall: `row_waterfall`.
+        verdict: The verdict.
+        compression: Size, speed and memory of teacher and student.
+    """
+    tables = []
+    if waterfall is not None:
+        header = [str(column) for column in waterfall.columns]
+        tables.append(SummaryTable("Rows", header, waterfall.astype(str).to_numpy().tolist()))
+    if verdict is not None:
+        tables.append(_verdict_table(verdict))
+    if compression is not None:
+        tables.append(_compression_table(compression))
+    return tables
+
+
+def verdict_sentence(verdict: Mapping[str, Any]) -> str:
+    """Return the verdict in one sentence."""
+    by_conclusion: dict[str, list[str]] = {}
+    for name, metric in verdict["metrics"].items():
+        by_conclusion.setdefault(metric["conclusion"], []).append(TITLES[name])
+    parts = [
+        f"{conclusion} than its baseline in {_join(by_conclusion[conclusion])}"
+        for conclusion in ("better", "worse")
+        if conclusion in by_conclusion
+    ]
+    if "not shown" in by_conclusion:
+        from_what = "" if parts else " from its baseline"
+        parts.append(f"not shown to differ{from_what} in {_join(by_conclusion['not shown'])}")
+    idle = by_conclusion.get("not applicable", [])
+    if not parts:
+        return f"No metric could be judged: {_join(idle)} are not applicable."
+    if idle:
+        parts.append(f"while {_join(idle)} {'does' if len(idle) == 1 else 'do'} not apply")
+    return f"The distilled student is {', '.join(parts)}."
+
+
+def show(name: str, value: float | None) -> str:
+    """Return a metric's value as people read it."""
+    if value is None:
+        return "–"
+    if name in _PERCENT:
+        return f"{100 * value:.1f} %"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def show_difference(name: str, value: float | None) -> str:
+    """Return student - baseline as people read it: perplexity's as a change in percent."""
+    if value is None:
+        return "–"
+    if name == "perplexity":
+        return f"{100 * (2.718281828459045**value - 1):+.1f} %"
+    return f"{100 * value:+.1f} points" if name in _PERCENT else f"{value:+.2f}"
+
+
+def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
+    rows = []
+    for name, metric in verdict["metrics"].items():
+        systems = [
+            _interval(metric[system], lambda value, name=name: show(name, value))
+            for system in ("teacher", "baseline", "student")
+        ]
+        difference = _interval(
+            metric["difference"], lambda value, name=name: show_difference(name, value)
+        )
+        rows.append([TITLES[name], *systems, difference, metric["conclusion"]])
+    header = ["metric", "teacher", "baseline student", "distilled student", "difference", "verdict"]
+    return SummaryTable("Verdict", header, rows, verdict_sentence(verdict))
+
+
+def _compression_table(compression: Mapping[str, Any]) -> SummaryTable:
+    rows = [
+        [
+            title,
+            f"{compression['teacher'][key]:,.{digits}f}",
+            f"{compression['student'][key]:,.{digits}f}",
+            f"{compression['ratios'][key]:.2f}",
+        ]
+        for key, title, digits in (
+            ("parameters", "parameters", 0),
+            ("bytes", "bytes on disk", 0),
+            ("latency_p50_ms", "latency p50, ms", 1),
+            ("latency_p95_ms", "latency p95, ms", 1),
+            ("tokens_per_second", "tokens/s", 0),
+            ("peak_memory_bytes", "peak memory, bytes", 0),
+        )
+    ]
+    header = ["", "teacher", "student", "teacher ÷ student"]
+    return SummaryTable("Compression", header, rows)
+
+
+def _interval(estimate: Mapping[str, float | None], write: Any) -> str:
+    if estimate["estimate"] is None:
+        return "–"
+    text = write(estimate["estimate"])
+    return f"{text} [{write(estimate['low'])}, {write(estimate['high'])}]"
+
+
+def _join(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
