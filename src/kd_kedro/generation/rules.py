@@ -1,0 +1,74 @@
+"""The text generator that needs no model: rewriting by rules, the same every time."""
+
+import hashlib
+import random
+from collections.abc import Sequence
+
+from kd_kedro.generation import cloze, styles
+from kd_kedro.generation.protocol import Outcome, Request
+from kd_kedro.generation.typos import add_typos
+
+_STYLES: dict[str, styles.Rewrite] = {
+    "formal": styles.formal,
+    "casual": styles.casual,
+    "general": styles.general,
+    "rephrase": styles.general,
+}
+
+
+class RulesGenerator:
+    """Rewrites by grammar rules, frames and a model of typing errors.
+
+    Args:
+        typo_share: Share of the words of a text that get a typing error, 0 to 1.
+    """
+
+    def __init__(self, typo_share: float = 0.25) -> None:
+        if not 0 < typo_share <= 1:
+            raise ValueError(
+                f"typo_share of text_generator is {typo_share}: set a share above 0 and at most 1"
+            )
+        self.typo_share = typo_share
+
+    def generate(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Return one outcome per request, in the same order.
+
+        Raises:
+            ValueError: A request has a task that rules cannot do.
+        """
+        return [self._generate(request) for request in requests]
+
+    def _generate(self, request: Request) -> Outcome:
+        if request.task == "fitb":
+            return _ask(request)
+        rng = random.Random(_seed(request))
+        if request.task == "typo":
+            return _outcome(request, [add_typos(request.text, self.typo_share, rng)], "typo", rng)
+        if request.task in _STYLES:
+            return _outcome(request, _STYLES[request.task](request.text), request.task, rng)
+        raise ValueError(
+            f"the rules generator has no task {request.task}: use one of fitb, typo, "
+            f"{', '.join(_STYLES)}"
+        )
+
+
+def _ask(request: Request) -> Outcome:
+    if cloze.BLANK not in request.text:
+        return Outcome("unchanged", request.text, "no blank in the text")
+    question, how = cloze.ask(request.text)
+    return Outcome("ok", question, how)
+
+
+def _outcome(request: Request, rewrites: list[str], how: str, rng: random.Random) -> Outcome:
+    """Return one of the rewrites, the first ones (the most specific) more often."""
+    fresh = list(dict.fromkeys(text for text in rewrites if text != request.text))
+    if not fresh:
+        return Outcome("unchanged", request.text, f"no {how} rule fits")
+    # A geometric draw: every rewrite occurs, the specific ones most.
+    place = min(int(rng.expovariate(0.5)), len(fresh) - 1)
+    return Outcome("ok", fresh[place], f"rules: {how}")
+
+
+def _seed(request: Request) -> int:
+    key = f"{request.seed}\x1f{request.task}\x1f{request.text}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")

@@ -1,0 +1,273 @@
+"""Rewrites of a question that keep what it asks: other frames, formal and casual tone.
+
+Each style lists its rewrites of a text from the most specific to the plainest; which of them is
+taken is drawn from the seed. No rule touches a noun, a number or a negation.
+"""
+
+import re
+from collections.abc import Callable
+
+from kd_kedro.generation.grammar import lower_first, split_sentences
+
+Rewrite = Callable[[str], list[str]]
+
+_NP = r"(?P<np>[^,;:?()]+)"
+_COMMAND = re.compile(
+    r"(?:please )?(?P<verb>explain|describe|discuss|define|state|list|name|give|provide|identify|"
+    r"outline|calculate|compute|find|determine|differentiate|distinguish|compare|mention|"
+    r"prepare|record|show|pass|write|journalise|journalize|enumerate|elaborate)\b",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|can|could|do|does|did|will|"
+    r"would|should|may|must|has|have|had|(?:in|on|at|by|for|from|to|under|of|with) "
+    r"(?:what|which|whom|whose))\b",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"^(?P<condition>(?:If|When|Given(?: that)?|Suppose|Assuming(?: that)?|According to|As per|"
+    r"Under|In|For|On|At|During|After|Before|While|With|By)\b[^?]+?), "
+    r"(?P<ask>(?:what|which|who|when|where|why|how|is|are|can|does|do|will|would|should)\b[^?]+)\?$",
+    re.IGNORECASE,
+)
+_CONDITION_LAST = re.compile(
+    r"^(?P<ask>(?:What|Which|Who|Where|Why|How)\b[^?,]+?),? "
+    r"(?P<condition>(?:if|when|given that|assuming that|according to|as per)\b[^?]+)\?$"
+)
+_CONTRACTIONS = {
+    "what is": "what's", "who is": "who's", "where is": "where's", "how is": "how's",
+    "it is": "it's", "that is": "that's", "there is": "there's", "is not": "isn't",
+    "are not": "aren't", "was not": "wasn't", "were not": "weren't", "does not": "doesn't",
+    "do not": "don't", "did not": "didn't", "cannot": "can't", "can not": "can't",
+    "could not": "couldn't", "would not": "wouldn't", "should not": "shouldn't",
+    "will not": "won't", "has not": "hasn't", "have not": "haven't", "you are": "you're",
+    "they are": "they're", "we are": "we're", "i am": "I'm",
+}  # fmt: skip
+_EXPANSIONS = {short: long for long, short in _CONTRACTIONS.items() if long != "can not"}
+
+
+def general(text: str) -> list[str]:
+    """Return the same question in other frames."""
+    head, last = _last_sentence(text)
+    found = [_join(head, rewrite) for frame in _FRAMES for rewrite in _apply(frame, last)]
+    found += [_join(head, rewrite) for rewrite in _moved_condition(last)]
+    if _COMMAND.match(last):
+        core = _sentence_core(last)
+        found += [_join(head, f"Can you {core}?"), _join(head, f"Would you {core}?")]
+    elif _ASKS.match(last) or last.endswith("?"):
+        core = _lower(last)
+        found += [_join(head, f"{opening} {core}") for opening in _GENERAL_OPENINGS]
+    return found
+
+
+def formal(text: str) -> list[str]:
+    """Return the question in polite, unabbreviated words."""
+    head, last = _last_sentence(_expand(text))
+    found: list[str] = []
+    if indirect := _indirect(last):
+        found += [f"{opening} {indirect}?" for opening in _FORMAL_INDIRECT]
+    if _COMMAND.match(last):
+        core = _sentence_core(last)
+        found += [f"Could you please {core}?", f"Kindly {core}.", f"You are requested to {core}."]
+    elif _ASKS.match(last) or last.endswith("?"):
+        found += [f"{opening} {_lower(last)}" for opening in _FORMAL_OPENINGS]
+    return [_join(head, rewrite) for rewrite in found]
+
+
+def casual(text: str) -> list[str]:
+    """Return the question as one would ask it in talk."""
+    head, last = _last_sentence(text)
+    short = _contract(last)
+    found: list[str] = []
+    if _COMMAND.match(last):
+        core = _sentence_core(short)
+        found += [f"Hey, can you {core}?", f"Mind if I ask you to {core}?", f"Just {core}, okay?"]
+    elif _ASKS.match(last) or last.endswith("?"):
+        if indirect := _indirect(last):
+            found += [f"{opening} {_contract(indirect)}?" for opening in _CASUAL_INDIRECT]
+        found += [f"{opening} {_lower(short)}" for opening in _CASUAL_OPENINGS]
+    return [_join(_contract(head), rewrite) for rewrite in found]
+
+
+_GENERAL_OPENINGS = ("Please answer this:", "Here is the question:", "Please tell me:")
+_FORMAL_OPENINGS = (
+    "Kindly answer the following question:",
+    "I would like to ask:",
+    "Could you please clarify the following:",
+    "Kindly advise:",
+)
+_FORMAL_INDIRECT = (
+    "Could you please explain",
+    "Could you kindly tell me",
+    "May I know",
+    "May I ask",
+)
+_CASUAL_OPENINGS = ("So,", "Hey,", "Okay,", "Quick question:", "Just wondering,", "By the way,")
+_CASUAL_INDIRECT = ("Any idea", "Do you know", "Can you tell me", "Hey, do you know")
+
+# A pattern of the whole sentence, and what it becomes.
+_FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), rewrites)
+    for pattern, rewrites in (
+        (rf"^what (?:is|are) meant by {_NP}\?$", ("What does the term {np} mean?", "Define {np}.")),
+        (
+            rf"^what does (?:the term )?{_NP} mean\?$",
+            ("What is meant by {np}?", "What is the meaning of {np}?"),
+        ),
+        (
+            r"^what is the (?:main |key |basic )?difference between (?P<a>[^,?]+) and (?P<b>[^,?]+)\?$",
+            ("Differentiate between {a} and {b}.", "Distinguish {a} from {b}."),
+        ),
+        (
+            r"^(?:differentiate|distinguish) between (?P<a>[^,?.]+) and (?P<b>[^,?.]+)[.?]?$",
+            ("What is the difference between {a} and {b}?", "Distinguish {a} from {b}."),
+        ),
+        (
+            rf"^what (?:is|are) the (?P<noun>purpose|objective|meaning|definition|concept|significance|"
+            rf"importance|advantages|disadvantages|benefits|features|characteristics|types|objectives|"
+            rf"limitations|functions|role|effect|impact|formula) of {_NP}\?$",
+            ("State the {noun} of {np}.", "Can you state the {noun} of {np}?"),
+        ),
+        (
+            rf"^(?:define|explain the (?:term|meaning of)) {_NP}\.?$",
+            ("What is meant by {np}?", "What does {np} mean?"),
+        ),
+        (rf"^explain the concept of {_NP}\.?$", ("What is the concept of {np}?",)),
+        (
+            r"^(?:explain|describe) (?P<np>(?:the|a|an|how|why|what|when) [^?]+?)\.?$",
+            ("Can you explain {np}?", "Give an explanation of {np}."),
+        ),
+        (
+            r"^why (?P<rest>(?:is|are|was|were|do|does|did|can|should|must|might|would)\b[^?]+)\?$",
+            ("For what reason {rest}?", "For which reason {rest}?"),
+        ),
+        (
+            r"^how (?P<rest>(?:is|are|was|were|do|does|did|can|should|would|will)\b[^?]+)\?$",
+            ("In what way {rest}?", "In which way {rest}?"),
+        ),
+        (r"^how many (?P<rest>[^?]+)\?$", ("What number of {rest}?",)),
+        (r"^how much (?P<rest>[^?]+)\?$", ("What amount of {rest}?",)),
+        (
+            r"^what happens (?P<rest>(?:when|if|to)\b[^?]+)\?$",
+            ("What takes place {rest}?", "What occurs {rest}?"),
+        ),
+        (
+            r"^what (?P<noun>factor|factors|role|type|types|kind|kinds|condition|conditions|"
+            r"principle|account|accounts|method|methods) (?P<rest>[^?]+)\?$",
+            ("Which {noun} {rest}?",),
+        ),
+        (
+            r"^which (?P<noun>factor|factors|type|types|principle|account|accounts|method|methods) "
+            r"(?P<rest>[^?]+)\?$",
+            ("What {noun} {rest}?",),
+        ),
+        (
+            r"^(?P<verb>calculate|compute|find|determine) (?P<np>(?:the|its|his|her|their) [^?]+?)\.?$",
+            ("What is {np}?", "Work out {np}."),
+        ),
+        (
+            r"^what is (?P<np>the (?:journal entry|entry|value|amount|ratio|total|cost|profit|loss|"
+            r"balance|net \w+|gross \w+|current ratio|quick ratio|debt\S* ratio|\w+ ratio|"
+            r"\w+ turnover|journal entry to record|closing \w+|opening \w+)\b[^?]*)\?$",
+            ("Determine {np}.", "State {np}."),
+        ),
+        (
+            r"^what (?:is|would be) the journal entry (?P<rest>(?:for|to|when|if)\b[^?]+)\?$",
+            ("Give the journal entry {rest}.", "Which journal entry is passed {rest}?"),
+        ),
+        (
+            r"^(?:pass|record|give|prepare|write|show) (?P<np>the (?:necessary )?journal entr(?:y|ies)\b"
+            r"[^?]*?)\.?$",
+            ("What is {np}?",),
+        ),
+    )
+)
+
+
+def _apply(frame: tuple[re.Pattern[str], tuple[str, ...]], text: str) -> list[str]:
+    pattern, rewrites = frame
+    match = pattern.match(text)
+    if not match:
+        return []
+    found = [rewrite.format(**match.groupdict()) for rewrite in rewrites]
+    return [text[0].upper() + text[1:] for text in found]
+
+
+def _moved_condition(text: str) -> list[str]:
+    if match := _CONDITION.match(text):
+        ask, condition = match["ask"], match["condition"]
+        comma = "" if condition.lower().startswith(("if ", "when ", "in ", "under ")) else ","
+        return [f"{ask[0].upper()}{ask[1:]}{comma} {_lower(condition)}?"]
+    if match := _CONDITION_LAST.match(text):
+        condition, ask = match["condition"], match["ask"]
+        return [f"{condition[0].upper()}{condition[1:]}, {_lower(ask)}?"]
+    return []
+
+
+def _indirect(text: str) -> str | None:
+    """Return a direct question as a clause: `What is the X of Y?` to `what the X of Y is`."""
+    match = re.match(r"^(what|who|where|why|how) (is|are|was|were) ([^,;:?]+)\?$", text, re.IGNORECASE)
+    if match:
+        asker, verb, rest = match[1].lower(), match[2].lower(), match[3]
+        words = rest.split()
+        simple = asker in ("what", "who") and _is_noun_phrase(words)
+        return f"{asker} {rest} {verb}" if simple else None
+    match = re.match(r"^what does ((?:an? |the )?[\w' -]{2,40}?) mean\?$", text, re.IGNORECASE)
+    if match:
+        return f"what {match[1]} means"
+    match = re.match(r"^(?:what|which|who) (?!is\b|are\b|was\b|were\b)(\w+)\b[^,;:?]+\?$", text, re.IGNORECASE)
+    if match and match[1].lower() in ("happens", "determines", "constitutes", "makes", "distinguishes"):
+        return _lower(text[:-1])
+    return None
+
+
+def _is_noun_phrase(words: list[str]) -> bool:
+    """Return whether what follows "What is" is a noun phrase short enough to put the verb after."""
+    stops = {"that", "which", "who", "if", "when", "where", "while", "because", "to", "by", "used",
+             "called", "known", "meant", "considered", "not", "if", "under", "being", "done", "it",
+             "than", "regarded", "required", "needed", "included", "recorded", "treated"}  # fmt: skip
+    return 1 <= len(words) <= 9 and not stops & {word.lower() for word in words}
+
+
+def _last_sentence(text: str) -> tuple[str, str]:
+    """Return what comes before the last sentence, space included, and the last sentence."""
+    flat = text.strip()
+    sentences = split_sentences(flat)
+    last = sentences[-1]
+    at = flat.rfind(last)
+    return (flat[:at], last) if at > 0 else ("", flat)
+
+
+def _join(head: str, sentence: str) -> str:
+    return head + sentence
+
+
+def _lower(text: str) -> str:
+    if _ASKS.match(text) or re.match(r"\w+'s\b", text) and _ASKS.match(text.split("'")[0]):
+        return text[0].lower() + text[1:]
+    words = text.split(" ")
+    return " ".join([*lower_first(words[:1]), *words[1:]])
+
+
+def _sentence_core(command: str) -> str:
+    core = command.rstrip(" .?!:")
+    core = re.sub(r"^please ", "", core, flags=re.IGNORECASE)
+    return core[0].lower() + core[1:]
+
+
+def _contract(text: str) -> str:
+    return _swap(text, _CONTRACTIONS)
+
+
+def _expand(text: str) -> str:
+    return _swap(text.replace("’", "'") if re.search(r"\w’\w", text) else text, _EXPANSIONS)
+
+
+def _swap(text: str, table: dict[str, str]) -> str:
+    pattern = re.compile(r"\b(" + "|".join(map(re.escape, table)) + r")\b", re.IGNORECASE)
+
+    def write(match: re.Match[str]) -> str:
+        new = table[match.group().lower()]
+        return new[0].upper() + new[1:] if match.group()[0].isupper() else new
+
+    return pattern.sub(write, text)
