@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.harness import copy_project, run_kedro
 
 

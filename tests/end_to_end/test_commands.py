@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+
 from tests.end_to_end.harness import run_commands
 
 Finished = tuple[Path, str]
