@@ -1,0 +1,276 @@
+"""SOAP, the semantic outlier filter: which rows do not belong to the sheet's domain.
+
+Three modes behind one function. `reviewer` learns from reviewers' verdicts, `cold_start` needs
+none and measures the distance to the domain's centre, `hdbscan` is the earlier system's method,
+kept to compare with. The reviewer model is kernel ridge regression on the embeddings of question
+and answer (a Gaussian process's mean): solved exactly, no iterations, no seed.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+Mode = Literal["auto", "reviewer", "cold_start", "hdbscan"]
+Vectors = npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The knobs of the filter; `pipelines/filtering/params.py` describes each."""
+
+    mode: Mode = "auto"
+    min_reviewed: int = 50
+    block_rows: int = 200
+    folds: int = 5
+    kernel_width: float = 1.0
+    ridge: float = 0.3
+    max_training_rows: int = 8000
+    trim: float = 0.8
+    spread: float = 2.5
+    min_cluster_size: int = 6
+    outlier_threshold: float = 0.3
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Rows a person has judged, in the order of the sheet.
+
+    Attributes:
+        pairs: float32 (m, 2, d), unit embeddings of question and answer.
+        rejected: bool (m,), the verdict.
+    """
+
+    pairs: Vectors
+    rejected: Mask
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the filter thinks of each row; an outlier is one with score > threshold.
+
+    Attributes:
+        mode: The mode that was used.
+        scores: float64 (n,), higher is farther from the domain.
+        threshold: The score above which a row does not belong.
+    """
+
+    mode: str
+    scores: Scores
+    threshold: float
+
+    @property
+    def outlying(self) -> Mask:
+        """bool (n,): rows that do not belong."""
+        return self.scores > self.threshold
+
+
+def judge_relevance(pairs: Vectors, reviewed: Reviewed, settings: Settings) -> Judgement:
+    """Score rows by how far they are from what belongs to the sheet.
+
+    Args:
+        pairs: float32 (n, 2, d), unit embeddings of the question and answer of each row.
+        reviewed: Rows with verdicts. Their own judgement comes from `cross_fit`.
+        settings: Mode and knobs; `auto` is `reviewer` where there are at least `min_reviewed`
+            verdicts of each kind, else `cold_start`.
+
+    Returns:
+        Scores, threshold and the mode used.
+
+    Raises:
+        ValueError: Mode `reviewer` without a verdict of each kind.
+    """
+    mode = choose_mode(reviewed.rejected, settings)
+    if mode == "reviewer":
+        scores = cross_fit(reviewed, settings).scores
+        threshold = best_threshold(scores, reviewed.rejected)
+        return Judgement(mode, _learn(reviewed, settings).score(pairs), threshold)
+    if mode == "cold_start":
+        scores = centre_distance(pairs, settings.trim)
+        return Judgement(mode, scores, robust_threshold(scores, settings.spread))
+    scores = cluster_outlierness(pairs, settings.min_cluster_size)
+    return Judgement(mode, scores, settings.outlier_threshold)
+
+
+def choose_mode(rejected: Mask, settings: Settings) -> str:
+    """Return the mode that `auto` stands for, given the verdicts."""
+    kinds = int(rejected.sum()), int((~rejected).sum())
+    if settings.mode == "auto":
+        return "reviewer" if min(kinds) >= settings.min_reviewed else "cold_start"
+    if settings.mode == "reviewer" and min(kinds) < 2:
+        raise ValueError(
+            f"filtering.soap.mode is reviewer, but the sheet has {kinds[1]} accepted and "
+            f"{kinds[0]} rejected rows: it needs two of each; use auto or cold_start"
+        )
+    return settings.mode
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Judgement of reviewed rows, each by a model that saw neither it nor its block.
+
+    Attributes:
+        scores: float64 (m,).
+        thresholds: float64 (m,), each chosen on the rows its model learned from.
+    """
+
+    scores: Scores
+    thresholds: Scores
+
+
+def cross_fit(reviewed: Reviewed, settings: Settings) -> CrossFit:
+    """Judge reviewed rows by models that did not see them.
+
+    Neighbouring rows of a sheet come from one source, so the folds are made of contiguous blocks.
+    The threshold of a fold is the best one for the other folds, scored by models that saw neither
+    fold: nothing about the fold itself enters it.
+
+    Args:
+        reviewed: m rows in the order of the sheet.
+        settings: Folds, block size and model.
+    """
+    folds = fold_of_blocks(len(reviewed.rejected), settings)
+    scores = np.zeros(len(folds))
+    for fold in tqdm(range(settings.folds), desc="judging rows by models that did not see them"):
+        inside = folds == fold
+        scores[inside] = _learn(_subset(reviewed, ~inside), settings).score(reviewed.pairs[inside])
+    inner = np.zeros((settings.folds, len(folds)))
+    for one, other in tqdm(list(combinations(range(settings.folds), 2)), desc="setting thresholds"):
+        model = _learn(_subset(reviewed, (folds != one) & (folds != other)), settings)
+        for judged, held in ((one, other), (other, one)):
+            inner[held, folds == judged] = model.score(reviewed.pairs[folds == judged])
+    thresholds = np.array(
+        [
+            best_threshold(inner[fold, folds != fold], reviewed.rejected[folds != fold])
+            for fold in range(settings.folds)
+        ]
+    )
+    return CrossFit(scores, thresholds[folds])
+
+
+def fold_of_blocks(rows: int, settings: Settings) -> npt.NDArray[np.int64]:
+    """Return the fold of each row: contiguous blocks in turn, smaller ones in a short sheet."""
+    block = max(1, min(settings.block_rows, rows // (2 * settings.folds)))
+    return (np.arange(rows) // block) % settings.folds
+
+
+def best_threshold(scores: Scores, rejected: Mask) -> float:
+    """Return the threshold with the highest F1 for rejected rows above it.
+
+    It lies midway between two scores; infinity where nothing is rejected.
+    """
+    if not rejected.any():
+        return float("inf")
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(rejected[order])
+    f1 = 2 * found / (np.arange(1, len(scores) + 1) + rejected.sum())
+    # Rows of equal score cannot be told apart: cut only where the score falls.
+    ranked = scores[order]
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1
+    last = int(f1.argmax())
+    below = ranked[last + 1] if last + 1 < len(ranked) else ranked[last] - 1
+    return float((ranked[last] + below) / 2)
+
+
+def centre_distance(pairs: Vectors, trim: float, rounds: int = 5) -> Scores:
+    """Return 1 - cosine to the domain's centre, the mean of the nearest `trim` share of rows.
+
+    Args:
+        pairs: float32 (n, 2, d).
+        trim: Share of rows that make the centre, so that outliers do not pull at it.
+        rounds: How often centre and nearest rows are found anew.
+
+    Returns:
+        float64 (n,).
+    """
+    rows = pairs.reshape(len(pairs), -1) / np.float32(np.sqrt(2))
+    centre = rows.mean(axis=0)
+    for _ in range(rounds):
+        distance = 1 - rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))
+        centre = rows[distance <= np.quantile(distance, trim)].mean(axis=0)
+    return (1 - rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))).astype(np.float64)
+
+
+def robust_threshold(scores: Scores, spread: float) -> float:
+    """Return the mode of the scores plus `spread` times the root mean square of the lower side.
+
+    Only the side towards the centre tells how the domain scatters: outliers lie on the other, so
+    the threshold stays where it is however many there are.
+    """
+    if np.ptp(scores) < 1e-9:
+        return float(scores.max())
+    centre = _mode(scores)
+    below = centre - scores[scores <= centre]
+    return centre + spread * float(np.sqrt(np.mean(below**2)))
+
+
+def cluster_outlierness(pairs: Vectors, min_cluster_size: int) -> Scores:
+    """Return HDBSCAN's outlier score (GLOSH) of each row, as the earlier system used it.
+
+    Campello et al. 2015, "Hierarchical density estimates for data clustering, visualization, and
+    outlier detection". Dense clumps of off-topic rows are clusters to it.
+    """
+    from hdbscan import HDBSCAN
+
+    rows = pairs.reshape(len(pairs), -1).astype(np.float64)
+    if len(rows) <= min_cluster_size:
+        return np.zeros(len(rows))
+    return np.nan_to_num(HDBSCAN(min_cluster_size=min_cluster_size).fit(rows).outlier_scores_)
+
+
+@dataclass(frozen=True)
+class _Model:
+    pairs: Vectors
+    weights: npt.NDArray[np.float32]
+    base: float
+    kernel_width: float
+
+    def score(self, pairs: Vectors) -> Scores:
+        scores = np.empty(len(pairs))
+        for start in range(0, len(pairs), 2000):
+            rows = pairs[start : start + 2000]
+            scores[start : start + 2000] = _kernel(rows, self.pairs, self.kernel_width) @ (
+                self.weights
+            )
+        return scores + self.base
+
+
+def _learn(reviewed: Reviewed, settings: Settings) -> _Model:
+    """Solve (K + ridge · I) w = y - mean(y)."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    step = -(-len(reviewed.rejected) // settings.max_training_rows)
+    pairs = reviewed.pairs[::step]
+    target = reviewed.rejected[::step].astype(np.float32)
+    base = float(target.mean())
+    kernel = _kernel(pairs, pairs, settings.kernel_width)
+    kernel[np.diag_indices_from(kernel)] += np.float32(settings.ridge)
+    factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
+    weights = cho_solve(factor, target - np.float32(base), check_finite=False)
+    return _Model(pairs, weights, base, settings.kernel_width)
+
+
+def _kernel(left: Vectors, right: Vectors, width: float) -> Vectors:
+    """Return the mean of the Gaussian kernels of questions and of answers, (n, m)."""
+    total = np.zeros((len(left), len(right)), dtype=np.float32)
+    for part in range(left.shape[1]):
+        # Unit vectors: |x - y|² = 2 - 2 x·y.
+        similarity = left[:, part] @ right[:, part].T
+        total += np.exp(np.float32(2 * width) * (similarity - 1))
+    return total / np.float32(left.shape[1])
+
+
+def _subset(reviewed: Reviewed, mask: Mask) -> Reviewed:
+    return Reviewed(reviewed.pairs[mask], reviewed.rejected[mask])
+
+
+def _mode(scores: Scores) -> float:
+    from scipy.stats import gaussian_kde
+
+    grid = np.linspace(scores.min(), scores.max(), 400)
+    return float(grid[gaussian_kde(scores, 0.2)(grid).argmax()])
