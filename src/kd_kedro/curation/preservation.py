@@ -31,9 +31,9 @@ _DIRECTIONS = frozenset(
     "before after above below more less most least first last maximum minimum higher lower gross net "
     "opening closing internal external advantage advantages disadvantage disadvantages "
     "lessor lessee creditor creditors debtor debtors payable receivable long short "
-    "all some any both either only and or".split()
+    "all some both either only or".split()
 )
-_NAME = re.compile(r"[A-Z][\w&.-]*[a-z][\w&-]*|[A-Z][A-Z&-]+\b|[A-Z]\b")
+_TOKEN = re.compile(r"[^\W_](?:[\w&.-]*[^\W_])?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)$")
 
 
@@ -64,13 +64,17 @@ def directions(text: str) -> Counter[str]:
 def names(text: str) -> set[str]:
     """Return the named entities of a text: capitalised inside a sentence, and acronyms."""
     found = set()
-    for match in _NAME.finditer(text):
-        word = match.group().rstrip(".-")
+    for match in _TOKEN.finditer(text):
+        word = match.group()
         acronym = len(word) > 1 and word.isupper()
-        inside = not _SENTENCE_START.search(text[: match.start()])
-        if (acronym or inside) and word not in ("I",):
+        inside = word[0].isupper() and not _SENTENCE_START.search(text[: match.start()])
+        if (acronym or inside) and word != "I":
             found.add(word.casefold())
     return found
+
+
+def _tokens(text: str) -> set[str]:
+    return {word.casefold() for word in _TOKEN.findall(text)}
 
 
 def _same(read: Callable[[str], Counter[str]], what: str) -> Callable[[str, str], str]:
@@ -86,10 +90,10 @@ def _same(read: Callable[[str], Counter[str]], what: str) -> Callable[[str, str]
 
 def _keeps_names(source: str, rewrite: str) -> str:
     # A name at the head of a sentence is seen as one only where it moves inside.
-    there = {word.casefold() for word in re.findall(r"[\w&.-]*\w", rewrite)}
+    there = _tokens(rewrite)
     if lost := sorted(name for name in names(source) if name not in there):
         return f"names lost: {', '.join(lost)}"
-    known = {word.casefold() for word in re.findall(r"[\w&.-]*\w", source)}
+    known = _tokens(source)
     if new := sorted(name for name in names(rewrite) if name not in known):
         return f"names added: {', '.join(new)}"
     return ""
@@ -115,3 +119,35 @@ def preservation_defect(source: str, rewrite: str) -> str:
         if reason := gate(source, rewrite):
             return reason
     return ""
+
+
+def misspelling_defect(source: str, misspelt: str, max_share: float) -> str:
+    """Return why a text with typing errors is more than that, '' where it is not.
+
+    Args:
+        source: The text as it was.
+        misspelt: The same words, some with one typing error.
+        max_share: The largest share of the words that may be misspelt, 0 to 1.
+    """
+    before, after = source.split(), misspelt.split()
+    if len(before) != len(after):
+        return "words added or lost"
+    changed = [(was, now) for was, now in zip(before, after, strict=True) if was != now]
+    if len(changed) > max(1, max_share * len(before)):
+        return f"{len(changed)} of {len(before)} words misspelt"
+    for was, now in changed:
+        if any(char.isdigit() for char in was + now) or names(f"- {was}") or names(f"- {now}"):
+            return f"a number or name misspelt: {was}"
+        if any(read(was) or read(now) for read in (numbers, units, negations)):
+            return f"a number, unit or negation misspelt: {was}"
+        if directions(now) or not _one_slip(was, now):
+            return f"another word: {was} became {now}"
+    return ""
+
+
+def _one_slip(was: str, now: str) -> bool:
+    """Return whether one letter was swapped, added, left out or replaced."""
+    start = next((n for n, (a, b) in enumerate(zip(was, now)) if a != b), min(len(was), len(now)))
+    a, b = was[start:], now[start:]
+    swapped = len(a) > 1 and len(b) > 1 and (a[1], a[0], a[2:]) == (b[0], b[1], b[2:])
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped

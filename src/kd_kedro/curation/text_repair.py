@@ -63,6 +63,22 @@ def lost_symbols(before: str, after: str) -> list[str]:
     return sorted(missing.elements())
 
 
+def repair_defect(before: str, after: str) -> str:
+    """Return why a repaired text must not be used, '' where it may.
+
+    Args:
+        before: The text as it came.
+        after: What `repair_text` made of it.
+    """
+    if is_unrepairable(after):
+        return f"U+FFFD stands for a lost character in '{_around(after, REPLACEMENT)}'"
+    if lost := lost_symbols(before, after):
+        return f"repair would lose {' '.join(lost)}"
+    if before.strip() and not after:
+        return "nothing is left after repair"
+    return ""
+
+
 def is_unrepairable(text: str) -> bool:
     """Return whether a character is lost for good: U+FFFD stands where it was."""
     return REPLACEMENT in text
@@ -73,6 +89,11 @@ def looks_broken(text: str) -> bool:
     import ftfy.badness
 
     return bool(ftfy.badness.is_bad(text))
+
+
+def _around(text: str, sign: str) -> str:
+    place = text.index(sign)
+    return re.sub(r"\s+", " ", text[max(0, place - 15) : place + 16])
 
 
 def _symbols(text: str) -> Counter[str]:

@@ -103,7 +103,7 @@ _FORMAL_INDIRECT = (
     "May I ask",
 )
 _CASUAL_OPENINGS = ("So,", "Hey,", "Okay,", "Quick question:", "Just wondering,", "By the way,")
-_CASUAL_INDIRECT = ("Any idea", "Do you know", "Can you tell me", "Hey, do you know")
+_CASUAL_INDIRECT = ("Just tell me", "Do you know", "Can you tell me", "Hey, do you know")
 
 # A pattern of the whole sentence, and what it becomes.
 _FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(

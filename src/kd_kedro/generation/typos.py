@@ -12,8 +12,10 @@ _NEIGHBOURS = {
 }  # fmt: skip
 # A slip in one of these would change what is asked, not how it is spelt.
 _KEPT = frozenset(
-    "not never nor neither none without cannot except debit credit debited credited increase "
-    "decrease increased decreased asset assets".split()
+    "never none neither without cannot except excluding unless hardly false incorrect untrue wrong "
+    "invalid unable fail fails lack lacks nobody nothing nowhere three four five seven eight nine "
+    "eleven twelve twenty thirty forty fifty hundred thousand lakh lakhs crore crores million "
+    "billion half twice double triple".split()
 )
 
 

@@ -1,8 +1,55 @@
-"""The preprocessing pipeline."""
+"""The preprocessing pipeline: validate, review, repair, open the closed formats."""
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
+
+from kd_kedro.pipelines.preprocessing.nodes import (
+    clean_text,
+    collect_quarantined,
+    convert_blanks,
+    convert_choices,
+    review_rows,
+    validate_rows,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Return the preprocessing pipeline."""
-    return Pipeline([])
+    return Pipeline(
+        [
+            Node(
+                validate_rows,
+                inputs=["raw_qa", "mended_qa", "params:preprocessing.validation"],
+                outputs=["validated_qa", "validation_quarantined", "validation_events"],
+            ),
+            Node(
+                review_rows,
+                inputs=["validated_qa", "params:preprocessing.review"],
+                outputs=["reviewed_qa", "review_events"],
+            ),
+            Node(
+                clean_text,
+                inputs="reviewed_qa",
+                outputs=["cleaned_qa", "cleaning_quarantined", "cleaning_events"],
+            ),
+            Node(
+                collect_quarantined,
+                inputs=["validation_quarantined", "cleaning_quarantined"],
+                outputs="quarantined_rows",
+            ),
+            Node(
+                convert_blanks,
+                inputs=["cleaned_qa", "text_generator", "params:preprocessing.rewriting"],
+                outputs=["fitb_rephrased", "fitb_events"],
+            ),
+            Node(
+                convert_choices,
+                inputs=[
+                    "fitb_rephrased",
+                    "text_generator",
+                    "params:preprocessing.choices",
+                    "params:preprocessing.rewriting",
+                ],
+                outputs=["converted_mcq", "mcq_events"],
+            ),
+        ]
+    )

@@ -1,0 +1,215 @@
+"""Nodes of the preprocessing pipeline: from the user's sheet to open questions."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from tqdm import tqdm
+
+from kd_kedro.curation.blanks import BLANK, canonical_blanks, is_question, question_defect
+from kd_kedro.curation.choices import (
+    Choice,
+    Match,
+    is_open_question,
+    match_answer,
+    open_answer,
+    open_stem,
+    parse_choice,
+)
+from kd_kedro.curation.formats import question_format, split_stem
+from kd_kedro.curation.lineage import record_stage
+from kd_kedro.curation.review import review
+from kd_kedro.curation.rows import STAGE, table
+from kd_kedro.curation.text_repair import repair_defect, repair_text
+from kd_kedro.curation.validation import (
+    bring_back,
+    check_records,
+    identify,
+    quarantine,
+    split_valid,
+)
+from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.pipelines.preprocessing.params import (
+    ChoiceParams,
+    ReviewParams,
+    RewriteParams,
+    ValidationParams,
+)
+
+Tables2 = tuple[pd.DataFrame, pd.DataFrame]
+Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+def validate_rows(
+    raw_qa: pd.DataFrame, mended_qa: pd.DataFrame, params: ValidationParams
+) -> Tables3:
+    """Give every record its row_id; set aside those that break the contract.
+
+    Returns:
+        `validated_qa`, the quarantined rows, `validation_events`.
+
+    Raises:
+        ValueError: No record is usable, or a mended row is of another sheet.
+    """
+    identified = identify(raw_qa)
+    records, mended = bring_back(identified, mended_qa)
+    reasons = check_records(records, params.verdicts)
+    valid, quarantined = split_valid(records, reasons, mended)
+    if valid.empty:
+        why = f"; the first: {next(iter(reasons.values()))}" if reasons else ""
+        sheet = raw_qa["source"].iloc[0] if len(raw_qa) else "the sheet"
+        raise ValueError(f"{sheet} has no usable row{why}; mend the sheet and run again")
+    events = record_stage(
+        "validation",
+        identified,
+        valid,
+        quarantined=reasons,
+        reasons=dict.fromkeys(mended - reasons.keys(), "mended"),
+    )
+    return valid, quarantined, events
+
+
+def review_rows(validated_qa: pd.DataFrame, params: ReviewParams) -> Tables2:
+    """Do what the reviewers said: drop what they rejected, take over their corrected questions.
+
+    Returns:
+        `reviewed_qa`, `review_events`.
+
+    Raises:
+        ValueError: Reviewers rejected every row.
+    """
+    rows, dropped, reasons = review(
+        validated_qa,
+        reject_verdicts=params.reject_verdicts,
+        reject_corrections=params.reject_corrections,
+        min_question_words=params.min_question_words,
+    )
+    if rows.empty:
+        raise ValueError(
+            f"reviewers rejected all {len(validated_qa)} usable rows of "
+            f"{validated_qa['source'].iloc[0]}: check its verdict column, or the parameter "
+            "preprocessing.review.reject_verdicts"
+        )
+    reviewed = table(STAGE, _with_format(rows)[STAGE].to_numpy().tolist())
+    return reviewed, record_stage(
+        "review", validated_qa, reviewed, dropped=dropped, reasons=reasons
+    )
+
+
+def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
+    """Repair the text of questions and answers; set aside what cannot be repaired.
+
+    Returns:
+        `cleaned_qa`, the quarantined rows, `cleaning_events`.
+    """
+    repaired = reviewed_qa.copy()
+    reasons: dict[str, str] = {}
+    changes: dict[str, str] = {}
+    for row in tqdm(reviewed_qa.itertuples(), total=len(reviewed_qa), desc="repairing text"):
+        new = {column: repair_text(getattr(row, column)) for column in ("question", "answer")}
+        for column, text in new.items():
+            before = str(getattr(row, column))
+            repaired.at[row.Index, column] = text
+            if defect := repair_defect(before, text):
+                reasons[row.row_id] = f"{row.source}, line {row.line}: column {column}: {defect}"
+            elif text != before:
+                only_space = text.split() == before.split()
+                changes[row.row_id] = "spaces tidied" if only_space else "text repaired"
+    kept = ~repaired["row_id"].isin(list(reasons))
+    cleaned = _with_format(repaired[kept].reset_index(drop=True))
+    # A quarantined row keeps the text it came with: a person must see what there was.
+    quarantined = quarantine(reviewed_qa[~kept], "cleaning", reasons)
+    changes = {row: why for row, why in changes.items() if row not in reasons}
+    events = record_stage("cleaning", reviewed_qa, cleaned, quarantined=reasons, reasons=changes)
+    return cleaned, quarantined, events
+
+
+def collect_quarantined(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Put the quarantined rows of the stages into one table, to be mended in a copy."""
+    return pd.concat(tables, ignore_index=True)
+
+
+def convert_blanks(
+    cleaned_qa: pd.DataFrame, text_generator: TextGenerator, params: RewriteParams
+) -> Tables2:
+    """Turn fill-in-the-blank statements into questions; option blocks stay as they are.
+
+    Returns:
+        `fitb_rephrased`, `fitb_events`.
+    """
+    rows = cleaned_qa[cleaned_qa["format"].str.contains("fitb")]
+    converted, reasons = cleaned_qa.copy(), {}
+    requests, places = [], []
+    for row in rows.itertuples():
+        stem, options = split_stem(row.question, row.answer)
+        statement, _ = canonical_blanks(stem)
+        if is_question(statement):
+            reasons[row.row_id] = "asks already"
+        else:
+            places.append((row.Index, row.row_id, statement, options))
+            requests.append(Request("fitb", statement, {"answer": row.answer}, params.seed))
+    outcomes = text_generator.generate(requests)
+    for (index, row_id, statement, options), outcome in zip(places, outcomes, strict=True):
+        defect = question_defect(statement, outcome.text) if outcome.status == "ok" else ""
+        if outcome.status == "ok" and not defect:
+            converted.at[index, "question"] = outcome.text + options
+            reasons[row_id] = outcome.reason
+        else:
+            reasons[row_id] = f"left as it is: {defect or outcome.reason}"
+    return converted, record_stage("fitb", cleaned_qa, converted, reasons=reasons)
+
+
+def convert_choices(
+    fitb_rephrased: pd.DataFrame,
+    text_generator: TextGenerator,
+    choosing: ChoiceParams,
+    rewriting: RewriteParams,
+) -> Tables2:
+    """Turn multiple-choice rows into open questions with the chosen option as the answer.
+
+    Returns:
+        `converted_mcq`, `mcq_events`.
+    """
+    converted = fitb_rephrased.copy()
+    reasons: dict[str, str] = {}
+    evidence: dict[str, Mapping[str, object]] = {}
+    chosen: list[tuple[int, str, Choice, Match]] = []
+    for row in fitb_rephrased[fitb_rephrased["format"].str.contains("mcq")].itertuples():
+        choice = parse_choice(row.question, row.answer)
+        match = choice and match_answer(
+            choice, row.answer, choosing.min_overlap, choosing.min_margin
+        )
+        if choice is None or match is None:
+            reasons[row.row_id] = "abstained: the answer is none of the options with certainty"
+            continue
+        label = choice.labels[match.index]
+        evidence[row.row_id] = {"options": len(choice.options), "chosen": label, "by": match.how}
+        reasons[row.row_id] = f"option {label} chosen by {match.how}"
+        chosen.append((row.Index, row.answer, choice, match))
+    questions = _open_questions([choice for _, _, choice, _ in chosen], text_generator, rewriting)
+    for (index, answer, choice, match), question in zip(chosen, questions, strict=True):
+        converted.at[index, "question"] = question
+        converted.at[index, "answer"] = open_answer(choice, match, answer)
+    return converted, record_stage(
+        "mcq", fitb_rephrased, converted, reasons=reasons, evidence=evidence
+    )
+
+
+def _open_questions(
+    choices: list[Choice], text_generator: TextGenerator, params: RewriteParams
+) -> list[str]:
+    """Return the stems as questions; one that breaks off where its options began is completed."""
+    questions = [open_stem(choice) for choice in choices]
+    unfinished = [n for n, choice in enumerate(choices) if not is_open_question(questions[n])]
+    statements = [f"{choices[n].stem.rstrip(' .:-')} {BLANK}." for n in unfinished]
+    outcomes = text_generator.generate(
+        [Request("fitb", statement, {}, params.seed) for statement in statements]
+    )
+    for n, statement, outcome in zip(unfinished, statements, outcomes, strict=True):
+        if outcome.status == "ok" and not question_defect(statement, outcome.text):
+            questions[n] = outcome.text
+    return questions
+
+
+def _with_format(rows: pd.DataFrame) -> pd.DataFrame:
+    formats = [question_format(q, a) for q, a in zip(rows["question"], rows["answer"], strict=True)]
+    return rows.assign(format=pd.Series(formats, index=rows.index, dtype="str"))

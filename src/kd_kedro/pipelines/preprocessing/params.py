@@ -1,0 +1,65 @@
+"""Parameters of the preprocessing pipeline."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_CONFIG = ConfigDict(extra="forbid", frozen=True)
+
+
+class ValidationParams(BaseModel):
+    """What a record must look like."""
+
+    model_config = _CONFIG
+
+    verdicts: list[str] = Field(
+        default=["yes", "no"],
+        min_length=1,
+        description="Values the verdict column may have, in any case; blank is always allowed.",
+    )
+
+
+class ReviewParams(BaseModel):
+    """How the reviewers' columns are read."""
+
+    model_config = _CONFIG
+
+    reject_verdicts: list[str] = Field(
+        default=["no"], description="Verdicts, in any case, that drop a row."
+    )
+    reject_corrections: list[str] = Field(
+        default=["invalid"], description="Corrections, in any case, that drop a row."
+    )
+    min_question_words: int = Field(
+        default=4,
+        ge=1,
+        le=100,
+        description="Words a correction that ends in '?' has at least to replace the question.",
+    )
+
+
+class ChoiceParams(BaseModel):
+    """How sure the choice of an option must be where the answer does not quote it."""
+
+    model_config = _CONFIG
+
+    min_overlap: float = Field(
+        default=0.75,
+        gt=0.5,
+        le=1,
+        description="Share of an option's telling words that the answer must have.",
+    )
+    min_margin: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="How far that share must be above the next option's.",
+    )
+
+
+class RewriteParams(BaseModel):
+    """How statements become questions."""
+
+    model_config = _CONFIG
+
+    seed: int = Field(
+        default=0, ge=0, description="Seed of a text generator that samples; rules need none."
+    )
