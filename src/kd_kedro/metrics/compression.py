@@ -15,26 +15,32 @@ from typing import Any
 import numpy as np
 
 SCHEMA = "kd_kedro.compression/1"
-_COLUMNS = ("parameters", "bytes", "latency_p50_ms", "latency_p95_ms", "tokens_per_second")
+# Name of the ratio, by the figure it compares.
+_COSTS = {
+    "parameters": "parameters",
+    "bytes": "bytes",
+    "latency_p50_ms": "latency_p50",
+    "latency_p95_ms": "latency_p95",
+    "peak_memory_bytes": "peak_memory",
+}
 
 
 @dataclass(frozen=True)
 class System:
-    """A causal language model and its tokenizer.
+    """A causal language model and the prompts to answer, as its own tokens.
 
     Args:
         model: A transformers causal language model.
-        tokenizer: Its tokenizer; called with a text, gives `input_ids`.
+        prompts: Token ids of each prompt, the same texts for every system compared.
     """
 
     model: Any
-    tokenizer: Any
+    prompts: Sequence[Sequence[int]]
 
 
 def compare(
     teacher: System,
     student: System,
-    prompts: Sequence[str],
     *,
     new_tokens: int,
     max_seconds: float,
@@ -44,14 +50,14 @@ def compare(
     Args:
         teacher: The large model.
         student: The small one.
-        prompts: Texts to answer, one at a time.
         new_tokens: Greedy tokens per answer, the same for both.
         max_seconds: Time after which no further prompt is begun; three are timed in any case.
 
     Returns:
         JSON-able dict: `teacher` and `student` each with parameters, bytes (of the safetensors
         file), latency p50 and p95 (ms per answer), tokens_per_second (of the median answer) and
-        peak_memory_bytes; `ratios` teacher ÷ student; and how it was measured.
+        peak_memory_bytes; `ratios`, how many times cheaper the student is (teacher ÷ student;
+        tokens per second student ÷ teacher); and how it was measured.
     """
     import torch
 
@@ -59,10 +65,8 @@ def compare(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        seconds = _time_in_turns(systems, prompts, new_tokens, max_seconds)
-        memory = {
-            name: _peak_memory(each, prompts[0], new_tokens) for name, each in systems.items()
-        }
+        seconds = _time_in_turns(systems, new_tokens, max_seconds)
+        memory = {name: _peak_memory(each, new_tokens) for name, each in systems.items()}
     finally:
         torch.set_num_threads(threads)
     measured = {
@@ -79,16 +83,21 @@ def compare(
         "answers_timed": len(seconds["teacher"]),
         **measured,
         "ratios": {
-            key: measured["teacher"][key] / measured["student"][key]
-            for key in (*_COLUMNS, "peak_memory_bytes")
+            **{
+                ratio: measured["teacher"][figure] / measured["student"][figure]
+                for figure, ratio in _COSTS.items()
+            },
+            "tokens_per_second": measured["student"]["tokens_per_second"]
+            / measured["teacher"]["tokens_per_second"],
         },
         "latency_spread": {
             name: float((np.quantile(each, 0.75) - np.quantile(each, 0.25)) / np.median(each))
             for name, each in seconds.items()
         },
         "how": (
-            "teacher and student in turns, one prompt at a time, after a warm-up; ratios are "
-            "teacher ÷ student; latency_spread is the interquartile range over the median; "
+            "teacher and student in turns, one prompt at a time, after a warm-up; a ratio says how "
+            "many times cheaper the student is (tokens per second: how many times as many); "
+            "latency_spread is the interquartile range over the median; "
             "peak memory is weights plus the largest sum of live tensors while answering"
         ),
     }
@@ -122,31 +131,31 @@ _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F
 
 
 def _time_in_turns(
-    systems: Mapping[str, System], prompts: Sequence[str], new_tokens: int, max_seconds: float
+    systems: Mapping[str, System], new_tokens: int, max_seconds: float
 ) -> dict[str, list[float]]:
     for each in systems.values():
-        _answer(each, prompts[0], new_tokens)
+        _answer(each, 0, new_tokens)
     seconds: dict[str, list[float]] = {name: [] for name in systems}
     begun = time.perf_counter()
-    for number, prompt in enumerate(prompts):
+    for number in range(len(systems["teacher"].prompts)):
         if number >= 3 and time.perf_counter() - begun > max_seconds:
             break
         # Who goes first changes, so that neither always finds the other's warm caches.
         for name in list(systems)[:: 1 if number % 2 else -1]:
             start = time.perf_counter()
-            _answer(systems[name], prompt, new_tokens)
+            _answer(systems[name], number, new_tokens)
             seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
-def _answer(system: System, prompt: str, new_tokens: int) -> None:
-    """Write exactly `new_tokens` greedy tokens after a prompt, with a key-value cache."""
+def _answer(system: System, number: int, new_tokens: int) -> None:
+    """Write exactly `new_tokens` greedy tokens after the prompt with this number."""
     import torch
 
     model = system.model
     device = next(iter(model.parameters())).device
     room = getattr(model.config, "max_position_embeddings", 1024) - new_tokens
-    ids = torch.tensor([system.tokenizer(prompt)["input_ids"][:room]], device=device)
+    ids = torch.tensor([list(system.prompts[number])[-room:]], device=device)
     training = model.training
     model.eval()
     with torch.inference_mode():
@@ -159,18 +168,18 @@ def _answer(system: System, prompt: str, new_tokens: int) -> None:
     model.train(training)
 
 
-def _peak_memory(system: System, prompt: str, new_tokens: int) -> int:
+def _peak_memory(system: System, new_tokens: int) -> int:
     import torch
 
     if next(iter(system.model.parameters())).is_cuda:
         torch.cuda.reset_peak_memory_stats()
-        _answer(system, prompt, new_tokens)
+        _answer(system, 0, new_tokens)
         return int(torch.cuda.max_memory_allocated())
     weights: dict[int, int] = {
         tensor.data_ptr(): tensor.nbytes for tensor in system.model.state_dict().values()
     }
     with _live_bytes() as live:
-        _answer(system, prompt, new_tokens)
+        _answer(system, 0, new_tokens)
     return sum(weights.values()) + live["peak"]
 
 

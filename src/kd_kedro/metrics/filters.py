@@ -1,5 +1,6 @@
 """Precision and recall of each curation step against a table of planted defects."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -227,7 +228,12 @@ def _altered(ledger: _Ledger, row: str) -> bool:
 
 
 def _squeeze(text: str) -> str:
-    return "".join(text.split())
+    """Letters, digits and signs alone: how quotes and spaces are written is no damage."""
+    return "".join(
+        character
+        for character in unicodedata.normalize("NFC", text)
+        if unicodedata.category(character)[0] in "LNS" or character in "%/-*()"
+    )
 
 
 def _record(step: str, defect: str, outcome: Outcome) -> list[str]:

@@ -12,6 +12,15 @@ TITLES = {
     "exact_match": "exact match",
     "teacher_agreement": "agreement with teacher",
 }
+# figure, ratio, title, decimals
+COMPRESSION_ROWS = (
+    ("parameters", "parameters", "parameters", 0),
+    ("bytes", "bytes", "bytes on disk", 0),
+    ("latency_p50_ms", "latency_p50", "latency p50, ms", 1),
+    ("latency_p95_ms", "latency_p95", "latency p95, ms", 1),
+    ("tokens_per_second", "tokens_per_second", "tokens per second", 0),
+    ("peak_memory_bytes", "peak_memory", "peak memory, bytes", 0),
+)
 _PERCENT = {"exact_match", "teacher_agreement"}
 
 
@@ -108,18 +117,11 @@ def _compression_table(compression: Mapping[str, Any]) -> SummaryTable:
             title,
             f"{compression['teacher'][key]:,.{digits}f}",
             f"{compression['student'][key]:,.{digits}f}",
-            f"{compression['ratios'][key]:.2f}",
+            f"{compression['ratios'][ratio]:.2f} ×",
         ]
-        for key, title, digits in (
-            ("parameters", "parameters", 0),
-            ("bytes", "bytes on disk", 0),
-            ("latency_p50_ms", "latency p50, ms", 1),
-            ("latency_p95_ms", "latency p95, ms", 1),
-            ("tokens_per_second", "tokens/s", 0),
-            ("peak_memory_bytes", "peak memory, bytes", 0),
-        )
+        for key, ratio, title, digits in COMPRESSION_ROWS
     ]
-    header = ["", "teacher", "student", "teacher ÷ student"]
+    header = ["", "teacher", "student", "student saves"]
     return SummaryTable("Compression", header, rows)
 
 

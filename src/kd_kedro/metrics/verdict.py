@@ -133,7 +133,7 @@ def judge(
     levels = holm_levels(p_values, 1 - confidence)
     return {
         "schema": SCHEMA,
-        "seeds": len(seeds),
+        "seeds": [int(name) if name.isdigit() else name for name in seeds],
         "families": int(results["family_id"].nunique()),
         "metrics": {
             metric.name: _entry(

@@ -1,8 +1,80 @@
-"""The evaluation pipeline."""
+"""The evaluation pipeline: answers, verdict, compression, and the report that tells them."""
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node
+
+from kd_kedro.pipelines.evaluation.nodes import (
+    answer_held_out,
+    gather_histories,
+    judge_student,
+    measure_compression,
+    measure_curation,
+    plot_models,
+    slice_results,
+    write_report,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Return the evaluation pipeline."""
-    return Pipeline([])
+    return Pipeline(
+        [
+            node(
+                answer_held_out,
+                [
+                    "augmented_qa",
+                    "teacher",
+                    "baseline_student",
+                    "student",
+                    "student_seeds",
+                    "params:evaluation.answering",
+                ],
+                ["validation_results", "evaluation_facts"],
+            ),
+            node(judge_student, ["validation_results", "params:evaluation.verdict"], "verdict"),
+            node(
+                measure_compression,
+                ["augmented_qa", "teacher", "student", "params:evaluation.compression"],
+                "compression",
+            ),
+            node(
+                measure_curation,
+                [
+                    "final_qa_truth",
+                    "row_events",
+                    "reviewed_qa",
+                    "cleaned_qa",
+                    "fitb_rephrased",
+                    "converted_mcq",
+                ],
+                "filter_quality",
+            ),
+            node(
+                slice_results,
+                ["validation_results", "converted_mcq", "final_qa_truth"],
+                "slices",
+            ),
+            node(
+                gather_histories,
+                ["teacher_history", "baseline_history", "student_history"],
+                "training_histories",
+            ),
+            node(
+                write_report,
+                [
+                    "validation_results",
+                    "evaluation_facts",
+                    "verdict",
+                    "compression",
+                    "filter_quality",
+                    "slices",
+                    "row_waterfall",
+                    "training_histories",
+                    "params:evaluation.slices",
+                    "params:evaluation.report",
+                    "params:evaluation.verdict",
+                ],
+                "report",
+            ),
+            node(plot_models, "verdict", "models_plot"),
+        ]
+    )

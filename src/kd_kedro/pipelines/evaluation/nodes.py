@@ -1,0 +1,201 @@
+"""Nodes of the evaluation pipeline: connect the models to the metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.compression import System, compare
+from kd_kedro.metrics.examples import instructive_examples
+from kd_kedro.metrics.filters import measure_filters
+from kd_kedro.metrics.held_out import choose_held_out, grade
+from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
+from kd_kedro.metrics.verdict import judge
+from kd_kedro.pipelines.evaluation.params import (
+    AnsweringParams,
+    CompressionParams,
+    ReportParams,
+    SlicesParams,
+    VerdictParams,
+)
+from kd_kedro.pipelines.evaluation.plots import models_figure
+from kd_kedro.pipelines.evaluation.report import render_report
+
+
+def answer_held_out(
+    augmented_qa: pd.DataFrame,
+    teacher: Any,
+    baseline_student: Any,
+    student: Any,
+    student_seeds: Mapping[str, Any],
+    answering: AnsweringParams,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Let every model of every seed answer and score the held-out rows.
+
+    Returns:
+        `validation_results`, and the facts around it: how many rows were held out and used, and
+        each model's card.
+    """
+    from kd_kedro.training.answering import generate_answers, score_answers
+
+    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
+    questions, references = list(rows["question"]), list(rows["answer"])
+    runs = _runs(teacher, baseline_student, student, student_seeds)
+    parts: list[pd.DataFrame] = []
+    teacher_scores = score_answers(teacher, questions, references, batch_size=answering.batch_size)
+    for model, seed, language_model in runs:
+        predictions = generate_answers(
+            language_model,
+            questions,
+            max_new_tokens=answering.max_new_tokens,
+            batch_size=answering.batch_size,
+        )
+        scores = (
+            teacher_scores
+            if model == "teacher"
+            else score_answers(
+                language_model, questions, references, batch_size=answering.batch_size
+            )
+        )
+        parts.append(grade(rows, predictions, scores, teacher_scores, model=model, seed=seed))
+    facts = {
+        **_held_out_counts(augmented_qa, rows),
+        "max_new_tokens": answering.max_new_tokens,
+        "models": {name: dict(run.card) for name, _, run in runs[:3]},
+    }
+    return pd.concat(parts, ignore_index=True), facts
+
+
+def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> dict[str, Any]:
+    """Compare the distilled student with its baseline and its teacher."""
+    return judge(
+        validation_results,
+        confidence=verdict.confidence,
+        draws=verdict.draws,
+        min_families=verdict.min_families,
+        seed=verdict.seed,
+    )
+
+
+def measure_compression(
+    augmented_qa: pd.DataFrame,
+    teacher: Any,
+    student: Any,
+    compression: CompressionParams,
+) -> dict[str, Any]:
+    """Weigh and time teacher and student on held-out questions."""
+    from kd_kedro.training.examples import encode_prompts
+
+    questions = list(choose_held_out(augmented_qa, max_rows=compression.prompts)["question"])
+    return compare(
+        System(teacher.model, encode_prompts(teacher.tokenizer, questions)),
+        System(student.model, encode_prompts(student.tokenizer, questions)),
+        new_tokens=compression.new_tokens,
+        max_seconds=compression.max_seconds,
+    )
+
+
+def measure_curation(
+    final_qa_truth: pd.DataFrame,
+    row_events: pd.DataFrame,
+    reviewed_qa: pd.DataFrame,
+    cleaned_qa: pd.DataFrame,
+    fitb_rephrased: pd.DataFrame,
+    converted_mcq: pd.DataFrame,
+) -> pd.DataFrame:
+    """Compare what each curation step did with the defects planted in the sheet."""
+    stages = {
+        "reviewed_qa": reviewed_qa,
+        "cleaned_qa": cleaned_qa,
+        "fitb_rephrased": fitb_rephrased,
+        "converted_mcq": converted_mcq,
+    }
+    return measure_filters(final_qa_truth, row_events, stages)
+
+
+def slice_results(
+    validation_results: pd.DataFrame, converted_mcq: pd.DataFrame, final_qa_truth: pd.DataFrame
+) -> pd.DataFrame:
+    """Score the models on the held-out rows of each format, kind of answer, topic, template."""
+    known = dict(zip(validation_results["row_id"], validation_results["gradable"], strict=True))
+    labels = {
+        "format": dict(zip(converted_mcq["row_id"], converted_mcq["format"], strict=True)),
+        "answer": {row: "gradable" if is_so == "yes" else "free" for row, is_so in known.items()},
+    }
+    if len(final_qa_truth):
+        for name in ("topic", "template"):
+            labels[name] = dict(zip(final_qa_truth["row_id"], final_qa_truth[name], strict=True))
+    return score_slices(validation_results, labels)
+
+
+def write_report(
+    validation_results: pd.DataFrame,
+    evaluation_facts: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+    compression: Mapping[str, Any],
+    filter_quality: pd.DataFrame,
+    slices: pd.DataFrame,
+    row_waterfall: pd.DataFrame,
+    histories: Mapping[str, list[dict[str, Any]]],
+    choices: SlicesParams,
+    wording: ReportParams,
+    judging: VerdictParams,
+) -> str:
+    """Write the whole evaluation as one HTML page that needs nothing else."""
+    return render_report(
+        facts=evaluation_facts,
+        verdict=verdict,
+        compression=compression,
+        filter_quality=filter_quality,
+        slices=slices,
+        worst=worst_slice(slices, min_families=choices.min_families),
+        runs=score_runs(validation_results),
+        examples=instructive_examples(validation_results, count=choices.examples),
+        waterfall=row_waterfall,
+        histories=histories,
+        wording=wording,
+        judging=judging,
+    )
+
+
+def gather_histories(
+    teacher_history: list[dict[str, Any]],
+    baseline_history: list[dict[str, Any]],
+    student_history: list[dict[str, Any]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Put the trainings' histories under the models' names."""
+    return {
+        "teacher": teacher_history,
+        "baseline": baseline_history,
+        "student": student_history,
+    }
+
+
+def plot_models(verdict: Mapping[str, Any]) -> Any:
+    """Draw teacher, baseline and student with their intervals."""
+    return models_figure(verdict)
+
+
+def _runs(
+    teacher: Any, baseline_student: Any, student: Any, student_seeds: Mapping[str, Any]
+) -> list[tuple[str, str, Any]]:
+    first = str(student.card.get("seed", "first"))
+    runs = [
+        ("teacher", "", teacher),
+        ("baseline", first, baseline_student),
+        ("student", first, student),
+    ]
+    for name in sorted(student_seeds):
+        model, _, seed = name.rpartition("_")
+        runs.append((model, seed, student_seeds[name]))
+    return runs
+
+
+def _held_out_counts(augmented_qa: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:
+    held_out = augmented_qa[augmented_qa["split"] == "test"]
+    return {
+        "held_out_rows": len(held_out),
+        "held_out_families": int(held_out["family_id"].nunique()),
+        "rows_used": len(used),
+        "families_used": int(used["family_id"].nunique()),
+    }

@@ -1,0 +1,96 @@
+"""Parameters of the evaluation pipeline."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_CONFIG = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnsweringParams(BaseModel):
+    """How the held-out rows are answered and scored."""
+
+    model_config = _CONFIG
+
+    max_rows: int = Field(
+        default=450,
+        ge=2,
+        description="Held-out rows to use at most; whole families, chosen by a hash of their name.",
+    )
+    max_new_tokens: int = Field(
+        default=48, ge=1, le=4096, description="Tokens after which an answer is cut."
+    )
+    batch_size: int = Field(default=64, ge=1, le=4096, description="Rows answered at once.")
+
+
+class VerdictParams(BaseModel):
+    """How sure the verdict must be."""
+
+    model_config = _CONFIG
+
+    confidence: float = Field(
+        default=0.95,
+        ge=0.5,
+        le=0.999,
+        description="Confidence of the intervals, over all metrics together (Holm).",
+    )
+    draws: int = Field(
+        default=10_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Bootstrap draws over held-out families and seeds.",
+    )
+    min_families: int = Field(
+        default=30,
+        ge=2,
+        description="Fewer held-out families than this cannot be judged: not applicable.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the bootstrap.")
+
+
+class CompressionParams(BaseModel):
+    """How teacher and student are weighed and timed."""
+
+    model_config = _CONFIG
+
+    prompts: int = Field(
+        default=60, ge=3, description="Held-out questions to time at most, one at a time."
+    )
+    new_tokens: int = Field(
+        default=16, ge=1, le=4096, description="Tokens of every timed answer, for both models."
+    )
+    max_seconds: float = Field(
+        default=10.0, gt=0, description="Seconds after which no further question is timed."
+    )
+
+
+class SlicesParams(BaseModel):
+    """Which parts of the held-out rows are looked at."""
+
+    model_config = _CONFIG
+
+    min_families: int = Field(
+        default=10, ge=1, description="Smaller slices are shown but not named as the worst."
+    )
+    examples: int = Field(
+        default=12, ge=1, le=200, description="Rows in the table of instructive examples."
+    )
+
+
+class Licences(BaseModel):
+    """Under which licences the report's data and models stand."""
+
+    model_config = _CONFIG
+
+    data: str = Field(description="Licence of the sheet.")
+    teacher: str = Field(description="Licence of the teacher's weights.")
+    student: str = Field(description="Licence of the student's weights.")
+
+
+class ReportParams(BaseModel):
+    """What the report says beside the numbers."""
+
+    model_config = _CONFIG
+
+    title: str = Field(
+        default="Distillation report", min_length=1, description="Title of the report."
+    )
+    licences: Licences = Field(description="Licences of data and models.")

@@ -1,0 +1,152 @@
+"""Where marks stand in the report's inline drawings, and the same figures for kedro-viz."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kd_kedro.metrics.summary import TITLES
+
+SYSTEMS = ("teacher", "baseline", "student")
+_MARGIN = 6.0  # percent of the width kept free on either side
+
+
+def difference_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return by metric where the difference's interval stands, in percent of the width.
+
+    Right of the middle is in the student's favour, whatever the metric's direction. Each metric
+    has its own scale: its outermost end touches the margin.
+    """
+    strips = {}
+    for name, metric in verdict["metrics"].items():
+        difference = metric["difference"]
+        if difference["estimate"] is None:
+            continue
+        sign = 1 if metric["higher_is_better"] else -1
+        low, high = sorted((sign * difference["low"], sign * difference["high"]))
+        reach = max(abs(low), abs(high), 1e-12)
+        strips[name] = {
+            key: 50 + (50 - _MARGIN) * value / reach
+            for key, value in (
+                ("low", low),
+                ("estimate", sign * difference["estimate"]),
+                ("high", high),
+            )
+        }
+    return strips
+
+
+def system_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return by metric and system where the interval stands, in percent of the width.
+
+    The teacher's agreement with itself is 1 and would only squeeze the others: it is left out.
+    """
+    strips = {}
+    for name, metric in verdict["metrics"].items():
+        shown = SYSTEMS[1:] if name == "teacher_agreement" else SYSTEMS
+        ends = [value for system in shown for value in metric[system].values() if value is not None]
+        if not ends:
+            continue
+        low, span = min(ends), max(max(ends) - min(ends), 1e-12)
+        strips[name] = {
+            system: {
+                key: _MARGIN + (100 - 2 * _MARGIN) * (value - low) / span
+                for key, value in metric[system].items()
+                if value is not None
+            }
+            for system in shown
+        }
+    return strips
+
+
+def loss_curves(
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, Any] | None:
+    """Return the polylines of training and validation loss in a box of 100 × 100.
+
+    Returns:
+        `lines` (model, kind, points as SVG takes them, last value), `top`, `bottom` (nats) and
+        `steps` (the right edge); None where no loss was recorded.
+    """
+    series = []
+    for model, history in histories.items():
+        for kind, keys in (
+            ("validation", ("validation_loss",)),
+            ("training", ("cross_entropy", "loss")),
+        ):
+            points = _points(history, keys)
+            if points:
+                series.append((model, kind, points))
+    values = [value for _, _, points in series for _, value in points]
+    if not values:
+        return None
+    top, bottom = max(values), min(values)
+    steps = max(max(step for step, _ in points) for _, _, points in series)
+    span = max(top - bottom, 1e-12)
+    lines = [
+        {
+            "model": model,
+            "kind": kind,
+            "points": " ".join(
+                f"{100 * step / max(steps, 1):.2f},{96 - 92 * (value - bottom) / span:.2f}"
+                for step, value in points
+            ),
+            "last": points[-1][1],
+        }
+        for model, kind, points in series
+    ]
+    return {"lines": lines, "top": top, "bottom": bottom, "steps": steps}
+
+
+def waterfall_bars(records: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Return by stage the widths in percent of what stayed, was created, dropped, set aside."""
+    largest = max((int(row["in"]) + int(row["created"]) for row in records), default=1) or 1
+    return [
+        {
+            "stayed": 100 * (int(row["out"]) - int(row["created"])) / largest,
+            **{key: 100 * int(row[key]) / largest for key in ("created", "dropped", "quarantined")},
+        }
+        for row in records
+    ]
+
+
+def models_figure(verdict: Mapping[str, Any]) -> Any:
+    """Return a plotly figure of teacher, baseline and student with intervals, a panel a metric."""
+    from plotly.graph_objects import Figure, Scatter
+    from plotly.subplots import make_subplots
+
+    shown = [name for name, m in verdict["metrics"].items() if m["student"]["estimate"] is not None]
+    if not shown:
+        return Figure()
+    figure = make_subplots(rows=1, cols=len(shown), subplot_titles=[TITLES[n] for n in shown])
+    for column, name in enumerate(shown, start=1):
+        systems = [verdict["metrics"][name][system] for system in SYSTEMS]
+        values = [each["estimate"] for each in systems]
+        figure.add_trace(
+            Scatter(
+                x=list(SYSTEMS),
+                y=values,
+                mode="markers",
+                showlegend=False,
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [each["high"] - each["estimate"] for each in systems],
+                    "arrayminus": [each["estimate"] - each["low"] for each in systems],
+                },
+            ),
+            row=1,
+            col=column,
+        )
+    return figure
+
+
+def _points(history: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[float, float]]:
+    """Return (step, value) of the first key that the history has, where it is a finite number."""
+    for key in keys:
+        points = [
+            (float(entry["step"]), float(entry[key]))
+            for entry in history
+            if entry.get(key) is not None and abs(float(entry[key])) < float("inf")
+        ]
+        if points:
+            return points
+    return []

@@ -1,0 +1,129 @@
+"""The report: one HTML page made from the same objects that the catalog keeps as JSON and CSV."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.summary import (
+    COMPRESSION_ROWS,
+    TITLES,
+    show,
+    show_difference,
+    verdict_sentence,
+)
+from kd_kedro.pipelines.evaluation.params import ReportParams, VerdictParams
+from kd_kedro.pipelines.evaluation.plots import (
+    difference_strips,
+    loss_curves,
+    system_strips,
+    waterfall_bars,
+)
+
+TEMPLATE = "report.html.j2"
+
+
+def render_report(
+    *,
+    facts: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+    compression: Mapping[str, Any],
+    filter_quality: pd.DataFrame,
+    slices: pd.DataFrame,
+    worst: Mapping[str, str] | None,
+    runs: pd.DataFrame,
+    examples: pd.DataFrame,
+    waterfall: pd.DataFrame,
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    wording: ReportParams,
+    judging: VerdictParams,
+) -> str:
+    """Return the page: self-contained, no script, no external resource, every text escaped.
+
+    Args:
+        facts: Held-out counts and the models' cards, from `answer_held_out`.
+        verdict: The verdict.
+        compression: Size, speed and memory.
+        filter_quality: Precision and recall of the curation steps; may be empty.
+        slices: Scores by slice.
+        worst: The slice to name, or None.
+        runs: Scores of each model and seed.
+        examples: Instructive rows.
+        waterfall: `row_waterfall`.
+        histories: Training history by model.
+        wording: Title and licences.
+        judging: How the verdict was reached.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("kd_kedro.pipelines.evaluation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    stages = _records(waterfall)
+    return environment.get_template(TEMPLATE).render(
+        title=wording.title,
+        sentence=verdict_sentence(verdict),
+        titles=TITLES,
+        show=show,
+        show_difference=show_difference,
+        verdict=verdict,
+        facts=facts,
+        confidence=f"{100 * judging.confidence:g}",
+        judging=judging,
+        differences=difference_strips(verdict),
+        systems=system_strips(verdict),
+        runs=_records(runs),
+        stages=stages,
+        bars=waterfall_bars(stages),
+        filters=[_as_percent(record) for record in _records(filter_quality)],
+        curves=loss_curves(histories),
+        compression=compression,
+        compression_rows=COMPRESSION_ROWS,
+        slices=_slices_by_kind(slices),
+        worst=worst,
+        examples=_records(examples),
+        licences=wording.licences.model_dump(),
+        cards={model: _flat_card(card) for model, card in facts["models"].items()},
+    )
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _slices_by_kind(slices: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return by kind of slice one record per value, with each model's scores."""
+    kinds: dict[str, dict[str, dict[str, Any]]] = {}
+    for record in _records(slices[slices["slice"] != "all"]):
+        values = kinds.setdefault(str(record["slice"]), {})
+        entry = values.setdefault(
+            str(record["value"]),
+            {"value": record["value"], "rows": record["rows"], "families": record["families"]},
+        )
+        entry[str(record["model"])] = record
+    return {
+        kind: sorted(values.values(), key=lambda entry: (-int(entry["rows"]), entry["value"]))
+        for kind, values in kinds.items()
+    }
+
+
+def _as_percent(record: Mapping[str, Any]) -> dict[str, Any]:
+    shares = {key: float(record[key]) if record[key] else None for key in ("precision", "recall")}
+    return {**record, **shares}
+
+
+def _flat_card(card: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return a card's leaves as (dotted key, text), in the card's order."""
+    leaves: list[tuple[str, str]] = []
+    for key, value in card.items():
+        if isinstance(value, Mapping):
+            leaves += _flat_card(value, f"{prefix}{key}.")
+        else:
+            leaves.append(
+                (f"{prefix}{key}", f"{value:g}" if isinstance(value, float) else str(value))
+            )
+    return leaves
