@@ -44,7 +44,7 @@ def generate_answers(
     new_tokens = min(max_new_tokens, limit - 1)
     prompts = [ids[-(limit - new_tokens) :] for ids in encode_prompts(tokenizer, questions)]
     answers = [""] * len(prompts)
-    with _evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
+    with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
         for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
             generated = _generate(model, tokenizer, [prompts[i] for i in chosen], new_tokens)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
@@ -78,7 +78,7 @@ def score_answers(
     ids = [str(number) for number in range(len(questions))]
     examples = encode(tokenizer, ids, questions, answers, language_model.max_length)
     records: list[dict[str, Any]] = [{} for _ in examples]
-    with _evaluating(model), tqdm(total=len(examples), desc="scores", unit="row") as bar:
+    with evaluating(model), tqdm(total=len(examples), desc="scores", unit="row") as bar:
         for chosen in batches_by_length([len(e.input_ids) for e in examples], batch_size):
             batch = collate([examples[index] for index in chosen], pad_token_id(tokenizer))
             labels = batch.labels.to(model.device)
@@ -139,7 +139,7 @@ def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: 
 
 
 @contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
+def evaluating(model: Any) -> Iterator[None]:
     """Inference mode with the model in eval(), put back as it was afterwards."""
     was_training = bool(model.training)
     model.eval()

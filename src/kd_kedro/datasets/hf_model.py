@@ -1,0 +1,227 @@
+"""Hugging Face models and tokenizers as versioned folders: safetensors, tokenizer.json, a card."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from kedro.io import AbstractVersionedDataset, Version
+from kedro_datasets._typing import JSONPreview
+
+from kd_kedro.training.console import quiet_transformers
+from kd_kedro.training.fingerprints import file_fingerprint
+from kd_kedro.training.language_model import LanguageModel
+
+CARD = "card.json"
+TOKENIZER = "tokenizer.json"
+Models = LanguageModel | dict[str, LanguageModel]
+
+
+class HFModelDataset(AbstractVersionedDataset[Models, Models]):
+    """Saves one `LanguageModel`, or a dict of them, each in a folder of its own.
+
+    A folder appears whole or not at all, and its card keeps the hash of every file, so that a
+    damaged one is refused by name instead of giving wrong answers.
+
+    ```yaml
+    student:
+      type: kd_kedro.datasets.hf_model.HFModelDataset
+      filepath: data/06_models/student
+      versioned: true
+    ```
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        device: str = "auto",
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember where the folder is to be.
+
+        Args:
+            filepath: The folder, without its version.
+            device: Where models are put on loading: `auto` is a GPU where there is one.
+            version: Kedro's.
+            metadata: For kedro-viz.
+        """
+        super().__init__(PurePosixPath(filepath), version)
+        self._device = device
+        self.metadata = metadata
+
+    def load(self) -> Models:
+        """Return the model, or the models by name.
+
+        Raises:
+            ValueError: A file is missing or is not what was saved; the message names it.
+        """
+        folder = Path(self._get_load_path())
+        if (folder / CARD).is_file():
+            return self._load_model(folder)
+        parts = sorted(path for path in folder.glob("*") if path.is_dir())
+        if not parts and not (folder / "empty").is_file():
+            raise ValueError(_broken(folder, f"{CARD} is missing"))
+        return {path.name: self._load_model(path) for path in parts}
+
+    def save(self, data: Models) -> None:
+        """Write the folder beside its place, then move it there."""
+        _write_folder(Path(self._get_save_path()), lambda folder: _save_models(folder, data))
+
+    def preview(self) -> JSONPreview:
+        """Return the card, or the cards by name, for kedro-viz."""
+        folder = Path(self._get_load_path())
+        cards = {path.parent.name: _card(path.parent) for path in sorted(folder.rglob(CARD))}
+        shown: Mapping[str, Any] = _card(folder) if (folder / CARD).is_file() else cards
+        return JSONPreview(json.dumps(shown, ensure_ascii=False))
+
+    def _load_model(self, folder: Path) -> LanguageModel:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        _check_files(folder)
+        try:
+            with quiet_transformers():
+                model = AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    dtype="auto",
+                )
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(_broken(folder, f"its weights cannot be read ({reason})")) from error
+        auto = "cuda" if torch.cuda.is_available() else "cpu"
+        model = model.to(auto if self._device == "auto" else self._device).eval()
+        card = {key: value for key, value in _card(folder).items() if key != "files"}
+        return LanguageModel(model, _load_tokenizer(folder), card)
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+class HFTokenizerDataset(AbstractVersionedDataset[Any, Any]):
+    """Saves a fast tokenizer as a versioned folder."""
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember where the folder is to be.
+
+        Args:
+            filepath: The folder, without its version.
+            version: Kedro's.
+            metadata: For kedro-viz.
+        """
+        super().__init__(PurePosixPath(filepath), version)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Return the tokenizer.
+
+        Raises:
+            ValueError: A file is missing or is not what was saved; the message names it.
+        """
+        folder = Path(self._get_load_path())
+        _check_files(folder)
+        return _load_tokenizer(folder)
+
+    def save(self, data: Any) -> None:
+        """Write the folder beside its place, then move it there."""
+
+        def fill(folder: Path) -> None:
+            data.save_pretrained(folder)
+            _write_card(folder, {"vocabulary": len(data), "class": type(data).__name__})
+
+        _write_folder(Path(self._get_save_path()), fill)
+
+    def preview(self) -> JSONPreview:
+        """Return the card for kedro-viz."""
+        return JSONPreview(json.dumps(_card(Path(self._get_load_path())), ensure_ascii=False))
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+def _save_models(folder: Path, data: Models) -> None:
+    if isinstance(data, LanguageModel):
+        _save_model(folder, data)
+        return
+    for name, model in data.items():
+        (folder / name).mkdir()
+        _save_model(folder / name, model)
+    if not data:
+        (folder / "empty").touch()
+
+
+def _save_model(folder: Path, language_model: LanguageModel) -> None:
+    with quiet_transformers():
+        language_model.model.save_pretrained(folder)
+    language_model.tokenizer.save_pretrained(folder)
+    _write_card(folder, dict(language_model.card))
+
+
+def _write_card(folder: Path, card: dict[str, Any]) -> None:
+    files = {path.name: file_fingerprint(path) for path in sorted(folder.iterdir())}
+    text = json.dumps({**card, "files": files}, indent=2, ensure_ascii=False)
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def _write_folder(place: Path, fill: Callable[[Path], None]) -> None:
+    unfinished = place.with_name(f".{place.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        fill(unfinished)
+        if place.is_dir():  # only where the entry is not versioned: versions are never replaced
+            shutil.rmtree(place)
+        unfinished.replace(place)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(_broken(folder, f"{CARD} is missing or no JSON")) from error
+    return cast(dict[str, Any], card)
+
+
+def _check_files(folder: Path) -> None:
+    files = _card(folder).get("files")
+    if not isinstance(files, dict):
+        raise ValueError(_broken(folder, f"{CARD} does not list its files"))
+    for name, saved in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ValueError(_broken(folder, f"{name} is missing"))
+        if file_fingerprint(path) != saved:
+            raise ValueError(_broken(folder, f"{name} is not what was saved (its hash differs)"))
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    # tokenizer.json says all; a class named after an architecture would rebuild it its own way.
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def _broken(folder: Path, what: str) -> str:
+    return (
+        f"the model folder {folder} is damaged: {what}; run the pipeline that makes it again, or "
+        "choose another version with --load-versions"
+    )

@@ -1,0 +1,50 @@
+"""Hashes of what determines a result: weights, tokenizer, rows, settings."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+DIGITS = 16
+
+
+def weights_fingerprint(model: Any) -> str:
+    """Return the hash of every weight's name, dtype, shape and bytes."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        tensor = weight.detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:DIGITS]
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:
+    """Return the hash of all that a fast tokenizer does to a text, special tokens included.
+
+    Truncation and padding are left out: transformers sets them anew with every call.
+    """
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    content.update(truncation=None, padding=None)
+    return settings_fingerprint(
+        {"tokenizer": content, "eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id}
+    )
+
+
+def rows_fingerprint(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Return the hash of (row_id, question, answer) triples, whatever their order."""
+    return settings_fingerprint(sorted(rows))
+
+
+def settings_fingerprint(settings: Mapping[str, Any] | list[Any]) -> str:
+    """Return the hash of plain JSON values."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def file_fingerprint(path: Path) -> str:
+    """Return the full SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

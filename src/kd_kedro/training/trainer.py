@@ -1,0 +1,324 @@
+"""Training a causal language model on answer tokens, with or without a teacher.
+
+`transformers.Trainer` does the loop, the schedule, accumulation, clipping and checkpoints; this
+module gives it the objective, the row order, an exact validation loss and a quiet console.
+"""
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from kd_kedro.training.answering import answer_logits, evaluating
+from kd_kedro.training.console import quiet_transformers
+from kd_kedro.training.examples import IGNORED, Batch, Example, batches_by_length, collate
+from kd_kedro.training.fingerprints import settings_fingerprint
+from kd_kedro.training.objective import Objective, answer_loss
+from kd_kedro.training.precision import autocast, resolve_precision
+from kd_kedro.training.sampling import LengthGroupedSampler
+from kd_kedro.training.targets import TargetSource
+
+LOGS = 40  # points of a training curve
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The budget and the optimiser of one training.
+
+    Attributes:
+        learning_rate: Peak of the schedule.
+        batch_size: Rows of one forward pass.
+        accumulation: Forward passes of one step.
+        epochs: Most passes over the rows.
+        max_tokens: Most tokens read, prompts included; the training gets as many steps as that.
+        max_steps: Most optimiser steps; 0 for no bound of its own.
+        warmup: Share of the steps in which the learning rate rises.
+        schedule: `cosine`, `linear` or `constant_with_warmup`.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are clipped to this norm.
+        evaluations: How often the validation rows are scored, evenly spread.
+        patience: Evaluations without improvement before the training stops; 0 to never stop.
+        precision: `auto`, `bf16` or `fp32` of the matrix products; weights stay float32.
+    """
+
+    learning_rate: float
+    batch_size: int
+    accumulation: int
+    epochs: float
+    max_tokens: int
+    max_steps: int
+    warmup: float
+    schedule: str
+    weight_decay: float
+    max_grad_norm: float
+    evaluations: int
+    patience: int
+    precision: str
+
+
+def train(
+    model: Any,
+    rows: Sequence[Example],
+    validation: Sequence[Example],
+    *,
+    objective: Objective,
+    targets: TargetSource | None,
+    settings: TrainingSettings,
+    seed: int,
+    padding: int,
+    work_dir: Path,
+    description: str,
+) -> list[dict[str, float]]:
+    """Train a model in place; it ends with the weights that were best on the validation rows.
+
+    Args:
+        model: A causal language model in float32.
+        rows: Training rows.
+        validation: Rows of the validation split; where there are none, the last weights stay.
+        objective: What is minimised.
+        targets: The teacher's signals; None where `objective.beta` is 0.
+        settings: Budget and optimiser.
+        seed: Of the row order and the dropout.
+        padding: The padding token.
+        work_dir: Where checkpoints lie while it trains.
+        description: Label of the progress bar.
+
+    Returns:
+        The history: `{step, loss, cross_entropy, divergence, learning_rate, grad_norm}` and
+        `{step, validation_loss}`, per answer token in nats.
+
+    Raises:
+        ValueError: If the targets cannot serve the objective.
+    """
+    objective.check(targets)
+    steps = planned_steps(rows, settings)
+    label = settings_fingerprint(
+        {**asdict(settings), **asdict(objective), "seed": seed, "rows": [r.row_id for r in rows]}
+    )
+    folder = work_dir / f"{description.replace(' ', '-')}-{label}"
+    shutil.rmtree(folder, ignore_errors=True)
+    arguments = _arguments(folder, settings, steps, seed, bool(validation))
+    callbacks: list[TrainerCallback] = [_ProgressBar(description)]
+    if validation and settings.patience:
+        callbacks.append(EarlyStoppingCallback(settings.patience))
+    with torch.random.fork_rng(), quiet_transformers():
+        trainer = AnswerTrainer(
+            model,
+            arguments,
+            rows=rows,
+            validation=validation,
+            objective=objective,
+            targets=targets if objective.beta else None,
+            precision=resolve_precision(settings.precision),
+            padding=padding,
+            callbacks=callbacks,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    model.eval()
+    shutil.rmtree(folder, ignore_errors=True)
+    return _history(trainer.state.log_history)
+
+
+def planned_steps(rows: Sequence[Example], settings: TrainingSettings) -> int:
+    """Return how many optimiser steps the budget gives, at least one."""
+    batch = settings.batch_size * settings.accumulation
+    mean_tokens = sum(len(row.input_ids) for row in rows) / len(rows)
+    bounds = [
+        math.ceil(settings.epochs * len(rows) / batch),
+        math.ceil(settings.max_tokens / (mean_tokens * batch)),
+    ]
+    if settings.max_steps:
+        bounds.append(settings.max_steps)
+    return max(1, min(bounds))
+
+
+class AnswerTrainer(Trainer):  # type: ignore[misc]
+    """`Trainer` with the loss over answer tokens of the whole accumulated batch."""
+
+    def __init__(
+        self,
+        model: Any,
+        args: TrainingArguments,
+        *,
+        rows: Sequence[Example],
+        validation: Sequence[Example],
+        objective: Objective,
+        targets: TargetSource | None,
+        precision: str,
+        padding: int,
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> None:
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=list(rows),
+            eval_dataset=list(validation),
+            data_collator=lambda examples: _inputs(collate(examples, padding)),
+            callbacks=list(callbacks),
+        )
+        # Trainer then counts the labels of all accumulated batches and hands us the number; the
+        # loss below is divided by it, so Trainer must not divide by the accumulation steps too.
+        self.model_accepts_loss_kwargs = True
+        self.loss_is_scaled_for_ga = True
+        self._objective = objective
+        self._targets = targets
+        self._precision = precision
+        self._padding = padding
+        self._parts = torch.zeros(3, dtype=torch.float64)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> torch.Tensor:
+        """Return this batch's share of the mean loss over the accumulated batch."""
+        batch = Batch(tuple(inputs["row_ids"]), inputs["input_ids"], inputs["labels"])
+        labels = batch.labels[batch.labels != IGNORED]
+        with autocast(self._precision, batch.input_ids.device):
+            logits = answer_logits(model, batch.input_ids, batch.labels)
+        signal = None if self._targets is None else self._targets.signal(batch)
+        loss = answer_loss(self._objective, logits, labels, signal)
+        parts = [loss.cross_entropy.item(), loss.divergence.item(), len(labels)]
+        self._parts += torch.tensor(parts, dtype=torch.float64)
+        mean: torch.Tensor = loss.total / num_items_in_batch
+        return mean
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Score the validation rows: mean cross-entropy per answer token, over all of them."""
+        loss = mean_cross_entropy(self.model, self.eval_dataset, self._padding, self._precision)
+        metrics = {"eval_loss": loss}
+        self.log(metrics)
+        self.control: Any = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the parts of the loss to what Trainer logs."""
+        tokens = self._parts[2].item()
+        if "loss" in logs and tokens:
+            logs["cross_entropy"] = self._parts[0].item() / tokens
+            if self._targets is not None:
+                logs["divergence"] = self._parts[1].item() / tokens
+            self._parts.zero_()
+        super().log(logs, start_time)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        lengths = [len(row.input_ids) for row in rows]
+        return LengthGroupedSampler(lengths, self.args.train_batch_size, self.args.seed)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        # Trainer's own adds a pickle of its arguments; nothing here needs one.
+        self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict)
+
+
+def mean_cross_entropy(
+    model: Any, rows: Sequence[Example], padding: int, precision: str, batch_size: int = 64
+) -> float:
+    """Return the mean cross-entropy per answer token over all rows, in nats."""
+    total, tokens = 0.0, 0
+    with evaluating(model):
+        for chosen in batches_by_length([len(row.input_ids) for row in rows], batch_size):
+            batch = collate([rows[index] for index in chosen], padding)
+            labels = batch.labels.to(model.device)
+            with autocast(precision, model.device):
+                logits = answer_logits(model, batch.input_ids.to(model.device), labels)
+            answers = labels[labels != IGNORED]
+            total += torch.nn.functional.cross_entropy(
+                logits.float(), answers, reduction="sum"
+            ).item()
+            tokens += len(answers)
+    return total / tokens
+
+
+def _inputs(batch: Batch) -> dict[str, Any]:
+    # Trainer counts `shift_labels` as they are, and looks for `labels` before it counts at all.
+    return {
+        "row_ids": batch.row_ids,
+        "input_ids": batch.input_ids,
+        "labels": batch.labels,
+        "shift_labels": batch.labels,
+    }
+
+
+def _arguments(
+    folder: Path, settings: TrainingSettings, steps: int, seed: int, validates: bool
+) -> TrainingArguments:
+    every = max(1, steps // settings.evaluations)
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=math.ceil(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch_fused",
+        logging_steps=max(1, steps // LOGS),
+        eval_strategy="steps" if validates else "no",
+        eval_steps=every,
+        save_strategy="best" if validates else "no",
+        save_only_model=True,
+        save_total_limit=1,
+        load_best_model_at_end=validates,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        seed=seed,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+
+
+def _history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    names = {
+        "loss": "loss",
+        "cross_entropy": "cross_entropy",
+        "divergence": "divergence",
+        "learning_rate": "learning_rate",
+        "grad_norm": "grad_norm",
+        "eval_loss": "validation_loss",
+    }
+    records = []
+    for entry in logged:
+        values = {new: float(entry[old]) for old, new in names.items() if old in entry}
+        if values:
+            records.append({"step": int(entry["step"]), **values})
+    return records
+
+
+class _ProgressBar(TrainerCallback):  # type: ignore[misc]
+    """One bar over the optimiser steps, with the latest losses beside it."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._bar = tqdm(total=state.max_steps, desc=self._description, unit="step")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._bar.update(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        shown = {"loss": (logs or {}).get("loss"), "validation": (logs or {}).get("eval_loss")}
+        for name, value in shown.items():
+            if value is not None:
+                self._bar.set_postfix_str(f"{name} {value:.3f}")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._bar.close()
