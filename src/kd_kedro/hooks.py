@@ -1,5 +1,6 @@
 """Kedro hooks: parameters checked, nothing stale, progress shown, everything tracked in MLflow."""
 
+import hashlib
 import json
 import logging
 import math
@@ -211,7 +212,10 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         folder = version_folder(self._catalog, name, mode)
         raw_file = getattr(self._catalog.get(name), "_filepath", None)
         source = str(folder or raw_file or "")
-        table = from_pandas(data.head(0) if data.empty else data, source=source, name=name)
+        # MLflow's own digest fails on an empty table of pandas 3 and reads but the first rows.
+        hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
+        digest = hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
+        table = from_pandas(data, source=source, name=name, digest=digest)
         tags = [
             InputTag("mlflow.data.context", "input" if mode == "load" else "output"),
             InputTag("kedro_version", folder.name if folder else "not versioned"),
