@@ -4,6 +4,12 @@ import re
 
 BLANK = "____"
 
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
+
+
 # Longest forms first.
 _BLANK = re.compile(
     r"[\[(<{]\s*(?:_+|blank|\.{3,}|…+)\s*[\])>}]"  # [blank], (____), <...>
@@ -26,11 +32,11 @@ _INSTRUCTION = re.compile(
     r"(?:\s+with\s+(?:the|an?)\s+\w+\s+\w+)?\s*[:.\-–—]+\s*",
     re.IGNORECASE,
 )
-_FUNCTION_WORDS = frozenset(
-    "a an the this that these those there it its is are was were be been being am do does did has "
-    "have had of to in on at by for from with as into and or but because since so if then than "
-    "who whom whose which what when where why how will would shall should can could may might must "
-    "he she they we you i his her their our your".split()
+_FUNCTION_WORDS = word_set(
+    "a an the this that these those there it its is are was were be been being am do does "
+    "did has have had of to in on at by for from with as into and or but because since so "
+    "if then than who whom whose which what when where why how will would shall should "
+    "can could may might must he she they we you i his her their our your"
 )
 
 
@@ -69,15 +75,15 @@ def is_question(text: str) -> bool:
     """Return whether a text with blanks already asks ("Who wrote ____, and when?")."""
     return bool(
         text.rstrip().endswith("?")
-        and re.match(
-            r"\s*(?:what|which|who|whom|whose|when|where|why|how)\b", text, re.IGNORECASE
-        )
+        and re.match(r"\s*(?:what|which|who|whom|whose|when|where|why|how)\b", text, re.IGNORECASE)
     )
 
 
 def content_words(text: str) -> list[str]:
     """Return the words of a text that carry meaning, case-folded, numbers included."""
-    words = re.findall(r"[^\W_]+(?:['’.,][^\W_]+)*|[%₹$€£+=<>]", re.sub(r"(?<=\w)\((?:n|s)\)", "", text.casefold()))
+    words = re.findall(
+        r"[^\W_]+(?:['’.,][^\W_]+)*|[%₹$€£+=<>]", re.sub(r"(?<=\w)\((?:n|s)\)", "", text.casefold())
+    )
     return [word for word in words if word not in _FUNCTION_WORDS]
 
 

@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+from kd_kedro.curation.blanks import word_set
+
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NUMBER_WORD = re.compile(
     r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|"
@@ -24,14 +26,14 @@ _NEGATION = re.compile(
     r"unless|hardly|false|incorrect|untrue|wrong|invalid|unable|fails?|lacks?)\b|n't\b"
 )
 # Words whose exchange for each other turns a question round.
-_DIRECTIONS = frozenset(
-    "debit debits debited credit credits credited increase increases increased increasing decrease "
-    "decreases decreased decreasing rise rises rising fall falls falling asset assets liability "
-    "liabilities income expense expenses profit profits loss losses buyer buyers seller sellers "
-    "before after above below more less most least first last maximum minimum higher lower gross net "
-    "opening closing internal external advantage advantages disadvantage disadvantages "
-    "lessor lessee creditor creditors debtor debtors payable receivable long short "
-    "all some both either only or".split()
+_DIRECTIONS = word_set(
+    "debit debits debited credit credits credited increase increases increased increasing "
+    "decrease decreases decreased decreasing rise rises rising fall falls falling asset "
+    "assets liability liabilities income expense expenses profit profits loss losses "
+    "buyer buyers seller sellers before after above below more less most least first last "
+    "maximum minimum higher lower gross net opening closing internal external advantage "
+    "advantages disadvantage disadvantages lessor lessee creditor creditors debtor "
+    "debtors payable receivable long short all some both either only or"
 )
 _TOKEN = re.compile(r"[^\W_](?:[\w&.-]*[^\W_])?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)$")
@@ -51,7 +53,9 @@ def units(text: str) -> Counter[str]:
 
 def negations(text: str) -> Counter[str]:
     """Return the negating words of a text; a contraction counts as "not"."""
-    plain = text.casefold().replace("’", "'").replace("cannot", "can not").replace("can't", "can not")
+    plain = (
+        text.casefold().replace("’", "'").replace("cannot", "can not").replace("can't", "can not")
+    )
     found = (word.replace("n't", "not") for word in _NEGATION.findall(plain))
     return Counter("not" if word == "n't" else word for word in found)
 
@@ -147,7 +151,10 @@ def misspelling_defect(source: str, misspelt: str, max_share: float) -> str:
 
 def _one_slip(was: str, now: str) -> bool:
     """Return whether one letter was swapped, added, left out or replaced."""
-    start = next((n for n, (a, b) in enumerate(zip(was, now)) if a != b), min(len(was), len(now)))
+    start = next(
+        (n for n, (a, b) in enumerate(zip(was, now, strict=False)) if a != b),
+        min(len(was), len(now)),
+    )
     a, b = was[start:], now[start:]
     swapped = len(a) > 1 and len(b) > 1 and (a[1], a[0], a[2:]) == (b[0], b[1], b[2:])
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped

@@ -34,15 +34,15 @@ def review(
     rows = validated.copy()
     dropped: dict[str, str] = {}
     corrected: dict[str, str] = {}
-    for row in validated.itertuples():
-        correction = row.correction.strip()
-        if row.verdict.strip().casefold() in verdicts:
-            dropped[row.row_id] = f"reviewer's verdict: {row.verdict.strip()}"
+    for index, row in enumerate(validated.to_dict("records")):
+        correction = row["correction"].strip()
+        if row["verdict"].strip().casefold() in verdicts:
+            dropped[row["row_id"]] = f"reviewer's verdict: {row['verdict'].strip()}"
         elif correction.casefold() in corrections:
-            dropped[row.row_id] = f"reviewer's correction: {correction}"
-        elif is_full_question(correction, row.question, min_question_words):
-            rows.at[row.Index, "question"] = correction
-            corrected[row.row_id] = "question corrected by a reviewer"
+            dropped[row["row_id"]] = f"reviewer's correction: {correction}"
+        elif is_full_question(correction, row["question"], min_question_words):
+            rows.at[index, "question"] = correction
+            corrected[row["row_id"]] = "question corrected by a reviewer"
     return rows[~rows["row_id"].isin(list(dropped))].reset_index(drop=True), dropped, corrected
 
 

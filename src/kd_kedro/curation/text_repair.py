@@ -20,10 +20,13 @@ _REMOVED = {
     "\ufeff": "byte order mark",
     "\u200e": "left-to-right mark",
     "\u200f": "right-to-left mark",
-    **{chr(code): "directional control" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+    **{
+        chr(code): "directional control"
+        for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    },
 }
 # Spaces that look like a space become one.
-_SPACES = {space: " " for space in "\u00a0\u202f\u2007\u2009\u200a\u2002\u2003\u2008\u3000"}
+_SPACES = dict.fromkeys("\xa0\u202f\u2007\u2009\u200a\u2002\u2003\u2008\u3000", " ")
 _TRANSLATION = str.maketrans({**dict.fromkeys(_REMOVED, ""), **_SPACES})
 # Joiners shape Indic letters and emoji; between Latin letters they are dirt.
 _LATIN_JOINER = re.compile(r"(?<=[\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?=[\x00-\u024f])")

@@ -1,6 +1,7 @@
 """The contract of a record: what may enter, what is quarantined and why, what was mended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -48,14 +49,14 @@ def bring_back(records: pd.DataFrame, mended: pd.DataFrame) -> tuple[pd.DataFram
                 "as it was, and one row for each"
             )
         seen.add(row)
-    by_id = mended.set_index("row_id")
-    back = records.copy()
-    place = back["row_id"].isin(seen)
-    for column in CELLS:
-        back.loc[place, column] = [by_id.at[row, column] for row in back.loc[place, "row_id"]]
-    back.loc[place, ["defect", "raw"]] = ""
-    mended_defects = by_id["defect"]
-    back.loc[place, "defect"] = [mended_defects[row] for row in back.loc[place, "row_id"]]
+    fixed = {row["row_id"]: row for row in mended.to_dict("records")}
+    rows = records.to_dict("records")
+    for row in rows:
+        if row["row_id"] in fixed:
+            row.update(
+                {column: fixed[row["row_id"]][column] for column in (*CELLS, "defect", "raw")}
+            )
+    back = table(list(records.columns), [list(row.values()) for row in rows])
     return back, seen
 
 
@@ -94,9 +95,9 @@ def quarantine(rows: pd.DataFrame, stage: str, reasons: Mapping[str, str]) -> pd
     return _texts(named, QUARANTINED)
 
 
-def _defect(record: Mapping[str, str], allowed: set[str]) -> str:
+def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:
     if record["defect"]:
-        return record["defect"]
+        return str(record["defect"])
     for column in ("question", "answer"):
         if not record[column].strip():
             return f"column {column} is empty"
@@ -110,7 +111,7 @@ def _defect(record: Mapping[str, str], allowed: set[str]) -> str:
     return ""
 
 
-def _cells(record: Mapping[str, str]) -> list[str]:
+def _cells(record: Mapping[Hashable, Any]) -> list[str]:
     return [record[column] for column in CELLS]
 
 

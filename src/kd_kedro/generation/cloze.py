@@ -23,6 +23,7 @@ from kd_kedro.generation.grammar import (
     split_sentences,
     starts_with_verb,
     third_person_base,
+    word_set,
 )
 
 BLANK = "____"
@@ -31,11 +32,12 @@ _ADVERBIAL = re.compile(
     r"Among|Between|Traditionally|Typically|Generally|Usually|As|When|If|While|Although|Because|"
     r"Given|Unlike|Despite|Once|Where|To)\b"
 )
-_PEOPLE_VERBS = frozenset(
-    "attributed written coined proposed invented discovered founded authored".split()
-)
-_NEAR = frozenset("about approximately nearly around almost least".split())
-_QUANTIFIERS = frozenset("some any many most several few all both more less very no other".split())
+_INDEFINITE = frozenset(("a", "an", "a(n)"))
+_PEOPLE_VERBS = word_set("attributed written coined proposed invented discovered founded authored")
+_NEAR = word_set("about approximately nearly around almost least")
+_QUANTIFIERS = word_set("some any many most several few all both more less very no other")
+# After these no "what" or "which" can stand.
+_NO_WHAT = _QUANTIFIERS | ADVERBS | {"and", "or"}
 
 
 def ask(statement: str) -> tuple[str, str]:
@@ -83,7 +85,7 @@ def _subject(words: list[str], place: int) -> str | None:
     if starts_with_verb(rest):
         return " ".join(["What", *rest])
     if _can_be_noun(rest[0]):
-        one = place == 1 and bare(words[0]) in ("a", "an", "a(n)")
+        one = place == 1 and bare(words[0]) in _INDEFINITE
         return " ".join(["What kind of" if one else "Which", *rest])
     return None
 
@@ -98,7 +100,7 @@ def _reason(words: list[str], place: int) -> str | None:
 def _end(words: list[str], place: int) -> str | None:
     """`S is ____.`, `S V … of ____.`, `S is a ____ firm.`"""
     before, after = words[:place], words[place + 1 :]
-    if len(after) == 1 and before and bare(before[-1]) in ("a", "an", "a(n)"):
+    if len(after) == 1 and before and bare(before[-1]) in _INDEFINITE:
         clause = _main_clause(before[:-1])
         if clause and clause[1].verb.casefold() in BE and not clause[1].rest:
             return _fronted(f"What kind of {after[0]}", before[:-1])
@@ -118,7 +120,11 @@ def _end(words: list[str], place: int) -> str | None:
 def _object(words: list[str], place: int) -> str | None:
     """`S uses ____ as …`: the blank follows the main verb."""
     before, after = words[:place], words[place + 1 :]
-    if words[place] != BLANK or not after or bare(after[0]) not in PREPOSITIONS | {"when", "because"}:
+    if (
+        words[place] != BLANK
+        or not after
+        or bare(after[0]) not in PREPOSITIONS | {"when", "because"}
+    ):
         return None
     if not third_person_base(before[-1] if before else ""):
         return None
@@ -150,32 +156,36 @@ def _takes_object(before: list[str]) -> bool:
 
 
 def _in_place(words: list[str], place: int) -> str | None:
-    """The question word in the blank's own place: `… goods cost which amount`."""
-    before, blank, after = words[:place], words[place], words[place + 1 :]
-    last = bare(before[-1]) if before else ""
-    mark = blank[len(BLANK) :]
-    if before and before[-1].endswith(",") and len(before) < 8 and _ADVERBIAL.match(before[0]):
-        return " ".join([*before, "what", *after]) if not mark and starts_with_verb(after) else None
-    if last in _NEAR and len(after) > 0 and after[0].endswith("s") and _can_be_noun(after[0]):
+    """The question word in the blank's own place: `… are debited to which account`."""
+    before, after = words[:place], words[place + 1 :]
+    last, mark = (bare(before[-1]) if before else ""), words[place][len(BLANK) :]
+    if before and before[-1].endswith(","):
+        # "In marketing terms, ____ refers to …"
+        opens = place < 8 and _ADVERBIAL.match(before[0]) and not mark and starts_with_verb(after)
+        return " ".join([*before, "what", *after]) if opens else None
+    is_noun = bool(after) and not mark and _can_be_noun(after[0])
+    if is_noun and last in _NEAR and after[0].endswith("s"):
         return " ".join([*before, "how many", *after])
-    if last in _QUANTIFIERS | ADVERBS | {"and", "or"} or (before and before[-1].endswith(",")):
-        return None
-    is_noun = len(after) == 1 or not starts_with_verb(after)
-    if after and not mark and is_noun and _can_be_noun(after[0]):
-        if last in ("a", "an", "a(n)"):
+    if is_noun and last not in _NO_WHAT and (len(after) == 1 or not starts_with_verb(after)):
+        if last in _INDEFINITE:
             return " ".join([*before[:-1], "what kind of", *after])
         return " ".join([*(before[:-1] if last == "the" else before), "which", *after])
-    follower = bare(after[0]) if after else ""
-    followers = PREPOSITIONS | CONJUNCTIONS | {"%"} | (AUXILIARIES if last in PREPOSITIONS else set())
-    if after and not mark and follower not in followers:
+    if last in _NO_WHAT or not _stands_alone(before, mark, after):
         return None
-    if not after and not (last in DETERMINERS or _takes_object(before) or last in ADVERBS | _NEAR):
-        return None
-    if last in DETERMINERS - {"the", "a", "an", "a(n)"}:
-        return None
-    if last in ("the", "a", "an", "a(n)"):
-        before = before[:-1]
-    return " ".join([*before, "what" + mark, *after])
+    return " ".join([*(before[:-1] if last in DETERMINERS else before), "what" + mark, *after])
+
+
+def _stands_alone(before: list[str], mark: str, after: list[str]) -> bool:
+    """Return whether a blank is a whole noun phrase, so that "what" can stand for it."""
+    last = bare(before[-1]) if before else ""
+    if last in DETERMINERS - _INDEFINITE - {"the"}:
+        return False
+    if not after:
+        return last in DETERMINERS | ADVERBS | _NEAR or _takes_object(before)
+    followers = PREPOSITIONS | CONJUNCTIONS | {"%"}
+    if last in PREPOSITIONS:
+        followers = followers | AUXILIARIES
+    return bool(mark) or bare(after[0]) in followers
 
 
 def _fronted(asker: str, before: list[str], after: list[str] | None = None) -> str | None:

@@ -7,47 +7,55 @@ would do harm. Whoever is not sure leaves the sentence as it stands.
 import re
 from dataclasses import dataclass
 
-BE = frozenset("is are was were".split())
-MODALS = frozenset("can could will would shall should may might must".split())
-HAVE = frozenset("has have had".split())
-AUXILIARIES = BE | MODALS | HAVE | frozenset("do does did".split())
-DETERMINERS = frozenset(
-    "a an the a(n) this that these those its his her their our your my some any no every each all "
-    "most many several few both such one two three four five".split()
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
+
+
+BE = word_set("is are was were")
+MODALS = word_set("can could will would shall should may might must")
+HAVE = word_set("has have had")
+AUXILIARIES = BE | MODALS | HAVE | word_set("do does did")
+DETERMINERS = word_set(
+    "a an the a(n) this that these those its his her their our your my some any no every "
+    "each all most many several few both such one two three four five"
 )
-PREPOSITIONS = frozenset(
-    "of to in on at by for from with as into onto upon about under over between among through "
-    "during within without against toward towards after before until since across behind beyond "
-    "like than per via following regarding concerning despite except".split()
+PREPOSITIONS = word_set(
+    "of to in on at by for from with as into onto upon about under over between among "
+    "through during within without against toward towards after before until since across "
+    "behind beyond like than per via following regarding concerning despite except"
 )
-CONJUNCTIONS = frozenset("and or but nor because so if when while whereas although though".split())
-RELATIVES = frozenset("that which who whom whose where when if whether because what how".split())
-PRONOUNS = frozenset("it he she they we you i there this these those who which that".split())
-ADVERBS = frozenset(
-    "also often always usually never generally typically sometimes primarily mainly commonly "
-    "frequently not only very more most less then thus therefore indeed however "
-    "traditionally recently".split()
+CONJUNCTIONS = word_set("and or but nor because so if when while whereas although though")
+RELATIVES = word_set("that which who whom whose where when if whether because what how")
+PRONOUNS = word_set("it he she they we you i there this these those who which that")
+ADVERBS = word_set(
+    "also often always usually never generally typically sometimes primarily mainly "
+    "commonly frequently not only very more most less then thus therefore indeed however "
+    "traditionally recently"
 )
 
 # Base forms whose third person in -s is hardly ever a plural noun after its subject.
-_VERBS = (
-    "accuse act adopt affect aim allow apply argue arise arrive ascribe assert assume attempt "
-    "attribute avoid be become begin believe belong bring calculate carry cause claim comprise "
-    "conclude conduct consist constitute contain contribute convey create declare decrease define "
-    "deliver demand demonstrate deny depend depict derive describe determine develop differ "
-    "disclose discuss earn elucidate emphasize enable encourage engage enhance ensure entail enter "
-    "equal establish examine exhibit exist explain express facilitate fail favour favor follow "
-    "function gain generate give govern happen help hold identify imagine imply include increase "
-    "indicate influence infer insist interpret involve keep lead locate lower maintain make mark "
-    "mask mean measure need obtain occur offer operate owe own pay perform pertain portray posit "
-    "possess present prevent produce prohibit propose prove provide reason receive recognize "
-    "record reduce refer reflect regard reject relate rely remain represent require result reveal "
-    "say see seek seem serve show signify stand state strengthen suffer suggest suppose sustain "
-    "take teach tell tend think treat try understand use uphold violate"
-).split()
-_AMBIGUOUS = frozenset(
-    "act aim cause claim demand function gain increase influence lead mark mask mean measure need "
-    "offer present produce reason record result show stand state try use".split()
+_VERBS = word_set(
+    "accuse act adopt affect aim allow apply argue arise arrive ascribe assert assume "
+    "attempt attribute avoid be become begin believe belong bring calculate carry cause "
+    "claim comprise conclude conduct consist constitute contain contribute convey create "
+    "declare decrease define deliver demand demonstrate deny depend depict derive "
+    "describe determine develop differ disclose discuss earn elucidate emphasize enable "
+    "encourage engage enhance ensure entail enter equal establish examine exhibit exist "
+    "explain express facilitate fail favour favor follow function gain generate give "
+    "govern happen help hold identify imagine imply include increase indicate influence "
+    "infer insist interpret involve keep lead locate lower maintain make mark mask mean "
+    "measure need obtain occur offer operate owe own pay perform pertain portray posit "
+    "possess present prevent produce prohibit propose prove provide reason receive "
+    "recognize record reduce refer reflect regard reject relate rely remain represent "
+    "require result reveal say see seek seem serve show signify stand state strengthen "
+    "suffer suggest suppose sustain take teach tell tend think treat try understand use "
+    "uphold violate"
+)
+_AMBIGUOUS = word_set(
+    "act aim cause claim demand function gain increase influence lead mark mask mean "
+    "measure need offer present produce reason record result show stand state try use"
 )
 
 
@@ -60,7 +68,6 @@ def _third_person(verb: str) -> str:
 
 
 _BASE_OF_THIRD = {_third_person(verb): verb for verb in _VERBS}
-_BASES = frozenset(_VERBS)
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def bare(word: str) -> str:
 
 def is_verb(word: str) -> bool:
     """Return whether a word is the base form of a known verb."""
-    return bare(word) in _BASES
+    return bare(word) in _VERBS
 
 
 def third_person_base(word: str) -> str | None:
@@ -139,7 +146,7 @@ def starts_with_verb(words: list[str]) -> bool:
     if first in _BASE_OF_THIRD:
         base = _BASE_OF_THIRD[first]
         return base not in _AMBIGUOUS or not (set(following[:4]) & (AUXILIARIES | {"that"}))
-    if first in _BASES:
+    if first in _VERBS:
         follower = following[0] if following else ""
         return follower in DETERMINERS | PREPOSITIONS or first not in _AMBIGUOUS
     return first.endswith("ed") and bool(following) and following[0] in DETERMINERS | PREPOSITIONS
@@ -191,9 +198,10 @@ def _is_participle(rest: list[str]) -> bool:
     return bool(words) and (words[0] in ("been", "become") or words[0].endswith(("ed", "en")))
 
 
-_PLURALS = frozenset(
-    "companies firms managers businesses organizations organisations dividends shares profits "
-    "debentures assets liabilities expenses costs accounts goods consumers people individuals".split()
+_PLURALS = word_set(
+    "companies firms managers businesses organizations organisations dividends shares "
+    "profits debentures assets liabilities expenses costs accounts goods consumers people "
+    "individuals"
 )
 # A capitalised word with such an ending is a common noun at the head of its sentence.
 _ABSTRACT = re.compile(r"^[A-Z][a-z]+(?:tion|ment|ness|ity|ance|ence|ism|ing|sion|ure)(?:s|ies)?$")

@@ -115,7 +115,8 @@ _FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             ("What is meant by {np}?", "What is the meaning of {np}?"),
         ),
         (
-            r"^what is the (?:main |key |basic )?difference between (?P<a>[^,?]+) and (?P<b>[^,?]+)\?$",
+            r"^what is the (?:main |key |basic )?difference between "
+            r"(?P<a>[^,?]+) and (?P<b>[^,?]+)\?$",
             ("Differentiate between {a} and {b}.", "Distinguish {a} from {b}."),
         ),
         (
@@ -123,7 +124,8 @@ _FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             ("What is the difference between {a} and {b}?", "Distinguish {a} from {b}."),
         ),
         (
-            rf"^what (?:is|are) the (?P<noun>purpose|objective|meaning|definition|concept|significance|"
+            rf"^what (?:is|are) the (?P<noun>purpose|objective|meaning|definition|concept|"
+            rf"significance|"
             rf"importance|advantages|disadvantages|benefits|features|characteristics|types|objectives|"
             rf"limitations|functions|role|effect|impact|formula) of {_NP}\?$",
             ("State the {noun} of {np}.", "Can you state the {noun} of {np}?"),
@@ -162,7 +164,8 @@ _FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             ("What {noun} {rest}?",),
         ),
         (
-            r"^(?P<verb>calculate|compute|find|determine) (?P<np>(?:the|its|his|her|their) [^?]+?)\.?$",
+            r"^(?:calculate|compute|find|determine) "
+            r"(?P<np>(?:the|its|his|her|their) [^?]+?)\.?$",
             ("What is {np}?", "Work out {np}."),
         ),
         (
@@ -176,7 +179,8 @@ _FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             ("Give the journal entry {rest}.", "Which journal entry is passed {rest}?"),
         ),
         (
-            r"^(?:pass|record|give|prepare|write|show) (?P<np>the (?:necessary )?journal entr(?:y|ies)\b"
+            r"^(?:pass|record|give|prepare|write|show) "
+            r"(?P<np>the (?:necessary )?journal entr(?:y|ies)\b"
             r"[^?]*?)\.?$",
             ("What is {np}?",),
         ),
@@ -206,17 +210,23 @@ def _moved_condition(text: str) -> list[str]:
 
 def _indirect(text: str) -> str | None:
     """Return a direct question as a clause: `What is the X of Y?` to `what the X of Y is`."""
-    match = re.match(r"^(what|who|where|why|how) (is|are|was|were) ([^,;:?]+)\?$", text, re.IGNORECASE)
+    match = re.match(r"^(what|who) (is|are|was|were) ([^,;:?]+)\?$", text, re.IGNORECASE)
     if match:
         asker, verb, rest = match[1].lower(), match[2].lower(), match[3]
-        words = rest.split()
-        simple = asker in ("what", "who") and _is_noun_phrase(words)
-        return f"{asker} {rest} {verb}" if simple else None
+        return f"{asker} {rest} {verb}" if _is_noun_phrase(rest.split()) else None
     match = re.match(r"^what does ((?:an? |the )?[\w' -]{2,40}?) mean\?$", text, re.IGNORECASE)
     if match:
         return f"what {match[1]} means"
-    match = re.match(r"^(?:what|which|who) (?!is\b|are\b|was\b|were\b)(\w+)\b[^,;:?]+\?$", text, re.IGNORECASE)
-    if match and match[1].lower() in ("happens", "determines", "constitutes", "makes", "distinguishes"):
+    match = re.match(
+        r"^(?:what|which|who) (?!is\b|are\b|was\b|were\b)(\w+)\b[^,;:?]+\?$", text, re.IGNORECASE
+    )
+    if match and match[1].lower() in (
+        "happens",
+        "determines",
+        "constitutes",
+        "makes",
+        "distinguishes",
+    ):
         return _lower(text[:-1])
     return None
 
@@ -224,7 +234,7 @@ def _indirect(text: str) -> str | None:
 def _is_noun_phrase(words: list[str]) -> bool:
     """Return whether what follows "What is" is a noun phrase short enough to put the verb after."""
     stops = {"that", "which", "who", "if", "when", "where", "while", "because", "to", "by", "used",
-             "called", "known", "meant", "considered", "not", "if", "under", "being", "done", "it",
+             "called", "known", "meant", "considered", "not", "under", "being", "done", "it",
              "than", "regarded", "required", "needed", "included", "recorded", "treated"}  # fmt: skip
     return 1 <= len(words) <= 9 and not stops & {word.lower() for word in words}
 
@@ -243,7 +253,9 @@ def _join(head: str, sentence: str) -> str:
 
 
 def _lower(text: str) -> str:
-    if _ASKS.match(text) or re.match(r"\w+'s\b", text) and _ASKS.match(text.split("'")[0]):
+    if _ASKS.match(text) or (
+        re.match(r"\w+'s\b", text) and _ASKS.match(text.split("'", maxsplit=1)[0])
+    ):
         return text[0].lower() + text[1:]
     words = text.split(" ")
     return " ".join([*lower_first(words[:1]), *words[1:]])

@@ -4,6 +4,8 @@ import math
 import random
 import re
 
+from kd_kedro.generation.grammar import word_set
+
 _NEIGHBOURS = {
     "a": "sqz", "b": "vgn", "c": "xdv", "d": "sfe", "e": "wrd", "f": "dgr", "g": "fht",
     "h": "gjy", "i": "uok", "j": "hku", "k": "jli", "l": "kop", "m": "nj", "n": "bmh",
@@ -11,11 +13,11 @@ _NEIGHBOURS = {
     "v": "cbf", "w": "qes", "x": "zcs", "y": "tuh", "z": "xa",
 }  # fmt: skip
 # A slip in one of these would change what is asked, not how it is spelt.
-_KEPT = frozenset(
-    "never none neither without cannot except excluding unless hardly false incorrect untrue wrong "
-    "invalid unable fail fails lack lacks nobody nothing nowhere three four five seven eight nine "
-    "eleven twelve twenty thirty forty fifty hundred thousand lakh lakhs crore crores million "
-    "billion half twice double triple".split()
+_KEPT = word_set(
+    "never none neither without cannot except excluding unless hardly false incorrect "
+    "untrue wrong invalid unable fail fails lack lacks nobody nothing nowhere three four "
+    "five seven eight nine eleven twelve twenty thirty forty fifty hundred thousand lakh "
+    "lakhs crore crores million billion half twice double triple"
 )
 
 

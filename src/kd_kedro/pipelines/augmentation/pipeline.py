@@ -1,8 +1,43 @@
-"""The augmentation pipeline."""
+"""The augmentation pipeline: split families, add versions, close the account of the rows."""
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
+
+from kd_kedro.curation.lineage import STAGES
+from kd_kedro.pipelines.augmentation.nodes import (
+    augment_rows,
+    collect_events,
+    make_waterfall,
+    split_rows,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Return the augmentation pipeline."""
-    return Pipeline([])
+    return Pipeline(
+        [
+            Node(
+                split_rows,
+                inputs=[
+                    "deduplication_rephrasing",
+                    "sentence_embedder",
+                    "params:augmentation.split",
+                ],
+                outputs=["split_qa", "split_events"],
+            ),
+            Node(
+                augment_rows,
+                inputs=["split_qa", "text_generator", "params:augmentation.versions"],
+                outputs=["augmented_qa", "augmentation_events"],
+            ),
+            Node(
+                collect_events,
+                inputs=[f"{stage}_events" for stage in STAGES],
+                outputs="row_events",
+            ),
+            Node(
+                make_waterfall,
+                inputs="row_events",
+                outputs=["row_waterfall", "waterfall_plot"],
+            ),
+        ]
+    )

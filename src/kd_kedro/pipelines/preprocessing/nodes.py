@@ -6,17 +6,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from kd_kedro.curation.blanks import BLANK, canonical_blanks, is_question, question_defect
-from kd_kedro.curation.choices import (
-    Choice,
-    Match,
-    is_open_question,
-    match_answer,
-    open_answer,
-    open_stem,
-    parse_choice,
-)
+from kd_kedro.curation.choices import parse_choice
 from kd_kedro.curation.formats import question_format, split_stem
 from kd_kedro.curation.lineage import record_stage
+from kd_kedro.curation.matching import Choice, Match, match_answer
+from kd_kedro.curation.opening import is_open_question, open_answer, open_stem
 from kd_kedro.curation.review import review
 from kd_kedro.curation.rows import STAGE, table
 from kd_kedro.curation.text_repair import repair_defect, repair_text
@@ -104,16 +98,18 @@ def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
     repaired = reviewed_qa.copy()
     reasons: dict[str, str] = {}
     changes: dict[str, str] = {}
-    for row in tqdm(reviewed_qa.itertuples(), total=len(reviewed_qa), desc="repairing text"):
-        new = {column: repair_text(getattr(row, column)) for column in ("question", "answer")}
-        for column, text in new.items():
-            before = str(getattr(row, column))
-            repaired.at[row.Index, column] = text
+    records = reviewed_qa.to_dict("records")
+    for index, row in enumerate(tqdm(records, desc="repairing text")):
+        for column in ("question", "answer"):
+            before, text = row[column], repair_text(row[column])
+            repaired.at[index, column] = text
             if defect := repair_defect(before, text):
-                reasons[row.row_id] = f"{row.source}, line {row.line}: column {column}: {defect}"
+                where = f"{row['source']}, line {row['line']}: column {column}"
+                reasons[row["row_id"]] = f"{where}: {defect}"
+            elif text.split() != before.split():
+                changes[row["row_id"]] = "text repaired"
             elif text != before:
-                only_space = text.split() == before.split()
-                changes[row.row_id] = "spaces tidied" if only_space else "text repaired"
+                changes.setdefault(row["row_id"], "spaces tidied")
     kept = ~repaired["row_id"].isin(list(reasons))
     cleaned = _with_format(repaired[kept].reset_index(drop=True))
     # A quarantined row keeps the text it came with: a person must see what there was.
@@ -136,17 +132,19 @@ def convert_blanks(
     Returns:
         `fitb_rephrased`, `fitb_events`.
     """
-    rows = cleaned_qa[cleaned_qa["format"].str.contains("fitb")]
-    converted, reasons = cleaned_qa.copy(), {}
+    converted = cleaned_qa.copy()
+    reasons: dict[str, str] = {}
     requests, places = [], []
-    for row in rows.itertuples():
-        stem, options = split_stem(row.question, row.answer)
+    for index, row in enumerate(cleaned_qa.to_dict("records")):
+        if "fitb" not in row["format"]:
+            continue
+        stem, options = split_stem(row["question"], row["answer"])
         statement, _ = canonical_blanks(stem)
         if is_question(statement):
-            reasons[row.row_id] = "asks already"
+            reasons[row["row_id"]] = "asks already"
         else:
-            places.append((row.Index, row.row_id, statement, options))
-            requests.append(Request("fitb", statement, {"answer": row.answer}, params.seed))
+            places.append((index, row["row_id"], statement, options))
+            requests.append(Request("fitb", statement, {"answer": row["answer"]}, params.seed))
     outcomes = text_generator.generate(requests)
     for (index, row_id, statement, options), outcome in zip(places, outcomes, strict=True):
         defect = question_defect(statement, outcome.text) if outcome.status == "ok" else ""
@@ -173,18 +171,22 @@ def convert_choices(
     reasons: dict[str, str] = {}
     evidence: dict[str, Mapping[str, object]] = {}
     chosen: list[tuple[int, str, Choice, Match]] = []
-    for row in fitb_rephrased[fitb_rephrased["format"].str.contains("mcq")].itertuples():
-        choice = parse_choice(row.question, row.answer)
-        match = choice and match_answer(
-            choice, row.answer, choosing.min_overlap, choosing.min_margin
+    for index, row in enumerate(fitb_rephrased.to_dict("records")):
+        if "mcq" not in row["format"]:
+            continue
+        choice = parse_choice(row["question"], row["answer"])
+        match = (
+            match_answer(choice, row["answer"], choosing.min_overlap, choosing.min_margin)
+            if choice
+            else None
         )
         if choice is None or match is None:
-            reasons[row.row_id] = "abstained: the answer is none of the options with certainty"
+            reasons[row["row_id"]] = "abstained: the answer is none of the options with certainty"
             continue
         label = choice.labels[match.index]
-        evidence[row.row_id] = {"options": len(choice.options), "chosen": label, "by": match.how}
-        reasons[row.row_id] = f"option {label} chosen by {match.how}"
-        chosen.append((row.Index, row.answer, choice, match))
+        evidence[row["row_id"]] = {"options": len(choice.options), "chosen": label, "by": match.how}
+        reasons[row["row_id"]] = f"option {label} chosen by {match.how}"
+        chosen.append((index, row["answer"], choice, match))
     questions = _open_questions([choice for _, _, choice, _ in chosen], text_generator, rewriting)
     for (index, answer, choice, match), question in zip(chosen, questions, strict=True):
         converted.at[index, "question"] = question

@@ -1,0 +1,270 @@
+"""Which option of a multiple-choice question an answer means.
+
+The text decides first, the label second; where neither is certain, nothing is chosen.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# What may stand before a label or an option in an answer: "The correct answer is: option ".
+_PREFIX = (
+    r"(?:(?:the )?(?:correct |right )?(?:answer|option|choice|ans)(?: is|:|-)?[\s:]*(?:option )?)?"
+)
+_ONE_LABEL = r"[A-Ja-j]|[ivIV]{1,4}|\d{1,2}"
+_BARE_LABEL = re.compile(rf"^\W*{_PREFIX}[(\[]?(?P<label>{_ONE_LABEL})[)\].:]?\W*$", re.IGNORECASE)
+_LABEL_AND_TEXT = re.compile(
+    rf"^\W*{_PREFIX}(?:[(\[](?P<inside>{_ONE_LABEL})[)\]]|(?P<label>{_ONE_LABEL})[).:])"
+    r"[\s:–-]*(?P<text>\S.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+SAYS_ANSWER = re.compile(
+    r"^(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is|:)\s*", re.IGNORECASE
+)
+_REST = r"(?: (?:of )?(?:the|these|them|are))*(?: (?:above|following|options|correct|true|these))*$"
+_ALL = re.compile(rf"^(?:all|both|each){_REST}")
+_NONE = re.compile(rf"^(?:none|neither){_REST}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A question with its options.
+
+    Attributes:
+        stem: The question without the option block.
+        labels: The label of each option, lower case; a letter by position where it has none.
+        options: The text of each option.
+        labelled: Whether the labels stand in the text.
+    """
+
+    stem: str
+    labels: tuple[str, ...]
+    options: tuple[str, ...]
+    labelled: bool
+
+
+@dataclass(frozen=True)
+class Match:
+    """The option an answer means.
+
+    Attributes:
+        index: Which option, from 0.
+        how: `text`, `label`, `text and label`, `contained` or `overlap`.
+    """
+
+    index: int
+    how: str
+
+
+def match_answer(
+    choice: Choice, answer: str, min_overlap: float = 0.75, min_margin: float = 0.25
+) -> Match | None:
+    """Return the option that an answer means, None where that is not certain.
+
+    Args:
+        choice: The options.
+        answer: The answer.
+        min_overlap: Share of an option's telling words that an answer must have where it does
+            not quote the option.
+        min_margin: How far that share must be above the next option's.
+    """
+    by_label = _by_label(choice, answer)
+    text = without_label(choice, answer)
+    by_text = _by_text(choice, text) if text else None
+    if by_text is None and text:
+        by_text = _by_overlap(choice, words_of(text), min_overlap, min_margin)
+    if by_text is not None and by_label is not None:
+        if by_label in combination(choice, by_text.index):
+            return by_text
+        # A label and a text that point at different options: a person must look.
+        return Match(by_text.index, "text and label") if by_text.index == by_label else None
+    if by_text is not None:
+        return by_text
+    if by_label is not None and not text:
+        return Match(by_label, "label")
+    return None
+
+
+def without_label(choice: Choice, answer: str) -> str:
+    """Return the answer without the label before it; '' where it is a label alone."""
+    if tuple(words_of(answer)) in {tuple(words_of(option)) for option in choice.options}:
+        return answer.strip()
+    bare = _BARE_LABEL.match(answer.strip())
+    if bare and bare["label"].casefold() in choice.labels:
+        return ""
+    found = _LABEL_AND_TEXT.match(answer.strip())
+    if found:
+        label = (found["inside"] or found["label"]).casefold()
+        if label in choice.labels and not re.match(r"\s*[&,]|\s*and\s*\(", found["text"]):
+            return found["text"].strip()
+    return answer.strip()
+
+
+def combination(choice: Choice, index: int) -> tuple[int, ...]:
+    """Return the options that an option refers to; empty where it stands for itself."""
+    option = choice.options[index]
+    plain = " ".join(words_of(option))
+    others = tuple(
+        n for n in range(index) if not _NONE.match(" ".join(words_of(choice.options[n])))
+    )
+    if _ALL.match(plain) and len(plain.split()) > 1:
+        return others
+    refs = re.sub(
+        r"(?i)\b(?:both|and|or|only|are|correct|true|options?|&)\b|[(),.&]", " ", option
+    ).split()
+    if len(refs) > 1 and all(ref.casefold() in choice.labels for ref in refs):
+        return tuple(choice.labels.index(ref.casefold()) for ref in refs)
+    return ()
+
+
+def is_reference(text: str) -> bool:
+    """Return whether a text only refers to options: "all of the above", "a and c"."""
+    plain = " ".join(words_of(text))
+    return bool(
+        _ALL.match(plain)
+        or _NONE.match(plain)
+        or re.fullmatch(r"(?:both )?(?:[a-j] )+(?:and )?[a-j]", plain)
+    )
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words, numbers and signs of a text, case-folded."""
+    plain = text.casefold().replace("’", "'").replace("-", " ")
+    return re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?|[%₹$€£+<>=−*/^]", plain)
+
+
+def _by_label(choice: Choice, answer: str) -> int | None:
+    # An option may itself be "a" or "4": then the text decides.
+    texts = {tuple(words_of(option)) for option in choice.options}
+    if tuple(words_of(answer)) in texts:
+        return None
+    for pattern in (_BARE_LABEL, _LABEL_AND_TEXT):
+        if found := pattern.match(answer.strip()):
+            groups = found.groupdict()
+            label = (groups.get("inside") or groups["label"]).casefold()
+            if label in choice.labels:
+                return choice.labels.index(label)
+    return None
+
+
+def _by_text(choice: Choice, text: str) -> Match | None:
+    words = words_of(SAYS_ANSWER.sub("", text))
+    equal = [n for n, option in enumerate(choice.options) if words_of(option) == words]
+    if len(equal) == 1:
+        return Match(equal[0], "text")
+    if equal:
+        return None
+    if (index := _named_combination(choice, text, words)) is not None:
+        return Match(index, "contained")
+    inside = [n for n, option in enumerate(choice.options) if _contains(words, words_of(option))]
+    # An answer that repeats the stem says nothing by what the stem has already.
+    stem = words_of(choice.stem)
+    inside = [n for n in inside if not _contains(stem, words_of(choice.options[n]))] or inside
+    # "cost" stands inside "fixed cost": the longer one is meant.
+    inside = [
+        n for n in inside
+        if not any(
+            other != n and _contains(words_of(choice.options[other]), words_of(choice.options[n]))
+            for other in inside
+        )
+    ]  # fmt: skip
+    if len(inside) == 1 and not is_reference(choice.options[inside[0]]):
+        return Match(inside[0], "contained")
+    return None
+
+
+def _named_combination(choice: Choice, text: str, words: list[str]) -> int | None:
+    """Return the option "(a) & (c)", "all of the above" that an answer spells out."""
+    named = {
+        n for n, option in enumerate(choice.options)
+        if not combination(choice, n) and (_contains(words, words_of(option)) or _share(words, words_of(option)) >= 0.9)
+    }  # fmt: skip
+    if len(named) < 2:
+        labels = {label.casefold() for label in re.findall(r"\(([A-Ja-j])\)", text)}
+        named |= {choice.labels.index(label) for label in labels if label in choice.labels}
+    if len(named) < 2:
+        return None
+    fits = [n for n in range(len(choice.options)) if set(combination(choice, n)) == named]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _by_overlap(
+    choice: Choice, words: list[str], min_overlap: float, min_margin: float
+) -> Match | None:
+    """Return the option whose telling words the answer has, where one stands out."""
+    stemmed = [_stems(words_of(option)) for option in choice.options]
+    told = _stems(words)
+    common = set.intersection(*map(set, stemmed))
+    asked = _stems(words_of(choice.stem))
+    scores = []
+    for stems in stemmed:
+        telling = [stem for stem in stems if stem not in common and stem not in _EMPTY]
+        # What the stem says already tells options apart less.
+        weights = {stem: 0.5 if stem in asked else 1.0 for stem in telling}
+        total = sum(weights.values())
+        scores.append(
+            sum(weights[stem] for stem in telling if stem in told) / total if total else 0.0
+        )
+    order = sorted(range(len(scores)), key=lambda n: -scores[n])
+    best, second = order[0], order[1]
+    if scores[best] < min_overlap or scores[best] - scores[second] < min_margin:
+        return None
+    if _negated(words) != _negated(words_of(choice.options[best])) and not _negated(
+        words_of(choice.stem)
+    ):
+        return None
+    return Match(best, "overlap")
+
+
+def _share(words: list[str], option: list[str]) -> float:
+    stems = [stem for stem in _stems(option) if stem not in _EMPTY]
+    told = _stems(words)
+    return sum(stem in told for stem in stems) / len(stems) if stems else 0.0
+
+
+def _negated(words: list[str]) -> bool:
+    return any(
+        word in ("not", "no", "never", "cannot", "neither", "nor") or word.endswith("n't")
+        for word in words
+    )
+
+
+def _contains(words: list[str], part: list[str]) -> bool:
+    width = len(part)
+    return bool(part) and any(words[n : n + width] == part for n in range(len(words) - width + 1))
+
+
+def _stems(words: Iterable[str]) -> list[str]:
+    return [
+        re.sub(r"(?:ies|es|s|ed|ing|y|e|ly)$", "", word) if len(word) > 4 else word
+        for word in words
+    ]
+
+
+_EMPTY = frozenset(
+    _stems(
+        [
+            "a",
+            "an",
+            "the",
+            "of",
+            "to",
+            "in",
+            "on",
+            "for",
+            "by",
+            "with",
+            "and",
+            "or",
+            "is",
+            "are",
+            "be",
+            "as",
+            "at",
+            "it",
+            "its",
+            "that",
+            "this",
+        ]
+    )
+)

@@ -1,0 +1,122 @@
+"""Nodes of the augmentation pipeline: split families, add versions, account for every row."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm import tqdm
+
+from kd_kedro.curation import families, lineage
+from kd_kedro.curation.augmentation import Candidate, absent_evidence, add_versions, trainable
+from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+BATCH = 512
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    def encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        """Return one vector per text."""
+        ...
+
+
+def split_rows(
+    deduplication_rephrasing: pd.DataFrame, sentence_embedder: Embedder, params: SplitParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Deal the families of the rows to train, validation and test.
+
+    Returns:
+        `split_qa`, `split_events`.
+    """
+    vectors = sentence_embedder.encode(list(deduplication_rephrasing["question"]))
+    shares = {"train": params.train, "validation": params.validation, "test": params.test}
+    split = families.split_rows(
+        deduplication_rephrasing, vectors, shares=shares, threshold=params.threshold
+    )
+    reasons = dict(zip(split["row_id"], split["split"], strict=True))
+    evidence = {
+        row: {"family_id": family}
+        for row, family in zip(split["row_id"], split["family_id"], strict=True)
+    }
+    events = lineage.record_stage(
+        "split", deduplication_rephrasing, split, reasons=reasons, evidence=evidence
+    )
+    return split, events
+
+
+def augment_rows(
+    split_qa: pd.DataFrame, text_generator: TextGenerator, params: VersionParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add formal, casual, general and misspelt versions of train rows; answers stay.
+
+    Returns:
+        `augmented_qa`, `augmentation_events`.
+    """
+    wanted = [
+        (row["row_id"], version, row["question"])
+        for row in trainable(split_qa).to_dict("records")
+        for version in params.versions
+    ]
+    candidates = []
+    for start in tqdm(range(0, len(wanted), BATCH), desc="rewriting questions"):
+        batch = wanted[start : start + BATCH]
+        outcomes = text_generator.generate(
+            [Request(version, question, {}, params.seed) for _, version, question in batch]
+        )
+        for (parent, version, _), outcome in zip(batch, outcomes, strict=True):
+            text = outcome.text if outcome.status == "ok" else ""
+            reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
+            candidates.append(Candidate(parent, version, text, reason))
+    augmented = add_versions(split_qa, candidates, params.max_typo_share)
+    events = lineage.record_stage(
+        "augmentation",
+        split_qa,
+        augmented.rows,
+        created=augmented.created,
+        evidence=absent_evidence(augmented),
+    )
+    return augmented.rows, events
+
+
+def collect_events(*stages: pd.DataFrame) -> pd.DataFrame:
+    """Put the events of all stages into one table, in the order of the stages."""
+    return pd.concat(stages, ignore_index=True)
+
+
+def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, "Figure"]:
+    """Count what every stage took in, made, let out and took away.
+
+    Returns:
+        `row_waterfall`, `waterfall_plot`.
+
+    Raises:
+        ValueError: A stage does not take in what the one before it let out.
+    """
+    waterfall = lineage.make_waterfall(row_events)
+    return waterfall, _plot(waterfall)
+
+
+def _plot(waterfall: pd.DataFrame) -> "Figure":
+    from plotly.graph_objects import Figure, Waterfall
+
+    labels, measures, values = ["raw"], ["absolute"], [int(waterfall["in"].iloc[0])]
+    for stage in waterfall.to_dict("records"):
+        for what, sign in (("dropped", -1), ("quarantined", -1), ("created", 1)):
+            if count := int(stage[what]):
+                labels.append(f"{stage['stage']}: {what}")
+                measures.append("relative")
+                values.append(sign * count)
+    labels.append("training table")
+    measures.append("total")
+    values.append(0)
+    figure = Figure(Waterfall(x=labels, measure=measures, y=values, texttemplate="%{delta:+d}"))
+    figure.update_layout(
+        title="What became of the rows", yaxis_title="rows", template="plotly_white"
+    )
+    return figure
