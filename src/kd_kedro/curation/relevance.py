@@ -52,49 +52,53 @@ class Reviewed:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the filter thinks of each row; an outlier is one with score > threshold.
+    """What the filter thinks of each row; an outlier is one with score above its threshold.
 
     Attributes:
         mode: The mode that was used.
         scores: float64 (n,), higher is farther from the domain.
-        threshold: The score above which a row does not belong.
+        thresholds: float64 (n,), the score above which a row does not belong.
     """
 
     mode: str
     scores: Scores
-    threshold: float
+    thresholds: Scores
 
     @property
     def outlying(self) -> Mask:
         """bool (n,): rows that do not belong."""
-        return self.scores > self.threshold
+        return self.scores > self.thresholds
 
 
-def judge_relevance(pairs: Vectors, reviewed: Reviewed, settings: Settings) -> Judgement:
+def judge_relevance(
+    pairs: Vectors, reviewed: Reviewed, seen: npt.NDArray[np.int64], settings: Settings
+) -> Judgement:
     """Score rows by how far they are from what belongs to the sheet.
 
     Args:
         pairs: float32 (n, 2, d), unit embeddings of the question and answer of each row.
-        reviewed: Rows with verdicts. Their own judgement comes from `cross_fit`.
+        reviewed: Rows with verdicts.
+        seen: int64 (n,), the position of each row among the reviewed, -1 where it is none. Such a
+            row gets the score of a model that did not see it.
         settings: Mode and knobs; `auto` is `reviewer` where there are at least `min_reviewed`
             verdicts of each kind, else `cold_start`.
 
     Returns:
-        Scores, threshold and the mode used.
+        Scores, thresholds and the mode used.
 
     Raises:
-        ValueError: Mode `reviewer` without a verdict of each kind.
+        ValueError: Mode `reviewer` without verdicts of each kind.
     """
     mode = choose_mode(reviewed.rejected, settings)
     if mode == "reviewer":
-        scores = cross_fit(reviewed, settings).scores
-        threshold = best_threshold(scores, reviewed.rejected)
-        return Judgement(mode, _learn(reviewed, settings).score(pairs), threshold)
+        return _judge_as_reviewers(pairs, reviewed, seen, settings)
     if mode == "cold_start":
         scores = centre_distance(pairs, settings.trim)
-        return Judgement(mode, scores, robust_threshold(scores, settings.spread))
-    scores = cluster_outlierness(pairs, settings.min_cluster_size)
-    return Judgement(mode, scores, settings.outlier_threshold)
+        threshold = robust_threshold(scores, settings.spread)
+    else:
+        scores = cluster_outlierness(pairs, settings.min_cluster_size)
+        threshold = settings.outlier_threshold
+    return Judgement(mode, scores, np.full(len(scores), threshold))
 
 
 def choose_mode(rejected: Mask, settings: Settings) -> str:
@@ -193,7 +197,8 @@ def centre_distance(pairs: Vectors, trim: float, rounds: int = 5) -> Scores:
     for _ in range(rounds):
         distance = 1 - rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))
         centre = rows[distance <= np.quantile(distance, trim)].mean(axis=0)
-    return (1 - rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))).astype(np.float64)
+    nearness: Scores = (rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))).astype(float)
+    return 1 - nearness
 
 
 def robust_threshold(scores: Scores, spread: float) -> float:
@@ -220,7 +225,21 @@ def cluster_outlierness(pairs: Vectors, min_cluster_size: int) -> Scores:
     rows = pairs.reshape(len(pairs), -1).astype(np.float64)
     if len(rows) <= min_cluster_size:
         return np.zeros(len(rows))
-    return np.nan_to_num(HDBSCAN(min_cluster_size=min_cluster_size).fit(rows).outlier_scores_)
+    scores: Scores = HDBSCAN(min_cluster_size=min_cluster_size).fit(rows).outlier_scores_
+    return np.nan_to_num(scores)
+
+
+def _judge_as_reviewers(
+    pairs: Vectors, reviewed: Reviewed, seen: npt.NDArray[np.int64], settings: Settings
+) -> Judgement:
+    fair = cross_fit(reviewed, settings)
+    scores = np.zeros(len(pairs))
+    thresholds = np.full(len(pairs), best_threshold(fair.scores, reviewed.rejected))
+    known = seen >= 0
+    scores[known], thresholds[known] = fair.scores[seen[known]], fair.thresholds[seen[known]]
+    if not known.all():
+        scores[~known] = _learn(reviewed, settings).score(pairs[~known])
+    return Judgement("reviewer", scores, thresholds)
 
 
 @dataclass(frozen=True)
@@ -231,13 +250,12 @@ class _Model:
     kernel_width: float
 
     def score(self, pairs: Vectors) -> Scores:
-        scores = np.empty(len(pairs))
+        scores: Scores = np.full(len(pairs), self.base)
         for start in range(0, len(pairs), 2000):
             rows = pairs[start : start + 2000]
-            scores[start : start + 2000] = _kernel(rows, self.pairs, self.kernel_width) @ (
-                self.weights
-            )
-        return scores + self.base
+            kernel = _kernel(rows, self.pairs, self.kernel_width)
+            scores[start : start + 2000] += kernel @ self.weights
+        return scores
 
 
 def _learn(reviewed: Reviewed, settings: Settings) -> _Model:

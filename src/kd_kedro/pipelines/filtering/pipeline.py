@@ -1,8 +1,54 @@
-"""The filtering pipeline."""
+"""The filtering pipeline: rows that do not belong, duplicates and contradictions."""
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node, pipeline
+
+from kd_kedro.pipelines.filtering.nodes import (
+    keep_survivors,
+    remove_outliers,
+    sort_out_duplicates,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Return the filtering pipeline."""
-    return Pipeline([])
+    return pipeline(
+        [
+            node(
+                remove_outliers,
+                inputs=[
+                    "converted_mcq",
+                    "validated_qa",
+                    "sentence_embedder",
+                    "params:filtering.soap",
+                    "params:preprocessing.review",
+                ],
+                outputs=["soap_qa", "discarded_rows", "soap_events"],
+            ),
+            node(
+                sort_out_duplicates,
+                inputs=[
+                    "soap_qa",
+                    "validated_qa",
+                    "sentence_embedder",
+                    "params:filtering.deduplication",
+                ],
+                outputs=[
+                    "exact_duplicate_qa_pairs",
+                    "same_question_diff_answers",
+                    "same_answer_diff_questions",
+                ],
+            ),
+            node(
+                keep_survivors,
+                inputs=[
+                    "soap_qa",
+                    "exact_duplicate_qa_pairs",
+                    "same_question_diff_answers",
+                    "same_answer_diff_questions",
+                    "text_generator",
+                    "params:filtering.deduplication",
+                ],
+                outputs=["deduplication_rephrasing", "deduplication_events"],
+            ),
+        ]
+    )

@@ -1,0 +1,237 @@
+"""Nodes of the filtering pipeline: what does not belong, what is there twice, what contradicts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kd_kedro.curation.duplicates import Duplicates, find_duplicates
+from kd_kedro.curation.lineage import record_stage
+from kd_kedro.curation.preservation import preservation_defect
+from kd_kedro.curation.relevance import Reviewed, Settings, judge_relevance
+from kd_kedro.curation.rows import STAGE, normalise, table
+from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
+from kd_kedro.pipelines.preprocessing.params import ReviewParams
+
+DISCARDED = [*STAGE, "score", "threshold", "reason"]
+DUPLICATES = [*STAGE, "survivor_id", "reason", "similarity"]
+CONFLICTS = [*STAGE, "group_id", "reason"]
+SHARED = [*STAGE, "group_id"]
+
+Tables2 = tuple[pd.DataFrame, pd.DataFrame]
+Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+Evidence = dict[str, dict[str, Any]]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return float32 (n, d), rows of length 1."""
+        ...
+
+
+def remove_outliers(
+    converted_mcq: pd.DataFrame,
+    validated_qa: pd.DataFrame,
+    sentence_embedder: Embedder,
+    params: SoapParams,
+    review: ReviewParams,
+) -> Tables3:
+    """Remove rows that do not belong to the sheet's domain; a row a person accepted stays.
+
+    Returns:
+        `soap_qa`, `discarded_rows`, `soap_events`.
+
+    Raises:
+        ValueError: No row is left.
+    """
+    settings = Settings(**params.model_dump(exclude={"verdict_wins"}))
+    verdicts = validated_qa["verdict"].str.strip().str.casefold()
+    judged = validated_qa[verdicts != ""]
+    rejects = [verdict.strip().casefold() for verdict in review.reject_verdicts]
+    place = {row: index for index, row in enumerate(judged["row_id"])}
+    seen = np.array([place.get(row, -1) for row in converted_mcq["row_id"]], dtype=np.int64)
+    judgement = judge_relevance(
+        _embed_pairs(converted_mcq, sentence_embedder),
+        Reviewed(
+            _embed_pairs(judged, sentence_embedder),
+            verdicts[judged.index].isin(rejects).to_numpy(),
+        ),
+        seen,
+        settings,
+    )
+    accepted = (seen >= 0) & params.verdict_wins
+    gone = judgement.outlying & ~accepted
+    if gone.all():
+        raise ValueError(
+            f"filtering.soap ({judgement.mode}) finds that none of the {len(gone)} rows belongs: "
+            "choose another filtering.soap.mode or raise its threshold"
+        )
+    reason = f"does not belong to the domain ({judgement.mode})"
+    facts = [
+        {"mode": judgement.mode, "score": round(score, 4), "threshold": round(threshold, 4)}
+        for score, threshold in zip(
+            judgement.scores.tolist(), judgement.thresholds.tolist(), strict=True
+        )
+    ]
+    evidence: Evidence = dict(zip(converted_mcq["row_id"], facts, strict=True))
+    discarded = _extend(
+        converted_mcq[gone],
+        DISCARDED,
+        lambda row: [str(evidence[row]["score"]), str(evidence[row]["threshold"]), reason],
+    )
+    kept = converted_mcq[~gone].reset_index(drop=True)
+    events = record_stage(
+        "soap",
+        converted_mcq,
+        kept,
+        dropped=dict.fromkeys(discarded["row_id"], reason),
+        reasons=dict.fromkeys(
+            converted_mcq.loc[judgement.outlying & accepted, "row_id"],
+            "a person accepted it, the model not",
+        ),
+        evidence=evidence,
+    )
+    return kept, discarded, events
+
+
+def sort_out_duplicates(
+    soap_qa: pd.DataFrame,
+    validated_qa: pd.DataFrame,
+    sentence_embedder: Embedder,
+    params: DeduplicationParams,
+) -> Tables3:
+    """Find rows to merge, rows that contradict each other, and answers that questions share.
+
+    Returns:
+        `exact_duplicate_qa_pairs`, `same_question_diff_answers`, `same_answer_diff_questions`.
+    """
+    found = find_duplicates(
+        soap_qa,
+        sentence_embedder.encode(_squeeze(soap_qa["question"])),
+        sentence_embedder.encode(_squeeze(soap_qa["answer"])),
+        question_threshold=params.question_threshold,
+        answer_threshold=params.answer_threshold,
+        mended=set(soap_qa.loc[soap_qa["mended"] == "yes", "row_id"]),
+        reviewed=set(validated_qa.loc[validated_qa["verdict"].str.strip() != "", "row_id"]),
+    )
+    return (
+        _list_merged(soap_qa, found),
+        _list_conflicts(soap_qa, found),
+        _list_shared(soap_qa, found),
+    )
+
+
+def keep_survivors(
+    soap_qa: pd.DataFrame,
+    exact_duplicate_qa_pairs: pd.DataFrame,
+    same_question_diff_answers: pd.DataFrame,
+    same_answer_diff_questions: pd.DataFrame,
+    text_generator: TextGenerator,
+    params: DeduplicationParams,
+) -> Tables2:
+    """Keep one row of each family; ask the questions of rows that share an answer differently.
+
+    The first row of a group that shares an answer stays as it is, so that rows which come later
+    change nothing for those that were there.
+
+    Returns:
+        `deduplication_rephrasing`, `deduplication_events`.
+    """
+    merged, conflicts = exact_duplicate_qa_pairs, same_question_diff_answers
+    gone = set(merged["row_id"]) | set(conflicts["row_id"])
+    kept = soap_qa[~soap_qa["row_id"].isin(gone)].reset_index(drop=True)
+    rephrased: Mapping[str, str] = {}
+    if params.rephrase:
+        later = same_answer_diff_questions[same_answer_diff_questions["group_id"].duplicated()]
+        rephrased = _rephrase(later, set(kept["question"]), text_generator, params.seed)
+    kept["question"] = [
+        rephrased.get(row, question)
+        for row, question in zip(kept["row_id"], kept["question"], strict=True)
+    ]
+    evidence: Evidence = {
+        row: {"survivor_id": survivor, "similarity": float(similarity)}
+        for row, survivor, similarity in zip(
+            merged["row_id"], merged["survivor_id"], merged["similarity"], strict=True
+        )
+    }
+    evidence |= {
+        row: {"group_id": group}
+        for row, group in zip(conflicts["row_id"], conflicts["group_id"], strict=True)
+    }
+    events = record_stage(
+        "deduplication",
+        soap_qa,
+        kept,
+        dropped=dict(zip(merged["row_id"], merged["reason"], strict=True)),
+        quarantined=dict(zip(conflicts["row_id"], conflicts["reason"], strict=True)),
+        reasons=dict.fromkeys(rephrased, "rephrased: its answer stands at another question"),
+        evidence=evidence,
+    )
+    return kept, events
+
+
+def _embed_pairs(rows: pd.DataFrame, embedder: Embedder) -> npt.NDArray[np.float32]:
+    """Return float32 (n, 2, d): question and answer of each row."""
+    return np.stack(
+        [embedder.encode(_squeeze(rows["question"])), embedder.encode(_squeeze(rows["answer"]))],
+        axis=1,
+    )
+
+
+def _squeeze(texts: pd.Series) -> list[str]:
+    # Spaces make no difference to the embedding, but a second text to embed.
+    return [" ".join(text.split()) for text in texts]
+
+
+def _extend(
+    rows: pd.DataFrame, columns: Sequence[str], more: Callable[[str], list[str]]
+) -> pd.DataFrame:
+    """Return rows with further cells behind their own, made from their row_id."""
+    return table(columns, [[*row, *more(row[0])] for row in rows[STAGE].to_numpy().tolist()])
+
+
+def _list_merged(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
+    ids = rows["row_id"].tolist()
+    cells = {
+        ids[row]: [ids[keeper], found.reason[row], f"{found.similarity[row]:.4f}"]
+        for row, keeper in found.survivor.items()
+    }
+    return _extend(rows[rows["row_id"].isin(list(cells))], DUPLICATES, cells.__getitem__)
+
+
+def _list_conflicts(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
+    ids = rows["row_id"].tolist()
+    cells = {ids[row]: [str(group), found.reason[row]] for row, group in found.conflict.items()}
+    return _extend(rows[rows["row_id"].isin(list(cells))], CONFLICTS, cells.__getitem__)
+
+
+def _list_shared(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
+    ids = rows["row_id"].tolist()
+    cells = {ids[row]: [str(group)] for row, group in found.shared_answer.items()}
+    return _extend(rows[rows["row_id"].isin(list(cells))], SHARED, cells.__getitem__)
+
+
+def _rephrase(
+    rows: pd.DataFrame, questions: set[str], generator: TextGenerator, seed: int
+) -> Mapping[str, str]:
+    """Return the new question by row_id, where one is fit to stand in the data."""
+    requests = [
+        Request("rephrase", question, {"answer": answer}, seed)
+        for question, answer in zip(rows["question"], rows["answer"], strict=True)
+    ]
+    known = {normalise(question) for question in questions}
+    accepted = {}
+    for row, request, outcome in zip(
+        rows["row_id"], requests, generator.generate(requests), strict=True
+    ):
+        key = normalise(outcome.text)
+        fit = outcome.status == "ok" and not preservation_defect(request.text, outcome.text)
+        if fit and key not in known:
+            known.add(key)
+            accepted[row] = outcome.text
+    return accepted

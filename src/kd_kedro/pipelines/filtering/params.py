@@ -1,0 +1,66 @@
+"""What can be chosen about filtering."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SoapParams(BaseModel):
+    """The semantic outlier filter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["auto", "reviewer", "cold_start", "hdbscan"] = Field(
+        description=(
+            "reviewer learns from the verdicts, cold_start needs none, hdbscan is the earlier "
+            "system's method; auto is reviewer where there are enough verdicts, else cold_start."
+        )
+    )
+    verdict_wins: bool = Field(
+        description="A row a person accepted stays, whatever the filter thinks of it."
+    )
+    min_reviewed: int = Field(
+        ge=2, le=100_000, description="Verdicts of each kind from which auto is reviewer."
+    )
+    block_rows: int = Field(
+        ge=1, le=10_000, description="Contiguous rows that share a fold in cross-fitting."
+    )
+    folds: int = Field(ge=3, le=20, description="Folds of cross-fitting.")
+    kernel_width: float = Field(
+        gt=0, le=100, description="Gaussian kernel's width: exp(-width · distance²)."
+    )
+    ridge: float = Field(gt=0, le=100, description="Ridge of the reviewer model.")
+    max_training_rows: int = Field(
+        ge=100, le=50_000, description="Reviewed rows a model learns from; evenly spaced beyond."
+    )
+    trim: float = Field(
+        gt=0, le=1, description="cold_start: share of rows, the nearest, that make the centre."
+    )
+    spread: float = Field(
+        gt=0,
+        le=20,
+        description="cold_start: spreads above the most frequent distance where outliers begin.",
+    )
+    min_cluster_size: int = Field(ge=2, le=1000, description="hdbscan: least rows of a cluster.")
+    outlier_threshold: float = Field(
+        ge=0, le=1, description="hdbscan: outlier score above which a row is removed."
+    )
+
+
+class DeduplicationParams(BaseModel):
+    """Duplicates, contradictions and shared answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    question_threshold: float = Field(
+        ge=0.5, le=1, description="Cosine from which two questions are near."
+    )
+    answer_threshold: float = Field(
+        ge=0.5, le=1, description="Cosine from which two answers agree."
+    )
+    rephrase: bool = Field(
+        description=(
+            "Rephrase the questions of rows that share an answer, the first of each group excepted."
+        )
+    )
+    seed: int = Field(ge=0, description="Seed of the rephrasing.")
