@@ -77,6 +77,7 @@ def concept_families(words: Vocabulary) -> list[tuple[Family, int]]:
                     "Distinguish between {name} and {other}.",
                     "What is the difference between {name} and {other}?",
                     "How {do} {name} differ from {other}?",
+                    "Differentiate between {name} and {other}.",
                 ),
                 answer="{Name} {definition}, whereas {other} {other_definition}.",
             ),
@@ -89,6 +90,7 @@ def concept_families(words: Vocabulary) -> list[tuple[Family, int]]:
                 wordings=(
                     "Why should {trader} pay attention to {name}?",
                     "For what reasons should {trader} pay attention to {name}?",
+                    "Explain to the owner of {trader} why {name} {matters}.",
                 ),
                 answer="For {trader}, {trait}, {name} {matters} because {purpose}.",
             ),
@@ -101,6 +103,7 @@ def concept_families(words: Vocabulary) -> list[tuple[Family, int]]:
                 wordings=(
                     "How would the accountant of {trader} handle {name}?",
                     "In what way would the accountant of {trader} handle {name}?",
+                    "Advise {trader} on how to handle {name}.",
                 ),
                 answer="{practice} The same holds for {trader}, {trait}.",
             ),
@@ -113,6 +116,7 @@ def concept_families(words: Vocabulary) -> list[tuple[Family, int]]:
                 wordings=(
                     "Is it right to say that {name} {other_definition}?",
                     "Would it be right to say that {name} {other_definition}?",
+                    "A trainee says that {name} {other_definition}. Is this correct?",
                 ),
                 answer="No, that describes {other}; {name} {definition}.",
             ),

@@ -139,7 +139,9 @@ def _transaction(rng: Random, words: Vocabulary) -> Slots:
 
 def _outlay(rng: Random, words: Vocabulary) -> Slots:
     outlay, outlay_class = rng.choice(words["expenditure"]).split(" | ")
-    return _transaction(rng, words) | {"outlay": outlay, "outlay_class": outlay_class}
+    asset = rng.choice(words["outlay_assets"])
+    drawn = {"outlay": outlay, "outlay_class": outlay_class, "asset": asset}
+    return _transaction(rng, words) | drawn
 
 
 def _accounts(words: Vocabulary) -> list[Slots]:
