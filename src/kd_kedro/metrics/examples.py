@@ -47,7 +47,7 @@ def instructive_examples(results: pd.DataFrame, *, count: int) -> pd.DataFrame:
                     break
     table: pd.DataFrame = wide.loc[list(picked)].reset_index()
     table["why"] = list(picked.values())
-    return table[COLUMNS].astype("str")
+    return pd.DataFrame({name: list(map(str, table[name])) for name in COLUMNS}, dtype="str")
 
 
 def _side_by_side(results: pd.DataFrame) -> pd.DataFrame:
@@ -57,9 +57,9 @@ def _side_by_side(results: pd.DataFrame) -> pd.DataFrame:
         rows = results[results["model"] == name]
         first = rows["seed"].iloc[0]
         parts[name] = rows[rows["seed"] == first].set_index("row_id")
-    wide = parts["teacher"][["question", "reference"]].copy()
+    wide: pd.DataFrame = parts["teacher"].loc[:, ["question", "reference"]].copy()
     for name, rows in parts.items():
         wide[name] = rows["prediction"]
         wide[f"exact_{name}"] = rows["exact_match"]
         wide[f"nll_{name}"] = rows["nll"].astype(float) / rows["answer_tokens"].astype(float)
-    return pd.DataFrame({name: list(map(str, table[name])) for name in COLUMNS}, dtype="str")
+    return wide

@@ -84,7 +84,8 @@ def show(name: str, value: float | None) -> str:
         return "–"
     if name in _PERCENT:
         return f"{100 * value:.1f} %"
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:,.{decimals}f}"
 
 
 def show_difference(name: str, value: float | None) -> str:

@@ -37,7 +37,7 @@ _LEG = re.compile(
 # Words that make a short text a sentence, which can be said in more than one way.
 _SENTENCE = re.compile(
     r"\b(?:is|are|was|were|be|has|have|had|can|will|would|should|may|must|does|do|means?|"
-    r"refers?|it|this|they|that|we|you)\b|[?!。？！…]|\.\s+\S{3,}\s",
+    r"refers?|it|this|they|that|we|you)\b|[?!。？！…]|\w{4,}\.\s+\S",
     re.IGNORECASE,
 )
 
@@ -116,7 +116,7 @@ def gradable(answer: str) -> bool:
 def _is_journal_entry(text: str) -> bool:
     if len(text) > _ENTRY_CHARACTERS or not (_DEBIT.search(text) and _CREDIT.search(text)):
         return False
-    legs = [leg.strip(" ,") for leg in re.split(r";|\n|,\s(?=\D)|\band\b", text)]
+    legs = [leg.strip(" ,") for leg in re.split(r";|,\s(?=\D)|\band\b|\s(?=to\s)", text)]
     return len(legs) >= 2 and all(_LEG.fullmatch(leg) for leg in legs if leg)
 
 

@@ -1,0 +1,122 @@
+"""Which rows are asked, how answers are graded, sliced, shown and summed up."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kd_kedro.metrics.examples import instructive_examples
+from kd_kedro.metrics.held_out import choose_held_out, grade
+from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
+from kd_kedro.metrics.summary import show_difference, summarise, verdict_sentence
+from kd_kedro.metrics.verdict import RESULT_COLUMNS, judge
+
+Maker = Callable[..., pd.DataFrame]
+
+
+def rows(families: int, each: int = 2) -> pd.DataFrame:
+    records = [
+        (f"r{family}-{number}", f"f{family}", "test", "original", "q", "a", "s")
+        for family in range(families)
+        for number in range(each)
+    ]
+    columns = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
+    return pd.DataFrame(records, columns=columns, dtype="str")
+
+
+def test_whole_families_are_chosen_whatever_the_order_of_the_sheet() -> None:
+    table = rows(20)
+    chosen = choose_held_out(table, max_rows=7)
+    assert len(chosen) == 6
+    assert set(chosen.groupby("family_id").size()) == {2}
+    shuffled = choose_held_out(table.sample(frac=1, random_state=0), max_rows=7)
+    assert list(shuffled["row_id"]) == list(chosen["row_id"])
+    more = choose_held_out(table, max_rows=12)
+    assert list(more["row_id"])[:6] == list(chosen["row_id"])
+
+
+def test_only_originals_of_the_test_split_are_held_out() -> None:
+    table = rows(3, each=1)
+    table.loc[0, "split"] = "train"
+    table.loc[1, "version"] = "formal"
+    assert list(choose_held_out(table, max_rows=10)["row_id"]) == ["r2-0"]
+
+
+def test_no_test_row_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no row in the test split"):
+        choose_held_out(rows(2).assign(split="train"), max_rows=10)
+
+
+def test_grades_by_hand() -> None:
+    table = rows(2, each=1).assign(answer=["Asset", "A long answer that nobody words alike twice."])
+    scores = [
+        {"nll": 1.5, "answer_tokens": 3, "top1": np.array([1, 2, 3])},
+        {"nll": 0.1, "answer_tokens": 2, "top1": np.array([4, 5])},
+    ]
+    teacher = [{"top1": np.array([1, 9, 3])}, {"top1": np.array([4, 5])}]
+    graded = grade(
+        table, ["asset.", table["answer"][1]], scores, teacher, model="student", seed="7"
+    )
+    assert list(graded.columns) == RESULT_COLUMNS
+    assert list(graded["agreeing_tokens"]) == ["2", "2"]
+    assert list(graded["gradable"]) == ["yes", "no"]
+    assert list(graded["exact_match"]) == ["yes", "no"]  # what is not gradable is not matched
+    assert list(graded["nll"]) == ["1.5", "0.1"]
+
+
+def test_another_tokenizer_than_the_teachers_is_an_error() -> None:
+    scores = [{"nll": 1.0, "answer_tokens": 2, "top1": np.array([1, 2])}]
+    teacher = [{"top1": np.array([1])}]
+    with pytest.raises(ValueError, match="the same tokenizer"):
+        grade(rows(1, each=1), ["a"], scores, teacher, model="student", seed="1")
+
+
+def test_slices_add_up_and_the_worst_is_named(results: Maker) -> None:
+    table = results(families=20)
+    kinds = {row: "hard" if row < "row010" else "easy" for row in set(table["row_id"])}
+    hard = table["row_id"].map(kinds) == "hard"
+    table.loc[hard & (table["model"] == "student"), "nll"] = "99.0"
+    sliced = score_slices(table, {"format": kinds})
+    parts = sliced[(sliced["slice"] == "format") & (sliced["model"] == "student")]
+    assert parts["rows"].astype(int).sum() == 20
+    worst = worst_slice(sliced, min_families=5)
+    assert worst is not None
+    assert (worst["slice"], worst["value"], worst["families"]) == ("format", "hard", "10")
+    assert worst_slice(sliced, min_families=11) is None
+
+
+def test_scores_of_a_run_are_the_verdicts_numbers(results: Maker) -> None:
+    table = results(seeds=2)
+    runs = score_runs(table)
+    teacher = runs[runs["model"] == "teacher"].iloc[0]
+    metrics = judge(table, confidence=0.95, draws=999, min_families=5, seed=0)["metrics"]
+    for name in ("perplexity", "bleu", "exact_match", "teacher_agreement"):
+        assert float(teacher[name]) == pytest.approx(metrics[name]["teacher"]["estimate"], abs=1e-4)
+
+
+def test_examples_show_gains_and_losses_alike_and_no_row_twice(results: Maker) -> None:
+    shown = instructive_examples(results(families=30), count=10)
+    assert len(shown) == 10
+    assert shown["row_id"].is_unique
+    assert any("gained" in why or "only the student" in why for why in shown["why"])
+    assert any("lost" in why or "only the baseline" in why for why in shown["why"])
+
+
+def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:
+    verdict = judge(results(effect=0.4), confidence=0.95, draws=999, min_families=5, seed=0)
+    sentence = verdict_sentence(verdict)
+    assert sentence.startswith("The distilled student is better than its baseline in perplexity")
+    assert sentence.count(".") == 1
+    tables = summarise(pd.DataFrame({"stage": ["x"], "in": [1]}), verdict, None)
+    assert [table.title for table in tables] == ["Rows", "Verdict"]
+    assert len(tables[1].rows) == 4
+
+
+def test_nothing_to_judge_is_said_too(results: Maker) -> None:
+    verdict = judge(results(seeds=1), confidence=0.95, draws=999, min_families=5, seed=0)
+    assert verdict_sentence(verdict).startswith("No metric could be judged")
+
+
+def test_perplexity_difference_reads_as_a_change_in_percent() -> None:
+    assert show_difference("perplexity", float(np.log(0.9))) == "-10.0 %"

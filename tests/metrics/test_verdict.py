@@ -1,0 +1,169 @@
+"""The verdict: complete, paired, and its words follow from the interval shown."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from kd_kedro.metrics.verdict import judge
+
+Maker = Callable[..., pd.DataFrame]
+_ENTRY = {
+    "teacher",
+    "baseline",
+    "student",
+    "difference",
+    "higher_is_better",
+    "p_holm",
+    "conclusion",
+    "reason",
+    "signature",
+}
+
+
+def verdict(table: pd.DataFrame, **options: Any) -> dict[str, Any]:
+    chosen = {"confidence": 0.95, "draws": 999, "min_families": 10, "seed": 0, **options}
+    return judge(table, **chosen)
+
+
+def test_it_has_exactly_the_keys_of_its_contract(results: Maker) -> None:
+    said = verdict(results())
+    assert set(said) == {"schema", "seeds", "families", "metrics"}
+    assert set(said["metrics"]) == {"perplexity", "bleu", "exact_match", "teacher_agreement"}
+    for metric in said["metrics"].values():
+        assert set(metric) == _ENTRY
+        for part in ("teacher", "baseline", "student", "difference"):
+            assert set(metric[part]) == {"estimate", "low", "high"}
+    assert said["seeds"] == [0, 1, 2]
+    assert said["families"] == 60
+
+
+def test_estimates_by_hand() -> None:
+    table = pd.DataFrame(
+        [
+            # row, family, model, seed, nll, tokens, agreeing, gradable, exact
+            ("a", "f", "teacher", "", "2.0", "2", "2", "yes", "yes"),
+            ("b", "g", "teacher", "", "4.0", "4", "4", "no", "no"),
+            *((row, family, "baseline", seed, nll, tokens, agreeing, can, "no")
+              for seed in ("1", "2")
+              for row, family, nll, tokens, agreeing, can in (
+                  ("a", "f", "8.0", "2", "1", "yes"), ("b", "g", "10.0", "4", "2", "no"))),
+            ("a", "f", "student", "1", "4.0", "2", "2", "yes", "yes"),
+            ("b", "g", "student", "1", "8.0", "4", "3", "no", "no"),
+            ("a", "f", "student", "2", "6.0", "2", "1", "yes", "no"),
+            ("b", "g", "student", "2", "6.0", "4", "2", "no", "no"),
+        ],
+        columns=[
+            "row_id", "family_id", "model", "seed", "nll", "answer_tokens", "agreeing_tokens",
+            "gradable", "exact_match",
+        ],
+        dtype="str",
+    )  # fmt: skip
+    said = "one two three four"
+    table = table.assign(question="q", reference=said, prediction=said)
+    metrics = verdict(table, min_families=1)["metrics"]
+    assert metrics["perplexity"]["teacher"]["estimate"] == pytest.approx(math.e)
+    assert metrics["perplexity"]["baseline"]["estimate"] == pytest.approx(math.exp(3))
+    assert metrics["perplexity"]["student"]["estimate"] == pytest.approx(math.exp(2))
+    assert metrics["perplexity"]["difference"]["estimate"] == pytest.approx(-1)
+    assert metrics["exact_match"]["student"]["estimate"] == pytest.approx(0.5)
+    assert metrics["teacher_agreement"]["difference"]["estimate"] == pytest.approx(
+        ((5 / 6 + 3 / 6) / 2) - 3 / 6
+    )
+    assert metrics["bleu"]["student"]["estimate"] == pytest.approx(100)
+
+
+def test_a_clear_gain_is_better_and_a_clear_loss_worse(results: Maker) -> None:
+    assert verdict(results(effect=0.4))["metrics"]["perplexity"]["conclusion"] == "better"
+    assert verdict(results(effect=-0.4))["metrics"]["perplexity"]["conclusion"] == "worse"
+
+
+def test_luck_of_the_seeds_is_not_taken_for_a_gain(results: Maker) -> None:
+    """Families alone would find it: the gain is small beside the spread between seeds."""
+    table = results(effect=0.1, seed_spread=0.3, random=3)
+    assert verdict(table)["metrics"]["perplexity"]["conclusion"] == "not shown"
+
+
+def test_a_useless_student_is_hardly_ever_better(results: Maker) -> None:
+    wrong = 0
+    for random in range(40):
+        metrics = verdict(results(families=40, seed_spread=0.1, random=random))["metrics"]
+        wrong += any(metric["conclusion"] == "better" for metric in metrics.values())
+    assert wrong <= 4  # 2.5 % are allowed on either side; 4 of 40 has a chance of 2 %
+
+
+@pytest.mark.parametrize("random", range(12))
+def test_interval_conclusion_and_p_never_disagree(results: Maker, random: int) -> None:
+    said = verdict(results(effect=0.02 * random - 0.1, seed_spread=0.03, random=random))
+    for metric in said["metrics"].values():
+        low, high = metric["difference"]["low"], metric["difference"]["high"]
+        excludes_zero = low > 0 or high < 0
+        assert excludes_zero == (metric["conclusion"] in ("better", "worse"))
+        assert excludes_zero == (metric["p_holm"] <= 0.05)
+        if excludes_zero:
+            gained = (low > 0) == metric["higher_is_better"]
+            assert metric["conclusion"] == ("better" if gained else "worse")
+
+
+def test_without_gradable_rows_exact_match_is_not_applicable_and_says_why(results: Maker) -> None:
+    said = verdict(results(gradable=0.0))
+    exact = said["metrics"]["exact_match"]
+    assert exact["conclusion"] == "not applicable"
+    assert "only 0 held-out families have a gradable answer; 10 are needed" in exact["reason"]
+    assert exact["difference"] == {"estimate": None, "low": None, "high": None}
+    assert exact["p_holm"] is None
+    assert set(exact) == _ENTRY
+    json.dumps(said, allow_nan=False)
+
+
+def test_few_gradable_families_do_not_count_in_holm(results: Maker) -> None:
+    """Three metrics are left: the first step is 0.05 / 3."""
+    said = verdict(results(effect=0.4, gradable=0.03))
+    assert "98.33 % by Holm" in said["metrics"]["perplexity"]["reason"]
+
+
+def test_one_seed_judges_nothing(results: Maker) -> None:
+    said = verdict(results(seeds=1, effect=0.5))
+    assert {metric["conclusion"] for metric in said["metrics"].values()} == {"not applicable"}
+    assert "train at least two" in said["metrics"]["perplexity"]["reason"]
+    assert said["metrics"]["perplexity"]["student"]["low"] is not None
+    json.dumps(said, allow_nan=False)
+
+
+def test_the_same_answers_are_not_shown_to_differ(results: Maker) -> None:
+    table = results()
+    for seed in ("0", "1", "2"):
+        baseline = table[(table["model"] == "baseline") & (table["seed"] == seed)]
+        mine = (table["model"] == "student") & (table["seed"] == seed)
+        columns = ["prediction", "nll", "agreeing_tokens", "exact_match"]
+        table.loc[mine, columns] = baseline[columns].to_numpy()
+    for metric in verdict(table)["metrics"].values():
+        assert metric["conclusion"] == "not shown"
+        assert metric["difference"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_it_is_the_same_twice_and_in_any_order_of_rows(results: Maker) -> None:
+    table = results()
+    assert verdict(table) == verdict(table.sample(frac=1, random_state=1))
+
+
+def test_a_missing_baseline_is_an_error(results: Maker) -> None:
+    table = results()
+    with pytest.raises(ValueError, match="for every seed, a baseline and a student"):
+        verdict(table[~((table["model"] == "baseline") & (table["seed"] == "1"))])
+
+
+def test_models_that_answered_other_rows_are_an_error(results: Maker) -> None:
+    table = results()
+    with pytest.raises(ValueError, match="student of seed '2' answered other rows"):
+        verdict(table.drop(index=table.index[table["model"].eq("student")][-1]))
+
+
+def test_a_diverged_model_is_an_error_that_names_it(results: Maker) -> None:
+    table = results()
+    table.loc[(table["model"] == "student") & (table["row_id"] == "row007"), "nll"] = "inf"
+    with pytest.raises(ValueError, match="student of seed '0' has no finite nll for row row007"):
+        verdict(table)
