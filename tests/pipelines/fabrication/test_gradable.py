@@ -126,7 +126,7 @@ def test_accounts_of_a_transaction(graded, template, debit, credit):
         (" received in advance", "Personal", "Liability", "Credit"),
         ("rent paid", "Nominal", "Expense", "Debit"),
         ("machinery", "Real", "Asset", "Debit"),
-        ("who owes money", "Personal", "Asset", "Debit"),
+        ("(a customer)", "Personal", "Asset", "Debit"),
     ],
 )
 def test_classes_of_accounts(graded, phrase, kind, element, balance):

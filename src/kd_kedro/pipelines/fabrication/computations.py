@@ -223,7 +223,7 @@ def _work_discount(rng: Random) -> Slots:
     return {
         "a": money(value),
         "p": f"{percent}%",
-        "n": str(years),
+        "n": f"{years} year{'s' if years > 1 else ''}",
         "working": f"{value:,} × (1 + {percent / 100:g}){power} = {value * factor:,.2f}",
     }
 

@@ -14,8 +14,10 @@ def typographic(rng: Random, text: str) -> str:
     words = list(re.finditer(r"\b[A-Za-z]{6,}\b", text)) or list(re.finditer(r"\w+", text))
     if text.isascii() or rng.random() < 0.5:
         word = rng.choice(words)
-        before, after = rng.choice((("“", "”"), ("‘", "’"), ("“", "”"), ("— ", " —")))
+        before, after = rng.choice(("“”", "‘’", "“”"))
         text = f"{text[: word.start()]}{before}{word.group()}{after}{text[word.end() :]}"
+    if rng.random() < 0.3:
+        text = text.replace(", ", " — ", 1)
     return text
 
 

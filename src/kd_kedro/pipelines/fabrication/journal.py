@@ -162,8 +162,8 @@ def _accounts(words: Vocabulary) -> list[Slots]:
         ]
     for person in words["people"]:
         rows += [
-            (f"{person}, a customer who owes money", "Personal", "Asset"),
-            (f"{person}, a supplier who is owed money", "Personal", "Liability"),
+            (f"{person} (a customer)", "Personal", "Asset"),
+            (f"{person} (a supplier)", "Personal", "Liability"),
         ]
     return [
         {
