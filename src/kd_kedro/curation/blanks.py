@@ -123,7 +123,7 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) > 4:
             return word[:-3]
     for ending in ("es", "ed", "s", "e", "y"):
-        if word.endswith(ending) and len(word) > 3:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
 

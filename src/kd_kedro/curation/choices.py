@@ -1,12 +1,16 @@
 """Multiple-choice rows: where the stem ends and what the options are."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from kd_kedro.curation.matching import Choice, match_answer
 
 LETTERS = "abcdefghij"
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
+KINDS = (LETTERS, ROMANS, tuple(map(str, range(1, 11))))
+
+Mark = re.Match[str]
+
 # A label and what closes it: "(a)", "a)", "A.", "a:", "[a]". It stands at a line's start or after
 # a space, and a space or the option follows.
 _LABEL = re.compile(
@@ -24,53 +28,80 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
         answer: The answer. Options without labels are taken for options only where the answer
             is one of them or a bare label.
     """
-    for kind in (LETTERS, ROMANS, tuple(map(str, range(1, 11)))):
-        if choice := _labelled(question, kind):
-            return choice
-    for choice in (_own_lines(question), _semicolons(question)):
+    runs = [run for kind in KINDS if (run := _run(question, kind))]
+    if runs and (choice := _labelled(question, _outer(runs))):
+        return choice
+    for choice in (_semicolons(question), _own_lines(question)):
         if choice and answer and _settles(choice, answer):
             return choice
     return None
 
 
-def _labelled(question: str, kind: Sequence[str]) -> Choice | None:
-    """Return the options behind the longest run of labels a, b, c … of one kind."""
-    marks = [m for m in _LABEL.finditer(question) if m["label"].casefold() in kind]
-    best: list[re.Match[str]] = []
+def _run(question: str, kind: Sequence[str]) -> list[Mark]:
+    """Return the longest run of labels a, b, c … of one kind, those on lines' starts first."""
+    marks = [mark for mark in _LABEL.finditer(question) if mark["label"].casefold() in kind]
+    at_lines = [mark for mark in marks if _starts_line(question, mark)]
+    best = _longest(at_lines, kind)
+    if len(best) < 3:
+        best = max((best, _longest(marks, kind)), key=len)
+    # Two labels are a list only where brackets leave no doubt that they are labels.
+    least = 2 if kind is LETTERS and best and best[0]["close"] == ")" else 3
+    return best if len(best) >= least else []
+
+
+def _longest(marks: Sequence[Mark], kind: Sequence[str]) -> list[Mark]:
+    best: list[Mark] = []
     for start, mark in enumerate(marks):
         if mark["label"].casefold() != kind[0]:
             continue
-        run = [mark]
-        for later in marks[start + 1 :]:
-            wanted = kind[len(run)] if len(run) < len(kind) else ""
-            if later["label"].casefold() == wanted and _same_form(mark, later):
-                run.append(later)
-        if len(run) > len(best) or (
-            len(run) == len(best) and _lines(question, run) > _lines(question, best)
-        ):
+        run, place = [mark], start
+        while len(run) < len(kind):
+            fits = [
+                later
+                for later in range(place + 1, len(marks))
+                if marks[later]["label"].casefold() == kind[len(run)]
+                and _same_form(mark, marks[later])
+            ]
+            if not fits:
+                break
+            # A forgotten opening bracket is common, but "(p + d)" is not a label "d)".
+            place = next((n for n in fits if marks[n]["open"] == mark["open"]), fits[0])
+            run.append(marks[place])
+        # Of equal runs the later one: the stem may list facts that the options then combine.
+        if len(run) >= len(best):
             best = run
-    least = 2 if kind is LETTERS and best and best[0]["close"] == ")" else 3
-    if len(best) < least:
-        return None
-    stem = question[: best[0].start()].rstrip()
-    ends = [mark.start() for mark in best[1:]] + [len(question)]
+    return best
+
+
+def _outer(runs: Sequence[list[Mark]]) -> list[Mark]:
+    """Return the run that holds the options: the last to start that no other encloses."""
+    free = [
+        run
+        for run in runs
+        if not any(o[0].start() < run[0].start() < o[-1].start() for o in runs if o is not run)
+    ]
+    return max(free, key=lambda run: run[0].start())
+
+
+def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
+    stem = question[: run[0].start()].rstrip()
+    ends = [mark.start() for mark in run[1:]] + [len(question)]
     options = tuple(
         re.sub(r"\s+", " ", question[mark.end() : end]).strip()
-        for mark, end in zip(best, ends, strict=True)
+        for mark, end in zip(run, ends, strict=True)
     )
     if not stem.strip() or not all(options):
         return None
-    return Choice(stem, tuple(mark["label"].casefold() for mark in best), options, True)
+    return Choice(stem, tuple(mark["label"].casefold() for mark in run), options, True)
 
 
-def _same_form(first: re.Match[str], other: re.Match[str]) -> bool:
-    # A forgotten opening bracket is common; "a)" and "b." in one list is not.
+def _same_form(first: Mark, other: Mark) -> bool:
     same_case = first["label"].isupper() == other["label"].isupper() or first["label"].isdigit()
     return first["close"] == other["close"] and same_case
 
 
-def _lines(question: str, run: Iterable[re.Match[str]]) -> int:
-    return sum(question[: mark.start()].rstrip(" \t")[-1:] in ("\n", "") for mark in run)
+def _starts_line(question: str, mark: Mark) -> bool:
+    return question[: mark.start()].rstrip(" \t")[-1:] in ("\n", "")
 
 
 def _own_lines(question: str) -> Choice | None:
@@ -78,9 +109,9 @@ def _own_lines(question: str) -> Choice | None:
     lines = [line.strip() for line in question.strip().split("\n") if line.strip()]
     if any(line.startswith("|") for line in lines):
         return None
-    # The stem ends at the last line that asks or announces; else it is the first line.
+    # The stem ends at the last line that asks or announces; else four lines are options.
     ends = [n for n, line in enumerate(lines[:-3]) if line.endswith(("?", ":")) or "____" in line]
-    cut = (ends[-1] if ends else 0) + 1
+    cut = ends[-1] + 1 if ends and len(lines) - ends[-1] <= 7 else max(len(lines) - 4, 1)
     return _unlabelled("\n".join(lines[:cut]), lines[cut:])
 
 

@@ -68,6 +68,8 @@ def match_answer(
             not quote the option.
         min_margin: How far that share must be above the next option's.
     """
+    if _is_ambiguous(choice, answer):
+        return None
     by_label = _by_label(choice, answer)
     text = without_label(choice, answer)
     by_text = _by_text(choice, text) if text else None
@@ -87,7 +89,8 @@ def match_answer(
 
 def without_label(choice: Choice, answer: str) -> str:
     """Return the answer without the label before it; '' where it is a label alone."""
-    if tuple(words_of(answer)) in {tuple(words_of(option)) for option in choice.options}:
+    is_option = tuple(words_of(answer)) in {tuple(words_of(each)) for each in choice.options}
+    if is_option and not _is_bracketed(answer):
         return answer.strip()
     bare = _BARE_LABEL.match(answer.strip())
     if bare and bare["label"].casefold() in choice.labels:
@@ -129,14 +132,16 @@ def is_reference(text: str) -> bool:
 
 def words_of(text: str) -> list[str]:
     """Return the words, numbers and signs of a text, case-folded."""
-    plain = text.casefold().replace("’", "'").replace("-", " ")
-    return re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?|[%₹$€£+<>=−*/^]", plain)
+    plain = re.sub(r"(?<=[^\W\d_])-(?=\w)", " ", text.casefold().replace("’", "'"))
+    return re.findall(
+        r"(?<![\w)])[-−]?\d+(?:[.,]\d+)*|\d+|[^\W\d_]+(?:'[^\W\d_]+)?|[%₹$€£+<>=*/^]", plain
+    )
 
 
 def _by_label(choice: Choice, answer: str) -> int | None:
-    # An option may itself be "a" or "4": then the text decides.
+    # An option may itself be "a": then the text decides, unless brackets make it a label.
     texts = {tuple(words_of(option)) for option in choice.options}
-    if tuple(words_of(answer)) in texts:
+    if tuple(words_of(answer)) in texts and not _is_bracketed(answer):
         return None
     for pattern in (_BARE_LABEL, _LABEL_AND_TEXT):
         if found := pattern.match(answer.strip()):
@@ -145,6 +150,19 @@ def _by_label(choice: Choice, answer: str) -> int | None:
             if label in choice.labels:
                 return choice.labels.index(label)
     return None
+
+
+def _is_bracketed(answer: str) -> bool:
+    return bool(re.fullmatch(rf"[(\[]?(?:{_ONE_LABEL})[)\]]", answer.strip()))
+
+
+def _is_ambiguous(choice: Choice, answer: str) -> bool:
+    """Return whether an answer is the label of one option and the text of another."""
+    plain = answer.strip().casefold()
+    if plain not in choice.labels:
+        return False
+    same = [n for n, option in enumerate(choice.options) if words_of(option) == words_of(plain)]
+    return bool(same) and same != [choice.labels.index(plain)]
 
 
 def _by_text(choice: Choice, text: str) -> Match | None:
@@ -177,7 +195,7 @@ def _named_combination(choice: Choice, text: str, words: list[str]) -> int | Non
     """Return the option "(a) & (c)", "all of the above" that an answer spells out."""
     named = {
         n for n, option in enumerate(choice.options)
-        if not combination(choice, n) and (_contains(words, words_of(option)) or _share(words, words_of(option)) >= 0.9)
+        if not combination(choice, n) and _says(words, words_of(option))
     }  # fmt: skip
     if len(named) < 2:
         labels = {label.casefold() for label in re.findall(r"\(([A-Ja-j])\)", text)}
@@ -214,6 +232,10 @@ def _by_overlap(
     ):
         return None
     return Match(best, "overlap")
+
+
+def _says(words: list[str], option: list[str]) -> bool:
+    return _contains(words, option) or _share(words, option) >= 0.9
 
 
 def _share(words: list[str], option: list[str]) -> float:

@@ -12,6 +12,11 @@ from kd_kedro.curation.matching import (
     words_of,
 )
 
+_COMMANDS = re.compile(
+    r"(?:define|explain|state|name|list|describe|choose|select|identify|find|calculate|compute|"
+    r"determine|work out|give|pass|record|show|tell|indicate|classify|match|pick|tick)\b",
+    re.IGNORECASE,
+)
 _OPTIONS_FOLLOW = re.compile(
     r"\s*(?:\((?:the )?)?\b(?:options|choices|choose from|select one)\s*:?\)?\s*$", re.IGNORECASE
 )
@@ -58,9 +63,7 @@ def open_stem(choice: Choice) -> str:
 def is_open_question(stem: str) -> bool:
     """Return whether a stem asks, rather than breaks off where its options begin."""
     last = re.split(r"(?<=[.!?])\s+", stem.strip())[-1]
-    return bool(re.search(r"\?\s*(?:\n|$)", stem)) or bool(
-        re.match(r"(?i)(?:define|explain|state|name|list|describe|choose|select|identify)\b", last)
-    )
+    return bool(re.search(r"\?\s*(?:\n|$)", stem)) or bool(_COMMANDS.match(last))
 
 
 def open_answer(choice: Choice, match: Match, answer: str) -> str:

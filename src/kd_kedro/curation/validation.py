@@ -89,9 +89,8 @@ def split_valid(
 def quarantine(rows: pd.DataFrame, stage: str, reasons: Mapping[str, str]) -> pd.DataFrame:
     """Return rows in the form of `quarantined_rows`; columns they lack are ''."""
     absent = {column: "" for column in QUARANTINED if column not in rows}
-    named = rows.assign(**absent, stage=stage).assign(
-        reason=pd.Series([reasons[row] for row in rows["row_id"]], index=rows.index, dtype="str")
-    )
+    why = pd.Series([reasons[row] for row in rows["row_id"]], index=rows.index, dtype="str")
+    named = rows.assign(**{**absent, "stage": stage, "reason": why})
     return _texts(named, QUARANTINED)
 
 

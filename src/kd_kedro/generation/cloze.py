@@ -50,9 +50,10 @@ def ask(statement: str) -> tuple[str, str]:
         The question, and `syntax: fronted`, `syntax: in place` or `carrier phrase`.
     """
     text = re.sub(r"\s+", " ", statement).strip()
-    if text.count(BLANK) == 1 and '"' not in text:
-        sentences = split_sentences(text)
-        place = next(number for number, part in enumerate(sentences) if BLANK in part)
+    sentences = split_sentences(text)
+    with_blanks = [number for number, part in enumerate(sentences) if BLANK in part]
+    if len(with_blanks) == 1 and '"' not in text:
+        place = with_blanks[0]
         asked = _ask_sentence(sentences[place])
         if asked and (joined := _with_context(asked[0], sentences[:place], sentences[place + 1 :])):
             return joined, f"syntax: {asked[1]}"
@@ -65,6 +66,9 @@ def _ask_sentence(sentence: str) -> tuple[str, str] | None:
     if not any(re.fullmatch(rf"{BLANK}[.,;:?!]*", word) for word in words):
         return None
     words = _strip_end(words)
+    if sentence.count(BLANK) > 1:
+        several = _several(words)
+        return (_finish(several), "in place") if several else None
     place = next(number for number, word in enumerate(words) if word.startswith(BLANK))
     for rule in (_subject, _reason, _end, _object, _leading_phrase):
         if question := rule(words, place):
@@ -173,6 +177,22 @@ def _in_place(words: list[str], place: int) -> str | None:
     if last in _NO_WHAT or not _stands_alone(before, mark, after):
         return None
     return " ".join([*(before[:-1] if last in DETERMINERS else before), "what" + mark, *after])
+
+
+def _several(words: list[str]) -> str | None:
+    """Several blanks, each before its noun: `which account is debited and which … credited`."""
+    asked: list[str] = []
+    for place, word in enumerate(words):
+        if not word.startswith(BLANK):
+            asked.append(word)
+            continue
+        after = words[place + 1 :]
+        last = bare(asked[-1]) if asked else "the"
+        noun = bool(after) and _can_be_noun(after[0]) and not starts_with_verb(after)
+        if word != BLANK or not noun or last not in {"the"} | PREPOSITIONS:
+            return None
+        asked = [*(asked[:-1] if last == "the" else asked), "which"]
+    return " ".join(asked)
 
 
 def _stands_alone(before: list[str], mark: str, after: list[str]) -> bool:

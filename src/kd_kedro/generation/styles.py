@@ -7,7 +7,7 @@ taken is drawn from the seed. No rule touches a noun, a number or a negation.
 import re
 from collections.abc import Callable
 
-from kd_kedro.generation.grammar import lower_first, split_sentences
+from kd_kedro.generation.grammar import lower_first, split_sentences, word_set
 
 Rewrite = Callable[[str], list[str]]
 
@@ -15,7 +15,7 @@ _NP = r"(?P<np>[^,;:?()]+)"
 _COMMAND = re.compile(
     r"(?:please )?(?P<verb>explain|describe|discuss|define|state|list|name|give|provide|identify|"
     r"outline|calculate|compute|find|determine|differentiate|distinguish|compare|mention|"
-    r"prepare|record|show|pass|write|journalise|journalize|enumerate|elaborate)\b",
+    r"prepare|record|show|pass|write|work out|tell|classify|indicate|suggest|select|journalise|journalize|enumerate|elaborate)\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
@@ -89,6 +89,10 @@ def casual(text: str) -> list[str]:
     return [_join(_contract(head), rewrite) for rewrite in found]
 
 
+_NO_NOUN_PHRASE = word_set(
+    "that which who if when where while because to by used called known meant considered not under "
+    "being done it than regarded required needed included recorded treated"
+)
 _GENERAL_OPENINGS = ("Please answer this:", "Here is the question:", "Please tell me:")
 _FORMAL_OPENINGS = (
     "Kindly answer the following question:",
@@ -103,7 +107,7 @@ _FORMAL_INDIRECT = (
     "May I ask",
 )
 _CASUAL_OPENINGS = ("So,", "Hey,", "Okay,", "Quick question:", "Just wondering,", "By the way,")
-_CASUAL_INDIRECT = ("Just tell me", "Do you know", "Can you tell me", "Hey, do you know")
+_CASUAL_INDIRECT = ("Do you know", "Can you tell me", "Hey, do you know")
 
 # A pattern of the whole sentence, and what it becomes.
 _FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
@@ -232,11 +236,8 @@ def _indirect(text: str) -> str | None:
 
 
 def _is_noun_phrase(words: list[str]) -> bool:
-    """Return whether what follows "What is" is a noun phrase short enough to put the verb after."""
-    stops = {"that", "which", "who", "if", "when", "where", "while", "because", "to", "by", "used",
-             "called", "known", "meant", "considered", "not", "under", "being", "done", "it",
-             "than", "regarded", "required", "needed", "included", "recorded", "treated"}  # fmt: skip
-    return 1 <= len(words) <= 9 and not stops & {word.lower() for word in words}
+    """Return whether what follows "What is" is a short noun phrase, to put the verb after."""
+    return 1 <= len(words) <= 9 and not _NO_NOUN_PHRASE & {word.lower() for word in words}
 
 
 def _last_sentence(text: str) -> tuple[str, str]:

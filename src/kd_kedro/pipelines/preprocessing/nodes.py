@@ -95,14 +95,14 @@ def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
     Returns:
         `cleaned_qa`, the quarantined rows, `cleaning_events`.
     """
-    repaired = reviewed_qa.copy()
+    texts: dict[str, list[str]] = {"question": [], "answer": []}
     reasons: dict[str, str] = {}
     changes: dict[str, str] = {}
     records = reviewed_qa.to_dict("records")
-    for index, row in enumerate(tqdm(records, desc="repairing text")):
-        for column in ("question", "answer"):
+    for row in tqdm(records, desc="repairing text"):
+        for column, repaired in texts.items():
             before, text = row[column], repair_text(row[column])
-            repaired.at[index, column] = text
+            repaired.append(text)
             if defect := repair_defect(before, text):
                 where = f"{row['source']}, line {row['line']}: column {column}"
                 reasons[row["row_id"]] = f"{where}: {defect}"
@@ -110,8 +110,8 @@ def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
                 changes[row["row_id"]] = "text repaired"
             elif text != before:
                 changes.setdefault(row["row_id"], "spaces tidied")
-    kept = ~repaired["row_id"].isin(list(reasons))
-    cleaned = _with_format(repaired[kept].reset_index(drop=True))
+    kept = ~reviewed_qa["row_id"].isin(list(reasons))
+    cleaned = _with_format(reviewed_qa.assign(**texts)[kept].reset_index(drop=True))
     # A quarantined row keeps the text it came with: a person must see what there was.
     quarantined = quarantine(reviewed_qa[~kept], "cleaning", reasons)
     changes = {row: why for row, why in changes.items() if row not in reasons}
