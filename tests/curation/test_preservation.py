@@ -1,0 +1,42 @@
+import pytest
+
+from kd_kedro.curation.preservation import misspelling_defect, preservation_defect
+
+
+@pytest.mark.parametrize(
+    ("source", "rewrite", "loss"),
+    [
+        ("What is 10% of ₹ 500?", "Could you tell me what 10% of ₹ 500 is?", ""),
+        ("What is 12,500 plus 3?", "So, what's 12500 plus 3?", ""),
+        ("What is not a cost?", "So, what isn't a cost?", ""),
+        ("What is 12,500 plus 3?", "What is 12,600 plus 3?", "numbers"),
+        ("What is 10% of 500?", "What is 10 of 500?", "units"),
+        ("What is ₹ 500 in euro?", "What is $ 500 in euro?", "units"),
+        ("Which is not a cost?", "Which is a cost?", "negation"),
+        ("Can a partner retire?", "Can a partner never retire?", "negation"),
+        ("Is cash debited?", "Is cash credited?", "direction"),
+        ("What did Ravi sell to Mohan?", "What did Ravi sell to Sunil?", "names"),
+        ("What does the RBI do?", "What does the bank do?", "names"),
+        ("Interest for 3 months?", "Interest for 3 years?", "units"),
+    ],
+)
+def test_gates(source: str, rewrite: str, loss: str) -> None:
+    defect = preservation_defect(source, rewrite)
+    assert defect.startswith(loss) if loss else defect == ""
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "loss"),
+    [
+        ("What does Ravi owe the bnak for 12 mnoths of rent to pay?", ""),
+        ("What does Ravi owe the bank for 21 months of rent to pay?", "a number"),
+        ("What does Rvai owe the bank for 12 months of rent to pay?", "a number or name"),
+        ("What does Ravi owe the tank for 12 weeks of rent to pay?", "another word"),
+        ("What does Ravi owe the bank for 12 months of rent?", "words added or lost"),
+        ("Waht deos Ravi ows teh bnak for 12 months of rent to pay?", "5 of 13 words"),
+    ],
+)
+def test_misspelling_gate(misspelt: str, loss: str) -> None:
+    source = "What does Ravi owe the bank for 12 months of rent to pay?"
+    defect = misspelling_defect(source, misspelt, 0.25)
+    assert defect.startswith(loss) if loss else defect == ""

@@ -1,0 +1,152 @@
+"""The augmentation pipeline through Kedro's SequentialRunner, its validator included."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro.validation.exceptions import DataValidationError
+from pydantic import ValidationError
+
+from kd_kedro.curation.lineage import EVENT_COLUMNS, STAGES
+from kd_kedro.curation.rows import SPLIT, STAGE, content_hash, table
+from kd_kedro.generation.protocol import Outcome, Request
+from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.pipelines.augmentation import create_pipeline
+from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+
+CATALOG = Path(__file__).resolve().parents[3] / "conf/base/augmentation/catalog.yml"
+WORDS = ("rent", "cost", "price", "profit", "capital", "stock", "cash", "sales", "debt", "share")
+ROWS = table(
+    STAGE,
+    [
+        (f"id{n}", str(n + 2), "s.csv", "plain", "", f"What is the {a} of {b}?", f"{a} {b}.")
+        for n, (a, b) in enumerate((a, b) for a in WORDS for b in WORDS if a < b)
+    ],
+)
+
+
+class Kept(MemoryDataset):  # type: ignore[misc]
+    """Memory that a runner does not give back once every node has read it."""
+
+    def _release(self) -> None:
+        pass
+
+
+class Apart:
+    """Embeds every question at right angles to every other."""
+
+    def encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        return np.eye(len(texts), 384, dtype=np.float32)
+
+
+class Failing:
+    """Gives back what it was given, fails, or loses a number."""
+
+    def generate(self, requests: list[Request]) -> list[Outcome]:
+        kinds = ("unchanged", "failed", "rejected")
+        return [
+            Outcome(kinds[n % 3], each.text, "no")  # type: ignore[arg-type]
+            for n, each in enumerate(requests)
+        ]
+
+
+def _events(stage: str) -> pd.DataFrame:
+    records = [
+        (row, stage, "kept", "", content_hash(q, a), content_hash(q, a), "")
+        for row, q, a in zip(ROWS["row_id"], ROWS["question"], ROWS["answer"], strict=True)
+    ]
+    return table(EVENT_COLUMNS, records)
+
+
+def _run(generator: Any = None) -> dict[str, Any]:
+    pipeline = create_pipeline()
+    inputs: dict[str, Any] = {
+        "deduplication_rephrasing": ROWS,
+        "sentence_embedder": Apart(),
+        "text_generator": generator or RulesGenerator(),
+        "params:augmentation.split": SplitParams(),
+        "params:augmentation.versions": VersionParams(),
+    } | {f"{stage}_events": _events(stage) for stage in STAGES[:-2]}
+    catalog = DataCatalog(
+        {name: MemoryDataset(data, copy_mode="assign") for name, data in inputs.items()}
+        | {name: Kept(copy_mode="assign") for name in pipeline.all_outputs()}
+    )
+    SequentialRunner().run(pipeline, catalog)
+    return {name: catalog.load(name) for name in pipeline.all_outputs()}
+
+
+@pytest.fixture(scope="module")
+def left() -> dict[str, Any]:
+    return _run()
+
+
+def test_only_train_has_versions_and_answers_stay(left: dict[str, Any]) -> None:
+    rows = left["augmented_qa"]
+    assert list(rows.columns) == SPLIT
+    assert set(rows["version"]) == {"original", "formal", "casual", "general", "typo"}
+    held_out = rows[rows["split"] != "train"]
+    assert set(held_out["version"]) == {"original"}
+    assert len(held_out)
+    made = rows[rows["version"] != "original"]
+    parents = rows.set_index("row_id").loc[made["row_id"].str.rsplit("-", n=1).str[0]]
+    assert made["answer"].tolist() == parents["answer"].tolist()
+    assert made["family_id"].tolist() == parents["family_id"].tolist()
+    assert (made["question"].to_numpy() != parents["question"].to_numpy()).all()
+
+
+def test_shares(left: dict[str, Any]) -> None:
+    shares = left["split_qa"]["split"].value_counts(normalize=True)
+    assert shares["train"] == pytest.approx(0.8, abs=0.12)
+    assert {"train", "validation", "test"} == set(shares.index)
+
+
+def test_the_account_closes(left: dict[str, Any]) -> None:
+    waterfall = left["row_waterfall"]
+    assert waterfall["stage"].tolist() == list(STAGES)
+    counts = waterfall.drop(columns="stage").astype(int)
+    assert (
+        counts["in"] + counts["created"]
+        == counts["out"] + counts["dropped"] + counts["quarantined"]
+    ).all()
+    assert counts["out"].iloc[-1] == len(left["augmented_qa"])
+    assert len(left["row_events"]) == len(STAGES) * len(ROWS) + counts["created"].iloc[-1]
+
+
+def test_the_plot_ends_where_the_table_does(left: dict[str, Any]) -> None:
+    figure = json.loads(left["waterfall_plot"].to_json())["data"][0]
+    assert figure["type"] == "waterfall"
+    assert figure["y"][0] == len(ROWS)
+
+
+def test_only_ok_enters_the_data() -> None:
+    left = _run(Failing())
+    assert len(left["augmented_qa"]) == len(ROWS)
+    evidence = [json.loads(text) for text in left["augmentation_events"]["evidence"] if text]
+    reasons = {why for each in evidence for why in each["absent"].values()}
+    assert reasons == {"unchanged: no", "failed: no", "rejected: no"}
+
+
+def test_a_straddling_family_is_not_saved(tmp_path: Path, left: dict[str, Any]) -> None:
+    config = yaml.safe_load(CATALOG.read_text())["augmented_qa"]
+    path = tmp_path / "augmented_qa.csv"
+    catalog = DataCatalog.from_config({"augmented_qa": config | {"filepath": str(path)}})
+    good = left["augmented_qa"]
+    train = good[good["split"] == "train"].iloc[0]
+    bad = pd.concat([good, train.to_frame().T.assign(split="test", row_id="x")], ignore_index=True)
+    with pytest.raises(DataValidationError, match=str(train["family_id"])):
+        catalog.save("augmented_qa", bad)
+    assert not path.exists()
+    catalog.save("augmented_qa", good)
+    assert catalog.load("augmented_qa").equals(good)
+
+
+def test_shares_must_add_up() -> None:
+    with pytest.raises(ValidationError, match=r"add up to 0\.9"):
+        SplitParams(train=0.7, validation=0.1, test=0.1)

@@ -1,0 +1,180 @@
+"""The preprocessing pipeline on a small messy sheet, through Kedro's SequentialRunner."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from kd_kedro.curation.lineage import make_waterfall
+from kd_kedro.curation.rows import QUARANTINED, STAGE, VALIDATED
+from kd_kedro.datasets.qa_sheet import QASheetDataset
+from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.pipelines.preprocessing import create_pipeline
+from kd_kedro.pipelines.preprocessing.params import (
+    ChoiceParams,
+    ReviewParams,
+    RewriteParams,
+    ValidationParams,
+)
+
+COLUMNS = {
+    "question": "Question",
+    "answer": "Answer",
+    "verdict": "Classification",
+    "correction": "Correction_Question",
+    "remarks": "Remarks",
+}
+HEADER = "Question,Answer,Classification,Correction_Question,Remarks\n"
+SHEET = (
+    HEADER
+    + """What is cost?,A sum paid for a thing.,Yes,,
+What is tea?,A drink.,No,,
+Is it right?,Hardly.,Yes,invalid,
+Why price?,It clears the market.,Yes,Why does price clear the market?,
+What is method 3?,It is a method.,Yes,what is method 3?,
+What is rent?,It must be paid, by the month.,Yes,
+What is tax of â‚¹ 5?,A levy.,,,
+What is a firm\ufffds cost?,A sum.,Yes,,
+Dividends are paid as a percentage of ____.,Paid-up capital,Yes,,
+"Larger output of ____ goods helps growth.
+(a) consumer goods (b) capital goods
+(c) farm goods (d) public goods",(b),Yes,,
+"Which of the following is a cost?
+A. Rent
+B. Sales
+C. Gain",Rent,Yes,,
+"Which of the following is a cost?
+A. Rent
+B. Sales
+C. Gain",Economics,Yes,,
+One,two,three,four,five,six
+"""
+)
+
+
+class Kept(MemoryDataset):  # type: ignore[misc]
+    """Memory that a runner does not give back once every node has read it."""
+
+    def _release(self) -> None:
+        pass
+
+
+def _run(folder: Path, sheet: str, mended: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+    path = folder / "sheet.csv"
+    path.write_text(sheet, encoding="utf-8")
+    if mended is not None:
+        mended.to_csv(folder / "mended.csv", index=False)
+    inputs: dict[str, Any] = {
+        "raw_qa": QASheetDataset(str(path), COLUMNS).load(),
+        "mended_qa": QASheetDataset(
+            str(folder / "mended.csv") if mended is not None else "", optional=True
+        ).load(),
+        "text_generator": RulesGenerator(),
+        "params:preprocessing.validation": ValidationParams(),
+        "params:preprocessing.review": ReviewParams(),
+        "params:preprocessing.rewriting": RewriteParams(),
+        "params:preprocessing.choices": ChoiceParams(),
+    }
+    pipeline = create_pipeline()
+    names = pipeline.all_outputs()
+    catalog = DataCatalog(
+        {name: MemoryDataset(data, copy_mode="assign") for name, data in inputs.items()}
+        | {name: Kept() for name in names}
+    )
+    SequentialRunner().run(pipeline, catalog)
+    return {name: catalog.load(name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    return _run(tmp_path_factory.mktemp("sheet"), SHEET)
+
+
+def test_columns(left: dict[str, pd.DataFrame]) -> None:
+    assert list(left["validated_qa"].columns) == VALIDATED
+    assert list(left["quarantined_rows"].columns) == QUARANTINED
+    for name in ("reviewed_qa", "cleaned_qa", "fitb_rephrased", "converted_mcq"):
+        assert list(left[name].columns) == STAGE
+        assert not left[name].isna().any().any()
+
+
+def test_rows_are_conserved(left: dict[str, pd.DataFrame]) -> None:
+    stages = ("validation", "review", "cleaning", "fitb", "mcq")
+    events = pd.concat([left[f"{stage}_events"] for stage in stages], ignore_index=True)
+    waterfall = make_waterfall(events).set_index("stage")
+    assert waterfall.loc["validation"].tolist() == ["13", "0", "11", "0", "2"]
+    assert waterfall.loc["review"].tolist() == ["11", "0", "9", "2", "0"]
+    assert waterfall.loc["cleaning"].tolist() == ["9", "0", "8", "0", "1"]
+    assert waterfall.loc["mcq", "out"] == "8"
+
+
+def test_what_is_quarantined_says_where(left: dict[str, pd.DataFrame]) -> None:
+    reasons = left["quarantined_rows"]["reason"].tolist()
+    assert len(reasons) == 3
+    assert all(reason.startswith("sheet.csv, line ") for reason in reasons)
+    assert "U+FFFD" in reasons[-1]
+
+
+def test_reviewers_are_heard(left: dict[str, pd.DataFrame]) -> None:
+    questions = left["reviewed_qa"]["question"].tolist()
+    assert "Why does price clear the market?" in questions
+    assert "What is tea?" not in questions
+    assert "Is it right?" not in questions
+
+
+def test_formats_are_opened(left: dict[str, pd.DataFrame]) -> None:
+    rows = left["converted_mcq"].set_index("question")
+    assert rows.loc["What is tax of ₹ 5?", "format"] == "plain"
+    fitb = rows.loc["What are dividends paid as a percentage of?"]
+    assert fitb["format"] == "fitb"
+    both = rows.loc["Larger output of which goods helps growth?"]
+    assert (both["format"], both["answer"]) == ("fitb+mcq", "capital goods")
+    assert rows.loc["What is a cost?", "answer"] == "Rent"
+
+
+def test_an_abstained_row_stays_as_it_was(left: dict[str, pd.DataFrame]) -> None:
+    events = left["mcq_events"].set_index("row_id")
+    abstained = events[events["reason"].str.startswith("abstained")]
+    assert abstained["action"].tolist() == ["kept"]
+    row = left["converted_mcq"].set_index("row_id").loc[abstained.index[0]]
+    assert row["answer"] == "Economics"
+    assert "B. Sales" in row["question"]
+
+
+def test_a_mended_row_comes_back(tmp_path: Path, left: dict[str, pd.DataFrame]) -> None:
+    broken = left["quarantined_rows"].iloc[[0]]
+    mended = broken.assign(answer="It must be paid, by the month.", verdict="Yes", raw="")
+    again = _run(tmp_path, SHEET, mended)
+    row = again["converted_mcq"].set_index("row_id").loc[broken["row_id"].iloc[0]]
+    assert row["mended"] == "yes"
+    assert row["answer"] == "It must be paid, by the month."
+    event = again["validation_events"].set_index("row_id").loc[broken["row_id"].iloc[0]]
+    assert (event["action"], event["reason"]) == ("changed", "mended")
+    assert len(again["quarantined_rows"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("What is cost?,A sum.,No,,\n", "reviewers rejected all 1 usable rows of sheet.csv"),
+        ("What is cost?,,Yes,,\n", "sheet.csv has no usable row"),
+    ],
+)
+def test_nothing_left_is_an_error(tmp_path: Path, rows: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        _run(tmp_path, HEADER + rows)
+
+
+def test_real_sheet(tmp_path: Path, shared_data: Path) -> None:
+    text = (shared_data / "accounting_qa/input_qa.csv").read_text(encoding="utf-8-sig")
+    left = _run(tmp_path, text)
+    assert len(left["validated_qa"]) + 3 == 6328
+    assert set(left["validation_quarantined"]["line"]) == {"8", "515", "938"}
+    events = left["mcq_events"]
+    chosen = events["reason"].str.contains("chosen by").sum()
+    abstained = events["reason"].str.startswith("abstained").sum()
+    assert chosen >= 80
+    assert abstained <= 14
