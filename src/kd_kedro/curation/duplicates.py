@@ -47,6 +47,7 @@ def find_duplicates(
     answer_vectors: Vectors,
     *,
     question_threshold: float,
+    equal_answer_threshold: float,
     answer_threshold: float,
     mended: Collection[str] = (),
     reviewed: Collection[str] = (),
@@ -63,6 +64,8 @@ def find_duplicates(
         question_vectors: float32 (n, d), rows of length 1.
         answer_vectors: float32 (n, d), rows of length 1.
         question_threshold: Cosine from which questions are near.
+        equal_answer_threshold: The same where the answers are equal and telling (three words, or
+            a figure), which is evidence of its own.
         answer_threshold: Cosine from which answers agree.
         mended: row_ids of rows a person mended.
         reviewed: row_ids of rows a person accepted.
@@ -71,9 +74,21 @@ def find_duplicates(
     ids = rows["row_id"].tolist()
     keys = [normalise(text) for text in questions]
     agree = _answers_agree(answers, answer_vectors, answer_threshold)
-    pairs = _same_key_pairs(keys) + near_pairs(
-        question_vectors, [signature(text) for text in questions], question_threshold
+    telling = _telling_answers(answers)
+    near = near_pairs(
+        question_vectors,
+        [signature(text) for text in questions],
+        min(question_threshold, equal_answer_threshold),
     )
+    pairs = _same_key_pairs(keys) + [
+        pair
+        for pair in near
+        if pair.similarity >= question_threshold
+        or (
+            pair.similarity >= equal_answer_threshold
+            and telling[pair.first] == telling[pair.second] != ""
+        )
+    ]
 
     def would_merge(one: int, other: int) -> bool:
         same = keys[one] == keys[other] or names_agree(questions[one], questions[other])
@@ -109,6 +124,14 @@ def _answers_agree(
         )
 
     return agree
+
+
+def _telling_answers(answers: list[str]) -> list[str]:
+    """Return each answer normalised, '' where it is too short to tell one question from another."""
+    keys = [normalise(text) for text in answers]
+    return [
+        key if len(key.split()) > 2 or any(char.isdigit() for char in key) else "" for key in keys
+    ]
 
 
 def _same_key_pairs(keys: list[str]) -> list[Pair]:

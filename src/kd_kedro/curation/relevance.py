@@ -291,4 +291,4 @@ def _mode(scores: Scores) -> float:
     from scipy.stats import gaussian_kde
 
     grid = np.linspace(scores.min(), scores.max(), 400)
-    return float(grid[gaussian_kde(scores, 0.2)(grid).argmax()])
+    return float(grid[gaussian_kde(scores, 0.35)(grid).argmax()])

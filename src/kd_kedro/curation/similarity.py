@@ -21,22 +21,24 @@ from kd_kedro.curation.preservation import directions, names, negations, numbers
 Vectors = npt.NDArray[np.float32]
 Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...], ...]
 
-# Quantifiers and links vary between rewordings of one question.
-_LOOSE = word_set("all some any both either only and or most least first last long short")
+# Quantifiers and links vary between rewordings of one question. "After" is what a question asks
+# without saying so ("the entry after a sale"), and "before" still tells the two apart.
+_LOOSE = word_set("after all some any both either only and or most least first last long short")
 _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
-_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)")
+_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)\b")
 # Words a sentence may start with that are no names.
 _STARTERS = word_set(
-    "a according after all also am an and any are as at based because before both briefly but by "
-    "calculate can choose classify compare complete compute consider could define derive describe "
-    "determine did differentiate discuss distinguish do does draw during each either elaborate "
-    "enumerate establish evaluate examine explain fill find following for from give given had has "
-    "have he her here highlight his how however identify if illustrate in indicate is it its "
-    "journalise journalize justify kindly let list mention may might must name no not of on one or "
-    "our outline pass please prepare provide record select she should show since so some specify "
-    "state suggest summarise summarize suppose tell that the their them then there these they this "
-    "those to under until use was we were what when where whether which while who whom whose why "
-    "will with would write you your"
+    "a according advise after all also am an analyse analyze and any are as assess at based "
+    "because before both briefly but by calculate can choose classify compare complete compute "
+    "consider could define derive describe determine did differentiate discuss distinguish do "
+    "does draw during each either elaborate enumerate establish evaluate examine explain fill "
+    "find following for from give given had has have he her here highlight his how however "
+    "identify if illustrate in indicate is it its journalise journalize justify kindly let list "
+    "may mention might must name no not of on one or our outline pass please prepare provide "
+    "record select she should show since so some specify state suggest summarise summarize "
+    "suppose tell that the their them then there these they this those to total under until use "
+    "using was we were what when where whether which while who whom whose why will with would "
+    "write you your"
 )
 
 
@@ -141,4 +143,5 @@ def _names(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=200_000)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(word.casefold() for word in _WORD.findall(text))
+    # A text's own names stand in it, however the words are cut.
+    return _names(text) | {word.casefold() for word in _WORD.findall(text)}

@@ -55,6 +55,11 @@ class DeduplicationParams(BaseModel):
     question_threshold: float = Field(
         ge=0.5, le=1, description="Cosine from which two questions are near."
     )
+    equal_answer_threshold: float = Field(
+        ge=0.5,
+        le=1,
+        description="The same where the answers are equal and have three words or a figure.",
+    )
     answer_threshold: float = Field(
         ge=0.5, le=1, description="Cosine from which two answers agree."
     )

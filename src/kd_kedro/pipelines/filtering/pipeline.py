@@ -1,6 +1,6 @@
 """The filtering pipeline: rows that do not belong, duplicates and contradictions."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from kd_kedro.pipelines.filtering.nodes import (
     keep_survivors,
@@ -11,9 +11,9 @@ from kd_kedro.pipelines.filtering.nodes import (
 
 def create_pipeline() -> Pipeline:
     """Return the filtering pipeline."""
-    return pipeline(
+    return Pipeline(
         [
-            node(
+            Node(
                 remove_outliers,
                 inputs=[
                     "converted_mcq",
@@ -24,7 +24,7 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["soap_qa", "discarded_rows", "soap_events"],
             ),
-            node(
+            Node(
                 sort_out_duplicates,
                 inputs=[
                     "soap_qa",
@@ -38,7 +38,7 @@ def create_pipeline() -> Pipeline:
                     "same_answer_diff_questions",
                 ],
             ),
-            node(
+            Node(
                 keep_survivors,
                 inputs=[
                     "soap_qa",

@@ -1,0 +1,245 @@
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from kd_kedro.curation.rows import STAGE, VALIDATED, table
+from kd_kedro.generation.protocol import Outcome
+from kd_kedro.pipelines.filtering.nodes import keep_survivors, remove_outliers
+from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
+from kd_kedro.pipelines.filtering.pipeline import create_pipeline
+from kd_kedro.pipelines.preprocessing.params import ReviewParams
+from tests.conftest import ROOT
+
+PARAMETERS = yaml.safe_load((ROOT / "conf/base/filtering/parameters.yml").read_text())["filtering"]
+DEDUPLICATION = DeduplicationParams(**PARAMETERS["deduplication"])
+ACCOUNTS = ["ledger", "journal", "depreciation", "goodwill", "debtors", "inventory"]
+GARDEN = ["roses", "compost", "pruning", "seedlings", "lawn", "bulbs"]
+
+
+def soap(**changes) -> SoapParams:
+    return SoapParams(**PARAMETERS["soap"] | changes)
+
+
+class TopicEmbedder:
+    """Places texts by their topic words; equal bags of words are near."""
+
+    def encode(self, texts):
+        return np.array([self._vector(text) for text in texts], np.float32).reshape(-1, 64)
+
+    def _vector(self, text):
+        words = {word.strip("?.,").casefold() for word in text.split()}
+        vector = np.zeros(64)
+        vector[0] = 2.0 if words & set(GARDEN) else -2.0
+        for word in sorted(words):
+            seed = int(hashlib.sha256(word.encode()).hexdigest()[:8], 16)
+            vector[1:] += np.random.default_rng(seed).normal(scale=0.1, size=63)
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+class Rephraser:
+    """Asks every question in other words, with a status of choice."""
+
+    def __init__(self, status="ok", text="Please tell: {}"):
+        self.status, self.text = status, text
+
+    def generate(self, requests):
+        return [
+            Outcome(self.status, self.text.format(request.text), "test") for request in requests
+        ]
+
+
+def make_sheet(rows: list[tuple[str, str, str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the stage table and the validated table of (question, answer, verdict) rows.
+
+    Rejected rows stand in the validated table alone.
+    """
+    numbered = [(f"r{n}", str(n + 2), *row) for n, row in enumerate(rows)]
+    validated = [
+        [row, line, "s", q, a, verdict, "", "", ""] for row, line, q, a, verdict in numbered
+    ]
+    stage = [[row, line, "s", "plain", "", q, a] for row, line, q, a, v in numbered if v != "No"]
+    return table(STAGE, stage), table(VALIDATED, validated)
+
+
+def rows_about(topics: list[str], verdict: str, count: int) -> list[tuple[str, str, str]]:
+    return [
+        (
+            f"What is {topics[n % len(topics)]} case{n}?",
+            f"{topics[n % len(topics)]} answer{n}",
+            verdict,
+        )
+        for n in range(count)
+    ]
+
+
+def test_reviewer_mode_removes_unreviewed_rows_like_the_rejected():
+    sheet = [
+        *rows_about(ACCOUNTS, "Yes", 60),
+        *rows_about(GARDEN, "No", 30),
+        *rows_about(GARDEN, "", 5),
+        *rows_about(ACCOUNTS, "", 5),
+        *rows_about(GARDEN, "yes", 1),
+    ]
+    stage, validated = make_sheet(sheet)
+    kept, discarded, events = remove_outliers(
+        stage, validated, TopicEmbedder(), soap(min_reviewed=10), ReviewParams()
+    )
+    assert discarded["row_id"].tolist() == [f"r{n}" for n in range(90, 95)]
+    assert "r100" in set(kept["row_id"])  # a person accepted it
+    assert (discarded["score"].astype(float) > discarded["threshold"].astype(float)).all()
+    assert set(discarded["reason"]) == {"does not belong to the domain (reviewer)"}
+    actions = events.set_index("row_id")["action"]
+    assert (actions == "dropped").sum() == 5
+    assert (actions == "kept").sum() == len(stage) - 5
+    assert events.set_index("row_id").loc["r100", "reason"] == "a person accepted it, the model not"
+
+
+def test_verdicts_can_be_overruled_by_parameter():
+    stage, validated = make_sheet(
+        [
+            *rows_about(ACCOUNTS, "Yes", 60),
+            *rows_about(GARDEN, "No", 30),
+            *rows_about(GARDEN, "Yes", 1),
+        ]
+    )
+    parameters = soap(min_reviewed=10, verdict_wins=False)
+    _, discarded, _ = remove_outliers(stage, validated, TopicEmbedder(), parameters, ReviewParams())
+    assert discarded["row_id"].tolist() == ["r90"]
+
+
+@pytest.mark.parametrize("mode", ["cold_start", "hdbscan"])
+def test_modes_without_verdicts(mode):
+    stage, validated = make_sheet([*rows_about(ACCOUNTS, "", 80), *rows_about(GARDEN, "", 4)])
+    kept, discarded, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), soap(mode=mode), ReviewParams()
+    )
+    assert len(kept) + len(discarded) == 84
+    if mode == "cold_start":
+        assert {f"r{n}" for n in range(80, 84)} <= set(discarded["row_id"])
+
+
+def test_removing_everything_is_an_error():
+    stage, validated = make_sheet(
+        [
+            *rows_about(ACCOUNTS, "Yes", 60),
+            *rows_about(GARDEN, "No", 30),
+            *rows_about(GARDEN, "", 4),
+        ]
+    )
+    with pytest.raises(ValueError, match="none of the 4 rows belongs"):
+        remove_outliers(
+            stage.tail(4), validated, TopicEmbedder(), soap(min_reviewed=10), ReviewParams()
+        )
+
+
+class Kept(MemoryDataset):
+    """Memory that a runner does not give back once every node has read it."""
+
+    def _release(self):
+        pass
+
+
+def run_deduplication(rows, generator, **changes):
+    stage, validated = make_sheet(rows)
+    parameters = DEDUPLICATION.model_copy(update=changes)
+    catalog = DataCatalog(
+        {
+            "converted_mcq": MemoryDataset(stage),
+            "validated_qa": MemoryDataset(validated),
+            "sentence_embedder": MemoryDataset(TopicEmbedder(), copy_mode="assign"),
+            "text_generator": MemoryDataset(generator, copy_mode="assign"),
+            "params:filtering.soap": MemoryDataset(soap(spread=20.0)),
+            "params:preprocessing.review": MemoryDataset(ReviewParams()),
+            "params:filtering.deduplication": MemoryDataset(parameters),
+        }
+    )
+    for name in create_pipeline().all_outputs():
+        catalog[name] = Kept()
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: catalog.load(name) for name in create_pipeline().all_outputs()}
+
+
+SHEET = [
+    ("What is a ledger?", "A book of accounts.", "Yes"),
+    ("what is a ledger", "A book of accounts", "Yes"),
+    ("What is goodwill?", "Reputation.", "Yes"),
+    ("What is goodwill?", "A liability of 500.", "Yes"),
+    ("Who are debtors of a firm?", "Those who owe it money.", ""),
+    ("Name the customers on credit.", "Those who owe it money.", ""),
+    ("What is inventory?", "Goods in stock.", ""),
+]
+
+
+def test_the_pipeline_conserves_rows_and_says_why():
+    tables = run_deduplication(SHEET, Rephraser())
+    assert tables["exact_duplicate_qa_pairs"][["row_id", "survivor_id"]].to_numpy().tolist() == [
+        ["r1", "r0"]
+    ]
+    assert tables["same_question_diff_answers"]["row_id"].tolist() == ["r2", "r3"]
+    assert tables["same_question_diff_answers"]["group_id"].nunique() == 1
+    assert tables["same_answer_diff_questions"]["row_id"].tolist() == ["r4", "r5"]
+    rows = tables["deduplication_rephrasing"].set_index("row_id")
+    assert rows.index.tolist() == ["r0", "r4", "r5", "r6"]
+    # The first of a group stays as it is, the later ones are asked differently.
+    assert rows.loc["r4", "question"] == "Who are debtors of a firm?"
+    assert rows.loc["r5", "question"] == "Please tell: Name the customers on credit."
+    events = tables["deduplication_events"].set_index("row_id")
+    assert events["action"].tolist() == [
+        "kept",
+        "dropped",
+        "quarantined",
+        "quarantined",
+        "kept",
+        "changed",
+        "kept",
+    ]
+    assert '"survivor_id":"r0"' in events.loc["r1", "evidence"]
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        Rephraser("unchanged"),
+        Rephraser("rejected"),
+        Rephraser("failed", "..."),
+        Rephraser("ok", "{} Not 500."),
+        Rephraser("ok", "What is inventory?"),
+    ],
+)
+def test_only_a_fit_rephrasing_enters_the_data(generator):
+    rows = run_deduplication(SHEET, generator)["deduplication_rephrasing"].set_index("row_id")
+    assert rows.loc["r5", "question"] == "Name the customers on credit."
+
+
+def test_rephrasing_can_be_switched_off():
+    rows = run_deduplication(SHEET, Rephraser(), rephrase=False)["deduplication_rephrasing"]
+    assert not rows["question"].str.startswith("Please tell").any()
+
+
+def test_inputs_are_left_as_they_were():
+    stage, _ = make_sheet(SHEET)
+    before = stage.copy(deep=True)
+    empty = stage.head(0).assign(survivor_id="", reason="", similarity="")
+    shared = stage.iloc[[4, 5]].assign(group_id="1")
+    keep_survivors(stage, empty, empty.assign(group_id=""), shared, Rephraser(), DEDUPLICATION)
+    pd.testing.assert_frame_equal(stage, before)
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        (SoapParams, {"mode": "density"}),
+        (SoapParams, {"trim": 1.5}),
+        (SoapParams, {"nosuch": 1}),
+        (DeduplicationParams, {"question_threshold": 1.2}),
+    ],
+)
+def test_parameters_out_of_range_are_refused(model, changes):
+    group = PARAMETERS["soap" if model is SoapParams else "deduplication"]
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        model(**group | changes)
