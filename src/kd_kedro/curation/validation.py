@@ -90,7 +90,8 @@ def quarantine(rows: pd.DataFrame, stage: str, reasons: Mapping[str, str]) -> pd
     """Return rows in the form of `quarantined_rows`; columns they lack are ''."""
     absent = {column: "" for column in QUARANTINED if column not in rows}
     why = pd.Series([reasons[row] for row in rows["row_id"]], index=rows.index, dtype="str")
-    named = rows.assign(**{**absent, "stage": stage, "reason": why})
+    named = rows.assign(**absent).drop(columns=["stage", "reason"])
+    named = named.assign(stage=stage, reason=why)
     return _texts(named, QUARANTINED)
 
 

@@ -15,7 +15,8 @@ _NP = r"(?P<np>[^,;:?()]+)"
 _COMMAND = re.compile(
     r"(?:please )?(?P<verb>explain|describe|discuss|define|state|list|name|give|provide|identify|"
     r"outline|calculate|compute|find|determine|differentiate|distinguish|compare|mention|"
-    r"prepare|record|show|pass|write|work out|tell|classify|indicate|suggest|select|journalise|journalize|enumerate|elaborate)\b",
+    r"prepare|record|show|pass|write|work out|tell|classify|indicate|suggest|select|"
+    r"advise|journalise|journalize|enumerate|elaborate)\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
