@@ -221,6 +221,12 @@ def test_rephrasing_can_be_switched_off():
     assert not rows["question"].str.startswith("Please tell").any()
 
 
+def test_questions_with_a_short_shared_answer_stay():
+    rows = [("Is rent a cost?", "Yes", ""), ("Is an owner's loan a liability?", "Yes", "")]
+    kept = run_deduplication([*SHEET, *rows], Rephraser())["deduplication_rephrasing"]
+    assert kept["question"].tolist()[-2:] == [rows[0][0], rows[1][0]]
+
+
 def test_inputs_are_left_as_they_were():
     stage, _ = make_sheet(SHEET)
     before = stage.copy(deep=True)

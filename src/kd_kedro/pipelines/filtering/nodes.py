@@ -149,7 +149,9 @@ def keep_survivors(
     rephrased: Mapping[str, str] = {}
     if params.rephrase:
         later = same_answer_diff_questions[same_answer_diff_questions["group_id"].duplicated()]
-        rephrased = _rephrase(later, set(kept["question"]), text_generator, params.seed)
+        # "An asset" answers many questions by rights; a sentence shared by two tells a copy.
+        telling = later["answer"].map(lambda text: len(text.split())) >= params.rephrase_min_words
+        rephrased = _rephrase(later[telling], set(kept["question"]), text_generator, params.seed)
     kept["question"] = [
         rephrased.get(row, question)
         for row, question in zip(kept["row_id"], kept["question"], strict=True)

@@ -68,4 +68,9 @@ class DeduplicationParams(BaseModel):
             "Rephrase the questions of rows that share an answer, the first of each group excepted."
         )
     )
+    rephrase_min_words: int = Field(
+        ge=1,
+        le=1000,
+        description="Words a shared answer has at least for its questions to be rephrased.",
+    )
     seed: int = Field(ge=0, description="Seed of the rephrasing.")
