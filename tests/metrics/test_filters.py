@@ -79,6 +79,40 @@ def test_repair_is_right_where_the_text_is_the_expected_one() -> None:
     ]
 
 
+def test_a_damaged_multiple_choice_row_is_not_judged_as_a_repair() -> None:
+    known = truth(("a", "mojibake;mcq", "£700", ""), ("b", "mojibake", "é", ""))
+    log = events("cleaning", {"a": "changed", "b": "changed"})
+    before = texts({"a": ("q 1. Â£700", "1"), "b": ("q", "Ã©")})
+    after = texts({"a": ("q 1. £700", "1"), "b": ("q", "é")})
+    assert counts(known, [log], "mojibake", reviewed_qa=before, cleaned_qa=after) == [
+        "1",
+        "0",
+        "0",
+        "1",
+    ]
+
+
+def test_a_blank_is_opened_where_no_blank_is_left_and_the_filling_stands_in_the_answer() -> None:
+    known = truth(
+        ("a", "fitb", "Cash; Bank", ""),
+        ("b", "fitb", "Cash", ""),
+        ("c", "fitb", "Cash", ""),
+        ("d", "fitb", "Cash", ""),
+        ("e", "", "", ""),
+    )
+    log = events("fitb", dict.fromkeys("abc", "changed") | {"d": "kept", "e": "changed"})
+    after = texts(
+        {
+            "a": ("which accounts?", "The cash account and the Bank account."),
+            "b": ("the ____ account?", "Cash"),
+            "c": ("which account?", "Bank"),
+            "d": ("the ____ account", "Cash"),
+            "e": ("what?", "x"),
+        }
+    )
+    assert counts(known, [log], "fitb", fitb_rephrased=after) == ["1", "3", "3", "4"]
+
+
 def test_signs_survive_or_do_not() -> None:
     known = truth(("a", "formula", "", ""), ("b", "formula", "", ""))
     log = events("cleaning", {"a": "changed", "b": "changed"})

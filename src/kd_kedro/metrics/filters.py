@@ -1,5 +1,6 @@
 """Precision and recall of each curation step against a table of planted defects."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ COLUMNS = [
     "false_negative",
     "rows",
 ]
+
+_DAMAGE = {"mojibake", "unicode", "unrepairable"}
+_BLANK = re.compile(r"_{2,}|\.{4,}|\[blank\]|…{2,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -115,24 +119,54 @@ def _repaired(ledger: _Ledger, defect: str) -> Outcome:
 
     Sound rows whose characters cleaning altered are the wrongly treated ones.
     """
-    planted = ledger.reached("cleaning", defect)
+    planted = _with_known_text(ledger, defect)
     right = {row for row in planted if _holds_expected(ledger, row)}
-    damage = {"mojibake", "unicode", "unrepairable"}
-    sound = {row for row in ledger.at("cleaning", "changed") if not ledger.defects[row] & damage}
+    sound = {row for row in ledger.at("cleaning", "changed") if not ledger.defects[row] & _DAMAGE}
     return Outcome(right, {row for row in sound if _altered(ledger, row)}, planted - right)
 
 
 def _survived(ledger: _Ledger, defect: str) -> Outcome:
     """Judge cleaning by whether signs and amounts are still there."""
-    planted = ledger.reached("cleaning", defect)
-    kept = planted & ledger.texts["cleaned_qa"].keys()
-    right = {row for row in kept if not _altered(ledger, row) or _holds_expected(ledger, row)}
+    planted = {
+        row
+        for row in _with_known_text(ledger, defect)
+        if "unrepairable" not in ledger.defects[row]  # is to be set aside
+    }
+    right = {row for row in planted if _holds_expected(ledger, row) or not _altered(ledger, row)}
     return Outcome(right, set(), planted - right)
 
 
-def _rephrased(ledger: _Ledger, defect: str) -> Outcome:
+def _with_known_text(ledger: _Ledger, defect: str) -> set[str]:
+    """Rows that reached cleaning and whose right text is known.
+
+    A damaged row that is also a blank or a multiple choice is left out: `expected` is what
+    conversion should make of it, not what cleaning should.
+    """
+    return {
+        row
+        for row in ledger.reached("cleaning", defect)
+        if not (ledger.defects[row] & _DAMAGE and ledger.defects[row] & {"fitb", "mcq"})
+    }
+
+
+def _opened(ledger: _Ledger, defect: str) -> Outcome:
+    """Judge blanks by the row left: a question without a blank, an answer with what filled it.
+
+    Where the blank has options, the answer is a letter until they are converted: the row is
+    looked at after that.
+    """
     found, planted = ledger.at("fitb", "changed"), ledger.reached("fitb", defect)
-    return Outcome(found & planted, found - planted, planted - found)
+    rows = {**ledger.texts["fitb_rephrased"], **ledger.texts["converted_mcq"]}
+    right = {
+        row
+        for row in found & planted
+        if not _BLANK.search(rows[row][0])
+        and all(
+            _squeeze(part).casefold() in _squeeze(rows[row][1]).casefold()
+            for part in ledger.expected[row].split(";")
+        )
+    }
+    return Outcome(right, found - right, planted - right)
 
 
 def _converted(ledger: _Ledger, defect: str) -> Outcome:
@@ -188,7 +222,7 @@ _STEPS: tuple[tuple[str, str, Judge], ...] = (
     ("cleaning", "unrepairable", _removed("cleaning", "quarantined")),
     ("cleaning", "currency", _survived),
     ("cleaning", "formula", _survived),
-    ("fitb", "fitb", _rephrased),
+    ("fitb", "fitb", _opened),
     ("mcq", "mcq", _converted),
     ("soap", "off_topic", _removed("soap", "dropped")),
     ("deduplication", "exact_duplicate", _merged("exact")),

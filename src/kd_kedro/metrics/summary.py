@@ -1,5 +1,6 @@
 """The few numbers a run ends with on the terminal, as plain rows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +94,13 @@ def show_difference(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     if name == "perplexity":
-        return f"{100 * (2.718281828459045**value - 1):+.1f} %"
-    return f"{100 * value:+.1f} points" if name in _PERCENT else f"{value:+.2f}"
+        return f"{_signed(100 * math.expm1(value), 1)} %"
+    return f"{_signed(100 * value, 1)} points" if name in _PERCENT else _signed(value, 2)
+
+
+def _signed(value: float, decimals: int) -> str:
+    # Adding 0.0 turns the -0.0 that rounding leaves into 0.0.
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}"
 
 
 def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:

@@ -1,0 +1,258 @@
+"""The evaluation pipeline on small untrained models, from rows to the page."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from kd_kedro.curation.lineage import EVENT_COLUMNS, make_waterfall
+from kd_kedro.pipelines.evaluation import create_pipeline
+from kd_kedro.pipelines.evaluation.params import (
+    AnsweringParams,
+    CompressionParams,
+    Licences,
+    ReportParams,
+    SlicesParams,
+    VerdictParams,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+ATTACK = "<script>alert('a')</script> & \"b\""
+
+
+def _rows() -> pd.DataFrame:
+    asked = [(f"What is item {number}?", f"It is thing {number}.") for number in range(12)]
+    asked += [(f"How much is {number} + 1?", str(number + 1)) for number in range(11)]
+    asked.append((ATTACK, ATTACK))
+    return pd.DataFrame(
+        [
+            (f"r{i:02}", f"f{i:02}", "test" if i >= 6 else "train", "original", q, a, "sheet.csv")
+            for i, (q, a) in enumerate(asked)
+        ],
+        columns=["row_id", "family_id", "split", "version", "question", "answer", "source"],
+        dtype="str",
+    )
+
+
+def _language_model(width: int, seed: int, tokenizer: Any) -> Any:
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from kd_kedro.training.language_model import LanguageModel
+
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=96,
+        n_embd=width,
+        n_layer=1,
+        n_head=1,
+        bos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = GPT2LMHeadModel(config).eval()
+    return LanguageModel(model, tokenizer, {"seed": seed, "max_length": 96})
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, Any]:
+    from kd_kedro.training.tokenization import train_byte_bpe
+
+    rows = _rows()
+    tokenizer = train_byte_bpe([*rows["question"], *rows["answer"]], 300)
+    stage = rows.assign(format="plain")[["row_id", "format", "question", "answer"]]
+    events = pd.DataFrame(
+        [
+            (row, stage, "dropped" if (stage, row) == ("soap", "r00") else "kept", "", "", "", "")
+            for stage in ("validation", "soap")
+            for row in rows["row_id"]
+        ],
+        columns=EVENT_COLUMNS,
+        dtype="str",
+    )
+    history = [
+        {"step": 1, "cross_entropy": 5.0},
+        {"step": 2, "cross_entropy": 4.0},
+        {"step": 2, "validation_loss": 4.5},
+    ]
+    return {
+        "augmented_qa": rows,
+        "teacher": _language_model(32, 1, tokenizer),
+        "baseline_student": _language_model(16, 1, tokenizer),
+        "student": _language_model(16, 2, tokenizer),
+        "student_seeds": {
+            f"{kind}_{seed}": _language_model(16, 10 * seed + number, tokenizer)
+            for seed in (3, 4)
+            for number, kind in enumerate(("baseline", "student"))
+        },
+        "final_qa_truth": pd.DataFrame(
+            [("r00", "2", "off_topic", "", "cricket", "t", "no", "")],
+            columns=[
+                "row_id",
+                "line",
+                "defects",
+                "expected",
+                "topic",
+                "template",
+                "gradable",
+                "group",
+            ],
+            dtype="str",
+        ),
+        "row_events": events,
+        "row_waterfall": make_waterfall(events),
+        **dict.fromkeys(("reviewed_qa", "cleaned_qa", "fitb_rephrased", "converted_mcq"), stage),
+        "teacher_history": history,
+        "baseline_history": history,
+        "student_history": [],
+        "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),
+        "params:evaluation.verdict": VerdictParams(draws=1000, min_families=9),
+        "params:evaluation.compression": CompressionParams(prompts=3, new_tokens=2, max_seconds=1),
+        "params:evaluation.slices": SlicesParams(min_families=2, examples=20),
+        "params:evaluation.report": ReportParams(
+            title="T", licences=Licences(data="CC0", teacher="MIT", student=ATTACK)
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def outputs(inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the catalog gives back after a run with the entries of conf/base."""
+    written = (ROOT / "conf/base/evaluation/catalog.yml").read_text(encoding="utf-8")
+    folder = tmp_path_factory.mktemp("data").as_posix()
+    entries = yaml.safe_load(written.replace("${globals:data_root}", folder))
+    catalog = DataCatalog.from_config(
+        {name: entry for name, entry in entries.items() if not name.startswith("_")}
+    )
+    for name, data in inputs.items():
+        catalog[name] = MemoryDataset(data, copy_mode="assign")
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: catalog.load(name) for name in entries if not name.startswith("_")}
+
+
+def test_every_model_and_seed_answers_every_chosen_row(outputs: dict[str, Any]) -> None:
+    results = outputs["validation_results"]
+    runs = results.groupby(["model", "seed"]).size()
+    assert runs.to_dict() == {
+        ("teacher", ""): 16,
+        **{(model, seed): 16 for model in ("baseline", "student") for seed in ("2", "3", "4")},
+    }
+    assert outputs["evaluation_facts"]["rows_used"] == 16
+    assert outputs["evaluation_facts"]["held_out_rows"] == 18
+    teacher = results[results["model"] == "teacher"]
+    assert (teacher["agreeing_tokens"] == teacher["answer_tokens"]).all()
+
+
+def test_json_products_have_no_nan(outputs: dict[str, Any]) -> None:
+    for name in ("verdict", "compression", "evaluation_facts"):
+        json.dumps(outputs[name], allow_nan=False)
+
+
+def test_filters_are_measured_where_the_truth_fits(outputs: dict[str, Any]) -> None:
+    quality = outputs["filter_quality"].set_index("defect")
+    assert quality.loc["off_topic", ["precision", "recall"]].tolist() == ["1.0000", "1.0000"]
+
+
+def test_the_page_escapes_what_rows_and_licences_say(outputs: dict[str, Any]) -> None:
+    page = outputs["report"]
+    assert "<script" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_the_page_needs_nothing_else(outputs: dict[str, Any]) -> None:
+    page = outputs["report"]
+    for forbidden in ("http://", "https://", "src=", "url(", "@import", "<link", str(ROOT)):
+        assert forbidden not in page, forbidden
+    assert page.startswith("<!doctype html>")
+
+
+def test_the_page_holds_the_verdicts_numbers(outputs: dict[str, Any]) -> None:
+    from kd_kedro.metrics.summary import show, verdict_sentence
+
+    page, verdict = outputs["report"], outputs["verdict"]
+    assert f"<h1>{verdict_sentence(verdict)}</h1>" in page
+    for name, metric in verdict["metrics"].items():
+        for system in ("teacher", "baseline", "student"):
+            if metric[system]["estimate"] is not None:
+                assert show(name, metric[system]["estimate"]) in page
+    assert "None" not in page
+    assert "nan" not in page.lower().replace("finance", "")
+
+
+def test_without_a_truth_the_page_says_why_there_is_no_precision(
+    inputs: dict[str, Any], outputs: dict[str, Any]
+) -> None:
+    from kd_kedro.pipelines.evaluation import nodes
+
+    truth, stage = inputs["final_qa_truth"].head(0), inputs["converted_mcq"]
+    quality = nodes.measure_curation(truth, inputs["row_events"], stage, stage, stage, stage)
+    assert quality.empty
+    page = nodes.write_report(
+        outputs["validation_results"],
+        outputs["evaluation_facts"],
+        outputs["verdict"],
+        outputs["compression"],
+        quality,
+        nodes.slice_results(outputs["validation_results"], stage, truth),
+        inputs["row_waterfall"],
+        {"teacher": [], "baseline": [], "student": []},
+        inputs["params:evaluation.slices"],
+        inputs["params:evaluation.report"],
+        inputs["params:evaluation.verdict"],
+    )
+    assert "precision and recall cannot be told" in page
+    assert "No model was trained in this run" in page
+
+
+def test_parameters_in_yaml_are_the_models_fields() -> None:
+    models = {
+        "answering": AnsweringParams,
+        "verdict": VerdictParams,
+        "compression": CompressionParams,
+        "slices": SlicesParams,
+        "report": ReportParams,
+    }
+    written = yaml.safe_load((ROOT / "conf/base/evaluation/parameters.yml").read_text())
+    assert set(written) == {"evaluation"}
+    assert set(written["evaluation"]) == set(models)
+    for name, model in models.items():
+        assert set(written["evaluation"][name]) == set(model.model_fields)
+        model.model_validate(written["evaluation"][name])
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_the_screen(
+    outputs: dict[str, Any], browser: Any, tmp_path: Path, width: int, scheme: str
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(outputs["report"], encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert requests == [file.as_uri()]
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(20, 21, 24)") == (scheme == "dark")
+    page.close()
