@@ -139,15 +139,27 @@ def cross_fit(reviewed: Reviewed, settings: Settings) -> CrossFit:
         settings: Folds, block size and model.
     """
     folds = fold_of_blocks(len(reviewed.rejected), settings)
+    # All models learn from parts of one kernel matrix.
+    taught = _training_rows(len(folds), settings)
+    kernel = _kernel(reviewed.pairs, reviewed.pairs[taught], settings.kernel_width)
+    target = reviewed.rejected.astype(np.float32)
+
+    def judge_without(left_out: Mask) -> Scores:
+        inside = ~left_out[taught]
+        rows = taught[inside]
+        weights, base = _solve(kernel[np.ix_(rows, inside)], target[rows], settings.ridge)
+        judged: Scores = (kernel[np.ix_(left_out, inside)] @ weights).astype(float) + base
+        return judged
+
     scores = np.zeros(len(folds))
     for fold in tqdm(range(settings.folds), desc="judging rows by models that did not see them"):
-        inside = folds == fold
-        scores[inside] = _learn(_subset(reviewed, ~inside), settings).score(reviewed.pairs[inside])
+        scores[folds == fold] = judge_without(folds == fold)
     inner = np.zeros((settings.folds, len(folds)))
     for one, other in tqdm(list(combinations(range(settings.folds), 2)), desc="setting thresholds"):
-        model = _learn(_subset(reviewed, (folds != one) & (folds != other)), settings)
-        for judged, held in ((one, other), (other, one)):
-            inner[held, folds == judged] = model.score(reviewed.pairs[folds == judged])
+        left_out = (folds == one) | (folds == other)
+        judged = judge_without(left_out)
+        inner[other, folds == one] = judged[folds[left_out] == one]
+        inner[one, folds == other] = judged[folds[left_out] == other]
     thresholds = np.array(
         [
             best_threshold(inner[fold, folds != fold], reviewed.rejected[folds != fold])
@@ -259,18 +271,29 @@ class _Model:
 
 
 def _learn(reviewed: Reviewed, settings: Settings) -> _Model:
-    """Solve (K + ridge · I) w = y - mean(y)."""
+    taught = _training_rows(len(reviewed.rejected), settings)
+    pairs, target = reviewed.pairs[taught], reviewed.rejected[taught].astype(np.float32)
+    weights, base = _solve(_kernel(pairs, pairs, settings.kernel_width), target, settings.ridge)
+    return _Model(pairs, weights, base, settings.kernel_width)
+
+
+def _training_rows(rows: int, settings: Settings) -> npt.NDArray[np.int64]:
+    """Return the rows to learn from: all, or as many as allowed, evenly spaced."""
+    if rows <= settings.max_training_rows:
+        return np.arange(rows)
+    return np.linspace(0, rows - 1, settings.max_training_rows).astype(np.int64)
+
+
+def _solve(
+    kernel: Vectors, target: npt.NDArray[np.float32], ridge: float
+) -> tuple[npt.NDArray[np.float32], float]:
+    """Solve (K + ridge · I) w = y - mean(y), overwriting K; return w and mean(y)."""
     from scipy.linalg import cho_factor, cho_solve
 
-    step = -(-len(reviewed.rejected) // settings.max_training_rows)
-    pairs = reviewed.pairs[::step]
-    target = reviewed.rejected[::step].astype(np.float32)
+    kernel[np.diag_indices_from(kernel)] += np.float32(ridge)
     base = float(target.mean())
-    kernel = _kernel(pairs, pairs, settings.kernel_width)
-    kernel[np.diag_indices_from(kernel)] += np.float32(settings.ridge)
     factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
-    weights = cho_solve(factor, target - np.float32(base), check_finite=False)
-    return _Model(pairs, weights, base, settings.kernel_width)
+    return cho_solve(factor, target - np.float32(base), check_finite=False), base
 
 
 def _kernel(left: Vectors, right: Vectors, width: float) -> Vectors:
@@ -281,10 +304,6 @@ def _kernel(left: Vectors, right: Vectors, width: float) -> Vectors:
         similarity = left[:, part] @ right[:, part].T
         total += np.exp(np.float32(2 * width) * (similarity - 1))
     return total / np.float32(left.shape[1])
-
-
-def _subset(reviewed: Reviewed, mask: Mask) -> Reviewed:
-    return Reviewed(reviewed.pairs[mask], reviewed.rejected[mask])
 
 
 def _mode(scores: Scores) -> float:
