@@ -50,6 +50,8 @@ def open_targets(
                 f"teacher_targets belong to another {_named(key)} ({manifest.get(key)}) than the "
                 f"present one ({present}); run capture_targets again"
             )
+    if not manifest.keys() >= {"fingerprint", "shards", "source", "temperature", "vocabulary"}:
+        raise ValueError("teacher_targets is no manifest of targets; run capture_targets again")
     folder = store / str(manifest["fingerprint"])
     for shard in manifest["shards"]:
         path = folder / shard["file"]

@@ -32,15 +32,16 @@ def train_tokenizer(
     augmented_qa: pd.DataFrame, examples: ExampleParams, params: TokenizerParams
 ) -> Any:
     """Train a tokenizer on the text of the train split alone, or load a pretrained one."""
+    from kd_kedro.training.examples import TEMPLATE
     from kd_kedro.training.tokenization import load_pretrained_tokenizer, train_byte_bpe
 
     if params.pretrained:
         return load_pretrained_tokenizer(params.pretrained)
     rows = _training_rows(augmented_qa, examples)
-    texts = [text for _, question, answer in rows for text in (question, f" {answer}")]
-    return train_byte_bpe(
-        ["Question: ", "\nAnswer:", *texts], params.vocabulary, params.min_frequency
-    )
+    # The template is in every text, so that its words become tokens of their own.
+    prompts = (TEMPLATE.format(question=question) for _, question, _ in rows)
+    answers = (f" {answer}" for _, _, answer in rows)
+    return train_byte_bpe([*prompts, *answers], params.vocabulary, params.min_frequency)
 
 
 def train_teacher(

@@ -54,6 +54,9 @@ class ArchitectureParams(BaseModel):
     width: int = Field(ge=8, le=16_384, description="Size of the hidden states.")
     heads: int = Field(ge=1, le=128, description="Attention heads; they must divide the width.")
     dropout: float = Field(ge=0, lt=1, description="Share of activations dropped in training.")
+    init_std: float = Field(
+        gt=0, le=1, description="Standard deviation of the initial weights; GPT-2 itself has 0.02."
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "ArchitectureParams":

@@ -1,0 +1,66 @@
+"""Running the distillation pipeline with the settings of conf/, and nothing else."""
+
+from pathlib import Path
+
+import pandas as pd
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from kd_kedro.parameters import parameter_models
+from kd_kedro.pipelines.distillation import create_pipeline
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+
+
+class Kept(MemoryDataset):
+    """In memory, and still there after the run."""
+
+    def __init__(self, data=None):
+        super().__init__(**({} if data is None else {"data": data}), copy_mode="assign")
+
+    def _release(self):
+        pass
+
+
+def parameters(env, changed=None):
+    """Return the `params:` inputs of the pipeline, checked by their models."""
+    loader = OmegaConfigLoader(
+        str(CONF),
+        env=env,
+        base_env="base",
+        default_run_env="local",
+        merge_strategy={"parameters": "soft"},
+        runtime_params={"distillation": changed} if changed else None,
+    )
+    models = parameter_models({"distillation": create_pipeline()})
+    values = {}
+    for name in create_pipeline().inputs():
+        if name.startswith("params:"):
+            value = loader["parameters"]
+            for part in name[7:].split("."):
+                value = value[part]
+            model = models.get(name[7:])
+            values[name] = model.model_validate(value) if model else value
+    return values
+
+
+def run(table: pd.DataFrame, folder: Path, env="test", changed=None, **entries) -> DataCatalog:
+    """Run the pipeline on a table; models stay in memory, work directories lie in `folder`."""
+    inputs = {
+        "augmented_qa": table,
+        "target_store": _made(folder / "store"),
+        "training_work_dir": _made(folder / "work"),
+        **parameters(env, changed),
+        **entries,
+    }
+    catalog = DataCatalog({name: Kept(value) for name, value in inputs.items()})
+    for name in create_pipeline().all_outputs():
+        catalog[name] = Kept()
+    SequentialRunner().run(create_pipeline(), catalog)
+    return catalog
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,229 @@
+"""The pipeline on a toy sheet: what comes out, what it depends on, what it refuses."""
+
+import pytest
+
+from kd_kedro.pipelines.distillation.nodes import (
+    capture_targets,
+    train_baseline,
+    train_seeds,
+    train_student,
+    train_teacher,
+    train_tokenizer,
+)
+from tests.pipelines.distillation.recipe import parameters, run
+from tests.pipelines.distillation.toy import augmented_qa
+
+TABLE = augmented_qa(60)
+NAMES = {
+    "examples": "params:distillation.examples",
+    "tokenizer": "params:distillation.tokenizer",
+    "teacher": "params:distillation.teacher",
+    "targets": "params:distillation.targets",
+    "student": "params:distillation.student",
+    "training": "params:distillation.training",
+    "objective": "params:distillation.objective",
+    "seeds": "params:distillation.seeds",
+}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    return run(TABLE, tmp_path_factory.mktemp("distillation"))
+
+
+@pytest.fixture(scope="module")
+def groups():
+    values = parameters("test")
+    return {short: values[name] for short, name in NAMES.items()}
+
+
+def student_of(catalog, table, groups, path, **changed):
+    values = {name: catalog.load(name) for name in ("tokenizer", "teacher", "teacher_targets")}
+    store = catalog.load("target_store")
+    return train_student(
+        table,
+        values["tokenizer"],
+        changed.get("teacher", values["teacher"]),
+        values["teacher_targets"],
+        store,
+        *(groups[name] for name in ("examples", "student", "training", "objective")),
+        groups["seeds"].first,
+        path,
+    )
+
+
+def test_baseline_and_student_are_twins(catalog):
+    baseline, student = catalog.load("baseline_student"), catalog.load("student")
+    assert baseline.parameters == student.parameters < catalog.load("teacher").parameters
+    assert baseline.card["steps"] == student.card["steps"]
+    assert baseline.card["seed"] == student.card["seed"]
+    assert baseline.card["weights"] != student.card["weights"]
+    assert baseline.card["teacher_targets"] is None
+    fingerprint = catalog.load("teacher_targets")["fingerprint"]
+    assert student.card["teacher_targets"] == fingerprint
+
+
+def test_the_other_seeds_have_both_kinds(catalog, groups):
+    first = groups["seeds"].first
+    expected = {f"{kind}_{first + n}" for kind in ("baseline", "student") for n in (1, 2)}
+    assert set(catalog.load("student_seeds")) == expected
+    weights = {model.card["weights"] for model in catalog.load("student_seeds").values()}
+    assert len(weights) == 4
+
+
+def test_histories_are_steps_with_losses(catalog):
+    for name in ("teacher", "baseline", "student"):
+        history = catalog.load(f"{name}_history")
+        assert all("step" in record for record in history)
+        assert any("loss" in record for record in history)
+        assert any("validation_loss" in record for record in history)
+    assert any("divergence" in record for record in catalog.load("student_history"))
+    keys = {key for record in catalog.load("seeds_history") for key in record}
+    assert {"step", "baseline_2.loss", "student_3.validation_loss"} <= keys
+
+
+def test_the_targets_cover_the_training_rows_alone(catalog, groups):
+    used = TABLE[(TABLE["split"] == "train") & TABLE["version"].isin(groups["examples"].versions)]
+    assert catalog.load("teacher_targets")["row_count"] == len(used)
+
+
+def test_the_test_split_touches_nothing(catalog, groups, tmp_path):
+    table = TABLE.copy()
+    test = table["split"] == "test"
+    assert test.any()
+    table.loc[test, "question"] = "另 a wholly other question?"
+    table.loc[test, "answer"] = "Another answer."
+    again = run(table, tmp_path)
+    for name in ("teacher", "baseline_student", "student"):
+        assert again.load(name).card["weights"] == catalog.load(name).card["weights"]
+
+
+def test_the_tokenizer_sees_no_held_out_text(groups):
+    table = TABLE.copy()
+    table.loc[table["split"] != "train", "question"] = "Zyzzyva " * 50
+    trained = train_tokenizer(table, groups["examples"], groups["tokenizer"])
+    same = train_tokenizer(TABLE, groups["examples"], groups["tokenizer"])
+    assert trained.get_vocab() == same.get_vocab()
+
+
+def test_nodes_leave_the_table_as_it_was(catalog, groups, tmp_path):
+    before = TABLE.copy()
+    student_of(catalog, TABLE, groups, tmp_path)
+    assert TABLE.equals(before)
+
+
+def test_a_student_repeats_bit_by_bit(catalog, groups, tmp_path):
+    student, _ = student_of(catalog, TABLE, groups, tmp_path)
+    assert student.card["weights"] == catalog.load("student").card["weights"]
+
+
+def test_rows_in_another_order_give_the_same_targets(catalog, groups, tmp_path):
+    turned = TABLE.iloc[::-1].reset_index(drop=True)
+    manifest = capture_targets(
+        turned,
+        catalog.load("tokenizer"),
+        catalog.load("teacher"),
+        groups["examples"],
+        groups["targets"],
+        tmp_path,
+    )
+    assert manifest == catalog.load("teacher_targets")
+
+
+def test_targets_of_other_rows_or_another_teacher_are_refused(catalog, groups, tmp_path):
+    changed = TABLE.copy()
+    changed.loc[0, "answer"] = "Debit nothing."
+    assert changed.loc[0, "split"] == "train"
+    with pytest.raises(ValueError, match="teacher_targets belong to another set of rows"):
+        student_of(catalog, changed, groups, tmp_path)
+    with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
+        student_of(catalog, TABLE, groups, tmp_path, teacher=catalog.load("student"))
+
+
+def test_a_divergence_the_targets_cannot_give_is_refused(catalog, groups, tmp_path):
+    wrong = groups["objective"].model_copy(update={"divergence": "forward_kl"})
+    with pytest.raises(ValueError, match=r"objective\.divergence: .* use bucketed_forward_kl"):
+        student_of(catalog, TABLE, {**groups, "objective": wrong}, tmp_path)
+
+
+def test_one_seed_has_no_others(catalog, groups, tmp_path):
+    models, history = train_seeds(
+        TABLE,
+        catalog.load("tokenizer"),
+        catalog.load("teacher"),
+        catalog.load("teacher_targets"),
+        catalog.load("target_store"),
+        *(groups[name] for name in ("examples", "student", "training", "objective")),
+        groups["seeds"].model_copy(update={"count": 1}),
+        tmp_path,
+    )
+    assert (models, history) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t[t["split"] != "train"], "no row in split train"),
+        (lambda t: t.assign(row_id="same"), "the row_id same twice"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_is_refused(groups, change, message):
+    with pytest.raises(ValueError, match=message):
+        train_tokenizer(change(TABLE), groups["examples"], groups["tokenizer"])
+
+
+def test_without_validation_rows_it_still_trains(catalog, groups, tmp_path):
+    student, history = train_baseline(
+        TABLE[TABLE["split"] != "validation"],
+        catalog.load("tokenizer"),
+        *(groups[name] for name in ("examples", "student", "training")),
+        1,
+        tmp_path,
+    )
+    assert student.card["validation_loss"] is None
+    assert all("validation_loss" not in record for record in history)
+
+
+def test_a_pretrained_teacher_from_a_folder_is_used_as_it_is(catalog, groups, tmp_path):
+    teacher = catalog.load("teacher")
+    teacher.model.save_pretrained(tmp_path / "teacher")
+    params = groups["teacher"].model_copy(
+        update={"pretrained": str(tmp_path / "teacher"), "fine_tune": False}
+    )
+    loaded, history = train_teacher(
+        TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path
+    )
+    assert loaded.card["weights"] == teacher.card["weights"]
+    assert history == []
+
+
+def test_a_pretrained_model_that_is_not_there_is_named(catalog, groups, tmp_path):
+    params = groups["teacher"].model_copy(update={"pretrained": str(tmp_path / "gone")})
+    with pytest.raises(OSError, match=r"distillation\.teacher\.pretrained: no safetensors model"):
+        train_teacher(TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path)
+
+
+def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, tmp_path):
+    teacher = catalog.load("teacher")
+    teacher.model.save_pretrained(tmp_path / "teacher")
+    other = groups["tokenizer"].model_copy(update={"vocabulary": 300})
+    foreign = train_tokenizer(TABLE, groups["examples"], other)
+    foreign.save_pretrained(tmp_path / "teacher")
+    params = groups["teacher"].model_copy(update={"pretrained": str(tmp_path / "teacher")})
+    with pytest.raises(ValueError, match="was trained with another tokenizer"):
+        train_teacher(TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("group", "change", "message"),
+    [
+        ("teacher", {"fine_tune": False}, "an untrained teacher teaches nothing"),
+        ("student", {"architecture": {"heads": 3}}, "heads 3 does not divide width"),
+        ("targets", {"temperature": 0}, "greater than 0"),
+        ("objective", {"gamma": 1}, "Extra inputs"),
+        ("examples", {"versions": ["poetic"]}, "Input should be 'original'"),
+    ],
+)
+def test_parameters_out_of_bounds_are_refused(group, change, message):
+    with pytest.raises(ValueError, match=message):
+        parameters("test", {group: change})

@@ -1,0 +1,238 @@
+"""The training loop: normalisation, order, dropout, the released checkpoint, the budget."""
+
+import pytest
+import torch
+
+from kd_kedro.training import trainer as trainer_module
+from kd_kedro.training.examples import collate
+from kd_kedro.training.fingerprints import weights_fingerprint
+from kd_kedro.training.objective import Objective, answer_loss
+from kd_kedro.training.sampling import LengthGroupedSampler
+from kd_kedro.training.targets import LiveTeacher
+from kd_kedro.training.trainer import (
+    TrainingSettings,
+    mean_cross_entropy,
+    planned_steps,
+    train,
+)
+from tests.training.tiny import tiny_model
+
+SETTINGS = {
+    "learning_rate": 1e-2,
+    "batch_size": 2,
+    "accumulation": 1,
+    "epochs": 100,
+    "max_tokens": 10**9,
+    "max_steps": 3,
+    "warmup": 0.0,
+    "schedule": "cosine",
+    "weight_decay": 0.0,
+    "max_grad_norm": 1e9,
+    "evaluations": 3,
+    "patience": 0,
+    "precision": "fp32",
+}
+
+
+def fit(model, examples, path, *, objective=None, targets=None, validation=None, seed=1, **changed):
+    history = train(
+        model,
+        examples,
+        examples[:3] if validation is None else validation,
+        objective=objective or Objective(),
+        targets=targets,
+        settings=TrainingSettings(**SETTINGS | changed),
+        seed=seed,
+        padding=1,
+        work_dir=path,
+        description="test",
+    )
+    return history
+
+
+def first_gradient(tokenizer, examples, path, **changed):
+    model = tiny_model(tokenizer, seed=3)
+    goal, targets = Objective(0.4, 0.6), live(tokenizer)
+    history = fit(model, examples, path, objective=goal, targets=targets, max_steps=1, **changed)
+    return history[0]["grad_norm"], history[0]["loss"]
+
+
+def live(tokenizer, dropout=0.0):
+    model = tiny_model(tokenizer, seed=9, dropout=dropout)
+    return LiveTeacher(model, 2.0, len(tokenizer), "live")
+
+
+def test_gradients_do_not_depend_on_the_accumulation_split(tokenizer, examples, tmp_path):
+    # All six rows in one step, whose answers have 5 to 40 tokens: per-batch means would differ,
+    # and ignoring num_items_in_batch would multiply the gradient by the number of splits.
+    whole = first_gradient(tokenizer, examples, tmp_path, batch_size=6, accumulation=1)
+    for size in (1, 2, 3):
+        split = first_gradient(
+            tokenizer, examples, tmp_path, batch_size=size, accumulation=6 // size
+        )
+        assert split == pytest.approx(whole, rel=1e-4)
+
+
+def test_the_gradient_is_that_of_a_dense_float64_reference(tokenizer, examples, tmp_path):
+    norm, loss = first_gradient(tokenizer, examples, tmp_path, batch_size=2, accumulation=3)
+    student, teacher = (tiny_model(tokenizer, seed=seed).double() for seed in (3, 9))
+    total, tokens = 0.0, 0
+    for example in examples:  # unpadded, one at a time, whole vocabulary at every position
+        ids = torch.tensor([example.input_ids])
+        places = slice(example.answer_start - 1, len(example.input_ids) - 1)
+        logits, labels = student(ids).logits[0, places], ids[0, example.answer_start :]
+        with torch.no_grad():
+            p = (teacher(ids).logits[0, places] / 2).log_softmax(-1)
+        q = (logits / 2).log_softmax(-1)
+        ce = -logits.log_softmax(-1).gather(1, labels[:, None]).sum()
+        total = total + 0.4 * ce + 0.6 * 4 * (p.exp() * (p - q)).sum()
+        tokens += len(labels)
+    mean = total / tokens
+    mean.backward()
+    expected = torch.cat([w.grad.flatten() for w in student.parameters()]).norm().item()
+    assert loss == pytest.approx(mean.item(), rel=1e-4)
+    assert norm == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_history_has_the_parts_of_the_loss(tokenizer, examples, tmp_path):
+    history = fit(
+        tiny_model(tokenizer),
+        examples,
+        tmp_path,
+        objective=Objective(0.4, 0.6),
+        targets=live(tokenizer),
+    )
+    for record in history:
+        assert record["step"] in {1, 2, 3}
+        if "loss" in record:
+            total = 0.4 * record["cross_entropy"] + 0.6 * 4 * record["divergence"]
+            assert record["loss"] == pytest.approx(total, rel=1e-4)
+    assert sum("validation_loss" in record for record in history) == 3
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    tokenizer, examples, tmp_path, dropout
+):
+    hashes = []
+    for seed in (1, 1, 2):
+        model = tiny_model(tokenizer, dropout=dropout)
+        fit(model, examples, tmp_path, seed=seed)
+        hashes.append(weights_fingerprint(model))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_dropout_is_on_for_the_student_and_off_for_the_teacher(
+    tokenizer, examples, tmp_path, monkeypatch
+):
+    student, source = tiny_model(tokenizer, dropout=0.4), live(tokenizer, dropout=0.4)
+    batch = collate(examples, 1)
+    quiet = source.signal(batch).teacher
+    modes, signals = [], []
+
+    def spy(objective, logits, labels, signal):
+        modes.append(student.training)
+        signals.append(signal.teacher)
+        return answer_loss(objective, logits, labels, signal)
+
+    monkeypatch.setattr(trainer_module, "answer_loss", spy)
+    goal = Objective(0.5, 0.5)
+    fit(student, examples, tmp_path, objective=goal, targets=source, batch_size=6, max_steps=2)
+    assert modes == [True, True]
+    for signal in signals:  # the rows come in another order, their distributions are the same
+        torch.testing.assert_close(signal.exp().sum(0), quiet.exp().sum(0), rtol=1e-4, atol=1e-4)
+        assert not signal.requires_grad
+    assert not student.training
+
+
+def test_the_best_weights_on_the_validation_rows_are_released(tokenizer, examples, tmp_path):
+    model = tiny_model(tokenizer)
+    budget = {"max_steps": 12, "evaluations": 12, "learning_rate": 0.1}
+    history = fit(model, examples[:2], tmp_path, validation=examples[4:], **budget)
+    losses = [record["validation_loss"] for record in history if "validation_loss" in record]
+    assert losses[-1] > min(losses)  # two rows by heart are no help with the others
+    assert mean_cross_entropy(model, examples[4:], 1, "fp32") == pytest.approx(min(losses))
+
+
+def test_training_stops_when_patience_is_spent(tokenizer, examples, tmp_path):
+    model = tiny_model(tokenizer)
+    history = fit(
+        model,
+        examples[:2],
+        tmp_path,
+        validation=examples[4:],
+        max_steps=40,
+        evaluations=40,
+        patience=3,
+    )
+    losses = [record["validation_loss"] for record in history if "validation_loss" in record]
+    assert len(losses) == losses.index(min(losses)) + 1 + 3 < 40
+
+
+def test_without_validation_rows_the_last_weights_stay(tokenizer, examples, tmp_path):
+    history = fit(tiny_model(tokenizer), examples, tmp_path, validation=[])
+    assert all("validation_loss" not in record for record in history)
+    assert history[-1]["step"] == 3
+
+
+def test_no_pickle_is_written_and_nothing_is_left(tokenizer, examples, tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("torch.save pickles")
+
+    monkeypatch.setattr(torch, "save", refuse)
+    fit(tiny_model(tokenizer), examples, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_random_state_of_the_caller_is_not_touched(tokenizer, examples, tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit(tiny_model(tokenizer, dropout=0.3), examples, tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_tightest_bound_gives_the_steps(examples):
+    # 6 rows of 2 x 1 a step; mean length m: 10 m tokens are five steps.
+    mean = sum(len(example.input_ids) for example in examples) / 6
+    for changed, steps in [
+        ({"epochs": 2, "max_steps": 0}, 6),
+        ({"epochs": 0.5, "max_steps": 0}, 2),
+        ({"max_tokens": int(10 * mean), "max_steps": 0}, 5),
+        ({"max_steps": 4}, 4),
+        ({"max_tokens": 1, "max_steps": 0}, 1),
+    ]:
+        assert planned_steps(examples, TrainingSettings(**SETTINGS | changed)) == steps
+
+
+def test_a_baseline_and_a_student_of_one_seed_see_the_same_rows(
+    tokenizer, examples, tmp_path, monkeypatch
+):
+    orders = []
+
+    def spy(objective, logits, labels, signal):
+        orders[-1].append(labels.tolist())
+        return answer_loss(objective, logits, labels, signal)
+
+    monkeypatch.setattr(trainer_module, "answer_loss", spy)
+    for goal, source in [(Objective(), None), (Objective(0.5, 0.5), live(tokenizer))]:
+        orders.append([])
+        fit(tiny_model(tokenizer), examples, tmp_path, objective=goal, targets=source, max_steps=7)
+    assert orders[0] == orders[1]
+
+
+def test_length_groups_hold_every_row_once_and_waste_little_padding():
+    lengths = [(7 * index) % 50 + 1 for index in range(203)]
+    sampler = LengthGroupedSampler(lengths, 8, seed=1)
+    order = list(sampler)
+    assert sorted(order) == list(range(203))
+    padded = sum(
+        8 * max(lengths[row] for row in order[start : start + 8]) for start in range(0, 200, 8)
+    )
+    assert padded < 1.15 * sum(lengths)
+    sampler.set_epoch(1)
+    assert list(sampler) != order
+    sampler.set_epoch(0)
+    assert list(sampler) == order
+    means = [sum(lengths[row] for row in order[start : start + 8]) for start in range(0, 200, 8)]
+    assert means != sorted(means, reverse=True)  # batches come in no order of length
