@@ -59,16 +59,10 @@ def compare(
         peak_memory_bytes; `ratios`, how many times cheaper the student is (teacher ÷ student;
         tokens per second student ÷ teacher); and how it was measured.
     """
-    import torch
-
     systems = {"teacher": teacher, "student": student}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with cpu_threads(1):
         seconds = _time_in_turns(systems, new_tokens, max_seconds)
         memory = {name: _peak_memory(each, new_tokens) for name, each in systems.items()}
-    finally:
-        torch.set_num_threads(threads)
     measured = {
         name: _figures(each, seconds[name], memory[name], new_tokens)
         for name, each in systems.items()
@@ -101,6 +95,19 @@ def compare(
             "peak memory is weights plus the largest sum of live tensors while answering"
         ),
     }
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch compute on this many CPU threads inside the block; 0 changes nothing."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def safetensors_bytes(model: Any) -> int:

@@ -1,11 +1,11 @@
 """Nodes of the evaluation pipeline: connect the models to the metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from kd_kedro.metrics.compression import System, compare
+from kd_kedro.metrics.compression import System, compare, cpu_threads
 from kd_kedro.metrics.examples import instructive_examples
 from kd_kedro.metrics.filters import measure_filters
 from kd_kedro.metrics.held_out import choose_held_out, grade
@@ -36,34 +36,16 @@ def answer_held_out(
         `validation_results`, and the facts around it: how many rows were held out and used, and
         each model's card.
     """
-    from kd_kedro.training.answering import generate_answers, score_answers
-
     rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
-    questions, references = list(rows["question"]), list(rows["answer"])
     runs = _runs(teacher, baseline_student, student, student_seeds)
-    parts: list[pd.DataFrame] = []
-    teacher_scores = score_answers(teacher, questions, references, batch_size=answering.batch_size)
-    for model, seed, language_model in runs:
-        predictions = generate_answers(
-            language_model,
-            questions,
-            max_new_tokens=answering.max_new_tokens,
-            batch_size=answering.batch_size,
-        )
-        scores = (
-            teacher_scores
-            if model == "teacher"
-            else score_answers(
-                language_model, questions, references, batch_size=answering.batch_size
-            )
-        )
-        parts.append(grade(rows, predictions, scores, teacher_scores, model=model, seed=seed))
+    with cpu_threads(answering.threads):
+        results = _answer_all(rows, runs, answering)
     facts = {
         **_held_out_counts(augmented_qa, rows),
         "max_new_tokens": answering.max_new_tokens,
         "models": {name: dict(run.card) for name, _, run in runs[:3]},
     }
-    return pd.concat(parts, ignore_index=True), facts
+    return results, facts
 
 
 def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> dict[str, Any]:
@@ -174,6 +156,29 @@ def gather_histories(
 def plot_models(verdict: Mapping[str, Any]) -> Any:
     """Draw teacher, baseline and student with their intervals."""
     return models_figure(verdict)
+
+
+def _answer_all(
+    rows: pd.DataFrame, runs: Sequence[tuple[str, str, Any]], answering: AnsweringParams
+) -> pd.DataFrame:
+    from kd_kedro.training.answering import generate_answers, score_answers
+
+    questions, references = list(rows["question"]), list(rows["answer"])
+    parts: list[pd.DataFrame] = []
+    teacher_scores: list[dict[str, Any]] = []
+    for model, seed, language_model in runs:
+        predictions = generate_answers(
+            language_model,
+            questions,
+            max_new_tokens=answering.max_new_tokens,
+            batch_size=answering.batch_size,
+        )
+        scores = score_answers(
+            language_model, questions, references, batch_size=answering.batch_size
+        )
+        teacher_scores = teacher_scores or scores  # the teacher comes first
+        parts.append(grade(rows, predictions, scores, teacher_scores, model=model, seed=seed))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _runs(
