@@ -23,21 +23,25 @@ def create_pipeline() -> Pipeline:
                     "params:augmentation.split",
                 ],
                 outputs=["split_qa", "split_events"],
+                name="split_rows",
             ),
             Node(
                 augment_rows,
                 inputs=["split_qa", "text_generator", "params:augmentation.versions"],
                 outputs=["augmented_qa", "augmentation_events"],
+                name="augment_rows",
             ),
             Node(
                 collect_events,
                 inputs=[f"{stage}_events" for stage in STAGES],
                 outputs="row_events",
+                name="collect_events",
             ),
             Node(
                 make_waterfall,
                 inputs="row_events",
                 outputs=["row_waterfall", "waterfall_plot"],
+                name="make_waterfall",
             ),
         ]
     )

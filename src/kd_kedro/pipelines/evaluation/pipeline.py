@@ -29,12 +29,19 @@ def create_pipeline() -> Pipeline:
                     "params:evaluation.answering",
                 ],
                 ["validation_results", "evaluation_facts"],
+                name="answer_held_out",
             ),
-            node(judge_student, ["validation_results", "params:evaluation.verdict"], "verdict"),
+            node(
+                judge_student,
+                ["validation_results", "params:evaluation.verdict"],
+                "verdict",
+                name="judge_student",
+            ),
             node(
                 measure_compression,
                 ["augmented_qa", "teacher", "student", "params:evaluation.compression"],
                 "compression",
+                name="measure_compression",
             ),
             node(
                 measure_curation,
@@ -47,16 +54,19 @@ def create_pipeline() -> Pipeline:
                     "converted_mcq",
                 ],
                 "filter_quality",
+                name="measure_curation",
             ),
             node(
                 slice_results,
                 ["validation_results", "converted_mcq", "final_qa_truth"],
                 "slices",
+                name="slice_results",
             ),
             node(
                 gather_histories,
                 ["teacher_history", "baseline_history", "student_history"],
                 "training_histories",
+                name="gather_histories",
             ),
             node(
                 write_report,
@@ -74,7 +84,13 @@ def create_pipeline() -> Pipeline:
                     "params:evaluation.verdict",
                 ],
                 "report",
+                name="write_report",
             ),
-            node(plot_models, "verdict", "models_plot"),
+            node(
+                plot_models,
+                "verdict",
+                "models_plot",
+                name="plot_models",
+            ),
         ]
     )

@@ -23,6 +23,7 @@ def create_pipeline() -> Pipeline:
                     "params:preprocessing.review",
                 ],
                 outputs=["soap_qa", "discarded_rows", "soap_events"],
+                name="remove_outliers",
             ),
             Node(
                 sort_out_duplicates,
@@ -37,6 +38,7 @@ def create_pipeline() -> Pipeline:
                     "same_question_diff_answers",
                     "same_answer_diff_questions",
                 ],
+                name="sort_out_duplicates",
             ),
             Node(
                 keep_survivors,
@@ -49,6 +51,7 @@ def create_pipeline() -> Pipeline:
                     "params:filtering.deduplication",
                 ],
                 outputs=["deduplication_rephrasing", "deduplication_events"],
+                name="keep_survivors",
             ),
         ]
     )

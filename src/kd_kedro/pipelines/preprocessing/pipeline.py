@@ -20,26 +20,31 @@ def create_pipeline() -> Pipeline:
                 validate_rows,
                 inputs=["raw_qa", "mended_qa", "params:preprocessing.validation"],
                 outputs=["validated_qa", "validation_quarantined", "validation_events"],
+                name="validate_rows",
             ),
             Node(
                 review_rows,
                 inputs=["validated_qa", "params:preprocessing.review"],
                 outputs=["reviewed_qa", "review_events"],
+                name="review_rows",
             ),
             Node(
                 clean_text,
                 inputs="reviewed_qa",
                 outputs=["cleaned_qa", "cleaning_quarantined", "cleaning_events"],
+                name="clean_text",
             ),
             Node(
                 collect_quarantined,
                 inputs=["validation_quarantined", "cleaning_quarantined"],
                 outputs="quarantined_rows",
+                name="collect_quarantined",
             ),
             Node(
                 convert_blanks,
                 inputs=["cleaned_qa", "text_generator", "params:preprocessing.rewriting"],
                 outputs=["fitb_rephrased", "fitb_events"],
+                name="convert_blanks",
             ),
             Node(
                 convert_choices,
@@ -50,6 +55,7 @@ def create_pipeline() -> Pipeline:
                     "params:preprocessing.rewriting",
                 ],
                 outputs=["converted_mcq", "mcq_events"],
+                name="convert_choices",
             ),
         ]
     )
