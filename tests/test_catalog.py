@@ -1,0 +1,73 @@
+"""The catalog keeps its promises: versions, layers, and tables that come back as they went."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import settings as project
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+
+from kd_kedro.datasets.optional_table import OptionalTableDataset
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def entries() -> dict[str, Any]:
+    bootstrap_project(ROOT)
+    loader = OmegaConfigLoader(
+        conf_source=str(ROOT / "conf"),
+        **{**project.CONFIG_LOADER_ARGS, "default_run_env": "base"},
+    )
+    return {name: entry for name, entry in loader["catalog"].items() if not name.startswith("_")}
+
+
+def tables(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, entry in entries.items():
+        if entry["type"] == "pandas.CSVDataset":
+            yield name, entry
+
+
+def test_every_entry_has_a_layer(entries: dict[str, Any]) -> None:
+    without = [n for n, e in entries.items() if not e.get("metadata", {}).get("kedro-viz")]
+    assert without == []
+
+
+def test_everything_but_raw_files_and_back_ends_is_versioned(entries: dict[str, Any]) -> None:
+    places = {"training_work_dir", "target_store", "sentence_embedder", "text_generator"}
+    raw = {name for name, e in entries.items() if e["metadata"]["kedro-viz"]["layer"] == "raw"}
+    unversioned = {name for name, entry in entries.items() if not entry.get("versioned")}
+    assert unversioned == raw | places
+
+
+def test_every_table_is_read_as_text_and_written_with_quotes(entries: dict[str, Any]) -> None:
+    for name, entry in tables(entries):
+        assert entry["load_args"] == {"dtype": "str", "keep_default_na": False, "na_filter": False}
+        assert entry["save_args"]["quoting"] == 1, name
+
+
+# Lone surrogates are not text; everything else is, carriage returns and NUL included.
+cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(cells, cells), max_size=6))
+def test_a_table_comes_back_as_it_went(
+    tmp_path_factory: pytest.TempPathFactory, entries: dict[str, Any], rows: list[tuple[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("tables")
+    entry = {**entries["validated_qa"], "filepath": str(folder / "table.csv"), "versioned": False}
+    catalog = DataCatalog.from_config({"table": entry})
+    table = pd.DataFrame(rows, columns=["question", "answer"], dtype="str")
+    catalog.save("table", table)
+    assert catalog.load("table").to_numpy().tolist() == table.to_numpy().tolist()
+
+
+def test_an_absent_optional_table_is_empty(tmp_path: Path) -> None:
+    assert OptionalTableDataset(filepath=str(tmp_path / "absent.csv")).load().empty
