@@ -1,6 +1,8 @@
 """The project's commands: `kedro run` with one-sentence errors, and `kedro trace`."""
 
 import logging
+import re
+import sqlite3
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -74,9 +76,12 @@ def sentence(error: BaseException) -> str:
     chain = list(_chain(error))
     inner = chain[-1]
     if isinstance(inner, OSError) and inner.strerror:
-        file = f" {inner.filename}" if inner.filename else ""
-        text = f"{inner.strerror}:{file}" if file else f"{inner.strerror}"
-        text = f"{text}; nothing of the step that failed was kept, earlier versions are untouched"
+        # A write that fails names no file, but Kedro says which dataset it was writing.
+        named = re.search(r"filepath=\w*\(?'?([^',)]+)", str(chain[0]))
+        file = inner.filename or (named[1] if named else "a file")
+        text = f"{inner.strerror}: {file}; this version was not kept, earlier ones are untouched"
+    elif isinstance(inner, sqlite3.OperationalError):
+        return f"the MLflow store could not be used: {inner}; free disk space or mend mlflow.db"
     elif isinstance(inner, ValidationError):
         first = inner.errors()[0]
         text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -111,6 +116,7 @@ def _set_up_terminal(project: Path) -> Path:
     terminal = logging.StreamHandler()
     terminal.setFormatter(logging.Formatter("%(message)s"))
     terminal.addFilter(lambda record: record.name.startswith("kd_kedro.hooks"))
+    logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)

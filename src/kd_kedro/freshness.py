@@ -97,9 +97,9 @@ def check_fresh(
 def source_hashes(
     names: Iterable[str], catalog: DataCatalog, config: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return a hash by name of every source: its file's bytes and its catalog entry.
+    """Return name and hash of every source: of its file's bytes and its catalog entry.
 
-    Where a file lies does not count, nor how an entry is shown.
+    The folder a file lies in does not count, nor how an entry is shown.
     """
     return {
         name: _source_hash(catalog.get(name), config.get(name, {}))
@@ -130,8 +130,6 @@ def _difference(then: Provenance, now: Provenance) -> str:
         old, new = then.get(kind, {}), now[kind]
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key):
-                if kind == "sources":
-                    return f"{noun} {key} has changed since"
                 return f"{noun} {key} was {old.get(key)!r} and is {new.get(key)!r} now"
     return ""
 
@@ -146,9 +144,11 @@ def _source_hash(dataset: Any, entry: Any) -> str:
     place = ("filepath", "metadata", "versioned")
     settings = {key: value for key, value in dict(entry or {}).items() if key not in place}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    filepath = getattr(dataset, "_filepath", None)
-    if filepath and Path(str(filepath)).is_file():
-        with open(str(filepath), "rb") as file:
+    path = Path(str(getattr(dataset, "_filepath", "")))
+    if path.suffix and not path.is_file():
+        return f"{path.name}, absent"
+    if path.is_file():
+        with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()[:16]
+    return f"{path.name if path.suffix else 'settings'}, hash {digest.hexdigest()[:16]}"

@@ -57,13 +57,13 @@ def test_stale_artifacts_are_named_and_old_versions_come_back(project: Path) -> 
                 "preprocessing.cleaning.nosuch=1",
                 *TEST,
             ],
-            ["run", "--nodes", "remove_duplicates", "--load-versions", pinned, *TEST],
+            ["run", "--nodes", "sort_out_duplicates", "--load-versions", pinned, *TEST],
             ["run", "--pipelines", "filtering", "--params", "qa_csv=data/01_raw/other.csv", *TEST],
         ],
     )
     check_sentence(stale, "unknown parameter preprocessing.cleaning.nosuch")
     assert again["code"] == 0, again["err"]
-    check_sentence(fresh, "other.csv")
+    check_sentence(fresh, "raw_qa", "other.csv, absent")
 
 
 def test_another_sheet_makes_what_was_made_stale(project: Path) -> None:

@@ -1,0 +1,128 @@
+"""Whatever is wrong with the input: one sentence, an exit status, earlier versions untouched."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.harness import environment, run_commands
+from tests.end_to_end.test_commands import TEST, check_sentence
+
+HEADER = "Question,Answer,Classification,Correction_Question,Remarks\n"
+ROW = "What is cash?,Money at hand.,Yes,,\n"
+
+# name of the sheet: its bytes, and words the sentence must have
+SHEETS: dict[str, tuple[bytes, list[str]]] = {
+    "missing_column.csv": (b"Question,Remarks\na?,b\n", ["missing_column.csv", "Answer"]),
+    "doubled_column.csv": (b"Question,Answer,Answer\na?,b,c\n", ["doubled_column.csv", "Answer"]),
+    "empty.csv": (b"", ["empty.csv", "empty"]),
+    "header_only.csv": (HEADER.encode(), ["header_only.csv"]),
+    "encoding.csv": ((HEADER + ROW).encode() + b"caf\xe9?,b,Yes,,\n", ["encoding.csv", "UTF-8"]),
+    "quote.csv": ((HEADER + ROW + '"open,b,Yes,,\n' + ROW).encode(), ["quote.csv", "line 3"]),
+    "nul.csv": ((HEADER + ROW + "a\0b?,c,Yes,,\n").encode(), ["nul.csv", "line 3"]),
+    "huge.csv": ((HEADER + ROW + "a" * 10_000_000 + ",b,Yes,,\n").encode(), ["huge.csv", "line 3"]),
+    "rejected.csv": ((HEADER + ROW.replace("Yes", "No")).encode(), ["reject"]),
+    "broken.xlsx": (b"not a workbook", ["broken.xlsx"]),
+    "sheet.parquet": (b"PAR1", ["sheet.parquet"]),
+}
+
+
+@pytest.fixture(scope="module")
+def project(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("bad") / "project"
+    shutil.copytree(finished[0], target)
+    for name, (content, _) in SHEETS.items():
+        (target / "data" / "01_raw" / name).write_bytes(content)
+    (target / "data" / "01_raw" / "folder.csv").mkdir()
+    return target
+
+
+def listing(project: Path) -> set[str]:
+    return {str(path) for path in (project / "data" / "test_env").rglob("*") if path.is_file()}
+
+
+def run_sheet(name: str) -> list[str]:
+    return ["run", *TEST, "--pipelines", "preprocessing", "--params", f"qa_csv=data/01_raw/{name}"]
+
+
+@pytest.fixture(scope="module")
+def outcomes(project: Path) -> dict[str, dict[str, Any]]:
+    """What became of a run on every bad sheet, in one process; nothing may be left behind."""
+    before = listing(project)
+    names = [*SHEETS, "folder.csv", "absent.csv"]
+    found = dict(zip(names, run_commands(project, [run_sheet(n) for n in names]), strict=True))
+    # The sheet of which every row is rejected is a good file: it fails after validation.
+    left = {path for path in listing(project) - before if "validat" not in path}
+    assert {path for path in left if "quarantin" not in path} == set()
+    assert before <= listing(project)
+    return found
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_bad_sheet_is_one_sentence(outcomes: dict[str, dict[str, Any]], name: str) -> None:
+    check_sentence(outcomes[name], *SHEETS[name][1])
+
+
+def test_a_directory_and_an_absent_file(outcomes: dict[str, dict[str, Any]]) -> None:
+    check_sentence(outcomes["folder.csv"], "folder.csv", "director")
+    check_sentence(outcomes["absent.csv"], "absent.csv")
+
+
+def test_bad_parameters(project: Path) -> None:
+    unknown, bad, nested = run_commands(
+        project,
+        [
+            ["run", *TEST, "--params", "nosuch=1"],
+            ["run", *TEST, "--params", "filtering.soap.mode=sometimes"],
+            ["run", *TEST, "--params", "filtering.soap.nosuch=1"],
+        ],
+    )
+    check_sentence(unknown, "unknown parameter nosuch", "--params")
+    check_sentence(bad, "filtering.soap.mode", "--params", "sometimes")
+    check_sentence(nested, "unknown parameter filtering.soap.nosuch")
+
+
+def test_a_damaged_model_is_named(project: Path) -> None:
+    weights = sorted(project.glob("data/test_env/06_models/student/*/student/model.safetensors"))[
+        -1
+    ]
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    [outcome] = run_commands(project, [["run", *TEST, "--pipelines", "evaluation"]])
+    weights.write_bytes(whole)
+    check_sentence(outcome, "model.safetensors")
+
+
+def test_targets_of_other_rows_are_refused(project: Path) -> None:
+    manifests = project.glob("data/test_env/05_model_input/teacher_targets.json/*/*targets.json")
+    manifest = sorted(manifests)[-1]
+    whole = manifest.read_text()
+    content = json.loads(whole)
+    manifest.write_text(json.dumps({**content, "rows": "0" * 16}))
+    [outcome] = run_commands(project, [["run", *TEST, "--nodes", "train_student"]])
+    manifest.write_text(whole)
+    check_sentence(outcome, "rows")
+
+
+def test_a_full_disk_leaves_nothing_half_written(project: Path) -> None:
+    sheet = project / "data" / "01_raw" / "large.csv"
+    sheet.write_text(HEADER + "".join(ROW.replace("cash", f"x{n}") for n in range(150_000)))
+    before = listing(project)
+    # No file may grow past 5 MB: the same OSError as a full disk gives, without filling one.
+    limited = f"ulimit -f 5000; exec {sys.executable} -m kedro " + " ".join(run_sheet(sheet.name))
+    done = subprocess.run(
+        ["bash", "-c", limited],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    outcome = {"code": done.returncode, "out": done.stdout, "err": done.stderr}
+    check_sentence(outcome, "File too large", "validated_qa.csv", "earlier ones are untouched")
+    assert listing(project) == before
