@@ -48,6 +48,7 @@ def new_model(architecture: Architecture, tokenizer: Any, max_length: int, seed:
         n_embd=architecture.width,
         n_layer=architecture.layers,
         n_head=architecture.heads,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's own function, in one kernel
         resid_pdrop=architecture.dropout,
         embd_pdrop=architecture.dropout,
         attn_pdrop=architecture.dropout,
