@@ -67,6 +67,23 @@ def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
         raise SystemExit(1) from None
 
 
+@cli.command()
+@click.pass_context
+def lineage(context: click.Context) -> None:
+    """Build the lineage graph as static pages in build/, without paths of this machine.
+
+    `kedro viz build` alone writes the absolute path of every dataset into its pages.
+    """
+    from kedro_viz.launchers.cli.build import build
+
+    project: Path = context.obj.project_path
+    context.invoke(build, include_hooks=False, include_previews=False)
+    for page in (project / "build" / "api").rglob("*"):
+        if page.is_file():
+            text = page.read_text(encoding="utf-8")
+            page.write_text(text.replace(f"{project.as_posix()}/", ""), encoding="utf-8")
+
+
 def sentence(error: BaseException) -> str:
     """Return what a user should read of an error: the innermost cause, on one line.
 

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import shutil
 import socket
 import subprocess
@@ -70,19 +71,27 @@ def test_lineage_shows_every_stage_with_its_preview(finished: Finished, browser:
     port = free_port()
     words = ("kedro", "viz", "run", "--no-browser", "--port", str(port), "--env", "test")
     with serve(project, *words, port=port) as address:
+        with urllib.request.urlopen(f"{address}/api/main") as answer:
+            graph = json.load(answer)
+        data = {node["name"]: node["id"] for node in graph["nodes"] if node["type"] == "data"}
+        assert graph["layers"], "kedro-viz found the layers in a cycle"
+        assert [node["name"] for node in graph["nodes"] if node.get("layer") == ""] == []
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.goto(address)
         for name in ("converted_mcq", "augmented_qa", "verdict", "report"):
             page.wait_for_selector(f"text={name}", timeout=60_000, state="attached")
-        page.goto(f"{address}/?selected_name=row_waterfall")
-        page.wait_for_selector("text=augmentation", timeout=30_000, state="attached")
+        # A table and a plot, each in the panel that opens beside its node.
+        page.goto(f"{address}/?sid={data['row_waterfall']}")
+        page.wait_for_selector("text=quarantined", timeout=30_000)
+        page.goto(f"{address}/?sid={data['waterfall_plot']}")
+        page.wait_for_selector(".js-plotly-plot", timeout=30_000)
         page.close()
 
 
 def test_the_built_lineage_carries_no_host_path(finished: Finished, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(finished[0], project)
-    done = run_kedro(project, "viz", "build")
+    done = run_kedro(project, "lineage")
     assert done.returncode == 0, done.stderr[-2000:]
     api = project / "build" / "api"
     assert (api / "main").is_file()
@@ -115,7 +124,9 @@ def test_two_runs_stand_side_by_side_in_mlflow(
         page.goto(
             f'{address}/#/compare-runs?runs={names}&experiments=["{experiment.experiment_id}"]'
         )
-        page.wait_for_selector("text=verdict.perplexity", timeout=60_000, state="attached")
+        page.wait_for_selector(
+            "text=compression.ratios.parameters", timeout=60_000, state="attached"
+        )
         page.close()
 
 

@@ -1,6 +1,6 @@
 """Nodes of the augmentation pipeline: split families, add versions, account for every row."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ from kd_kedro.curation import families, lineage
 from kd_kedro.curation.augmentation import Candidate, absent_evidence, add_versions, trainable
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 BATCH = 512
 
@@ -89,7 +86,7 @@ def collect_events(*stages: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(stages, ignore_index=True)
 
 
-def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, "Figure"]:
+def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
     """Count what every stage took in, made, let out and took away.
 
     Returns:
@@ -102,7 +99,7 @@ def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, "Figure"]:
     return waterfall, _plot(waterfall)
 
 
-def _plot(waterfall: pd.DataFrame) -> "Figure":
+def _plot(waterfall: pd.DataFrame) -> Any:
     from plotly.graph_objects import Figure, Waterfall
 
     labels, measures, values = ["raw"], ["absolute"], [int(waterfall["in"].iloc[0])]
