@@ -81,7 +81,9 @@ def lineage(context: click.Context) -> None:
     for page in (project / "build" / "api").rglob("*"):
         if page.is_file():
             text = page.read_text(encoding="utf-8")
-            page.write_text(text.replace(f"{project.as_posix()}/", ""), encoding="utf-8")
+            here = project.as_posix()
+            text = text.replace(f"{here}/", "").replace(here, ".")
+            page.write_text(text, encoding="utf-8")
 
 
 def sentence(error: BaseException) -> str:
