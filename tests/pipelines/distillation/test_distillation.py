@@ -82,9 +82,21 @@ def test_histories_are_steps_with_losses(catalog):
     assert {"step", "baseline_2.loss", "student_3.validation_loss"} <= keys
 
 
-def test_the_targets_cover_the_training_rows_alone(catalog, groups):
-    used = TABLE[(TABLE["split"] == "train") & TABLE["version"].isin(groups["examples"].versions)]
-    assert catalog.load("teacher_targets")["row_count"] == len(used)
+def test_the_targets_cover_the_training_rows_alone(catalog):
+    assert catalog.load("teacher_targets")["row_count"] == (TABLE["split"] == "train").sum()
+
+
+def test_augmented_rows_are_bounded_and_original_ones_are_not(catalog, groups, tmp_path):
+    def rows(**changed):
+        examples = groups["examples"].model_copy(update=changed)
+        models = (catalog.load("tokenizer"), catalog.load("teacher"))
+        return capture_targets(TABLE, *models, examples, groups["targets"], tmp_path)["row_count"]
+
+    train = TABLE["split"] == "train"
+    original = int((train & (TABLE["version"] == "original")).sum())
+    assert rows(augmented_rows=3) == original + 3
+    assert rows(augmented_rows=0) == rows(versions=("original",)) == original
+    assert rows(versions=("casual",)) == int((train & (TABLE["version"] == "casual")).sum())
 
 
 def test_the_test_split_touches_nothing(catalog, groups, tmp_path):

@@ -303,13 +303,15 @@ def _training_rows(augmented_qa: pd.DataFrame, examples: ExampleParams) -> Rows:
     chosen = augmented_qa[
         (augmented_qa["split"] == "train") & augmented_qa["version"].isin(examples.versions)
     ]
-    rows = _triples(chosen)
+    original = chosen["version"] == "original"
+    others = _by_hash(_triples(chosen[~original]), examples.augmented_rows)
+    rows = [*_triples(chosen[original]), *others]
     if not rows:
         raise ValueError(
             "augmented_qa has no row in split train of the versions "
             f"{', '.join(examples.versions)}; distillation needs rows to train on"
         )
-    if len({row_id for row_id, _, _ in rows}) < len(rows):
+    if chosen["row_id"].duplicated().any():
         twice = chosen["row_id"][chosen["row_id"].duplicated()].iloc[0]
         raise ValueError(f"augmented_qa has the row_id {twice} twice; make augmented_qa again")
     return rows
@@ -317,9 +319,12 @@ def _training_rows(augmented_qa: pd.DataFrame, examples: ExampleParams) -> Rows:
 
 def _validation_rows(augmented_qa: pd.DataFrame, examples: ExampleParams) -> Rows:
     rows = _triples(augmented_qa[augmented_qa["split"] == "validation"])
-    # Chosen by a hash, so that the choice neither follows the sheet's order nor needs a seed.
-    rows.sort(key=lambda row: hashlib.sha256(row[0].encode()).digest())
-    return rows[: examples.validation_rows]
+    return _by_hash(rows, examples.validation_rows)
+
+
+def _by_hash(rows: Rows, count: int) -> Rows:
+    """Return at most `count` rows, a choice that follows neither the sheet's order nor a seed."""
+    return sorted(rows, key=lambda row: hashlib.sha256(row[0].encode()).digest())[:count]
 
 
 def _triples(table: pd.DataFrame) -> Rows:

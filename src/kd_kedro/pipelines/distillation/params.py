@@ -18,6 +18,10 @@ class ExampleParams(BaseModel):
     versions: tuple[Version, ...] = Field(
         min_length=1, description="Versions of the training rows that models are trained on."
     )
+    augmented_rows: int = Field(
+        ge=0,
+        description="Most training rows of versions other than original, chosen by a hash.",
+    )
     max_length: int = Field(
         ge=8,
         le=131_072,
