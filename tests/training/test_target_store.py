@@ -204,3 +204,13 @@ def test_a_k_without_a_tail_is_refused(teacher, examples, belongs_to, tmp_path):
     with pytest.raises(ValueError, match=r"targets\.k is 300 but the vocabulary has"):
         capture(teacher, examples, belongs_to, tmp_path, replace(TOP_K, k=300))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_with_the_place(teacher, examples, belongs_to, tmp_path, monkeypatch):
+    def full(_number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(target_capture.os, "fsync", full)
+    with pytest.raises(OSError, match=r"shard-00000.* could not be written \(.*No space"):
+        capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -10,6 +10,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
 from kd_kedro.training.console import quiet_transformers
+from kd_kedro.training.disk import writing
 from kd_kedro.training.fingerprints import file_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 
@@ -183,12 +184,13 @@ def _write_card(folder: Path, card: dict[str, Any]) -> None:
 def _write_folder(place: Path, fill: Callable[[Path], None]) -> None:
     unfinished = place.with_name(f".{place.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     try:
-        fill(unfinished)
-        if place.is_dir():  # only where the entry is not versioned: versions are never replaced
-            shutil.rmtree(place)
-        unfinished.replace(place)
+        with writing(place):
+            unfinished.mkdir(parents=True)
+            fill(unfinished)
+            if place.is_dir():  # only where the entry is not versioned
+                shutil.rmtree(place)
+            unfinished.replace(place)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 DIGITS = 16
 
 
 def weights_fingerprint(model: Any) -> str:
     """Return the hash of every weight's name, dtype, shape and bytes."""
+    import torch  # here, because the catalog's datasets import this module
+
     digest = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
         tensor = weight.detach().cpu().contiguous()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.language_model import LanguageModel
@@ -175,8 +176,11 @@ def _hash_beside(path: Path) -> Path:
 def _write(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with writing(path), unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

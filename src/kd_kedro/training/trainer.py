@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from kd_kedro.training.answering import answer_logits, evaluating
 from kd_kedro.training.console import quiet_transformers
+from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import IGNORED, Batch, Example, batches_by_length, collate
 from kd_kedro.training.fingerprints import settings_fingerprint
 from kd_kedro.training.objective import Objective, answer_loss
 from kd_kedro.training.precision import autocast, resolve_precision
+from kd_kedro.training.progress import ProgressBar
 from kd_kedro.training.sampling import LengthGroupedSampler
 from kd_kedro.training.targets import TargetSource
 
@@ -105,7 +106,7 @@ def train(
     folder = work_dir / f"{description.replace(' ', '-')}-{label}"
     shutil.rmtree(folder, ignore_errors=True)
     arguments = _arguments(folder, settings, steps, seed, bool(validation))
-    callbacks: list[TrainerCallback] = [_ProgressBar(description)]
+    callbacks: list[TrainerCallback] = [ProgressBar(description)]
     if validation and settings.patience:
         callbacks.append(EarlyStoppingCallback(settings.patience))
     with torch.random.fork_rng(), quiet_transformers():
@@ -220,7 +221,9 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # Trainer's own adds a pickle of its arguments; nothing here needs one.
-        self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict)
+        folder = Path(output_dir or self.args.output_dir)
+        with writing(folder):
+            self.model.save_pretrained(folder, state_dict=state_dict)
 
 
 def mean_cross_entropy(
@@ -299,26 +302,3 @@ def _history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         if values:
             records.append({"step": int(entry["step"]), **values})
     return records
-
-
-class _ProgressBar(TrainerCallback):  # type: ignore[misc]
-    """One bar over the optimiser steps, with the latest losses beside it."""
-
-    def __init__(self, description: str) -> None:
-        self._description = description
-        self._bar: Any = None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._bar = tqdm(total=state.max_steps, desc=self._description, unit="step")
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._bar.update(1)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        shown = {"loss": (logs or {}).get("loss"), "validation": (logs or {}).get("eval_loss")}
-        for name, value in shown.items():
-            if value is not None:
-                self._bar.set_postfix_str(f"{name} {value:.3f}")
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._bar.close()

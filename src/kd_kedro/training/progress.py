@@ -1,0 +1,33 @@
+"""A training's progress on the console."""
+
+from typing import Any
+
+from tqdm import tqdm
+from transformers import TrainerCallback
+
+
+class ProgressBar(TrainerCallback):  # type: ignore[misc]
+    """One bar over the optimiser steps, with the latest losses beside it."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Draw the bar."""
+        self._bar = tqdm(total=state.max_steps, desc=self._description, unit="step")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count a step."""
+        self._bar.update(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Show the latest losses."""
+        shown = {"loss": (logs or {}).get("loss"), "validation": (logs or {}).get("eval_loss")}
+        for name, value in shown.items():
+            if value is not None:
+                self._bar.set_postfix_str(f"{name} {value:.3f}")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Close the bar."""
+        self._bar.close()
