@@ -20,7 +20,7 @@ class LengthGroupedSampler(Sampler[int]):
         pool: Batches that are sorted together: the more, the less padding and the less mixing.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 64) -> None:
         self._lengths = lengths
         self._batch_size = batch_size
         self._seed = seed
