@@ -1,8 +1,7 @@
 """What the commands print: the outcome of a run, and the life of a row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
@@ -10,12 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-METRIC_NAMES = {
-    "perplexity": "perplexity (lower is better)",
-    "bleu": "BLEU",
-    "exact_match": "exact match",
-    "teacher_agreement": "agreement with teacher",
-}
+from kd_kedro.metrics.summary import summarise
 
 
 def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) -> None:
@@ -28,13 +22,18 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
     """
     console = Console()
     everything = "__default__" in chosen
-    if everything or "augmentation" in chosen:
-        console.print(_table("Rows", catalog.load("row_waterfall")))
-    if everything or "evaluation" in chosen:
-        verdict = catalog.load("verdict")
-        console.print(_models(verdict))
-        console.print(_conclusions(verdict), soft_wrap=True)
-        console.print(_compression(catalog.load("compression")), soft_wrap=True)
+    counted = everything or "augmentation" in chosen
+    judged = everything or "evaluation" in chosen
+    tables = summarise(
+        catalog.load("row_waterfall") if counted else None,
+        catalog.load("verdict") if judged else None,
+        catalog.load("compression") if judged else None,
+    )
+    for table in tables:
+        console.print(_table(table.title, table.header, table.rows))
+        if table.note:
+            console.print(Text(table.note, style="bold"), soft_wrap=True)
+    if judged:
         report = Path(str(catalog.get("report")._get_load_path()))  # type: ignore[union-attr]
         console.print(f"\nReport:  {_short(report)}", soft_wrap=True, highlight=False)
     console.print(
@@ -56,7 +55,7 @@ def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None
     """
     console = Console()
     shown = events[["stage", "row_id", "action", "reason", "evidence"]]
-    console.print(_table(f"Row {row_id}", shown))
+    console.print(_table(f"Row {row_id}", list(shown.columns), shown.to_numpy().tolist()))
     before = None
     for name in _TABLES:
         if not catalog.exists(name):
@@ -87,48 +86,14 @@ _TABLES = (
 )
 
 
-def _table(title: str, rows: pd.DataFrame) -> Table:
+def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title, title_justify="left")
-    for column in rows.columns:
-        number = rows[column].str.fullmatch(r"\d+").all()
-        table.add_column(str(column), justify="right" if number else "left", overflow="fold")
-    for record in rows.itertuples(index=False):
-        table.add_row(*(Text(str(cell)) for cell in record))
+    for column, cells in zip(header, zip(*rows, strict=True), strict=True):
+        number = all(cell.isdigit() for cell in cells)
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
-
-
-def _models(verdict: Mapping[str, Any]) -> Table:
-    title = f"Held-out rows: {verdict['families']} families, {len(verdict['seeds'])} seeds"
-    table = Table(title=title, title_justify="left")
-    for column in ("", "teacher", "baseline", "student", "student − baseline", "conclusion"):
-        table.add_column(column)
-    for name, metric in verdict["metrics"].items():
-        cells = [_interval(metric[who]) for who in ("teacher", "baseline", "student", "difference")]
-        table.add_row(METRIC_NAMES.get(name, name), *cells, metric["conclusion"])
-    return table
-
-
-def _interval(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return "–" if value is None else f"{value:.3g}"
-    if value.get("estimate") is None:
-        return "–"
-    return f"{value['estimate']:.3g} [{value['low']:.3g}, {value['high']:.3g}]"
-
-
-def _conclusions(verdict: Mapping[str, Any]) -> Text:
-    """One sentence: what distillation did on which metric."""
-    said: dict[str, list[str]] = {}
-    for name, metric in verdict["metrics"].items():
-        said.setdefault(metric["conclusion"], []).append(name.replace("_", " "))
-    parts = [f"{conclusion} on {', '.join(names)}" for conclusion, names in said.items()]
-    return Text(f"\nDistilled against plain student: {'; '.join(parts)}.", style="bold")
-
-
-def _compression(compression: Mapping[str, Any]) -> str:
-    ratios = compression["ratios"]
-    shown = ", ".join(f"{name.replace('_', ' ')} {value:.3g}×" for name, value in ratios.items())
-    return f"Teacher against student: {shown}"
 
 
 def _short(path: Path) -> str:
