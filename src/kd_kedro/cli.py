@@ -21,6 +21,9 @@ from pydantic import ValidationError
 LOG_FILE = Path("logs") / "kedro.log"
 
 
+_PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
+
+
 @click.group(name="kd_kedro")
 def cli() -> None:
     """Commands of kd_kedro."""
@@ -159,4 +162,6 @@ def _show_outcome(project: Path, options: dict[str, Any]) -> None:
 
     with _catalog(project, options.get("env")) as catalog:
         chosen = options["pipelines"] or [options["pipeline"] or "__default__"]
+        if any(options[name] for name in _PARTS):
+            chosen = []  # a part of a pipeline need not have reached its tables
         print_outcome(catalog, chosen, project)
