@@ -17,14 +17,18 @@ import numpy.typing as npt
 
 from kd_kedro.curation.blanks import word_set
 from kd_kedro.curation.preservation import directions, names, negations, numbers, units
+from kd_kedro.curation.rows import normalise
 
 Vectors = npt.NDArray[np.float32]
-Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...], ...]
+Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...] | str, ...]
 
 # Quantifiers and links vary between rewordings of one question. "After" is what a question asks
 # without saying so ("the entry after a sale"), and "before" still tells the two apart.
 _LOOSE = word_set("after all some any both either only and or most least first last long short")
 _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
+_LETTER = re.compile(r"[^\W\d_]")
+# With Latin Extended Additional, which Vietnamese is written in.
+_LATIN_LETTER = re.compile(r"[^\W\d_\u0250-\u1dff\u1f00-\U0010ffff]")
 _START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)\b")
 # Words a sentence may start with that are no names.
 _STARTERS = word_set(
@@ -55,13 +59,16 @@ def signature(text: str) -> Signature:
     """Return what must be equal in two texts that say the same, whatever their similarity.
 
     Numbers and units count by how often they stand there, negations by how many there are (a
-    rewording turns "cannot" into "is unable to"), directions by which there are.
+    rewording turns "cannot" into "is unable to"), directions by which there are. A text in
+    another script than Latin counts whole: to the embedder its words are unknown, and questions
+    in Thai or Chinese that have nothing in common have a cosine of 1.
     """
     return (
         tuple(sorted(numbers(text).items())),
         tuple(sorted(units(text).items())),
         sum(negations(text).values()),
         tuple(sorted(set(directions(text)) - _LOOSE)),
+        normalise(text) if _in_other_script(text) else "",
     )
 
 
@@ -133,6 +140,13 @@ def _pairs_of_group(
                     similarity = min(1.0, float(block[one, other]))
                     pairs.append(Pair(int(rows[top + one]), int(rows[left + other]), similarity))
     return pairs
+
+
+def _in_other_script(text: str) -> bool:
+    """Return whether more than half of the letters are not Latin."""
+    if text.isascii():
+        return False
+    return 2 * len(_LATIN_LETTER.findall(text)) < len(_LETTER.findall(text))
 
 
 @lru_cache(maxsize=200_000)
