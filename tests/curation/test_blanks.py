@@ -67,3 +67,9 @@ def test_question_defect(question: str, defect: str) -> None:
 def test_a_text_that_asks_already() -> None:
     assert is_question("Who wrote ____, and when?")
     assert not is_question("The capital of France is ____?")
+
+
+def test_a_long_rule_takes_no_time() -> None:
+    # Nested repetition took hours for a line of a few thousand dashes.
+    assert count_blanks("What is cost?\n" + "-" * 20_000 + "x") == 0
+    assert count_blanks("| a | b |\n| --- | :---: |\nWhat is it?") == 0

@@ -1,6 +1,6 @@
 import pytest
 
-from kd_kedro.curation.preservation import misspelling_defect, preservation_defect
+from kd_kedro.curation.preservation import misspelling_defect, names, preservation_defect
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,8 @@ def test_misspelling_gate(misspelt: str, loss: str) -> None:
     source = "What does Ravi owe the bank for 12 months of rent to pay?"
     defect = misspelling_defect(source, misspelt, 0.25)
     assert defect.startswith(loss) if loss else defect == ""
+
+
+def test_names_of_a_long_text_take_no_time() -> None:
+    text = "The Company sold goods to Ram; it paid. " * 20_000
+    assert names(text) == {"company", "ram"}

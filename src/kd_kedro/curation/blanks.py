@@ -21,7 +21,7 @@ _BLANK = re.compile(
 )
 # What looks like a blank and is none: a table's rule, a Python name, a series that trails off.
 _NO_BLANK = re.compile(
-    r"^[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*\|?[ \t]*$"
+    r"^(?=[ \t:|-]*$).*--.*$"
     r"|(?<![\w])__[A-Za-z0-9]\w*?__(?!\w)|(?<=[A-Za-z0-9])__(?=[A-Za-z0-9])"
     r"|,[ \t]*(?:\.{3,}|…+)",
     re.MULTILINE,

@@ -37,6 +37,7 @@ _DIRECTIONS = word_set(
 )
 _TOKEN = re.compile(r"[^\W_](?:[\w&.-]*[^\W_])?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)$")
+_LOOK_BACK = 100
 
 
 def numbers(text: str) -> Counter[str]:
@@ -71,7 +72,9 @@ def names(text: str) -> set[str]:
     for match in _TOKEN.finditer(text):
         word = match.group()
         acronym = len(word) > 1 and word.isupper()
-        inside = word[0].isupper() and not _SENTENCE_START.search(text[: match.start()])
+        # What a sentence starts behind is short; a whole cell before every name is not.
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
+        inside = word[0].isupper() and not _SENTENCE_START.search(before)
         if (acronym or inside) and word != "I":
             found.add(word.casefold())
     return found
