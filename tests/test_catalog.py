@@ -14,6 +14,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
 from kd_kedro.datasets.optional_table import OptionalTableDataset
+from kd_kedro.parameters import CATALOG_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,6 +38,21 @@ def tables(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_entry_has_a_layer(entries: dict[str, Any]) -> None:
     without = [n for n, e in entries.items() if not e.get("metadata", {}).get("kedro-viz")]
     assert without == []
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("qa_csv", "raw_qa"), ("mended_csv", "mended_qa"), ("truth_csv", "final_qa_truth")],
+)
+def test_a_file_named_in_params_is_the_one_that_is_read(key: str, name: str) -> None:
+    bootstrap_project(ROOT)
+    loader = OmegaConfigLoader(
+        conf_source=str(ROOT / "conf"),
+        runtime_params={key: "mine.csv"},
+        **{**project.CONFIG_LOADER_ARGS, "default_run_env": "base"},
+    )
+    assert key in CATALOG_KEYS
+    assert loader["catalog"][name]["filepath"] == "mine.csv"
 
 
 def test_everything_but_raw_files_and_back_ends_is_versioned(entries: dict[str, Any]) -> None:
