@@ -45,6 +45,14 @@ def test_a_mended_row_takes_the_place_of_its_own() -> None:
     assert valid["mended"].tolist() == ["", "yes"]
 
 
+def test_a_row_that_is_not_mended_keeps_its_raw_text() -> None:
+    records = identify(RECORDS)
+    untouched = records.iloc[[3]].assign(defect="", raw="")
+    back, seen = bring_back(records, untouched)
+    _, quarantined = split_valid(back, check_records(back, ["yes", "no"]), seen)
+    assert quarantined["raw"].tolist()[-1] == "a,b,c,d,e,f"
+
+
 @pytest.mark.parametrize(
     ("row", "message"), [("nobody", "is not in the sheet"), ("", "without row_id")]
 )

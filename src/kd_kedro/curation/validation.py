@@ -53,9 +53,8 @@ def bring_back(records: pd.DataFrame, mended: pd.DataFrame) -> tuple[pd.DataFram
     rows = records.to_dict("records")
     for row in rows:
         if row["row_id"] in fixed:
-            row.update(
-                {column: fixed[row["row_id"]][column] for column in (*CELLS, "defect", "raw")}
-            )
+            # The raw text stays: should the row still break the contract, a person needs it again.
+            row.update({column: fixed[row["row_id"]][column] for column in (*CELLS, "defect")})
     back = table(list(records.columns), [list(row.values()) for row in rows])
     return back, seen
 
@@ -106,7 +105,9 @@ def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:
         shown = value if len(value) <= 60 else value[:57] + "..."
         return (
             f"column verdict says '{shown}', not one of {', '.join(sorted(allowed - {''}))} or "
-            "blank; an unquoted comma in the answer may have moved its end there"
+            "blank: an unquoted comma in the answer may have moved its end there, or the sheet's "
+            "words belong in preprocessing.validation.verdicts and preprocessing.review."
+            "reject_verdicts"
         )
     return ""
 

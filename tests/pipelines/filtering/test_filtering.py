@@ -99,6 +99,21 @@ def test_reviewer_mode_removes_unreviewed_rows_like_the_rejected():
     assert events.set_index("row_id").loc["r100", "reason"] == "a person accepted it, the model not"
 
 
+def test_a_mended_row_without_a_verdict_stays():
+    stage, validated = make_sheet(
+        [
+            *rows_about(ACCOUNTS, "Yes", 60),
+            *rows_about(GARDEN, "No", 30),
+            *rows_about(GARDEN, "", 2),
+        ]
+    )
+    stage.loc[stage["row_id"] == "r91", "mended"] = "yes"
+    _, discarded, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), soap(min_reviewed=10), ReviewParams()
+    )
+    assert discarded["row_id"].tolist() == ["r90"]
+
+
 def test_verdicts_can_be_overruled_by_parameter():
     stage, validated = make_sheet(
         [

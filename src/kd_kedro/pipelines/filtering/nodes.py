@@ -41,7 +41,7 @@ def remove_outliers(
     params: SoapParams,
     review: ReviewParams,
 ) -> Tables3:
-    """Remove rows that do not belong to the sheet's domain; a row a person accepted stays.
+    """Remove rows that do not belong to the domain; a row a person accepted or mended stays.
 
     Returns:
         `soap_qa`, `discarded_rows`, `soap_events`.
@@ -64,7 +64,9 @@ def remove_outliers(
         seen,
         settings,
     )
-    accepted = (seen >= 0) & params.verdict_wins
+    # A mended copy may have no verdict column: mending a row says that it belongs.
+    mended = (converted_mcq["mended"] == "yes").to_numpy()
+    accepted = ((seen >= 0) | mended) & params.verdict_wins
     gone = judgement.outlying & ~accepted
     if gone.all():
         raise ValueError(

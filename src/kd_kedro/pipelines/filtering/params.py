@@ -17,7 +17,7 @@ class SoapParams(BaseModel):
         )
     )
     verdict_wins: bool = Field(
-        description="A row a person accepted stays, whatever the filter thinks of it."
+        description="A row a person accepted or mended stays, whatever the filter thinks of it."
     )
     min_reviewed: int = Field(
         ge=2, le=100_000, description="Verdicts of each kind from which auto is reviewer."
