@@ -150,12 +150,14 @@ def test_xlsx_cells_become_the_text_that_was_typed(tmp_path):
     sheet.append([datetime.date(2024, 3, 1), datetime.datetime(2024, 3, 1, 9, 30), True, "", ""])
     sheet.append(["q", "a", "Yes", "", "", "too much"])
     sheet.append(["q", "=1+1"])
+    sheet.append(["a_x000D_\nb", "c"])
     book.save(tmp_path / "sheet.xlsx")
     rows = load(str(tmp_path / "sheet.xlsx"))
     cells = rows[["question", "answer", "verdict", "correction", "remarks"]].to_numpy().tolist()
     assert cells[0] == ["007", "7", "7", "2.5", ""]
     assert cells[1][:3] == ["2024-03-01", "2024-03-01 09:30:00", "TRUE"]
-    assert rows["line"].tolist() == ["2", "4", "5", "6"]
+    assert rows["line"].tolist() == ["2", "4", "5", "6", "7"]
+    assert cells[4][0] == "a\r\nb"
     assert rows["defect"][2] == "6 cells where the header has 5"
     assert rows["defect"][3].startswith("the formula in column 2 has no stored value")
 

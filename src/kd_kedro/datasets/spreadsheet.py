@@ -54,7 +54,8 @@ def to_text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    return str(value)
+    # Excel writes the line end of a cell that came from Windows as _x000D_ and a line feed.
+    return str(value).replace("_x000D_", "\r")
 
 
 def _read_rows(path: Path) -> list[tuple[list[Any], list[int]]]:
