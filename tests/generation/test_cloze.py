@@ -95,3 +95,10 @@ def test_real_statements_keep_every_number_and_ask(shared_data: Path) -> None:
                 question, _ = ask(re.sub("_{2,}", "____", row[0]))
                 assert question.endswith("?")
                 assert not set(re.findall(r"\d+", row[0])) - set(re.findall(r"\d+", question))
+
+
+@pytest.mark.parametrize("statement", ["____", "____.", "The entry is passed. ____."])
+def test_a_blank_that_is_a_whole_sentence_is_asked_about(statement: str) -> None:
+    question, how = ask(statement)
+    assert how == "carrier phrase"
+    assert question == f'What completes the statement "{statement.rstrip(".")}."?'

@@ -201,7 +201,7 @@ def _stands_alone(before: list[str], mark: str, after: list[str]) -> bool:
     if last in DETERMINERS - _INDEFINITE - {"the"}:
         return False
     if not after:
-        return last in DETERMINERS | ADVERBS | _NEAR or _takes_object(before)
+        return bool(before) and (last in DETERMINERS | ADVERBS | _NEAR or _takes_object(before))
     followers = PREPOSITIONS | CONJUNCTIONS | {"%"}
     if last in PREPOSITIONS:
         followers = followers | AUXILIARIES
