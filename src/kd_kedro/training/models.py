@@ -1,5 +1,6 @@
 """Making causal language models: from an architecture, a hub name or a local folder."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,21 +73,28 @@ def pretrained_model(name: str, key: str, tokenizer: Any, dtype: str) -> Any:
         dtype: `auto` (as stored), `float32` or `bfloat16`.
 
     Raises:
-        OSError: If it cannot be had, or has no safetensors weights.
-        ValueError: If it belongs to another tokenizer, or its logits are not head(hidden states).
+        OSError: If it cannot be had, has no safetensors weights, or they are damaged.
+        ValueError: If weights are missing, if it belongs to another tokenizer, or if its logits
+            are not head(hidden states).
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     try:
         with quiet_transformers():
-            model = AutoModelForCausalLM.from_pretrained(
-                name, dtype=dtype, trust_remote_code=False, use_safetensors=True
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                name,
+                dtype=dtype,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise OSError(
             f"{key}: no safetensors model could be loaded from '{name}'; give a hub name that "
             "this machine can reach or a folder with config.json and model.safetensors"
         ) from error
+    _refuse_missing_weights(name, key, loading["missing_keys"])
     _refuse_other_tokenizer(name, key, model, tokenizer)
     _refuse_other_head(name, key, model)
     return model
@@ -103,6 +111,15 @@ def size_card(model: Any) -> dict[str, Any]:
         "heads": config.num_attention_heads,
         "vocabulary": config.vocab_size,
     }
+
+
+def _refuse_missing_weights(name: str, key: str, missing: Collection[str]) -> None:
+    """transformers fills what a checkpoint lacks with random weights and only warns of it."""
+    if missing:
+        raise ValueError(
+            f"{key}: '{name}' lacks {len(missing)} of the weights that its config.json names, "
+            f"{min(missing)} first; give a whole checkpoint"
+        )
 
 
 def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> None:
