@@ -205,6 +205,13 @@ def test_the_tightest_bound_gives_the_steps(examples):
         assert planned_steps(examples, TrainingSettings(**SETTINGS | changed)) == steps
 
 
+def test_more_gpus_neither_wrap_the_model_nor_multiply_the_batch(tmp_path):
+    settings = TrainingSettings(**SETTINGS)
+    arguments = trainer_module._arguments(tmp_path, settings, 3, seed=1, validates=True)
+    assert arguments.n_gpu == 1
+    assert arguments.train_batch_size == SETTINGS["batch_size"]
+
+
 def test_a_baseline_and_a_student_of_one_seed_see_the_same_rows(
     tokenizer, examples, tmp_path, monkeypatch
 ):

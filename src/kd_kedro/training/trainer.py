@@ -259,7 +259,7 @@ def _arguments(
     folder: Path, settings: TrainingSettings, steps: int, seed: int, validates: bool
 ) -> TrainingArguments:
     every = max(1, steps // settings.evaluations)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=settings.batch_size,
@@ -285,6 +285,10 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
+    # One process trains on one device. With more GPUs Trainer would wrap the model in DataParallel,
+    # whose head and hidden states cannot be had apart, and multiply the batch by their number.
+    arguments._n_gpu = 1
+    return arguments
 
 
 def _history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:
