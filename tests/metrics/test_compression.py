@@ -64,6 +64,12 @@ def test_peak_memory_is_weights_and_what_lives_beside_them() -> None:
     assert 1200 <= beside < weights
 
 
+def test_an_answer_never_needs_more_positions_than_there_are() -> None:
+    model = _model(16)
+    said = compare(System(model, [[1, 2]]), System(model, [[1, 2]]), new_tokens=99, max_seconds=1)
+    assert said["new_tokens"] == 63
+
+
 def test_time_limit_still_times_three_answers() -> None:
     model = _model(16)
     prompts = [[1]] * 50

@@ -50,7 +50,8 @@ def compare(
     Args:
         teacher: The large model.
         student: The small one.
-        new_tokens: Greedy tokens per answer, the same for both.
+        new_tokens: Greedy tokens per answer, the same for both; less where a model has too few
+            positions.
         max_seconds: Time after which no further prompt is begun; three are timed in any case.
 
     Returns:
@@ -60,6 +61,7 @@ def compare(
         tokens per second student ÷ teacher); and how it was measured.
     """
     systems = {"teacher": teacher, "student": student}
+    new_tokens = min(new_tokens, *(_positions(each.model) - 1 for each in systems.values()))
     with cpu_threads(1):
         seconds = _time_in_turns(systems, new_tokens, max_seconds)
         memory = {name: _peak_memory(each, new_tokens) for name, each in systems.items()}
@@ -161,7 +163,7 @@ def _answer(system: System, number: int, new_tokens: int) -> None:
 
     model = system.model
     device = next(iter(model.parameters())).device
-    room = getattr(model.config, "max_position_embeddings", 1024) - new_tokens
+    room = _positions(model) - new_tokens
     ids = torch.tensor([list(system.prompts[number])[-room:]], device=device)
     training = model.training
     model.eval()
@@ -175,13 +177,12 @@ def _answer(system: System, number: int, new_tokens: int) -> None:
     model.train(training)
 
 
-def _peak_memory(system: System, new_tokens: int) -> int:
-    import torch
+def _positions(model: Any) -> int:
+    return int(getattr(model.config, "max_position_embeddings", None) or 1024)
 
-    if next(iter(system.model.parameters())).is_cuda:
-        torch.cuda.reset_peak_memory_stats()
-        _answer(system, 0, new_tokens)
-        return int(torch.cuda.max_memory_allocated())
+
+def _peak_memory(system: System, new_tokens: int) -> int:
+    # Counted, not asked of an accelerator: there, both models are in memory at once.
     weights: dict[int, int] = {
         tensor.data_ptr(): tensor.nbytes for tensor in system.model.state_dict().values()
     }
