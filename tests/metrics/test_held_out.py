@@ -99,8 +99,15 @@ def test_examples_show_gains_and_losses_alike_and_no_row_twice(results: Maker) -
     shown = instructive_examples(results(families=30), count=10)
     assert len(shown) == 10
     assert shown["row_id"].is_unique
-    assert any("gained" in why or "only the student" in why for why in shown["why"])
-    assert any("lost" in why or "only the baseline" in why for why in shown["why"])
+    assert any("gained" in why or "student is right" in why for why in shown["why"])
+    assert any("lost" in why or "baseline is right" in why for why in shown["why"])
+
+
+def test_an_examples_heading_is_true_whatever_the_teacher_said(results: Maker) -> None:
+    table = results(families=1, seeds=1).assign(gradable="yes", exact_match="yes")
+    table.loc[table["model"] == "baseline", "exact_match"] = "no"
+    shown = instructive_examples(table, count=1)
+    assert list(shown["why"]) == ["the student is right, its baseline is not"]  # so is the teacher
 
 
 def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:

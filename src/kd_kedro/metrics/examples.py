@@ -8,9 +8,9 @@ COLUMNS = ["row_id", "why", "question", "reference", "teacher", "baseline", "stu
 def instructive_examples(results: pd.DataFrame, *, count: int) -> pd.DataFrame:
     """Return rows with the answers of the three models side by side, one kind after the other.
 
-    Kinds: only the student is right; only the baseline is right; all are wrong though the teacher
-    is right; the reference likelier to the student than to the baseline, and the reverse. The
-    kinds take turns, so that gains and losses are shown alike.
+    Kinds: the student is right and its baseline is not; the reverse; both are wrong though the
+    teacher is right; the reference likelier to the student than to the baseline, and the reverse.
+    The kinds take turns, so that gains and losses are shown alike.
 
     Args:
         results: `validation_results`; the first seed of baseline and student is shown.
@@ -23,8 +23,8 @@ def instructive_examples(results: pd.DataFrame, *, count: int) -> pd.DataFrame:
     gain = wide["nll_baseline"] - wide["nll_student"]
     exact = {name: wide[f"exact_{name}"] == "yes" for name in ("teacher", "baseline", "student")}
     kinds = [
-        ("only the student is right", exact["student"] & ~exact["baseline"], gain),
-        ("only the baseline is right", exact["baseline"] & ~exact["student"], -gain),
+        ("the student is right, its baseline is not", exact["student"] & ~exact["baseline"], gain),
+        ("the baseline is right, the student is not", exact["baseline"] & ~exact["student"], -gain),
         (
             "the teacher is right, both students are not",
             exact["teacher"] & ~exact["student"] & ~exact["baseline"],
