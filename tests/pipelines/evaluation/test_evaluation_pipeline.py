@@ -59,7 +59,8 @@ def _language_model(width: int, seed: int, tokenizer: Any) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = GPT2LMHeadModel(config).eval()
-    return LanguageModel(model, tokenizer, {"seed": seed, "max_length": 96})
+    card = {"seed": seed, "max_length": 96, "teacher_targets": None, "objective": {"beta": 0.25}}
+    return LanguageModel(model, tokenizer, card)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,8 @@ def test_the_page_holds_the_verdicts_numbers(outputs: dict[str, Any]) -> None:
         for system in ("teacher", "baseline", "student"):
             if metric[system]["estimate"] is not None:
                 assert show(name, metric[system]["estimate"]) in page
+    assert "without a true difference excludes zero is at most 5 %" in page
+    assert "<code>objective.beta</code></dt><dd><code>0.25</code>" in page
     assert "None" not in page
     assert "nan" not in page.lower().replace("finance", "")
 
@@ -252,6 +255,13 @@ def test_the_page_fits_the_screen(
     page.on("request", lambda request: requests.append(request.url))
     page.goto(file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width == 1280:  # a wide screen shows every column
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        tables = "[...document.querySelectorAll('.scroll')]"
+        cut = page.evaluate(
+            f"{tables}.filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+        )
+        assert cut == []
     assert requests == [file.as_uri()]
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(20, 21, 24)") == (scheme == "dark")

@@ -122,7 +122,7 @@ def _flat_card(card: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str
     for key, value in card.items():
         if isinstance(value, Mapping):
             leaves += _flat_card(value, f"{prefix}{key}.")
-        else:
+        elif value is not None:
             leaves.append(
                 (f"{prefix}{key}", f"{value:g}" if isinstance(value, float) else str(value))
             )
