@@ -75,7 +75,7 @@ class CachedTargets:
 
         self.fingerprint = str(manifest["fingerprint"])
         self.serves = serves(manifest["source"])
-        self._temperature = float(manifest["temperature"])
+        self.temperature = float(manifest["temperature"])
         self._vocabulary = int(manifest["vocabulary"])
         self._shards = [load_file(folder / shard["file"]) for shard in manifest["shards"]]
         self._places: dict[str, tuple[int, int, int]] = {}
@@ -103,13 +103,13 @@ class CachedTargets:
         device = batch.labels.device
         log_probs = self._gather("log_probs", places).float().to(device)
         if "ids" not in self._shards[0]:
-            return DenseSignal(torch.log_softmax(log_probs, -1), self._temperature)
+            return DenseSignal(torch.log_softmax(log_probs, -1), self.temperature)
         # Rounding to the stored dtype moved the sum a little off one: the k tokens and the tail
         # together are normalised again, which changes nothing that was there before rounding.
         events = torch.cat([log_probs, self._gather("tail", places)[:, None].to(device)], -1)
         ids = self._gather("ids", places).long().to(device)
         teacher = torch.log_softmax(events, -1)
-        return TopKSignal(teacher, ids, self._vocabulary, self._temperature)
+        return TopKSignal(teacher, ids, self._vocabulary, self.temperature)
 
     def _gather(self, name: str, places: Sequence[tuple[int, int, int]]) -> torch.Tensor:
         return torch.cat([self._shards[shard][name][start:end] for shard, start, end in places])

@@ -42,10 +42,12 @@ class TargetSource(Protocol):
     Attributes:
         serves: The divergences this source gives exactly; others must be refused.
         fingerprint: What determines every signal.
+        temperature: Of every signal.
     """
 
     serves: frozenset[str]
     fingerprint: str
+    temperature: float
 
     def signal(self, batch: Batch) -> Signal:
         """Return the signal for the answer tokens of a batch, row by row."""
@@ -100,15 +102,15 @@ class LiveTeacher:
 
     def __init__(self, model: Any, temperature: float, vocabulary: int, fingerprint: str) -> None:
         self._model = model.eval()
-        self._temperature = temperature
+        self.temperature = temperature
         self._vocabulary = vocabulary
         self.fingerprint = fingerprint
 
     def signal(self, batch: Batch) -> DenseSignal:
         """Return the teacher's distribution over the shared ids, without gradients."""
         return DenseSignal(
-            teacher_log_probs(self._model, batch, self._temperature, self._vocabulary),
-            self._temperature,
+            teacher_log_probs(self._model, batch, self.temperature, self._vocabulary),
+            self.temperature,
         )
 
 

@@ -63,6 +63,15 @@ def test_baseline_and_student_are_twins(catalog):
     assert student.card["teacher_targets"] == fingerprint
 
 
+def test_the_cards_say_what_each_model_was_asked_and_with_which_budget(catalog, groups):
+    baseline, student = catalog.load("baseline_student").card, catalog.load("student").card
+    assert baseline["objective"] == {"alpha": 1.0, "beta": 0.0}
+    temperature = groups["targets"].temperature
+    assert student["objective"] == groups["objective"].model_dump() | {"temperature": temperature}
+    assert student["training"] == baseline["training"] == groups["training"].model_dump()
+    assert catalog.load("teacher").card["training"] == groups["teacher"].training.model_dump()
+
+
 def test_the_other_seeds_have_both_kinds(catalog, groups):
     first = groups["seeds"].first
     expected = {f"{kind}_{first + n}" for kind in ("baseline", "student") for n in (1, 2)}
@@ -206,6 +215,7 @@ def test_a_pretrained_teacher_from_a_folder_is_used_as_it_is(catalog, groups, tm
         TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path
     )
     assert loaded.card["weights"] == teacher.card["weights"]
+    assert loaded.card["origin"] == "teacher"  # the card travels, a path of this machine does not
     assert history == []
 
 
@@ -233,6 +243,7 @@ def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, t
         ("student", {"architecture": {"heads": 3}}, "heads 3 does not divide width"),
         ("targets", {"temperature": 0}, "greater than 0"),
         ("objective", {"gamma": 1}, "Extra inputs"),
+        ("objective", {"alpha": 0, "beta": 0}, "alpha and beta are both 0"),
         ("examples", {"versions": ["poetic"]}, "Input should be 'original'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def train_teacher(
         params, tokenizer, examples.max_length, params.seed, "distillation.teacher", params.dtype
     )
     if not params.fine_tune:
-        card = _card(model, "teacher", examples, params.seed, params.pretrained, None, [])
+        card = _card(model, "teacher", examples, params.seed, params.pretrained)
         return _language_model(model, tokenizer, card), []
     return _train(
         model,
@@ -251,7 +252,10 @@ def _train(
         work_dir=work_dir,
         description=name,
     )
-    card = _card(model, name, examples, seed, origin, targets, history)
+    card = {
+        **_card(model, name, examples, seed, origin),
+        **_training_card(training, objective, targets, history),
+    }
     return _language_model(model, tokenizer, card), history
 
 
@@ -332,29 +336,37 @@ def _triples(table: pd.DataFrame) -> Rows:
     return list(zip(*columns, strict=True))
 
 
-def _card(
-    model: Any,
-    name: str,
-    examples: ExampleParams,
-    seed: int,
-    origin: str,
-    targets: "TargetSource | None",
-    history: History,
-) -> dict[str, Any]:
+def _card(model: Any, name: str, examples: ExampleParams, seed: int, origin: str) -> dict[str, Any]:
     from kd_kedro.training.fingerprints import weights_fingerprint
     from kd_kedro.training.models import size_card
 
-    losses = [record["validation_loss"] for record in history if "validation_loss" in record]
     return {
         "name": name,
-        "origin": origin or "made in this run",
+        # Reports and model cards travel: a folder is named, not where it lies on this machine.
+        "origin": (Path(origin).name if Path(origin).is_dir() else origin) or "made in this run",
         "seed": seed,
         **size_card(model),
         "max_length": examples.max_length,
-        "steps": int(history[-1]["step"]) if history else 0,
+        "weights": weights_fingerprint(model),
+    }
+
+
+def _training_card(
+    training: TrainingParams,
+    objective: "Objective",
+    targets: "TargetSource | None",
+    history: History,
+) -> dict[str, Any]:
+    losses = [record["validation_loss"] for record in history if "validation_loss" in record]
+    asked: dict[str, Any] = {"alpha": objective.alpha, "beta": objective.beta}
+    if targets is not None:
+        asked |= asdict(objective) | {"temperature": targets.temperature}
+    return {
+        "steps": int(history[-1]["step"]),
         "validation_loss": min(losses) if losses else None,
         "teacher_targets": targets.fingerprint if targets is not None else None,
-        "weights": weights_fingerprint(model),
+        "objective": asked,
+        "training": training.model_dump(),
     }
 
 

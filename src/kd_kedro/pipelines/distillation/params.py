@@ -177,6 +177,12 @@ class ObjectiveParams(BaseModel):
         description="Whether T^2 multiplies the divergence; beta without it is beta / T^2 with it."
     )
 
+    @model_validator(mode="after")
+    def _asks_something(self) -> "ObjectiveParams":
+        if not self.alpha and not self.beta:
+            raise ValueError("alpha and beta are both 0: the student would learn nothing")
+        return self
+
 
 class SeedParams(BaseModel):
     """Seeds of the students; `student` is the first one's, fixed beforehand."""
