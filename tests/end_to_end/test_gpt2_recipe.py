@@ -7,9 +7,11 @@ folder names by parameters, and the budget is cut so that it ends in a minute. N
 import json
 
 import pytest
+from kedro.config import OmegaConfigLoader
 
+from kd_kedro.pipelines.evaluation.params import ReportParams
 from kd_kedro.training.tokenization import train_byte_bpe
-from tests.pipelines.distillation.recipe import parameters, run
+from tests.pipelines.distillation.recipe import CONF, parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 
 VOCABULARY = 50_257
@@ -45,6 +47,14 @@ def test_the_defaults_are_those_of_document_000():
     assert training.learning_rate == 6.8e-5
     assert training.batch_size * training.accumulation == 32 * 8
     assert (training.patience, training.precision) == (4, "bf16")
+
+
+def test_the_report_names_the_licences_of_these_models():
+    loader = OmegaConfigLoader(str(CONF), env="gpt2", base_env="base", default_run_env="local")
+    loader.merge_strategy = {"parameters": "soft"}
+    report = ReportParams.model_validate(loader["parameters"]["evaluation"]["report"])
+    assert "GPT-2 Large" in report.licences.teacher
+    assert "DistilGPT-2" in report.licences.student
 
 
 @pytest.mark.slow
