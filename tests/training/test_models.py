@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from kd_kedro.training.fingerprints import weights_fingerprint
 from kd_kedro.training.models import pretrained_model
@@ -48,3 +50,13 @@ def test_missing_weights_are_not_filled_with_random_ones(folder, tokenizer):
     change_config(folder, n_layer=tiny_model(tokenizer).config.n_layer + 1)
     with pytest.raises(ValueError, match=r"lacks 12 of the weights .*transformer\.h\.2\."):
         load(folder, tokenizer)
+
+
+def test_a_checkpoint_laid_out_as_the_hubs_gpt2_is_whole(folder, model, tokenizer):
+    # There, names lack the prefix, the tied head is not stored, and old mask buffers are.
+    weights = load_file(folder / "model.safetensors")
+    weights = {name.removeprefix("transformer."): weight for name, weight in weights.items()}
+    assert "lm_head.weight" not in weights
+    weights["h.0.attn.bias"] = torch.ones(1, 1, 128, 128).tril()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert weights_fingerprint(load(folder, tokenizer)) == weights_fingerprint(model)
