@@ -176,3 +176,7 @@ def test_no_symbol_is_lost_and_labels_are_read_on_real_questions(shared_data: Pa
         match = match_answer(choice, right)
         assert match is not None
         assert match.index == "ABCD".index(right)
+
+
+def test_a_very_long_passage_is_no_multiple_choice() -> None:
+    assert parse_choice("Which one is it? " + "it is paid. then; " * 50_000, "Yes") is None

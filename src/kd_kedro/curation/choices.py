@@ -7,6 +7,8 @@ from kd_kedro.curation.matching import Choice, match_answer
 
 LETTERS = "abcdefghij"
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
+# Longer texts are passages, whatever lists they hold; looking for options in one takes hours.
+MAX_CHARACTERS = 20_000
 KINDS = (LETTERS, ROMANS, tuple(map(str, range(1, 11))))
 
 Mark = re.Match[str]
@@ -28,6 +30,8 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
         answer: The answer. Options without labels are taken for options only where the answer
             is one of them or a bare label.
     """
+    if len(question) > MAX_CHARACTERS:
+        return None
     runs = [run for kind in KINDS if (run := _run(question, kind))]
     if runs and (choice := _labelled(question, _outer(runs))):
         return choice

@@ -87,13 +87,6 @@ def is_unrepairable(text: str) -> bool:
     return REPLACEMENT in text
 
 
-def looks_broken(text: str) -> bool:
-    """Return whether mojibake is left in a text."""
-    import ftfy.badness
-
-    return bool(ftfy.badness.is_bad(text))
-
-
 def _around(text: str, sign: str) -> str:
     place = text.index(sign)
     return re.sub(r"\s+", " ", text[max(0, place - 15) : place + 16])
