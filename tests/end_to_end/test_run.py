@@ -107,7 +107,14 @@ def test_models_are_safetensors_with_their_tokenizer(finished: Finished) -> None
 
 def test_the_terminal_ends_with_the_table(finished: Finished) -> None:
     _, printed = finished
-    for words in ("Rows", "augmentation", "perplexity", "distilled student", "Report:", "kedro viz"):
+    for words in (
+        "Rows",
+        "augmentation",
+        "perplexity",
+        "distilled student",
+        "Report:",
+        "kedro viz",
+    ):
         assert words in printed
 
 
