@@ -101,7 +101,9 @@ def sentence(error: BaseException) -> str:
         # A write that fails names no file, but Kedro says which dataset it was writing.
         named = re.search(r"filepath=\w*\(?'?([^',)]+)", str(chain[0]))
         file = inner.filename or (named[1] if named else "a file")
-        text = f"{inner.strerror}: {file}; this version was not kept, earlier ones are untouched"
+        text = f"{inner.strerror}: {file}"
+        if "saving data" in str(chain[0]):
+            text = f"{text}; this version was not kept, earlier ones are untouched"
     elif isinstance(inner, sqlite3.OperationalError):
         return f"the MLflow store could not be used: {inner}; free disk space or mend mlflow.db"
     elif isinstance(inner, ValidationError):
