@@ -3,7 +3,9 @@
 import functools
 import http.server
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -62,7 +64,7 @@ def serve(project: Path, *command: str, port: int) -> Iterator[str]:
                 time.sleep(0.25)
         yield address
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # MLflow's server has children of its own
         server.wait(30)
 
 
