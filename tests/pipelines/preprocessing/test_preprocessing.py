@@ -13,6 +13,7 @@ from kd_kedro.curation.rows import QUARANTINED, STAGE, VALIDATED
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.generation.rules import RulesGenerator
 from kd_kedro.pipelines.preprocessing import create_pipeline
+from kd_kedro.pipelines.preprocessing.nodes import validate_rows
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
     ReviewParams,
@@ -178,3 +179,15 @@ def test_real_sheet(tmp_path: Path, shared_data: Path) -> None:
     abstained = events["reason"].str.startswith("abstained").sum()
     assert chosen >= 80
     assert abstained <= 14
+
+
+def test_words_that_reject_must_be_known_verdicts(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text(SHEET, encoding="utf-8")
+    raw = QASheetDataset(str(path), COLUMNS).load()
+    none = QASheetDataset("", optional=True).load()
+    german = ValidationParams(verdicts=["Ja", "Nein"])
+    with pytest.raises(ValueError, match=r"reject_verdicts has no, which .* \(Ja, Nein\)"):
+        validate_rows(raw, none, german, ReviewParams())
+    with pytest.raises(ValueError, match="has no usable row"):
+        validate_rows(raw.head(1), none, german, ReviewParams(reject_verdicts=["nein"]))

@@ -34,7 +34,10 @@ Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def validate_rows(
-    raw_qa: pd.DataFrame, mended_qa: pd.DataFrame, params: ValidationParams
+    raw_qa: pd.DataFrame,
+    mended_qa: pd.DataFrame,
+    params: ValidationParams,
+    review_params: ReviewParams,
 ) -> Tables3:
     """Give every record its row_id; set aside those that break the contract.
 
@@ -42,8 +45,10 @@ def validate_rows(
         `validated_qa`, the quarantined rows, `validation_events`.
 
     Raises:
-        ValueError: No record is usable, or a mended row is of another sheet.
+        ValueError: No record is usable, a mended row is of another sheet, or no known verdict
+            is one that rejects.
     """
+    _check_verdicts(params, review_params)
     identified = identify(raw_qa)
     records, mended = bring_back(identified, mended_qa)
     reasons = check_records(records, params.verdicts)
@@ -60,6 +65,17 @@ def validate_rows(
         reasons=dict.fromkeys(mended - reasons.keys(), "mended"),
     )
     return valid, quarantined, events
+
+
+def _check_verdicts(validation: ValidationParams, reviewing: ReviewParams) -> None:
+    known = {verdict.casefold() for verdict in validation.verdicts}
+    unknown = {verdict.casefold() for verdict in reviewing.reject_verdicts} - known
+    if unknown:
+        raise ValueError(
+            f"preprocessing.review.reject_verdicts has {', '.join(sorted(unknown))}, which "
+            f"preprocessing.validation.verdicts ({', '.join(validation.verdicts)}) does not know: "
+            "name the words your reviewers use in both"
+        )
 
 
 def review_rows(validated_qa: pd.DataFrame, params: ReviewParams) -> Tables2:

@@ -18,7 +18,12 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 validate_rows,
-                inputs=["raw_qa", "mended_qa", "params:preprocessing.validation"],
+                inputs=[
+                    "raw_qa",
+                    "mended_qa",
+                    "params:preprocessing.validation",
+                    "params:preprocessing.review",
+                ],
                 outputs=["validated_qa", "validation_quarantined", "validation_events"],
                 name="validate_rows",
             ),
