@@ -90,7 +90,10 @@ def check_fresh(
             now = expected_provenance(name, full, catalog, sources, {})
             difference = _difference(recorded[name], now)
             if difference:
-                raise ValueError(f"{name} of version {path.name} is stale: {difference}; {remedy}")
+                raise ValueError(
+                    f"{name} of version {path.name} is stale: {difference}; {remedy}, or give this "
+                    "run the same --params"
+                )
     return recorded
 
 
