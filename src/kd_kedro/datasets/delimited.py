@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 MAX_CELL_BYTES = 1_000_000
 DELIMITERS = (",", ";", "\t")
-NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -15,7 +15,6 @@ from kd_kedro.training.fingerprints import file_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 
 CARD = "card.json"
-TOKENIZER = "tokenizer.json"
 Models = LanguageModel | dict[str, LanguageModel]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-Task = Literal["fitb", "rephrase", "formal", "casual", "general", "typo"]
 Status = Literal["ok", "unchanged", "rejected", "failed"]
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 END = "<|endoftext|>"
 PAD = "<|pad|>"
-BYTES = 256
 
 
 def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2) -> Any:
