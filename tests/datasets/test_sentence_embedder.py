@@ -62,3 +62,28 @@ def test_other_weights_are_refused(tmp_path):
         SentenceEmbedderDataset(str(tmp_path)).load()
     with pytest.raises(FileNotFoundError, match="is missing"):
         check_weights(tmp_path / "none.safetensors", "0")
+
+
+def test_a_rerun_with_a_cache_embeds_nothing_again(tmp_path, monkeypatch):
+    cache = str(tmp_path / "made" / "embeddings.sqlite")
+    first = SentenceEmbedderDataset(cache=cache).load().encode(TEXTS)
+    rerun = SentenceEmbedderDataset(cache=cache).load()
+    monkeypatch.setattr(rerun, "_embed", None)  # calling it would fail
+    np.testing.assert_array_equal(rerun.encode(TEXTS), first)
+
+
+def test_a_cache_serves_only_the_precision_it_was_made_with(tmp_path):
+    cache = str(tmp_path / "embeddings.sqlite")
+    SentenceEmbedderDataset(precision="bfloat16", cache=cache).load().encode(TEXTS[:1])
+    exact = SentenceEmbedderDataset(precision="float32", cache=cache).load()
+    np.testing.assert_array_equal(
+        exact.encode(TEXTS[:1]),
+        SentenceEmbedderDataset(precision="float32").load().encode(TEXTS[:1]),
+    )
+
+
+def test_a_cache_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "embeddings.sqlite").write_text("no database " * 100, encoding="utf-8")
+    dataset = SentenceEmbedderDataset(cache=str(tmp_path / "embeddings.sqlite"))
+    with pytest.raises(DatasetError, match=r"embeddings\.sqlite cannot hold the cache .* delete"):
+        dataset.load()

