@@ -40,6 +40,16 @@ def _rows() -> pd.DataFrame:
     )
 
 
+PRODUCTS = (
+    "validated_qa",
+    "reviewed_qa",
+    "cleaned_qa",
+    "fitb_rephrased",
+    "converted_mcq",
+    "deduplication_rephrasing",
+)
+
+
 def _language_model(width: int, seed: int, tokenizer: Any) -> Any:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -110,7 +120,9 @@ def inputs() -> dict[str, Any]:
         ),
         "row_events": events,
         "row_waterfall": make_waterfall(events),
-        **dict.fromkeys(("reviewed_qa", "cleaned_qa", "fitb_rephrased", "converted_mcq"), stage),
+        **dict.fromkeys(PRODUCTS, stage),
+        "quarantined_rows": stage.iloc[:0],
+        "soap_qa": stage[stage["row_id"] != "r00"],
         "teacher_history": history,
         "baseline_history": history,
         "student_history": [],
@@ -162,6 +174,16 @@ def test_filters_are_measured_where_the_truth_fits(outputs: dict[str, Any]) -> N
     assert quality.loc["off_topic", ["precision", "recall"]].tolist() == ["1.0000", "1.0000"]
 
 
+def test_the_page_shows_what_was_removed(outputs: dict[str, Any]) -> None:
+    shown = outputs["curation_examples"]
+    assert shown[["stage", "action", "rows", "row_id"]].to_numpy().tolist() == [
+        ["soap", "dropped", "1", "r00"]
+    ]
+    gallery = outputs["report"].partition('id="curation"')[2].partition("</section>")[0]
+    assert "1 dropped" in gallery
+    assert "r00" in gallery
+
+
 def test_the_page_escapes_what_rows_and_licences_say(outputs: dict[str, Any]) -> None:
     page = outputs["report"]
     assert "<script" not in page
@@ -204,6 +226,7 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
         outputs["verdict"],
         outputs["compression"],
         quality,
+        outputs["curation_examples"],
         nodes.slice_results(outputs["validation_results"], stage, truth),
         inputs["row_waterfall"],
         {"teacher": [], "baseline": [], "student": []},

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.curation.examples import examples_by_kind
 from kd_kedro.metrics.compression import System, compare, cpu_threads
 from kd_kedro.metrics.examples import instructive_examples
 from kd_kedro.metrics.filters import measure_filters
@@ -95,6 +96,31 @@ def measure_curation(
     return measure_filters(final_qa_truth, row_events, stages)
 
 
+def pick_curation_examples(
+    row_events: pd.DataFrame,
+    quarantined_rows: pd.DataFrame,
+    validated_qa: pd.DataFrame,
+    reviewed_qa: pd.DataFrame,
+    cleaned_qa: pd.DataFrame,
+    fitb_rephrased: pd.DataFrame,
+    converted_mcq: pd.DataFrame,
+    soap_qa: pd.DataFrame,
+    deduplication_rephrasing: pd.DataFrame,
+    report: ReportParams,
+) -> pd.DataFrame:
+    """Pick a few rows of each kind that each stage removed or changed."""
+    products = {
+        "validation": validated_qa,
+        "review": reviewed_qa,
+        "cleaning": cleaned_qa,
+        "fitb": fitb_rephrased,
+        "mcq": converted_mcq,
+        "soap": soap_qa,
+        "deduplication": deduplication_rephrasing,
+    }
+    return examples_by_kind(row_events, products, quarantined_rows, report.curation_examples)
+
+
 def slice_results(
     validation_results: pd.DataFrame, converted_mcq: pd.DataFrame, final_qa_truth: pd.DataFrame
 ) -> pd.DataFrame:
@@ -116,6 +142,7 @@ def write_report(
     verdict: Mapping[str, Any],
     compression: Mapping[str, Any],
     filter_quality: pd.DataFrame,
+    curation_examples: pd.DataFrame,
     slices: pd.DataFrame,
     row_waterfall: pd.DataFrame,
     histories: Mapping[str, list[dict[str, Any]]],
@@ -129,6 +156,7 @@ def write_report(
         verdict=verdict,
         compression=compression,
         filter_quality=filter_quality,
+        curation_examples=curation_examples,
         slices=slices,
         worst=worst_slice(slices, min_families=choices.min_families),
         runs=score_runs(validation_results),

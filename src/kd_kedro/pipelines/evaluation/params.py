@@ -102,4 +102,7 @@ class ReportParams(BaseModel):
     title: str = Field(
         default="Distillation report", min_length=1, description="Title of the report."
     )
+    curation_examples: int = Field(
+        default=2, ge=0, le=50, description="Rows shown of each kind a stage removed or changed."
+    )
     licences: Licences = Field(description="Licences of data and models.")

@@ -29,6 +29,7 @@ def render_report(
     verdict: Mapping[str, Any],
     compression: Mapping[str, Any],
     filter_quality: pd.DataFrame,
+    curation_examples: pd.DataFrame,
     slices: pd.DataFrame,
     worst: Mapping[str, str] | None,
     runs: pd.DataFrame,
@@ -45,6 +46,7 @@ def render_report(
         verdict: The verdict.
         compression: Size, speed and memory.
         filter_quality: Precision and recall of the curation steps; may be empty.
+        curation_examples: Rows that the curation steps removed or changed.
         slices: Scores by slice.
         worst: The slice to name, or None.
         runs: Scores of each model and seed.
@@ -80,6 +82,7 @@ def render_report(
         stages=stages,
         bars=waterfall_bars(stages),
         filters=[_as_percent(record) for record in _records(filter_quality)],
+        gallery=_kinds_by_stage(curation_examples),
         curves=loss_curves(histories),
         compression=compression,
         compression_rows=COMPRESSION_ROWS,
@@ -109,6 +112,20 @@ def _slices_by_kind(slices: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
         kind: sorted(values.values(), key=lambda entry: (-int(entry["rows"]), entry["value"]))
         for kind, values in kinds.items()
     }
+
+
+def _kinds_by_stage(examples: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return by stage one entry per kind of removal or change, with its example rows."""
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for record in _records(examples):
+        kinds = stages.setdefault(record["stage"], [])
+        if not kinds or (kinds[-1]["action"], kinds[-1]["kind"]) != (
+            record["action"],
+            record["kind"],
+        ):
+            kinds.append({key: record[key] for key in ("action", "kind", "rows")} | {"shown": []})
+        kinds[-1]["shown"].append(record)
+    return stages
 
 
 def _as_percent(record: Mapping[str, Any]) -> dict[str, Any]:
