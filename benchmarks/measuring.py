@@ -8,12 +8,16 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from kedro.io import DatasetError
+
+from kd_kedro.cli import sentence
 
 Rows = npt.NDArray[np.int64]
 
@@ -46,6 +50,14 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
     }
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a benchmark; what is wrong with its input is said in one sentence, exit status 1."""
+    try:
+        main()
+    except (ValueError, OSError, DatasetError) as error:
+        sys.exit(sentence(error))
 
 
 def block_bootstrap(
