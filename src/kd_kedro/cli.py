@@ -19,6 +19,7 @@ from kedro.io import DataCatalog, DatasetError
 from pydantic import ValidationError
 
 LOG_FILE = Path("logs") / "kedro.log"
+_SPOKEN = ("kd_kedro.hooks", "kd_kedro.generation")  # whose log lines stand on the terminal
 
 
 _PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
@@ -139,7 +140,7 @@ def _set_up_terminal(project: Path) -> Path:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler()
     terminal.setFormatter(logging.Formatter("%(message)s"))
-    terminal.addFilter(lambda record: record.name.startswith("kd_kedro.hooks"))
+    terminal.addFilter(lambda record: record.name.startswith(_SPOKEN))
     logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     logging.captureWarnings(True)
     warnings.simplefilter("default")

@@ -144,7 +144,7 @@ def _leaves(key: str, value: Any) -> dict[str, Any]:
 
 
 def _source_hash(dataset: Any, entry: Any) -> str:
-    place = ("filepath", "cache", "metadata", "versioned")
+    place = ("filepath", "prompts", "cache", "metadata", "versioned")
     settings = {key: value for key, value in dict(entry or {}).items() if key not in place}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     path = Path(str(getattr(dataset, "_filepath", "")))

@@ -1,14 +1,39 @@
 """A text generator as a catalog entry: which one rewrites is an edit of the catalog."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
 from kedro.io import AbstractDataset
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kd_kedro.generation.chat_server import ChatServer, ServerOptions
+from kd_kedro.generation.language_model import Backend, LanguageModelGenerator, Price
+from kd_kedro.generation.local_model import LocalModel, LocalOptions
+from kd_kedro.generation.prompts import Prompt, read_prompts
 from kd_kedro.generation.protocol import TextGenerator
+from kd_kedro.generation.response_cache import ResponseCache
+from kd_kedro.generation.routes import RoutedGenerator
 from kd_kedro.generation.rules import RulesGenerator
 
-BACKENDS = {"rules": RulesGenerator}
+BACKENDS = ("rules", "transformers", "openai", "by_task")
+
+
+class _PriceOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(default=0.0, ge=0, description="Of a million tokens read.")
+    output: float = Field(default=0.0, ge=0, description="Of a million tokens written.")
+
+
+class _CommonOptions(BaseModel):
+    """What every language model may be told."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    price: _PriceOptions = _PriceOptions()
+    max_failed_share: float = Field(default=0.2, ge=0, le=1, description="More stops the run.")
 
 
 class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignore[misc]
@@ -18,13 +43,19 @@ class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignor
         self,
         backend: str = "rules",
         options: Mapping[str, Any] | None = None,
+        prompts: str | None = None,
+        cache: str | None = None,
+        credentials: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Describe a text generator.
 
         Args:
             backend: One of `BACKENDS`.
-            options: Keyword arguments of the backend.
+            options: Those of the backend: see docs/generation.md.
+            prompts: YAML file of prompts by task; language models need one.
+            cache: SQLite file that keeps replies between runs; None keeps none.
+            credentials: `keys` of the server, a list or one text with commas.
             metadata: For kedro-viz; not used here.
 
         Raises:
@@ -33,25 +64,31 @@ class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignor
         if backend not in BACKENDS:
             raise ValueError(
                 f"backend '{backend}' of text_generator is unknown: use one of "
-                f"{', '.join(BACKENDS)} in conf/base/preprocessing/catalog.yml"
+                f"{', '.join(BACKENDS)} in the catalog"
             )
         self._backend = backend
         self._options = dict(options or {})
+        self._credentials = credentials
+        self._cache = Path(cache) if cache else None
+        # The freshness check reads this file: an artifact made with other prompts is stale.
+        self._filepath = prompts or ""
         self.metadata = metadata
 
     def load(self) -> TextGenerator:
         """Return the text generator.
 
         Raises:
-            ValueError: The backend does not know an option, or its value is out of bounds.
+            ValueError: The description does not fit the backend; the message says where.
         """
-        try:
-            return BACKENDS[self._backend](**self._options)
-        except TypeError as error:
-            raise ValueError(
-                f"options of text_generator do not fit the backend {self._backend}: {error}; "
-                "see conf/base/preprocessing/catalog.yml"
-            ) from error
+        if self._backend == "rules":
+            return _rules(self._options, "text_generator")
+        prompts = self._read_prompts()
+        cache = ResponseCache(self._cache)
+        if self._backend != "by_task":
+            return _language_model(
+                self._backend, self._backend, self._options, self._credentials, prompts, cache
+            )
+        return _routed(self._options, prompts, cache)
 
     def save(self, data: None) -> NoReturn:
         """Refuse: a generator is made from its description.
@@ -61,5 +98,123 @@ class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignor
         """
         raise OSError("text_generator is read-only: describe it in the catalog")
 
+    def _read_prompts(self) -> dict[str, Prompt]:
+        if not self._filepath:
+            raise ValueError(
+                f"text_generator of backend {self._backend} has no prompts: name their file as "
+                "`prompts` in the catalog"
+            )
+        try:
+            content = yaml.safe_load(Path(self._filepath).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(
+                f"{self._filepath} cannot be read ({error.strerror}): correct `prompts` of "
+                "text_generator"
+            ) from error
+        except yaml.YAMLError as error:
+            raise ValueError(f"{self._filepath} is no YAML: {error}; mend it") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{self._filepath} has no prompts by task: mend it")
+        return read_prompts(content, self._filepath)
+
     def _describe(self) -> dict[str, Any]:
-        return {"backend": self._backend, "options": self._options}
+        # Only what is surely no key, wherever one was put by mistake.
+        described = self._options.get("generators", {"text_generator": self._options})
+        models = {
+            name: own.get("model", own.get("backend")) if isinstance(own, Mapping) else None
+            for name, own in described.items()
+        }
+        return {
+            "backend": self._backend,
+            "models": models,
+            "tasks": self._options.get("tasks"),
+            "prompts": Path(self._filepath).name or None,
+        }
+
+
+def _rules(options: Mapping[str, Any], name: str) -> RulesGenerator:
+    try:
+        return RulesGenerator(**options)
+    except TypeError as error:
+        raise ValueError(
+            f"options of {name} do not fit the backend rules: {error}; correct them in the catalog"
+        ) from error
+
+
+def _routed(
+    options: Mapping[str, Any], prompts: Mapping[str, Prompt], cache: ResponseCache
+) -> RoutedGenerator:
+    unknown = set(options) - {"generators", "tasks"}
+    if unknown or not options.get("generators") or not options.get("tasks"):
+        raise ValueError(
+            "options of text_generator with backend by_task are `generators`, by name, and "
+            "`tasks`, names by task: correct them in the catalog"
+        )
+    generators: dict[str, TextGenerator] = {}
+    for name, described in options["generators"].items():
+        own = dict(described)
+        backend, credentials = own.pop("backend", None), own.pop("credentials", None)
+        if backend == "rules":
+            generators[name] = _rules(own, name)
+        else:
+            generators[name] = _language_model(name, backend, own, credentials, prompts, cache)
+    tasks = {
+        task: [names] if isinstance(names, str) else list(names)
+        for task, names in options["tasks"].items()
+    }
+    return RoutedGenerator(generators, tasks)
+
+
+def _language_model(
+    name: str,
+    backend: Any,
+    options: Mapping[str, Any],
+    credentials: Mapping[str, Any] | None,
+    prompts: Mapping[str, Prompt],
+    cache: ResponseCache,
+) -> LanguageModelGenerator:
+    own = {key: value for key, value in options.items() if key not in _CommonOptions.model_fields}
+    try:
+        common = _CommonOptions.model_validate(dict(options))
+        made: Backend
+        if backend == "openai":
+            made = ChatServer(name, ServerOptions.model_validate(own), _keys(name, credentials))
+        elif backend == "transformers":
+            made = LocalModel(name, LocalOptions.model_validate(own))
+        else:
+            raise ValueError(
+                f"backend '{backend}' of text generator {name} is unknown: use rules, transformers "
+                "or openai"
+            )
+    except ValidationError as error:
+        # The message must not repeat the value: it may be a key in the wrong place.
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(
+            f"options of text generator {name} do not fit the backend {backend}: {where}: "
+            f"{first['msg']}; correct them in the catalog"
+        ) from None
+    return LanguageModelGenerator(
+        name,
+        made,
+        prompts,
+        cache,
+        price=Price(common.price.input, common.price.output),
+        max_failed_share=common.max_failed_share,
+    )
+
+
+def _keys(name: str, credentials: Mapping[str, Any] | None) -> list[str]:
+    if credentials is None:
+        return []
+    keys = credentials.get("keys") if isinstance(credentials, Mapping) else None
+    keys = keys.split(",") if isinstance(keys, str) else keys
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError(
+            f"credentials of text generator {name} have no `keys`: write a list of them, or one "
+            "text with commas, in credentials.yml"
+        )
+    found = list(dict.fromkeys(key.strip() for key in keys if key.strip()))
+    if not found:
+        raise ValueError(f"credentials of text generator {name} have no key in `keys`: add one")
+    return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Status = Literal["ok", "unchanged", "rejected", "failed"]
 
@@ -13,9 +13,11 @@ class Request:
 
     Attributes:
         task: What to do. `fitb` turns a statement with blanks (each written `____`) into a
-            question; the others rewrite a question without changing what it asks.
+            question, `mcq` does so with a stem whose options are gone; `relevance` says `yes` or
+            `no` to whether a question belongs to the domain; `rephrase`, `formal`, `casual`,
+            `general` and `typo` write a question anew without changing what it asks.
         text: The text.
-        context: What the generator may know besides, as the answer.
+        context: What the generator may know besides: `answer`, `options`, `examples`.
         seed: Chooses among equally good rewrites; the same request gives the same text.
     """
 
@@ -29,16 +31,22 @@ class Request:
 class Outcome:
     """What became of a request.
 
+    What each status does to the row: `ok` alone lets the text into the data, and only where the
+    node's own gates pass it too. With `unchanged`, `rejected` and `failed` a row keeps the text
+    it had, a version of it is absent, and `row_events` says why.
+
     Attributes:
         status: `ok`: `text` is a rewrite; `unchanged`: nothing to change; `rejected`: what was
-            made is not fit to use; `failed`: nothing was made. Only `ok` enters the data.
+            made is not fit to use; `failed`: nothing was made.
         text: The rewrite where ok, the text of the request otherwise.
         reason: How it was made, or why not.
+        evidence: Who made it: model, version of the prompt, tokens. Empty for rules.
     """
 
     status: Status
     text: str
     reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -39,7 +39,7 @@ class RulesGenerator:
         return [self._generate(request) for request in requests]
 
     def _generate(self, request: Request) -> Outcome:
-        if request.task == "fitb":
+        if request.task in ("fitb", "mcq"):
             return _ask(request)
         rng = random.Random(_seed(request))
         if request.task == "typo":
@@ -47,7 +47,7 @@ class RulesGenerator:
         if request.task in _STYLES:
             return _outcome(request, _STYLES[request.task](request.text), request.task, rng)
         raise ValueError(
-            f"the rules generator has no task {request.task}: use one of fitb, typo, "
+            f"the rules generator has no task {request.task}: use one of fitb, mcq, typo, "
             f"{', '.join(_STYLES)}"
         )
 

@@ -1,0 +1,107 @@
+"""Text that a language model leaves where a question or an answer should be.
+
+Placeholders, talk about the task, refusals, and marks of prompts and templates. What the source
+says itself is never counted against a text made from it.
+"""
+
+import re
+
+_FLAGS = re.IGNORECASE | re.MULTILINE
+
+# What is wrong, and the pattern that shows it anywhere in a text.
+_SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (what, re.compile(pattern, _FLAGS))
+    for what, pattern in (
+        ("placeholder", r"\blorem ipsum\b"),
+        (
+            "placeholder",
+            r"[\[<{]\s*(?:your|insert|enter|add|the|a|an|some|rephrased|rewritten|original|new|"
+            r"input|output)?[\s_-]*(?:formal|casual|rephrased|rewritten|paraphrased|final|missing)?"
+            r"[\s_-]*(?:text|question|answer|statement|sentence|version|placeholder|response|name|"
+            r"date|amount|number|topic|term|concept|word)s?(?:\s+(?:here|goes here))?\s*[\]>}]",
+        ),
+        (
+            "placeholder",
+            r"\b(?:your|the|insert|enter)\b[^.?!\n]{0,40}"
+            r"\b(?:goes here|(?:text|question|answer) here)\b",
+        ),
+        ("placeholder", r"\A\W*(?:\.{2,}|…|n/?a|none|null|nan|undefined|todo|tbd|x{3,})?\W*\Z"),
+        ("refusal", r"\bas an? (?:ai|artificial|large|language|virtual|chat)\b"),
+        ("refusal", r"\b(?:ai|large) language model\b|\blanguage model(?:,| and| i\b)"),
+        (
+            "refusal",
+            r"\bi(?:['’]m| am)\s+(?:very |so |really |truly )?"
+            r"(?:sorry|unable|not able|afraid i|not sure (?:what|how|i)|not programmed|just an)\b",
+        ),
+        (
+            "refusal",
+            r"\bi\s+(?:cannot|can['’]?t|can not|won['’]?t|will not|do not|don['’]?t)\s+"
+            r"(?:\w+\s+){0,2}?(?:help|assist|answer|provide|fulfill?|complete|comply|generate|create|"
+            r"rephrase|rewrite|paraphrase|do that|do this|access|browse|see|understand|engage|"
+            r"continue|discuss|have (?:access|enough|the|any|personal))\b",
+        ),
+        (
+            "refusal",
+            r"\b(?:i|we) apologi[sz]e\b|\bmy apologies\b|\bunable to (?:assist|comply|help)\b",
+        ),
+        ("refusal", r"\bagainst (?:my|our|the) (?:guidelines|policy|policies|programming)\b"),
+        (
+            "talk about the task",
+            r"\b(?:re-?phras|para-?phras|re-?writ|re-?word)(?:e|es|ed|ing|ten)\b",
+        ),
+        (
+            "talk about the task",
+            r"\A\W*(?:sure|certainly|of course|absolutely|got it|understood|no problem|great)"
+            r"\s*[!,.:]",
+        ),
+        (
+            "talk about the task",
+            r"\bhere(?:['’]s| is| are)\b[^.?!\n]{0,60}\b(?:version|question|statement|answer|"
+            r"output|result|response|text|sentence|option)s?\b[^?\n]{0,40}:",
+        ),
+        (
+            "talk about the task",
+            r"\b(?:your|my|the) (?:previous|last|earlier|above) "
+            r"(?:response|message|answer|question|request|reply)\b",
+        ),
+        (
+            "talk about the task",
+            r"\b(?:let me know if|hope (?:this|that) helps|feel free to|happy to (?:help|assist)|"
+            r"glad to help|do you want me to|would you like me to|is there anything else|"
+            r"please (?:provide|share|paste|give me) (?:me )?(?:with )?(?:the|your|a|more)\b|"
+            r"as (?:you )?requested|as per your request|thank you for (?:your|the|asking))",
+        ),
+        (
+            "talk about the task",
+            r"^\W*(?:note|explanation|disclaimer|output|response|input|instruction|task)s?\s*:",
+        ),
+        (
+            "talk about the task",
+            r"\b(?:this|the) (?:version|rewrite|revision) "
+            r"(?:keeps|retains|preserves|maintains|uses|is)\b",
+        ),
+        ("mark of a template", r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<extra_id_\d+>"),
+        ("mark of a template", r"<(?:pad|unk|eos|bos|think|/think|start_of_turn|end_of_turn)>"),
+        ("mark of a template", r"^\s*(?:###|assistant\s*:|user\s*:|system\s*:|human\s*:)"),
+        ("code fence", r"```"),
+    )
+)
+_ELLIPSIS = re.compile(r"\.{3,}|…")
+
+
+def contamination(text: str, source: str = "") -> str:
+    """Return what in a text is no part of any question or answer, or '' where nothing is.
+
+    Args:
+        text: A text that is to stand in the data.
+        source: What it was made from; signs that stand there already do not count.
+    """
+    for what, pattern in _SIGNS:
+        # A doubled sign is news even where the source has one of its kind.
+        found = {match.group().casefold() for match in pattern.finditer(text)}
+        known = {match.group().casefold() for match in pattern.finditer(source)}
+        if fresh := found - known:
+            return f"{what}: {min(fresh, key=len).strip()[:60]!r}"
+    if source and _ELLIPSIS.search(text) and not _ELLIPSIS.search(source):
+        return "placeholder: '...'"
+    return ""

@@ -1,0 +1,121 @@
+"""Several keys of one server, each with its own pace and its own pauses."""
+
+import email.utils
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass
+class _Key:
+    secret: str
+    number: int
+    ready: float = 0.0  # seconds of the pool's clock
+    used: int = 0  # the turn in which it was dealt last
+    refusals: int = 0  # in a row
+
+
+class KeyPool:
+    """Deals keys in turn: none before its cooldown is over, none faster than its rate.
+
+    Args:
+        secrets: The keys; an empty list is one caller without a key.
+        requests_per_minute: Of each key; None sets no limit.
+        tokens_per_minute: Of each key, counted after each reply; None sets no limit.
+        base_s: First pause in seconds where the server names none; doubled each time in a row.
+        longest_s: Longest such pause in seconds.
+        seed: Of the pauses' jitter.
+        clock: Seconds, as from `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        base_s: float = 1.0,
+        longest_s: float = 60.0,
+        seed: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keys = [_Key(secret, number) for number, secret in enumerate(secrets or [""], 1)]
+        self._interval = 60 / requests_per_minute if requests_per_minute else 0.0
+        self._per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
+        self._base, self._longest = base_s, longest_s
+        self._turn = 0
+        self._random = random.Random(seed)
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def secret(self, number: int) -> str:
+        """Return the key of a number, counted from 1; '' where there is none."""
+        return self._keys[number - 1].secret
+
+    def take(self) -> tuple[int, float]:
+        """Return the number of a key that is ready and 0, or 0 and the seconds until one is."""
+        with self._lock:
+            now = self._clock()
+            ready = [key for key in self._keys if key.ready <= now]
+            if not ready:
+                return 0, min(key.ready for key in self._keys) - now
+            key = min(ready, key=lambda each: each.used)
+            self._turn += 1
+            key.used, key.ready = self._turn, now + self._interval
+            return key.number, 0.0
+
+    def answered(self, number: int, tokens: int) -> None:
+        """Note that a key got its reply, and what it spent."""
+        with self._lock:
+            key = self._keys[number - 1]
+            key.refusals = 0
+            key.ready = max(key.ready, self._clock()) + tokens * self._per_token
+
+    def cool_down(self, number: int, retry_after: str | None) -> float:
+        """Let a key rest for as long as the server says; return the seconds.
+
+        Args:
+            number: The key.
+            retry_after: The header Retry-After: seconds or an HTTP date; None where absent.
+        """
+        with self._lock:
+            key = self._keys[number - 1]
+            key.refusals += 1
+            pause = retry_after_seconds(retry_after)
+            if pause is None:
+                pause = backoff(key.refusals, self._base, self._longest, self._random)
+            key.ready = max(key.ready, self._clock() + pause)
+            return pause
+
+    def backoff(self, attempt: int) -> float:
+        """Return the pause in seconds after an attempt that failed for no fault of the key."""
+        with self._lock:
+            return backoff(attempt, self._base, self._longest, self._random)
+
+
+def backoff(attempt: int, base_s: float, longest_s: float, rng: random.Random) -> float:
+    """Return a pause that doubles with each attempt, less up to half of it by chance."""
+    return float(min(base_s * 2 ** min(attempt - 1, 30), longest_s) * rng.uniform(0.5, 1))
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """Return what Retry-After asks for in seconds, or None where it says nothing readable."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+        return seconds if 0 <= seconds < float("inf") else None
+    except ValueError:
+        pass
+    try:
+        when = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
