@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kd_kedro.curation.preservation import misspelling_defect, names, preservation_defect
 
@@ -18,6 +20,18 @@ from kd_kedro.curation.preservation import misspelling_defect, names, preservati
         ("What did Ravi sell to Mohan?", "What did Ravi sell to Sunil?", "names"),
         ("What does the RBI do?", "What does the bank do?", "names"),
         ("Interest for 3 months?", "Interest for 3 years?", "units"),
+        ("What is 12,500 plus 3?", "What is three plus Rs 12500?", "units"),
+        ("Which is NOT a cost?", "Which isn't a cost?", ""),
+        ("What is GST?", "What is the Goods and Services Tax?", ""),
+        ("What is the Goods and Services Tax?", "What is GST?", ""),
+        ("Did Ravi Ltd. pay?", "Did Ravi Limited pay?", ""),
+        ("Rahul paid rent of 500. Is it a cost?", "Mohan paid rent of 500. Is it a cost?", "names"),
+        ("If A pays B, who gains?", "If A pays C, who gains?", "names"),
+        ("What if Ravi sold goods to Mohan?", "What if Mohan sold goods to Ravi?", "exchanged"),
+        ("Were goods sold by Ravi to Mohan?", "Did Ravi sell goods to Mohan?", ""),
+        ("Is 500 paid and 300 received?", "Is 300 paid and 500 received?", "exchanged"),
+        ("Is cash debited and rent credited?", "Is cash credited and rent debited?", "exchanged"),
+        ("If sales are 500, what is the tax?", "What is the tax if sales are 500?", ""),
     ],
 )
 def test_gates(source: str, rewrite: str, loss: str) -> None:
@@ -40,6 +54,11 @@ def test_misspelling_gate(misspelt: str, loss: str) -> None:
     source = "What does Ravi owe the bank for 12 months of rent to pay?"
     defect = misspelling_defect(source, misspelt, 0.25)
     assert defect.startswith(loss) if loss else defect == ""
+
+
+@given(st.text())
+def test_every_text_but_meta_text_keeps_itself(text: str) -> None:
+    assert preservation_defect(text, text) == ""
 
 
 def test_names_of_a_long_text_take_no_time() -> None:

@@ -9,6 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 
 from kd_kedro.curation.blanks import word_set
+from kd_kedro.curation.opposites import direction_marks, negation_defect, opposite_defect
+from kd_kedro.curation.quantities import number_marks, plain, quantity_defect
+from kd_kedro.curation.wording import (
+    FRAME,
+    anchors,
+    asker_defect,
+    clause_defect,
+    exchanged,
+    meta_defect,
+)
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NUMBER_WORD = re.compile(
@@ -38,6 +48,42 @@ _DIRECTIONS = word_set(
 _TOKEN = re.compile(r"[^\W_](?:[\w&.-]*[^\W_])?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)$")
 _LOOK_BACK = 100
+_HEAD = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)\b")
+_LETTER = re.compile(r"(?<![\w.&'’(-])(?:(?<![.?!:] )(?<!^)A|[B-HJ-Z])(?![\w.)-])", re.MULTILINE)
+_NO_HEADS = FRAME | word_set(
+    "after analyse analyze assess assume assuming because before both choose classify compare "
+    "complete consider derive draw during either establish evaluate examine fill highlight "
+    "journalise journalize justify let no not pass prepare provide select since solve some "
+    "summarise summarize suppose under until was were without write"
+)
+# Endings of common nouns, adverbs and plurals.
+_COMMON = re.compile(r"(?:tion|ment|ness|ity|ance|ence|ism|ing|sion|ure|ly|s)$")
+_NO_NAMES = FRAME | word_set(
+    "mr mrs ms dr shri smt messrs rs inr usd eur gbp rupee rupees dollar dollars euro euros pound "
+    "pounds percent per cent not no never none cannot except false true only all and or i lakh "
+    "lakhs crore crores thousand hundred million billion one two three four five six seven eight "
+    "nine ten pa p.a half st nd rd th"
+)
+_FORMS = (
+    word_set("ltd limited"),
+    word_set("co company"),
+    word_set("pvt private"),
+    word_set("corp corporation"),
+    word_set("inc incorporated"),
+    word_set("govt government"),
+    word_set("dept department"),
+    word_set("jan january"),
+    word_set("feb february"),
+    word_set("mar march"),
+    word_set("apr april"),
+    word_set("jun june"),
+    word_set("jul july"),
+    word_set("aug august"),
+    word_set("sep sept september"),
+    word_set("oct october"),
+    word_set("nov november"),
+    word_set("dec december"),
+)
 
 
 def numbers(text: str) -> Counter[str]:
@@ -80,38 +126,111 @@ def names(text: str) -> set[str]:
     return found
 
 
-def _tokens(text: str) -> set[str]:
-    return {word.casefold() for word in _TOKEN.findall(text)}
-
-
-def _same(read: Callable[[str], Counter[str]], what: str) -> Callable[[str, str], str]:
-    def gate(source: str, rewrite: str) -> str:
-        before, after = read(source), read(rewrite)
-        if before == after:
-            return ""
-        changed = sorted((before - after) + (after - before))
-        return f"{what} changed: {', '.join(changed)}"
-
-    return gate
-
-
 def _keeps_names(source: str, rewrite: str) -> str:
     # A name at the head of a sentence is seen as one only where it moves inside.
-    there = _tokens(rewrite)
-    if lost := sorted(name for name in names(source) if name not in there):
+    there = _tokens(rewrite) | _abbreviated(source, rewrite)
+    known = _tokens(source) | _abbreviated(rewrite, source)
+    lost = sorted(name for name in _telling(names(source)) if not _stands_in(name, there, rewrite))
+    if lost:
         return f"names lost: {', '.join(lost)}"
-    known = _tokens(source)
-    if new := sorted(name for name in names(rewrite) if name not in known):
+    new = sorted(name for name in _telling(names(rewrite)) if not _stands_in(name, known, source))
+    if new:
         return f"names added: {', '.join(new)}"
+    gone = _heads(source) - there
+    if (letters := _letters(source)) != (others := _letters(rewrite)):
+        return f"names changed: {', '.join(sorted(letters ^ others))}"
+    if gone and (instead := _heads(rewrite) - known):
+        return f"names changed: {min(gone)} became {min(instead)}"
     return ""
 
 
+def _keeps_places(source: str, rewrite: str) -> str:
+    """Return numbers, names or directions that changed places: "A sold to B", "B sold to A"."""
+    marks: tuple[Callable[[str], list[tuple[int, int, str]]], ...] = (
+        number_marks,
+        lambda text: _name_marks(text, names(source) | _heads(source)),
+        direction_marks,
+    )
+    for read in marks:
+        before, after = plain(source), plain(rewrite)
+        if found := exchanged(anchors(before, read(before)), anchors(after, read(after))):
+            return f"exchanged: {found}"
+    return ""
+
+
+def _name_marks(text: str, known: set[str]) -> list[tuple[int, int, str]]:
+    found = ((match, match.group().casefold()) for match in _TOKEN.finditer(text))
+    return [(match.start(), match.end(), name) for match, name in found if name in known]
+
+
+def _heads(text: str) -> set[str]:
+    """Return words at the head of a sentence that may be names: no question word, no verb."""
+    found = {match[1].casefold() for match in _HEAD.finditer(text)}
+    return {word for word in found if word not in _NO_HEADS and not _COMMON.search(word)}
+
+
+def _telling(found: set[str]) -> set[str]:
+    """Return names without titles, currencies and words written large for emphasis."""
+    return {name for name in found if name.rstrip(".") not in _NO_NAMES}
+
+
+def _stands_in(name: str, tokens: set[str], text: str) -> bool:
+    """Return whether a name stands in a text: as it is, in another form, or by its initials."""
+    forms = {name, *(form for forms in _FORMS if name.rstrip(".") in forms for form in forms)}
+    forms |= {part for part in [name.replace(".", "")] if part}
+    if forms & tokens:
+        return True
+    parts = [part for part in re.split(r"[-&/.]", name) if part]
+    if len(parts) > 1 and all(part in tokens for part in parts):
+        return True
+    return len(name) > 1 and any(
+        "".join(word[0] for word in run) == name for run in _runs(text, len(name))
+    )
+
+
+def _abbreviated(text: str, other: str) -> set[str]:
+    """Return the words of a text that an acronym in another text stands for."""
+    own = set(_TOKEN.findall(text))
+    acronyms = {
+        word for word in _TOKEN.findall(other) if 1 < len(word) < 7 and word.isupper()
+    } - own
+    return {
+        word
+        for acronym in acronyms
+        for run in _runs(text, len(acronym))
+        if "".join(word[0] for word in run) == acronym.casefold()
+        for word in run
+    }
+
+
+def _runs(text: str, length: int) -> list[list[str]]:
+    """Return the runs of so many neighbouring words, with and without small words."""
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    big = [word for word in words if word not in ("of", "and", "the", "for", "in", "on")]
+    return [some[n : n + length] for some in (words, big) for n in range(len(some) - length + 1)]
+
+
+def _tokens(text: str) -> set[str]:
+    """Return the words of a text; one with a hyphen in its parts and whole."""
+    words = {word.casefold() for word in _TOKEN.findall(text)}
+    return words | {part for word in words for part in re.split(r"[-&.]", word) if part}
+
+
+def _letters(text: str) -> set[str]:
+    """Return the single capitals that name parties ("A pays B"), "I" apart."""
+    found = set(_LETTER.findall(text))
+    return found if found - {"A"} else set()
+
+
 GATES: tuple[Callable[[str, str], str], ...] = (
-    _same(numbers, "numbers"),
-    _same(units, "units"),
-    _same(negations, "negation"),
-    _same(directions, "direction"),
+    meta_defect,
+    quantity_defect,
+    negation_defect,
+    opposite_defect,
     _keeps_names,
+    _keeps_places,
+    asker_defect,
+    clause_defect,
 )
 
 
@@ -122,10 +241,7 @@ def preservation_defect(source: str, rewrite: str) -> str:
         source: The text as it was.
         rewrite: The text made of it.
     """
-    for gate in GATES:
-        if reason := gate(source, rewrite):
-            return reason
-    return ""
+    return next((reason for gate in GATES if (reason := gate(source, rewrite))), "")
 
 
 def misspelling_defect(source: str, misspelt: str, max_share: float) -> str:

@@ -1,6 +1,7 @@
 """The augmentation pipeline through Kedro's SequentialRunner, its validator included."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,15 @@ class Kept(MemoryDataset):  # type: ignore[misc]
         pass
 
 
-class Apart:
-    """Embeds every question at right angles to every other."""
+class Words:
+    """Embeds a text as the words that stand in it."""
 
     def encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        return np.eye(len(texts), 384, dtype=np.float32)
+        vectors = np.zeros((len(texts), 1024), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in text.casefold().split():
+                row[zlib.crc32(word.encode()) % 1024] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 class Failing:
@@ -69,10 +74,10 @@ def _run(generator: Any = None) -> dict[str, Any]:
     pipeline = create_pipeline()
     inputs: dict[str, Any] = {
         "deduplication_rephrasing": ROWS,
-        "sentence_embedder": Apart(),
+        "sentence_embedder": Words(),
         "text_generator": generator or RulesGenerator(),
-        "params:augmentation.split": SplitParams(),
-        "params:augmentation.versions": VersionParams(),
+        "params:augmentation.split": SplitParams(threshold=1.0),
+        "params:augmentation.versions": VersionParams(similarity_min=0.1, typo_similarity_min=0.1),
     } | {f"{stage}_events": _events(stage) for stage in STAGES[:-2]}
     catalog = DataCatalog(
         {name: MemoryDataset(data, copy_mode="assign") for name, data in inputs.items()}
@@ -129,8 +134,21 @@ def test_only_ok_enters_the_data() -> None:
     left = _run(Failing())
     assert len(left["augmented_qa"]) == len(ROWS)
     evidence = [json.loads(text) for text in left["augmentation_events"]["evidence"] if text]
-    reasons = {why for each in evidence for why in each["absent"].values()}
+    reasons = {found["reason"] for each in evidence for found in each["absent"].values()}
     assert reasons == {"unchanged: no", "failed: no", "rejected: no"}
+
+
+def test_evidence_has_score_and_threshold(left: dict[str, Any]) -> None:
+    events = left["augmentation_events"]
+    made = events[events["action"] == "created"]
+    for text in made["evidence"]:
+        found = json.loads(text)
+        assert found["band"][0] <= found["similarity"] <= found["band"][1]
+
+
+def test_a_band_that_lets_nothing_in() -> None:
+    with pytest.raises(ValidationError, match="no version could be in the band"):
+        VersionParams(similarity_min=0.9, similarity_max=0.8)
 
 
 def test_a_straddling_family_is_not_saved(tmp_path: Path, left: dict[str, Any]) -> None:

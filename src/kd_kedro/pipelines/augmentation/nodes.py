@@ -8,7 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from kd_kedro.curation import families, lineage
-from kd_kedro.curation.augmentation import Candidate, absent_evidence, add_versions, trainable
+from kd_kedro.curation.augmentation import Candidate, Limits, add_versions, trainable
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 
@@ -48,7 +48,10 @@ def split_rows(
 
 
 def augment_rows(
-    split_qa: pd.DataFrame, text_generator: TextGenerator, params: VersionParams
+    split_qa: pd.DataFrame,
+    text_generator: TextGenerator,
+    sentence_embedder: Embedder,
+    params: VersionParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add formal, casual, general and misspelt versions of train rows; answers stay.
 
@@ -70,13 +73,19 @@ def augment_rows(
             text = outcome.text if outcome.status == "ok" else ""
             reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
             candidates.append(Candidate(parent, version, text, reason))
-    augmented = add_versions(split_qa, candidates, params.max_typo_share)
+    limits = Limits(
+        params.max_typo_share,
+        params.similarity_min,
+        params.similarity_max,
+        params.typo_similarity_min,
+    )
+    augmented = add_versions(split_qa, candidates, sentence_embedder.encode, limits)
     events = lineage.record_stage(
         "augmentation",
         split_qa,
         augmented.rows,
         created=augmented.created,
-        evidence=absent_evidence(augmented),
+        evidence=augmented.evidence,
     )
     return augmented.rows, events
 

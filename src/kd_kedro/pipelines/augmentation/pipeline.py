@@ -27,7 +27,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 augment_rows,
-                inputs=["split_qa", "text_generator", "params:augmentation.versions"],
+                inputs=[
+                    "split_qa",
+                    "text_generator",
+                    "sentence_embedder",
+                    "params:augmentation.versions",
+                ],
                 outputs=["augmented_qa", "augmentation_events"],
                 name="augment_rows",
             ),

@@ -1,0 +1,81 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kd_kedro.curation.quantities import quantities, quantity_defect
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Rs. 1,00,000 and 2,500.00", [("100000", "₹"), ("2500", "")]),
+        ("one thousand rupees", [("1000", "₹")]),
+        ("5 lakhs at five per cent", [("500000", ""), ("5", "%")]),
+        ("5 to 10%", [("5", "%"), ("10", "%")]),
+        ("two hundred and fifty thousand", [("250000", "")]),
+        ("twenty and thirty", [("20", ""), ("30", "")]),
+        ("½ of it, or three quarters", [("0.5", ""), ("0.75", "")]),
+        ("2½ years", [("2.5", "year")]),
+        ("a 3-year bond", [("3", "year")]),
+        ("twice US$ 500", [("×2", ""), ("500", "$")]),
+        ("2/10, n/30", [("2", ""), ("10", ""), ("30", "")]),
+        ("on 31.12.2020", [("31.12.2020", "")]),
+        ("hundreds of firms", [("hundred", "")]),
+    ],
+)
+def test_numbers_and_units(text: str, found: list[tuple[str, str]]) -> None:
+    assert [(each.value, each.unit) for each in quantities(text)] == found
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Rent is Rs. 12,500.", "Rent is ₹12500."),
+        ("A rate of 5%", "A rate of five percent"),
+        ("It cost $1,000.00.", "It cost one thousand dollars."),
+        ("Which one of the 3 is it?", "Which of the three is it?"),
+        ("After 1 year", "After one year"),
+        ("5% to 10% a month", "5 to 10 % a month"),
+        ("Half of the cost", "1/2 of the cost"),
+        ("12% per annum", "12% p.a."),
+        ("Assets = liabilities + capital", "Assets equal liabilities plus capital"),
+        ("₹5 lakh", "INR 500,000"),
+        ("Rs 500 and Rs 300", "Rs 500 and 300"),
+        ("1st of 3 items", "first of three items"),
+    ],
+)
+def test_one_amount_written_in_two_ways(one: str, other: str) -> None:
+    assert quantity_defect(one, other) == ""
+    assert quantity_defect(other, one) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Rent is Rs 12,500.", "Rent is Rs 12,600."),
+        ("Rent is Rs 500.", "Rent is $ 500."),
+        ("Rent is Rs 500.", "Rent is 500."),
+        ("10% of 500", "10 of 500"),
+        ("10% of 500", "10 of 500%"),
+        ("for 3 months", "for 3 years"),
+        ("two partners", "three partners"),
+        ("5 lakh", "5 crore"),
+        ("twice the cost", "thrice the cost"),
+        ("4 + 2", "4 - 2"),
+        ("12% per annum", "12% in all"),
+    ],
+)
+def test_another_amount(one: str, other: str) -> None:
+    assert quantity_defect(one, other)
+    assert quantity_defect(other, one)
+
+
+@given(st.integers(1000, 10**9))
+def test_separators_do_not_matter(number: int) -> None:
+    assert quantity_defect(f"Rs {number}", f"Rs {number:,}") == ""
+    assert quantity_defect(f"Rs {number}", f"Rs {number + 1:,}")
+
+
+@given(st.text())
+def test_every_text_agrees_with_itself(text: str) -> None:
+    assert quantity_defect(text, text) == ""
