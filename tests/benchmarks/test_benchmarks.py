@@ -1,0 +1,58 @@
+"""Every benchmark runs as its first lines say, on small files, and writes the keys it promises.
+
+The figures themselves are measured on real data and stand in docs/results.md.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+SHEET = ROOT / "data" / "01_raw" / "test_qa.csv"
+
+
+def benchmark(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one benchmark as a user does."""
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / f"{name}.py", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def figures(name: str, tmp_path: Path, *words: str | Path) -> dict[str, Any]:
+    """Run a benchmark that must succeed and return its JSON."""
+    ran = benchmark(name, *words, "--json", tmp_path / "figures.json")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip().splitlines()[-1].startswith(name)
+    made: dict[str, Any] = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    return made
+
+
+@pytest.mark.slow
+def test_embedding(tmp_path: Path) -> None:
+    made = figures("embedding", tmp_path, "--data", SHEET)
+    assert made["speedup"] > 0
+    assert made["auc_difference"] < 0.005
+    assert len(made["ours_seconds"]) == len(made["plain_seconds"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("embedding", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("embedding", ["--data", "pyproject.toml"], "pyproject.toml ends in '.toml'"),
+    ],
+)
+def test_bad_input_is_one_sentence(name: str, words: list[str], said: str) -> None:
+    ran = benchmark(name, *words)
+    assert ran.returncode == 1
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
