@@ -1,25 +1,29 @@
 """Multiple-choice rows: where the stem ends and what the options are."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from kd_kedro.curation.matching import Choice, match_answer
+from kd_kedro.curation.matching import LETTERS, Choice, names_option
+from kd_kedro.curation.unlabelled import unlabelled_choices
 
-LETTERS = "abcdefghij"
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
 # Longer texts are passages, whatever lists they hold; looking for options in one takes hours.
 MAX_CHARACTERS = 20_000
 KINDS = (LETTERS, ROMANS, tuple(map(str, range(1, 11))))
 
 Mark = re.Match[str]
+Run = list[Mark]
 
-# A label and what closes it: "(a)", "a)", "A.", "a:", "[a]". It stands at a line's start or after
-# a space, and a space or the option follows.
+# A label and what closes it: "(a)", "a)", "A.", "[a]", "((a))", "Option A:", "A -". It stands at a
+# line's start or after a space, and a space or the option follows.
 _LABEL = re.compile(
-    r"(?:(?<=\s)|^)(?P<open>[(\[]?)(?P<label>[A-Ja-j]|[ivIV]{1,4}|\d{1,2})"
-    r"(?P<close>[)\]]|\.\)|[.:](?=\s))(?=\s*\S)",
-    re.MULTILINE,
+    r"(?:(?<=\s)|^|(?<=[?:;.,])(?=[(\[]))(?P<word>option[ \t]+)?(?P<open>[(\[]{0,2})"
+    r"(?P<label>[A-Ja-j]|[ivIV]{1,4}|\d{1,2})"
+    r"(?P<close>[)\]]{1,2}|\.\)|[.:](?=\s)|[ \t]*[-–—](?=[ \t]))(?=\s*\S)",
+    re.MULTILINE | re.IGNORECASE,
 )
+# Between two labels of "(a), (b) and (c)" there is no option.
+_CONNECTIVE = re.compile(r"[\s,;&/]*(?:(?:and|or|nor|to)\b[\s,]*)?")
 
 
 def parse_choice(question: str, answer: str = "") -> Choice | None:
@@ -32,59 +36,104 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
     """
     if len(question) > MAX_CHARACTERS:
         return None
-    runs = [run for kind in KINDS if (run := _run(question, kind))]
-    if runs and (choice := _labelled(question, _outer(runs))):
-        return choice
-    for choice in (_semicolons(question), _own_lines(question)):
-        if choice and answer and _settles(choice, answer):
-            return choice
-    return None
+    run = _outer([run for kind in KINDS for run in _runs(question, kind)])
+    labelled = _labelled(question, run) if run else None
+    if labelled and not _goes_on(question, run):
+        return labelled
+    if answer.strip():
+        for choice in unlabelled_choices(question, answer):
+            if names_option(choice, answer):
+                return choice
+    return labelled
 
 
-def _run(question: str, kind: Sequence[str]) -> list[Mark]:
-    """Return the longest run of labels a, b, c … of one kind, those on lines' starts first."""
+def _runs(question: str, kind: Sequence[str]) -> Iterator[Run]:
+    """Yield the lists of labels a, b, c … of one kind, one for each place where one starts."""
     marks = [mark for mark in _LABEL.finditer(question) if mark["label"].casefold() in kind]
     at_lines = [mark for mark in marks if _starts_line(question, mark)]
-    best = _longest(at_lines, kind)
-    if len(best) < 3:
-        best = max((best, _longest(marks, kind)), key=len)
-    # Two labels are a list only where brackets leave no doubt that they are labels.
-    least = 2 if kind is LETTERS and best and best[0]["close"] == ")" else 3
-    return best if len(best) >= least else []
-
-
-def _longest(marks: Sequence[Mark], kind: Sequence[str]) -> list[Mark]:
-    best: list[Mark] = []
+    # ":" and "-" close a label at a line's start only: "Step 1:" is no option.
+    marks = [
+        mark
+        for mark in marks
+        if mark["close"][-1] not in ":-–—" or mark["word"] or mark in at_lines
+    ]
+    on_lines = [
+        run for start in range(len(at_lines)) if (run := _run(question, at_lines[start:], kind))
+    ]
+    taken = {mark.start() for run in on_lines for mark in run}
+    yield from on_lines
     for start, mark in enumerate(marks):
-        if mark["label"].casefold() != kind[0]:
-            continue
-        run, place = [mark], start
-        while len(run) < len(kind):
-            fits = [
-                later
-                for later in range(place + 1, len(marks))
-                if marks[later]["label"].casefold() == kind[len(run)]
-                and _same_form(mark, marks[later])
-            ]
-            if not fits:
-                break
-            # A forgotten opening bracket is common, but "(p + d)" is not a label "d)".
-            place = next((n for n in fits if marks[n]["open"] == mark["open"]), fits[0])
-            run.append(marks[place])
-        # Of equal runs the later one: the stem may list facts that the options then combine.
-        if len(run) >= len(best):
-            best = run
-    return best
+        # "on May 1. It was …" is no label where the lines below are numbered.
+        if run := _run(question, marks[start:], kind):
+            if not taken & {mark.start() for mark in run}:
+                yield run
+    if not on_lines and (run := _shuffled(at_lines, kind)):
+        yield run
 
 
-def _outer(runs: Sequence[list[Mark]]) -> list[Mark]:
+def _run(question: str, marks: Sequence[Mark], kind: Sequence[str]) -> Run:
+    """Return the list of labels that the first mark starts, empty where it starts none."""
+    run, place = [marks[0]], 0
+    if marks[0]["label"].casefold() != kind[0]:
+        return []
+    while len(run) < len(kind):
+        fits = [
+            later
+            for later in range(place + 1, len(marks))
+            if marks[later]["label"].casefold() == kind[len(run)]
+            and _same_form(marks[0], marks[later])
+        ]
+        if not fits:
+            break
+        # A forgotten opening bracket is common, but "(p + d)" is not a label "d)".
+        place = next((n for n in fits if marks[n]["open"] == marks[0]["open"]), fits[0])
+        # "it is 58° C. C. 56° C.": the second is the label; "B. B. F. Hall": the first.
+        between = question[marks[place].end() : marks[min(place + 1, len(marks) - 1)].start()]
+        if place + 1 in fits and not between.strip():
+            place += not re.match(r"\s*[A-Z]\.", question[marks[place + 1].end() :])
+        run.append(marks[place])
+    # Two labels are a list only where brackets leave no doubt that they are labels.
+    least = 2 if kind is LETTERS and run[0]["close"][-1] in ")]" else 3
+    return run if len(run) >= least and not _is_reference(question, run) else []
+
+
+def _shuffled(at_lines: Sequence[Mark], kind: Sequence[str]) -> Run:
+    """Return the labels on lines' starts where they are a, b, c … in another order."""
+    labels = sorted(kind.index(mark["label"].casefold()) for mark in at_lines)
+    same = all(_same_form(at_lines[0], mark) for mark in at_lines)
+    return list(at_lines) if len(labels) > 2 and same and labels == list(range(len(labels))) else []
+
+
+def _is_reference(question: str, run: Run) -> bool:
+    """Return whether labels are only named, as in "(a), (b) and (c) are true"."""
+    return any(
+        _CONNECTIVE.fullmatch(question, one.end(), other.start())
+        for one, other in zip(run, run[1:], strict=False)
+    )
+
+
+def _outer(runs: Sequence[Run]) -> Run:
     """Return the run that holds the options: the last to start that no other encloses."""
     free = [
         run
         for run in runs
-        if not any(o[0].start() < run[0].start() < o[-1].start() for o in runs if o is not run)
+        # "A. Smith asks: A. one B. two" starts twice and ends once: there the later start counts.
+        if not any(
+            o[0].start() < run[0].start() < o[-1].start() and o[-1].start() != run[-1].start()
+            for o in runs
+        )
     ]
-    return max(free, key=lambda run: run[0].start())
+    return max(free, key=lambda run: (run[0].start(), len(run)), default=[])
+
+
+def _goes_on(question: str, run: Run) -> bool:
+    """Return whether after a list of facts the options stand on lines or between semicolons."""
+    ends = [mark.start() for mark in run[1:]] + [len(question)]
+    texts = [question[mark.end() : end].strip() for mark, end in zip(run, ends, strict=True)]
+    return any(
+        texts[-1].count(sign) >= least + max(text.count(sign) for text in texts[:-1])
+        for sign, least in (("\n", 3), (";", 2))
+    )
 
 
 def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
@@ -106,42 +155,3 @@ def _same_form(first: Mark, other: Mark) -> bool:
 
 def _starts_line(question: str, mark: Mark) -> bool:
     return question[: mark.start()].rstrip(" \t")[-1:] in ("\n", "")
-
-
-def _own_lines(question: str) -> Choice | None:
-    """Return options that stand on lines of their own, without labels."""
-    lines = [line.strip() for line in question.strip().split("\n") if line.strip()]
-    if any(line.startswith("|") for line in lines):
-        return None
-    # The stem ends at the last line that asks or announces; else four lines are options.
-    ends = [n for n, line in enumerate(lines[:-3]) if line.endswith(("?", ":")) or "____" in line]
-    cut = ends[-1] + 1 if ends and len(lines) - ends[-1] <= 7 else max(len(lines) - 4, 1)
-    return _unlabelled("\n".join(lines[:cut]), lines[cut:])
-
-
-def _semicolons(question: str) -> Choice | None:
-    """Return options in the last line, parted by semicolons, after the mark that ends the stem."""
-    head, _, tail = question.strip().rpartition("\n")
-    found = re.match(
-        r"(?P<stem>.*(?:[?:]|_{2,}[.:]?|(?<=[a-z])\.))\s+(?P<rest>[^;]+(?:;[^;]+){2,})$",
-        tail,
-        re.DOTALL,
-    )
-    if not found:
-        if not head or tail.count(";") < 2:
-            return None
-        return _unlabelled(head, tail.split(";"))
-    stem = f"{head}\n{found['stem']}" if head else found["stem"]
-    return _unlabelled(stem, found["rest"].split(";"))
-
-
-def _unlabelled(stem: str, options: Sequence[str]) -> Choice | None:
-    texts = tuple(option.strip() for option in options)
-    if not 3 <= len(texts) <= len(LETTERS) or not all(texts) or not stem.strip():
-        return None
-    return Choice(stem, tuple(LETTERS[: len(texts)]), texts, False)
-
-
-def _settles(choice: Choice, answer: str) -> bool:
-    match = match_answer(choice, answer)
-    return match is not None and match.how in ("text", "label", "text and label")

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LETTERS = "abcdefghij"
+
 # What may stand before a label or an option in an answer: "The correct answer is: option ".
 _PREFIX = (
     r"(?:(?:the )?(?:correct |right )?(?:answer|option|choice|ans)(?: is|:|-)?[\s:]*(?:option )?)?"
@@ -15,7 +17,8 @@ _ONE_LABEL = r"[A-Ja-j]|[ivIV]{1,4}|\d{1,2}"
 _BARE_LABEL = re.compile(rf"^\W*{_PREFIX}[(\[]?(?P<label>{_ONE_LABEL})[)\].:]?\W*$", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
     rf"^\W*{_PREFIX}(?:[(\[](?P<inside>{_ONE_LABEL})[)\]]|(?P<label>{_ONE_LABEL})[).:])"
-    r"[\s:–-]*(?P<text>\S.*)$",
+    # A separator, but not the sign of "(a) -1".
+    r"\s*(?:[:–—]\s*|-\s+)?(?P<text>\S.*)$",
     re.IGNORECASE | re.DOTALL,
 )
 SAYS_ANSWER = re.compile(
@@ -72,6 +75,9 @@ def match_answer(
         return None
     by_label = _by_label(choice, answer)
     text = without_label(choice, answer)
+    if by_label is not None and _plain(text) == _plain(choice.options[by_label]):
+        # Another option may have the same text; the label says which.
+        return Match(by_label, "text and label")
     by_text = _by_text(choice, text) if text else None
     if by_text is None and text:
         by_text = _by_overlap(choice, words_of(text), min_overlap, min_margin)
@@ -85,6 +91,21 @@ def match_answer(
     if by_label is not None and not text:
         return Match(by_label, "label")
     return None
+
+
+def names_option(choice: Choice, answer: str) -> bool:
+    """Return whether an answer is the label or the text of an option, one or several.
+
+    That makes sure that options are options, even where it leaves open which one is meant.
+    """
+    text = without_label(choice, answer)
+    if not text:
+        return True
+    words = words_of(SAYS_ANSWER.sub("", text))
+    return any(
+        _plain(option) == _plain(text) or (words and words_of(option) == words)
+        for option in choice.options
+    )
 
 
 def without_label(choice: Choice, answer: str) -> str:
@@ -138,6 +159,11 @@ def words_of(text: str) -> list[str]:
     )
 
 
+def _plain(text: str) -> str:
+    """Return a text so that only its wording and its signs count."""
+    return " ".join(text.split()).rstrip(" .;,").casefold()
+
+
 def _by_label(choice: Choice, answer: str) -> int | None:
     # An option may itself be "a": then the text decides, unless brackets make it a label.
     texts = {tuple(words_of(option)) for option in choice.options}
@@ -161,12 +187,15 @@ def _is_ambiguous(choice: Choice, answer: str) -> bool:
     plain = answer.strip().casefold()
     if plain not in choice.labels:
         return False
-    same = [n for n, option in enumerate(choice.options) if words_of(option) == words_of(plain)]
+    same = [n for n, option in enumerate(choice.options) if _plain(option) == plain]
     return bool(same) and same != [choice.labels.index(plain)]
 
 
 def _by_text(choice: Choice, text: str) -> Match | None:
     words = words_of(SAYS_ANSWER.sub("", text))
+    same = [n for n, option in enumerate(choice.options) if _plain(option) == _plain(text)]
+    if same:
+        return Match(same[0], "text") if len(same) == 1 else None
     equal = [n for n, option in enumerate(choice.options) if words_of(option) == words]
     if len(equal) == 1:
         return Match(equal[0], "text")
