@@ -20,13 +20,11 @@ from measuring import block_bootstrap, finish, parser
 from kd_kedro.curation.blanks import (
     canonical_blanks,
     content_words,
-    count_blanks,
     is_question,
     question_defect,
 )
 from kd_kedro.curation.choices import parse_choice
 from kd_kedro.curation.matching import match_answer
-from kd_kedro.curation.opening import option_text
 from kd_kedro.curation.text_repair import is_unrepairable, repair_text
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.generation.protocol import Request

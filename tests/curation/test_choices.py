@@ -7,6 +7,11 @@ import pytest
 from kd_kedro.curation.choices import parse_choice
 from kd_kedro.curation.matching import Choice, match_answer
 from kd_kedro.curation.opening import is_open_question, open_answer, open_stem
+from kd_kedro.curation.text_repair import repair_text
+from kd_kedro.datasets.qa_sheet import QASheetDataset
+
+# Which option each lettered row of the real sheet means, read by a person; "-": none of them.
+DATA = Path(__file__).parents[1] / "data"
 
 STEM = "Which of the following is a current asset?"
 CRLF = "\r\n"
@@ -128,6 +133,69 @@ def test_facts_in_the_stem_are_not_the_options() -> None:
     )
     assert choice is not None
     assert choice.options == ("I only", "II only", "I and II", "III")
+
+
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        # The stem's own numbers, initials and facts are no labels.
+        ("It was paid on May 1. Who paid?\n1. He\n2. She\n3. They", ("He", "She", "They")),
+        ("It was paid on May 1. Who paid? 1. He 2. She 3. They", ("He", "She", "They")),
+        ("How hot? A. 55° C. B. 58° C. C. 56° C.", ("55° C.", "58° C.", "56° C.")),
+        ("Who? A. Ann B. B. F. Hall C. Carl", ("Ann", "B. F. Hall", "Carl")),
+        (
+            "Why? i) Cold ii) Heat iii) All of (a), (b) and (c)",
+            ("Cold", "Heat", "All of (a), (b) and (c)"),
+        ),
+        ("Step 1: Buy. Step 2: Sell. Step 3: Pay. Then? (a) Rest (b) Work", ("Rest", "Work")),
+        # Forms of labels.
+        ("Which?\nOption A: Red\nOption B: Green\nOption C: Blue", ("Red", "Green", "Blue")),
+        ("Which?\nA - Red\nB - Green\nC - Blue", ("Red", "Green", "Blue")),
+        ("Which?\n[a] Red\n[b] Green\n[c] Blue", ("Red", "Green", "Blue")),
+        ("Which?\n((a)) Red\n((b)) Green\n((c)) Blue", ("Red", "Green", "Blue")),
+        ("Which?(a) Red (b)Green (c) Blue", ("Red", "Green", "Blue")),
+        ("Which?\n(b) Green\n(a) Red\n(c) Blue", ("Green", "Red", "Blue")),
+    ],
+)
+def test_labels(question: str, options: tuple[str, ...]) -> None:
+    choice = parse_choice(question)
+    assert choice is not None
+    assert choice.options == options
+
+
+def test_labels_out_of_order_keep_their_options() -> None:
+    choice = parse_choice("Which?\n(b) Green\n(a) Red\n(c) Blue")
+    assert choice is not None
+    match = match_answer(choice, "b")
+    assert match is not None
+    assert choice.options[match.index] == "Green"
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "chosen"),
+    [(("1", "-1", "0"), "(b) -1", 1), (("p ∨ q", "p • q", "p ⊃ q"), "p • q", 1)],
+)
+def test_signs_tell_options_apart(options: tuple[str, ...], answer: str, chosen: int) -> None:
+    match = match_answer(_choice(*options), answer)
+    assert match is not None
+    assert match.index == chosen
+
+
+def test_the_sheets_lettered_rows_are_right(shared_data: Path) -> None:
+    sheet = shared_data / "accounting_qa" / "input_qa.csv"
+    table = QASheetDataset(str(sheet), {"question": "Question", "answer": "Answer"}).load()
+    rows = {row["line"]: row for row in table.to_dict("records")}
+    right = []
+    for line, letter in csv.reader((DATA / "accounting_choices.csv").open()):
+        if line == "line":
+            continue
+        question, answer = (repair_text(rows[line][column]) for column in ("question", "answer"))
+        choice = parse_choice(question, answer)
+        match = match_answer(choice, answer) if choice else None
+        if choice and match and "\ufffd" not in question:
+            right.append(choice.labels[match.index] == letter)
+    assert len(right) >= 80
+    assert sum(right) >= 0.98 * len(right)
 
 
 def test_a_reference_is_spelt_out() -> None:

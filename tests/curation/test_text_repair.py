@@ -15,6 +15,9 @@ from kd_kedro.curation.text_repair import lost_symbols, repair_defect, repair_te
         ("net\u200bprofit\u00ad and\u00a0loss", "netprofit and loss"),
         ("cafe\u0301", "café"),
         ("TC &lt; TR", "TC < TR"),
+        ("4Ï€ × 10^-4", "4π × 10^-4"),
+        ("a fine of ‚Çπ 500", "a fine of ₹ 500"),
+        ("3 √ó 4 √∑ 2", "3 × 4 ÷ 2"),
         ("one  two\t three", "one two three"),
     ],
 )
@@ -32,6 +35,7 @@ def test_repairs(broken: str, whole: str) -> None:
         "x ≤ y ± 2, Σx² × √9 ÷ π",
         "run `5` and `6` as code",
         "don’t “uncurl”",
+        "√π and √2, a √∑x² of CAFÉ’S",
         "क\u200dष",
     ],
 )

@@ -9,7 +9,9 @@ the weights.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from kd_kedro.curation.blanks import word_set
 
 # Fitted on MMLU's dev and val questions; what one sign adds to the log-odds of a place.
 WEIGHTS: dict[str, float] = {
@@ -45,13 +47,13 @@ WEIGHTS: dict[str, float] = {
 # An option is not many times longer than all the others.
 _MAX_RATIO, _MAX_WORDS = 4, 12
 
-_COPULAS = frozenset("is are was were be been means mean equals called include includes".split())
-_PREPOSITIONS = frozenset(
-    "of to by in for with as from on at into through about between than during under".split()
+_COPULAS = word_set("is are was were be been means mean equals called include includes")
+_PREPOSITIONS = word_set(
+    "of to by in for with as from on at into through about between than during under"
 )
-_ARTICLES = frozenset("the a an its their his her this these".split())
-_LINKS = frozenset("that because when if while whether and or but so since which".split())
-_MODALS = frozenset("will would can could may might must should does do did has have had".split())
+_ARTICLES = word_set("the a an its their his her this these")
+_LINKS = word_set("that because when if while whether and or but so since which")
+_MODALS = word_set("will would can could may might must should does do did has have had")
 _CLOSED = _COPULAS | _PREPOSITIONS | _ARTICLES | _LINKS | _MODALS
 
 Words = Sequence[str]
@@ -156,6 +158,6 @@ def _open_brackets(words: Words) -> bool:
     return text.count("(") != text.count(")") or text.count('"') % 2 == 1
 
 
-def _share(values: object) -> float:
-    listed = [bool(value) for value in values]  # type: ignore[attr-defined]
+def _share(values: Iterable[bool]) -> float:
+    listed = list(values)
     return sum(listed) / len(listed)

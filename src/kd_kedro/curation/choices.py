@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from kd_kedro.curation.matching import LETTERS, Choice, names_option
 from kd_kedro.curation.unlabelled import unlabelled_choices
@@ -62,11 +63,11 @@ def _runs(question: str, kind: Sequence[str]) -> Iterator[Run]:
     ]
     taken = {mark.start() for run in on_lines for mark in run}
     yield from on_lines
-    for start, mark in enumerate(marks):
+    for start in range(len(marks)):
         # "on May 1. It was …" is no label where the lines below are numbered.
-        if run := _run(question, marks[start:], kind):
-            if not taken & {mark.start() for mark in run}:
-                yield run
+        run = _run(question, marks[start:], kind)
+        if run and not taken & {each.start() for each in run}:
+            yield run
     if not on_lines and (run := _shuffled(at_lines, kind)):
         yield run
 
@@ -107,8 +108,7 @@ def _shuffled(at_lines: Sequence[Mark], kind: Sequence[str]) -> Run:
 def _is_reference(question: str, run: Run) -> bool:
     """Return whether labels are only named, as in "(a), (b) and (c) are true"."""
     return any(
-        _CONNECTIVE.fullmatch(question, one.end(), other.start())
-        for one, other in zip(run, run[1:], strict=False)
+        _CONNECTIVE.fullmatch(question, one.end(), other.start()) for one, other in pairwise(run)
     )
 
 

@@ -86,11 +86,9 @@ def match_answer(
             return by_text
         # A label and a text that point at different options: a person must look.
         return Match(by_text.index, "text and label") if by_text.index == by_label else None
-    if by_text is not None:
-        return by_text
-    if by_label is not None and not text:
+    if by_text is None and by_label is not None and not text:
         return Match(by_label, "label")
-    return None
+    return by_text
 
 
 def names_option(choice: Choice, answer: str) -> bool:

@@ -7,7 +7,7 @@ operators, units and currency signs must survive: `lost_symbols` says which did 
 import re
 import unicodedata
 from collections import Counter
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 REPLACEMENT = "\ufffd"
@@ -34,11 +34,28 @@ _LATIN_JOINER = re.compile(r"(?<=[\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?=[
 _BACKTICK_RUPEE = re.compile(r"`(?=\s?\d)")
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_MAX_PASSES = 5
 _OPERATORS = frozenset("+-*/=<>%^|~$")
-# A lead byte read as Latin-1 or Windows-1252 and what can follow it in the same misreading.
+
+
+def _mac(first: int, end: int) -> str:
+    """Return the characters that a range of bytes becomes in Mac Roman, for a regex."""
+    return re.escape(bytes(range(first, end)).decode("mac-roman"))
+
+
+# A lead byte of UTF-8 misread, and what can follow it in the same misreading: Latin-1 or
+# Windows-1252, then Mac Roman.
 _MOJIBAKE = re.compile(
     "[\u00c2-\u00f4\u0393\u0398-\u03ff\u0413-\u0442][\u0080-\u00bf\u0152-\u017e\u0192\u02c6\u02dc\u2013-\u203a"
     "\u20ac\u2122]{1,3}"
+    rf"|[{_mac(0xC2, 0xE0)}][{_mac(0x80, 0xC0)}]|[{_mac(0xE0, 0xF0)}][{_mac(0x80, 0xC0)}]{{2}}"
+)
+# What ftfy leaves because each character could be meant, though together they hardly can: "Ï€" for
+# π; of UTF-8 read as Mac Roman "‚Çπ" for ₹, "√ó" for ×, dashes before each letter for Cyrillic.
+_STUBBORN = (
+    ("mac-roman", re.compile(rf"[‚·][{_mac(0x80, 0xC0)}]{{2}}|√[À-ÖØ-öø-ÿ°]|√∑(?=\s)|¬Ω(?!\w)")),
+    ("mac-roman", re.compile(rf"(?:[–—][{_mac(0x80, 0xC0)}]){{3,}}")),
+    ("cp1252", re.compile(r"(?<![^\W\d_])[ÎÏ][€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\xa1-\xbf](?![a-z])")),
 )
 
 
@@ -47,11 +64,21 @@ def repair_text(text: str) -> str:
 
     Line breaks stay: multiple-choice options stand on them.
     """
+    # What one pass removes can uncover what the next repairs.
+    for _ in range(_MAX_PASSES):
+        repaired = _repair_once(text)
+        if repaired == text:
+            break
+        text = repaired
+    return text
+
+
+def _repair_once(text: str) -> str:
     if text.isascii() and not any(sign in text for sign in "&`\r\t\x0b\x0c") and "  " not in text:
         return _tidy_lines(text)
     import ftfy
 
-    fixed = ftfy.fix_text(text, _ftfy_config())
+    fixed = _undo_stubborn(ftfy.fix_text(text, _ftfy_config()))
     fixed = _LATIN_JOINER.sub("", fixed.translate(_TRANSLATION))
     return _tidy_lines(unicodedata.normalize("NFC", _restore_rupee(fixed)))
 
@@ -106,6 +133,19 @@ def _symbols(text: str) -> Counter[str]:
         or (not char.isascii() and unicodedata.category(char) in ("Sm", "Sc", "No"))
     )
     return found
+
+
+def _undo_stubborn(text: str) -> str:
+    for encoding, pattern in _STUBBORN:
+        text = pattern.sub(partial(_reread, encoding), text)
+    return text
+
+
+def _reread(encoding: str, found: re.Match[str]) -> str:
+    try:
+        return found.group().encode(encoding).decode("utf-8")
+    except UnicodeError:
+        return found.group()
 
 
 def _restore_rupee(text: str) -> str:

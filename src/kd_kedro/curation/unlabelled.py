@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from kd_kedro.curation.boundary import find_boundary
-from kd_kedro.curation.matching import LETTERS, Choice, without_label, words_of
+from kd_kedro.curation.matching import LETTERS, SAYS_ANSWER, Choice, without_label, words_of
 
 FEWEST, MOST, USUAL = 3, 6, 4
 # Below this another place is as likely to be where the first option begins.
@@ -86,7 +86,7 @@ def _semicolons(lines: Sequence[str], answer: str) -> Choice | None:
 def _text(answer: str) -> str:
     """Return an answer without a label before it; '' where it is a label alone."""
     anything = Choice("", tuple(LETTERS), tuple("-" * len(LETTERS)), False)
-    return without_label(anything, answer)
+    return SAYS_ANSWER.sub("", without_label(anything, answer))
 
 
 def _whole_options(parts: list[str], blanks: int, text: str) -> list[str]:
