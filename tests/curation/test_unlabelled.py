@@ -8,8 +8,8 @@ from kd_kedro.curation.matching import match_answer
     ("question", "stem", "options"),
     [
         (
-            "What a firm pays at any output is the fixed cost; the variable cost; the rent; the tax",
-            "What a firm pays at any output is",
+            "What a firm always pays is the fixed cost; the variable cost; the rent; the tax",
+            "What a firm always pays is",
             ("the fixed cost", "the variable cost", "the rent", "the tax"),
         ),
         (
