@@ -1,7 +1,16 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from kd_kedro.curation.duplicates import CONFLICT, EXACT, NEAR, SAME_QUESTION, find_duplicates
+from kd_kedro.curation.duplicates import (
+    CONFLICT,
+    EXACT,
+    HELD,
+    NEAR,
+    SAME_QUESTION,
+    Thresholds,
+    find_duplicates,
+)
 
 
 def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **options):
@@ -12,9 +21,7 @@ def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **
         table,
         vectors(len(rows), question_cosine),
         vectors(len(rows), answer_cosine),
-        question_threshold=0.9,
-        equal_answer_threshold=0.75,
-        answer_threshold=0.85,
+        Thresholds(question=0.9, equal_answer=0.75, answer=0.85),
         **options,
     )
 
@@ -54,6 +61,40 @@ def test_same_question_with_other_answers_goes_to_a_person():
 def test_a_negated_answer_is_a_conflict_however_near():
     rows = [("q?", "It is recorded."), ("q?", "It is not recorded.")]
     assert set(find(rows, answer_cosine=0.99).conflict) == {0, 1}
+
+
+def test_an_entry_turned_round_is_a_conflict_however_near():
+    rows = [
+        ("q?", "Debit Cash 500; Credit Sales 500."),
+        ("q?", "Debit Sales 500; Credit Cash 500."),
+    ]
+    assert set(find(rows, answer_cosine=0.99).conflict) == {0, 1}
+
+
+def test_an_answer_that_another_holds_is_merged_into_it():
+    short, long = "Going concern and accrual.", "Going concern and accrual. Both are assumed."
+    found = find([("q?", short), ("q?", long)])
+    assert found.survivor == {0: 1}
+    assert found.reason == {0: HELD}
+    assert not found.conflict
+    # A person's row stays all the same.
+    assert find([("q?", short), ("q?", long)], mended={"r0"}).survivor == {1: 0}
+
+
+def test_the_evidence_names_neighbour_similarity_and_threshold():
+    near = find(
+        [("What is goodwill?", "An asset of repute."), ("Define goodwill.", "Repute, an asset.")],
+        0.95,
+        0.9,
+    )
+    assert near.link[1].neighbour == 0
+    assert near.link[1].similarity == pytest.approx(0.95)
+    assert near.link[1].threshold == 0.9
+    conflict = find([("q?", "one"), ("q?", "two")], answer_cosine=0.5)
+    assert conflict.link[1].neighbour == 0
+    assert conflict.link[1].similarity == pytest.approx(0.5)
+    assert conflict.link[1].threshold == 0.85
+    assert find([("q?", "same"), ("q?", "same")]).link[1].threshold is None
 
 
 def test_the_mended_row_of_a_conflict_stays():

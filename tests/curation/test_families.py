@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kd_kedro.curation.duplicates import Thresholds
 from kd_kedro.curation.families import assign_split, check_families, split_rows
 from kd_kedro.curation.rows import SPLIT, normalise
 
@@ -37,7 +38,7 @@ def sheet(questions: list[str]) -> pd.DataFrame:
 
 def split(rows: pd.DataFrame, vectors: np.ndarray | None = None) -> pd.DataFrame:
     vectors = embed(rows["question"].tolist()) if vectors is None else vectors
-    return split_rows(rows, vectors, shares=SHARES, threshold=0.9)
+    return split_rows(rows, vectors, shares=SHARES, thresholds=Thresholds(0.9, 0.75, 0.9))
 
 
 QUESTIONS = st.lists(st.text("abc ?.", max_size=6), min_size=1, max_size=25)
@@ -69,6 +70,16 @@ def test_near_questions_are_one_family_named_after_the_earliest():
     families = split(rows, vectors)["family_id"].tolist()
     assert families[0] == families[2] != families[1]
     assert families[0] == split(rows.head(1))["family_id"].iloc[0]
+
+
+def test_what_equal_answers_would_merge_is_one_family():
+    rows = sheet(["What is goodwill?", "Why does a good name pay?", "What else is there?"])
+    cosine = 0.8
+    vectors = np.eye(3, 4) * np.sqrt(1 - cosine)
+    vectors[:, 3] = np.sqrt(cosine)
+    rows["answer"] = ["The repute of a firm.", "the repute of a firm", "Nothing more than that."]
+    families = split(rows, vectors.astype(np.float32))["family_id"].tolist()
+    assert families[0] == families[1] != families[2]
 
 
 def test_numbers_negations_and_names_part_families():

@@ -1,9 +1,9 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.curation.similarity import Pair, names_agree, near_pairs, signature, unite
+from kd_kedro.curation.neighbours import Pair
+from kd_kedro.curation.similarity import holds, names_agree, sides_agree, signature, unite
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,54 @@ def test_names_must_stand_in_both(one, other, agree):
     assert names_agree(other, one) is agree
 
 
-def test_near_pairs_are_those_of_equal_key_and_high_cosine_in_chunks():
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(300, 8)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    keys = rng.integers(0, 3, 300).tolist()
-    cosine = vectors @ vectors.T
-    expected = {
-        (i, j)
-        for i in range(300)
-        for j in range(i + 1, 300)
-        if keys[i] == keys[j] and cosine[i, j] >= 0.7
-    }
-    for chunk in (7, 64, 2048):
-        found = near_pairs(vectors, keys, 0.7, chunk)
-        assert {(pair.first, pair.second) for pair in found} == expected
-        assert [p.similarity for p in found] == sorted((p.similarity for p in found), reverse=True)
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        ("Debit Cash; Credit Sales.", "Debit Sales; Credit Cash.", False),
+        ("Rent A/c Dr. To Cash A/c", "Cash A/c Dr. To Rent A/c", False),
+        ("Cash is debited and sales is credited.", "Debit Cash; Credit Sales.", True),
+        ("Cash is debited and sales is credited.", "Debit Sales; Credit Cash.", False),
+        ("Debit Cash 500; Credit Sales 500.", "Debit: Cash 500. Credit: Sales 500.", True),
+        ("Nothing of the kind.", "Debit Cash; Credit Sales.", True),
+    ],
+)
+def test_sides_of_an_entry_are_not_exchanged(one, other, agree):
+    assert sides_agree(one, other) is agree
+    assert sides_agree(other, one) is agree
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "held"),
+    [
+        ("It is an asset.", "It is an asset. It is shown at cost.", True),
+        ("Yes.", "Yes, because it is owned.", True),
+        (
+            "Firms report profit, cash and capital.",
+            "All firms report yearly profit, free cash and share capital.",
+            True,
+        ),
+        ("It is an asset.", "It is an asset, but not of the firm.", False),
+        ("It is an asset.", "It is an asset of nobody.", False),
+        ("Firms report profit, cash and capital.", "Firms report capital, cash and profit.", False),
+        (
+            "Firms report 2 things: profit and cash.",
+            "Firms report 3 things: profit and cash now.",
+            False,
+        ),
+        (
+            "Firms report profit, cash and capital.",
+            "No firms report profit, cash and capital.",
+            False,
+        ),
+        ("Yes.", "No.", False),
+        ("Debit cash.", "Debit bank, credit cash.", False),
+        ("Same.", "Same.", False),
+        ("", "Something.", False),
+    ],
+)
+def test_an_answer_holds_another_where_it_only_adds(short, long, held):
+    assert holds(long, short) == int(held)
+    assert holds(short, long) == -int(held)
 
 
 def test_unite_closes_over_pairs():

@@ -5,30 +5,36 @@ hash of its earliest member's question, so a row keeps its side when the sheet g
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
+from kd_kedro.curation.duplicates import Thresholds, candidate_pairs
+from kd_kedro.curation.neighbours import Pair, Vectors
 from kd_kedro.curation.rows import SPLIT, normalise, table
-from kd_kedro.curation.similarity import Pair, Vectors, names_agree, near_pairs, signature, unite
+from kd_kedro.curation.similarity import names_agree, unite
 
 SPLITS = ("train", "validation", "test")
 
 
 def split_rows(
-    rows: pd.DataFrame, embeddings: Vectors, *, shares: Mapping[str, float], threshold: float
+    rows: pd.DataFrame,
+    embeddings: Vectors,
+    *,
+    shares: Mapping[str, float],
+    thresholds: Thresholds,
 ) -> pd.DataFrame:
     """Give each row its family and each family its split.
 
     Questions that are equal, or near with equal signature and agreeing names, are of one family,
-    whatever their answers: this is wider than what deduplication merges, so nothing it would
-    merge can straddle.
+    whatever their answers; where the answers are equal, questions need be less near. With
+    thresholds no higher than those of deduplication nothing that it would merge can straddle.
 
     Args:
         rows: Text columns `row_id, line, question, answer, source`.
         embeddings: float32 (n, d), unit embeddings of the questions.
         shares: Share of the families by split name: train, validation, test; they sum to 1.
-        threshold: Cosine from which questions are near.
+        thresholds: From which cosine questions are near: `question` and `equal_answer`.
 
     Returns:
         Text columns `row_id, family_id, split, version, question, answer, source`, version
@@ -36,14 +42,17 @@ def split_rows(
     """
     questions = rows["question"].tolist()
     keys = [normalise(text) for text in questions]
-    pairs = _same_question_pairs(keys) + near_pairs(
-        embeddings, [signature(text) for text in questions], threshold
-    )
+    answer_keys = [normalise(text) for text in rows["answer"]]
+    same = _same_question_pairs(keys)
+    # A copy adds nothing, unless its answer is another one.
+    copies = {row for _, row, _ in _same_question_pairs(list(zip(keys, answer_keys, strict=True)))}
+    firsts = [row for row in range(len(rows)) if row not in copies]
+    near = candidate_pairs(questions, answer_keys, embeddings, firsts, thresholds)
     order = {
         row: (int(line) if line.isdigit() else len(rows), row_id)
         for row, (line, row_id) in enumerate(zip(rows["line"], rows["row_id"], strict=True))
     }
-    kin = [pair for pair in pairs if _akin(pair, keys, questions)]
+    kin = [*same, *(pair for pair in near if _akin(pair, keys, questions))]
     family_of: dict[int, str] = {}
     for members in unite(len(rows), kin, lambda one, other: True):
         earliest = min(members, key=order.__getitem__)
@@ -128,8 +137,8 @@ def _akin(pair: Pair, keys: list[str], questions: list[str]) -> bool:
     return keys[one] == keys[other] or names_agree(questions[one], questions[other])
 
 
-def _same_question_pairs(keys: list[str]) -> list[Pair]:
-    first: dict[str, int] = {}
+def _same_question_pairs(keys: Sequence[Hashable]) -> list[Pair]:
+    first: dict[Hashable, int] = {}
     return [
         Pair(first[key], row, 1.0)
         for row, key in enumerate(keys)

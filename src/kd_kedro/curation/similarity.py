@@ -7,19 +7,14 @@ brings together what differs.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from kd_kedro.curation.blanks import word_set
+from kd_kedro.curation.blanks import content_words, word_set
+from kd_kedro.curation.neighbours import Pair
 from kd_kedro.curation.preservation import directions, names, negations, numbers, units
 from kd_kedro.curation.rows import normalise
 
-Vectors = npt.NDArray[np.float32]
 Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...] | str, ...]
 
 # Quantifiers and links vary between rewordings of one question. "After" is what a question asks
@@ -30,6 +25,13 @@ _LETTER = re.compile(r"[^\W\d_]")
 # With Latin Extended Additional, which Vietnamese is written in.
 _LATIN_LETTER = re.compile(r"[^\W\d_\u0250-\u1dff\u1f00-\U0010ffff]")
 _START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)\b")
+_SIDE = re.compile(r"\b(?:debit(?:s|ed)?|credit(?:s|ed)?|dr|cr)\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[;.,\n]|\band\b")
+_BEHIND = word_set("debited credited dr cr")
+_NO_ACCOUNT = word_set("a c account amount side")
+# Words by which an answer takes back what it said.
+_TAKES_BACK = word_set("but except however unless although though only not wrong incorrect")
+_TELLING_WORDS = 4  # of content; with fewer, an added word makes another answer
 # Words a sentence may start with that are no names.
 _STARTERS = word_set(
     "a according advise after all also am an analyse analyze and any are as assess at based "
@@ -44,14 +46,6 @@ _STARTERS = word_set(
     "using was we were what when where whether which while who whom whose why will with would "
     "write you your"
 )
-
-
-class Pair(NamedTuple):
-    """Two rows by position, `first` < `second`, and the cosine of their vectors."""
-
-    first: int
-    second: int
-    similarity: float
 
 
 @lru_cache(maxsize=200_000)
@@ -77,29 +71,29 @@ def names_agree(one: str, other: str) -> bool:
     return _names(one) <= _words(other) and _names(other) <= _words(one)
 
 
-def near_pairs(
-    vectors: Vectors, keys: Sequence[object], threshold: float, chunk_rows: int = 2048
-) -> list[Pair]:
-    """Return the pairs of rows with equal key and cosine of at least a threshold.
+def sides_agree(one: str, other: str) -> bool:
+    """Return whether two texts debit and credit alike, as far as both say what.
 
-    Args:
-        vectors: float32 (n, d), rows of length 1.
-        keys: n hashable keys; rows of different keys are never compared.
-        threshold: Cosine.
-        chunk_rows: Rows compared at once; memory is chunk_rows² floats.
-
-    Returns:
-        Pairs sorted by falling similarity, then by position.
+    A journal entry turned round has the same words, and a cosine near 1.
     """
-    groups: dict[object, list[int]] = defaultdict(list)
-    for row, key in enumerate(keys):
-        groups[key].append(row)
-    pairs: list[Pair] = []
-    for members in groups.values():
-        if len(members) > 1:
-            rows = np.array(members)
-            pairs += _pairs_of_group(vectors[rows], rows, threshold, chunk_rows)
-    return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first, pair.second))
+    (debits, credits), (other_debits, other_credits) = _sides(one), _sides(other)
+    crossed = debits & other_credits or credits & other_debits
+    apart = (debits and other_debits and not debits & other_debits) or (
+        credits and other_credits and not credits & other_credits
+    )
+    return not crossed and not apart
+
+
+def holds(one: str, other: str) -> int:
+    """Return 1 where the first answer says all that the second says, and more; -1 the other way.
+
+    The longer answer begins with the shorter one and goes on behind a stop, or it has the same
+    signature and names and all the other's words of content in their order. What it adds takes
+    nothing back ("but", "except"). 0 where neither holds the other, or the two are equal.
+    """
+    if len(one) >= len(other):
+        return int(_is_held(other, one))
+    return -int(_is_held(one, other))
 
 
 def unite(rows: int, pairs: Iterable[Pair], agree: Callable[[int, int], bool]) -> list[list[int]]:
@@ -126,20 +120,47 @@ def unite(rows: int, pairs: Iterable[Pair], agree: Callable[[int, int], bool]) -
     return sorted(sorted(members) for members in unique.values())
 
 
-def _pairs_of_group(
-    vectors: Vectors, rows: npt.NDArray[np.int64], threshold: float, chunk_rows: int
-) -> list[Pair]:
-    pairs = []
-    for top in range(0, len(rows), chunk_rows):
-        for left in range(top, len(rows), chunk_rows):
-            block = vectors[top : top + chunk_rows] @ vectors[left : left + chunk_rows].T
-            # A hair's breadth below 1 is rounding, not difference.
-            first, second = np.nonzero(block >= threshold - 1e-6)
-            for one, other in zip(first.tolist(), second.tolist(), strict=True):
-                if top + one < left + other:
-                    similarity = min(1.0, float(block[one, other]))
-                    pairs.append(Pair(int(rows[top + one]), int(rows[left + other]), similarity))
-    return pairs
+def _is_held(short: str, long: str) -> bool:
+    words, more = _content(short), _content(long)
+    if not words or len(more) <= len(words) or set(more) - set(words) & _TAKES_BACK:
+        return False
+    start, whole = normalise(short), normalise(long)
+    # normalise() strips the stop behind the shorter answer, so it is looked for in the text.
+    if whole.startswith(start + " "):
+        last = " ".join(long.split()[: len(short.split())])
+        return last[-1] in ".,;:!?" and sides_agree(short, long)
+    if _SIDE.search(short) or len(words) < _TELLING_WORDS:
+        return False
+    same_facts = signature(short) == signature(long) and names_agree(short, long)
+    left = iter(more)
+    return same_facts and all(word in left for word in words)
+
+
+@lru_cache(maxsize=200_000)
+def _content(text: str) -> tuple[str, ...]:
+    """Return the words of content in order, plurals as singulars."""
+    return tuple(word.removesuffix("s") if len(word) > 3 else word for word in content_words(text))
+
+
+@lru_cache(maxsize=200_000)
+def _sides(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words that stand on the debit side only, and those on the credit side only."""
+    debits: set[str] = set()
+    credits: set[str] = set()
+    if not _SIDE.search(text):
+        return frozenset(), frozenset()
+    for clause in _CLAUSE.split(text):
+        marks = list(_SIDE.finditer(clause))
+        for place, mark in enumerate(marks):
+            end = marks[place + 1].start() if place + 1 < len(marks) else len(clause)
+            # "Debit cash", but "cash is debited" and "Cash Dr".
+            before = mark.group().casefold() in _BEHIND and not clause[mark.end() : end].strip(" .")
+            start = marks[place - 1].end() if place else 0
+            bound = clause[start : mark.start()] if before else clause[mark.end() : end]
+            side = debits if mark.group()[0] in "dD" else credits
+            side.update(word for word in _content(bound) if word[0].isalpha())
+    debits, credits = debits - _NO_ACCOUNT, credits - _NO_ACCOUNT
+    return frozenset(debits - credits), frozenset(credits - debits)
 
 
 def _in_other_script(text: str) -> bool:

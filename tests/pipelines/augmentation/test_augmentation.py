@@ -21,8 +21,14 @@ from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.filtering.params import DeduplicationParams
 
-CATALOG = Path(__file__).resolve().parents[3] / "conf/base/augmentation/catalog.yml"
+CONF = Path(__file__).resolve().parents[3] / "conf/base"
+DEDUPLICATION = DeduplicationParams(
+    **yaml.safe_load((CONF / "filtering/parameters.yml").read_text())["filtering"]["deduplication"]
+    | {"same_question_threshold": 1.0, "question_threshold": 1.0, "equal_answer_threshold": 1.0}
+)
+CATALOG = CONF / "augmentation/catalog.yml"
 WORDS = ("rent", "cost", "price", "profit", "capital", "stock", "cash", "sales", "debt", "share")
 ROWS = table(
     STAGE,
@@ -76,6 +82,7 @@ def _run(generator: Any = None) -> dict[str, Any]:
         "deduplication_rephrasing": ROWS,
         "sentence_embedder": Words(),
         "text_generator": generator or RulesGenerator(),
+        "params:filtering.deduplication": DEDUPLICATION,
         "params:augmentation.split": SplitParams(threshold=1.0),
         "params:augmentation.versions": VersionParams(similarity_min=0.1, typo_similarity_min=0.1),
     } | {f"{stage}_events": _events(stage) for stage in STAGES[:-2]}

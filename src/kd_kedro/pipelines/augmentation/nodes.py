@@ -9,8 +9,11 @@ from tqdm import tqdm
 
 from kd_kedro.curation import families, lineage
 from kd_kedro.curation.augmentation import Candidate, Limits, add_versions, trainable
+from kd_kedro.curation.duplicates import Thresholds
+from kd_kedro.curation.duplicates import Thresholds
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.filtering.params import DeduplicationParams
 
 BATCH = 512
 
@@ -24,17 +27,27 @@ class Embedder(Protocol):
 
 
 def split_rows(
-    deduplication_rephrasing: pd.DataFrame, sentence_embedder: Embedder, params: SplitParams
+    deduplication_rephrasing: pd.DataFrame,
+    sentence_embedder: Embedder,
+    params: SplitParams,
+    deduplication: DeduplicationParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Deal the families of the rows to train, validation and test.
+
+    A family is never narrower than what deduplication would merge.
 
     Returns:
         `split_qa`, `split_events`.
     """
     vectors = sentence_embedder.encode(list(deduplication_rephrasing["question"]))
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
+    thresholds = Thresholds(
+        min(params.threshold, deduplication.question_threshold),
+        min(params.threshold, deduplication.equal_answer_threshold),
+        deduplication.answer_threshold,
+    )
     split = families.split_rows(
-        deduplication_rephrasing, vectors, shares=shares, threshold=params.threshold
+        deduplication_rephrasing, vectors, shares=shares, thresholds=thresholds
     )
     reasons = dict(zip(split["row_id"], split["split"], strict=True))
     evidence = {

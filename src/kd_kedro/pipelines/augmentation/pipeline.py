@@ -21,6 +21,7 @@ def create_pipeline() -> Pipeline:
                     "deduplication_rephrasing",
                     "sentence_embedder",
                     "params:augmentation.split",
+                    "params:filtering.deduplication",
                 ],
                 outputs=["split_qa", "split_events"],
                 name="split_rows",

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kd_kedro.curation.duplicates import Duplicates, find_duplicates
+from kd_kedro.curation.duplicates import Duplicates, Link, Thresholds, find_duplicates
 from kd_kedro.curation.lineage import record_stage
 from kd_kedro.curation.preservation import preservation_defect
 from kd_kedro.curation.relevance import Reviewed, Settings, judge_relevance
@@ -17,8 +17,9 @@ from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.pipelines.preprocessing.params import ReviewParams
 
 DISCARDED = [*STAGE, "score", "threshold", "reason"]
-DUPLICATES = [*STAGE, "survivor_id", "reason", "similarity"]
-CONFLICTS = [*STAGE, "group_id", "reason"]
+LINK = ["neighbour_id", "similarity", "threshold"]
+DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
+CONFLICTS = [*STAGE, "group_id", "reason", *LINK]
 SHARED = [*STAGE, "group_id"]
 
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
@@ -116,9 +117,9 @@ def sort_out_duplicates(
         soap_qa,
         sentence_embedder.encode(_squeeze(soap_qa["question"])),
         sentence_embedder.encode(_squeeze(soap_qa["answer"])),
-        question_threshold=params.question_threshold,
-        equal_answer_threshold=params.equal_answer_threshold,
-        answer_threshold=params.answer_threshold,
+        Thresholds(
+            params.question_threshold, params.equal_answer_threshold, params.answer_threshold
+        ),
         mended=set(soap_qa.loc[soap_qa["mended"] == "yes", "row_id"]),
         reviewed=set(validated_qa.loc[validated_qa["verdict"].str.strip() != "", "row_id"]),
     )
@@ -159,14 +160,8 @@ def keep_survivors(
         for row, question in zip(kept["row_id"], kept["question"], strict=True)
     ]
     evidence: Evidence = {
-        row: {"survivor_id": survivor, "similarity": float(similarity)}
-        for row, survivor, similarity in zip(
-            merged["row_id"], merged["survivor_id"], merged["similarity"], strict=True
-        )
-    }
-    evidence |= {
-        row: {"group_id": group}
-        for row, group in zip(conflicts["row_id"], conflicts["group_id"], strict=True)
+        **_evidence(merged, "survivor_id"),
+        **_evidence(conflicts, "group_id"),
     }
     events = record_stage(
         "deduplication",
@@ -203,7 +198,7 @@ def _extend(
 def _list_merged(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
     ids = rows["row_id"].tolist()
     cells = {
-        ids[row]: [ids[keeper], found.reason[row], f"{found.similarity[row]:.4f}"]
+        ids[row]: [ids[keeper], found.reason[row], *_link_cells(found.link[row], ids)]
         for row, keeper in found.survivor.items()
     }
     return _extend(rows[rows["row_id"].isin(list(cells))], DUPLICATES, cells.__getitem__)
@@ -211,8 +206,29 @@ def _list_merged(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
 
 def _list_conflicts(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
     ids = rows["row_id"].tolist()
-    cells = {ids[row]: [str(group), found.reason[row]] for row, group in found.conflict.items()}
+    cells = {
+        ids[row]: [str(group), found.reason[row], *_link_cells(found.link[row], ids)]
+        for row, group in found.conflict.items()
+    }
     return _extend(rows[rows["row_id"].isin(list(cells))], CONFLICTS, cells.__getitem__)
+
+
+def _link_cells(link: Link, ids: Sequence[str]) -> list[str]:
+    threshold = "" if link.threshold is None else f"{link.threshold:g}"
+    return [ids[link.neighbour], f"{link.similarity:.4f}", threshold]
+
+
+def _evidence(rows: pd.DataFrame, group: str) -> Evidence:
+    """Return what a row was compared with, and how near that is; similarities as numbers."""
+    return {
+        row["row_id"]: {
+            group: row[group],
+            "neighbour_id": row["neighbour_id"],
+            "similarity": float(row["similarity"]),
+            **({"threshold": float(row["threshold"])} if row["threshold"] else {}),
+        }
+        for row in rows.to_dict("records")
+    }
 
 
 def _list_shared(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
