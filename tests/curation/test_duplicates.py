@@ -21,7 +21,7 @@ def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **
         table,
         vectors(len(rows), question_cosine),
         vectors(len(rows), answer_cosine),
-        Thresholds(question=0.9, equal_answer=0.75, answer=0.85),
+        Thresholds(same_question=0.98, question=0.9, equal_answer=0.75, answer=0.85),
         **options,
     )
 
@@ -95,6 +95,25 @@ def test_the_evidence_names_neighbour_similarity_and_threshold():
     assert conflict.link[1].similarity == pytest.approx(0.5)
     assert conflict.link[1].threshold == 0.85
     assert find([("q?", "same"), ("q?", "same")]).link[1].threshold is None
+
+
+def test_questions_as_good_as_equal_conflict_too():
+    rows = [("What is goodwill?", "one"), ("What is the goodwill?", "two")]
+    assert set(find(rows, 0.99).conflict) == {0, 1}
+    assert not find(rows, 0.95).conflict
+    assert not find([("Is goodwill sold?", "one"), ("Is VAT sold?", "two")], 0.99).conflict
+
+
+def test_a_row_merged_elsewhere_still_contradicts_its_own_question():
+    rows = [
+        ("What is goodwill?", "An asset of repute."),
+        ("Define goodwill.", "an asset of repute"),
+        ("Define goodwill.", "A liability of 500."),
+    ]
+    found = find(rows, 0.95)
+    assert set(found.conflict) == {0, 1, 2}
+    assert len(set(found.conflict.values())) == 1
+    assert not found.survivor
 
 
 def test_the_mended_row_of_a_conflict_stays():

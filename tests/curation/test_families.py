@@ -38,7 +38,7 @@ def sheet(questions: list[str]) -> pd.DataFrame:
 
 def split(rows: pd.DataFrame, vectors: np.ndarray | None = None) -> pd.DataFrame:
     vectors = embed(rows["question"].tolist()) if vectors is None else vectors
-    return split_rows(rows, vectors, shares=SHARES, thresholds=Thresholds(0.9, 0.75, 0.9))
+    return split_rows(rows, vectors, shares=SHARES, thresholds=Thresholds(0.99, 0.9, 0.75, 0.9))
 
 
 QUESTIONS = st.lists(st.text("abc ?.", max_size=6), min_size=1, max_size=25)

@@ -1,7 +1,8 @@
 """Duplicates are merged, contradictions set aside for a person, shared answers listed."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -57,12 +58,14 @@ class Thresholds:
     """From which cosine texts are near.
 
     Attributes:
-        question: Of two questions.
+        same_question: Of two questions that ask the same: their answers have to agree.
+        question: Of two questions that are merged where their answers agree.
         equal_answer: The same where the answers are equal and telling (three words, or a
             figure), which is evidence of its own.
         answer: Of two answers.
     """
 
+    same_question: float
     question: float
     equal_answer: float
     answer: float
@@ -83,8 +86,9 @@ def find_duplicates(
     and names, and their answers agree: equal, or near with equal signature and names. Where the
     questions are equal, it is enough that one answer holds the other: the longer one adds to it
     and takes nothing away. Of a family one row survives: a mended one first, then a reviewed one,
-    then the one whose answer holds the others, then the earliest. Rows with equal questions whose
-    answers do not agree are set aside, all but the only mended one.
+    then the one whose answer holds the others, then the earliest. Rows that ask the same
+    (questions equal, or as good as equal with equal signature and names) and whose answers do not
+    agree are set aside, all but the only mended one, and with them what was merged into them.
 
     Args:
         rows: Text columns `row_id, question, answer`, in the order of the sheet.
@@ -98,20 +102,23 @@ def find_duplicates(
     keys, answer_keys = [normalise(text) for text in questions], [normalise(a) for a in answers]
     near = _answers_agree(answers, answer_keys, answer_vectors, thresholds.answer)
 
+    def akin(one: int, other: int) -> bool:
+        return keys[one] == keys[other] or (
+            names_agree(questions[one], questions[other])
+            and sides_agree(questions[one], questions[other])
+        )
+
     def would_merge(one: int, other: int) -> bool:
-        if keys[one] == keys[other]:
-            return near(one, other) or holds(answers[one], answers[other]) != 0
-        same = names_agree(questions[one], questions[other])
-        return same and sides_agree(questions[one], questions[other]) and near(one, other)
+        if not akin(one, other):
+            return False
+        same = keys[one] == keys[other]
+        return near(one, other) or (same and holds(answers[one], answers[other]) != 0)
 
     # A copy says nothing new: only the first row of each question and answer is compared.
     copies = _copies(keys, answer_keys)
     firsts = sorted(set(range(len(rows))) - {pair.second for pair in copies})
-    pairs = [
-        *copies,
-        *_same_key_pairs(keys, firsts),
-        *candidate_pairs(questions, answer_keys, question_vectors, firsts, thresholds),
-    ]
+    near_questions = candidate_pairs(questions, answer_keys, question_vectors, firsts, thresholds)
+    pairs = [*copies, *_same_key_pairs(keys, firsts), *near_questions]
     families = unite(len(rows), pairs, would_merge)
     is_mended = [row in mended for row in rows["row_id"]]
     rank = [
@@ -129,7 +136,9 @@ def find_duplicates(
                     found.link[row] = _link(
                         row, family, found.reason[row], question_vectors, answer_vectors, thresholds
                     )
-    _set_conflicts_aside(found, keys, is_mended, answer_vectors, thresholds)
+    same = [pair for pair in near_questions if pair.similarity >= thresholds.same_question]
+    asked_twice = [*_chains(keys), *(pair for pair in same if akin(pair.first, pair.second))]
+    _set_conflicts_aside(found, asked_twice, is_mended, answer_vectors, thresholds.answer)
     _list_shared_answers(found, answer_keys)
     return found
 
@@ -204,6 +213,15 @@ def _same_key_pairs(keys: Sequence[str], rows: Collection[int]) -> list[Pair]:
     ]
 
 
+def _chains(keys: Sequence[str]) -> list[Pair]:
+    """Return each row with the row before it of the same key."""
+    return [
+        Pair(first, second, 1.0)
+        for members in _groups(keys, range(len(keys))).values()
+        for first, second in itertools.pairwise(members)
+    ]
+
+
 def _keeper(family: list[int], rank: Sequence[tuple[bool, bool]], answers: Sequence[str]) -> int:
     keeper = min(family, key=lambda row: (rank[row], row))
     for row in family:
@@ -250,27 +268,29 @@ def _link(
 
 def _set_conflicts_aside(
     found: Duplicates,
-    keys: Sequence[str],
+    asked_twice: Iterable[Pair],
     is_mended: Sequence[bool],
     answer_vectors: Vectors,
-    thresholds: Thresholds,
+    threshold: float,
 ) -> None:
-    number = 0
-    for members in _groups(keys, range(len(keys))).values():
-        left = [row for row in members if row not in found.survivor]
-        if len(left) < 2:
-            continue
-        number += 1
-        settled = [row for row in left if is_mended[row]]
-        for place, row in enumerate(left):
+    """Set aside survivors that ask the same, and the rows merged into them."""
+    merged = found.survivor.copy()
+    links = []
+    for pair in asked_twice:
+        one, other = (merged.get(row, row) for row in pair[:2])
+        if one != other:
+            links.append(Pair(min(one, other), max(one, other), pair.similarity))
+    groups = unite(len(is_mended), links, lambda one, other: True)
+    for number, members in enumerate((rows for rows in groups if len(rows) > 1), start=1):
+        settled = [row for row in members if is_mended[row]]
+        for place, row in enumerate(members):
             if [row] != settled:
-                other = settled[0] if len(settled) == 1 else left[0 if place else 1]
+                other = settled[0] if len(settled) == 1 else members[0 if place else 1]
                 cosine = min(1.0, float(answer_vectors[row] @ answer_vectors[other]))
                 found.conflict[row] = number
                 found.reason[row] = CONFLICT
-                found.link[row] = Link(other, cosine, thresholds.answer)
-    # A row merged into one that is now set aside stands and falls with it.
-    for row, keeper in found.survivor.copy().items():
+                found.link[row] = Link(other, cosine, threshold)
+    for row, keeper in merged.items():
         if keeper in found.conflict:
             del found.survivor[row]
             found.conflict[row] = found.conflict[keeper]

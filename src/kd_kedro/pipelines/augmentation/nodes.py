@@ -42,6 +42,7 @@ def split_rows(
     vectors = sentence_embedder.encode(list(deduplication_rephrasing["question"]))
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
     thresholds = Thresholds(
+        deduplication.same_question_threshold,
         min(params.threshold, deduplication.question_threshold),
         min(params.threshold, deduplication.equal_answer_threshold),
         deduplication.answer_threshold,

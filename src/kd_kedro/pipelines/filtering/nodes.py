@@ -118,7 +118,10 @@ def sort_out_duplicates(
         sentence_embedder.encode(_squeeze(soap_qa["question"])),
         sentence_embedder.encode(_squeeze(soap_qa["answer"])),
         Thresholds(
-            params.question_threshold, params.equal_answer_threshold, params.answer_threshold
+            params.same_question_threshold,
+            params.question_threshold,
+            params.equal_answer_threshold,
+            params.answer_threshold,
         ),
         mended=set(soap_qa.loc[soap_qa["mended"] == "yes", "row_id"]),
         reviewed=set(validated_qa.loc[validated_qa["verdict"].str.strip() != "", "row_id"]),

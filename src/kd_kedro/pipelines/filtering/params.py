@@ -52,8 +52,15 @@ class DeduplicationParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    same_question_threshold: float = Field(
+        ge=0.5,
+        le=1,
+        description="Cosine from which two questions ask the same, so that answers must agree.",
+    )
     question_threshold: float = Field(
-        ge=0.5, le=1, description="Cosine from which two questions are near."
+        ge=0.5,
+        le=1,
+        description="Cosine from which questions are near: one is kept where their answers agree.",
     )
     equal_answer_threshold: float = Field(
         ge=0.5,

