@@ -44,11 +44,23 @@ def test_embedding(tmp_path: Path) -> None:
     assert len(made["ours_seconds"]) == len(made["plain_seconds"])
 
 
+@pytest.mark.slow
+def test_duplicates(tmp_path: Path) -> None:
+    made = figures("duplicates", tmp_path, "--sheet", SHEET, "--scale", "500")
+    assert 0 <= made["repetition"]["recall"] <= 1
+    assert 0 <= made["repetition"]["precision"] <= 1
+    assert made["scale"]["rows"] == 500
+    assert made["scale"]["recall_vs_exact"] == 1
+    assert made["scale"].keys() >= {"seconds", "peak_gb"}
+
+
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
         ("embedding", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("embedding", ["--data", "pyproject.toml"], "pyproject.toml ends in '.toml'"),
+        ("duplicates", [], "nothing to measure"),
+        ("duplicates", ["--sheet", "nosuch.csv"], "nosuch.csv does not exist"),
     ],
 )
 def test_bad_input_is_one_sentence(name: str, words: list[str], said: str) -> None:

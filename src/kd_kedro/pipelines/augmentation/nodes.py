@@ -10,7 +10,6 @@ from tqdm import tqdm
 from kd_kedro.curation import families, lineage
 from kd_kedro.curation.augmentation import Candidate, Limits, add_versions, trainable
 from kd_kedro.curation.duplicates import Thresholds
-from kd_kedro.curation.duplicates import Thresholds
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
