@@ -76,6 +76,7 @@ _TABLES = (
     "quarantined_rows",
     "reviewed_qa",
     "cleaned_qa",
+    "screened_qa",
     "fitb_rephrased",
     "converted_mcq",
     "discarded_rows",

@@ -14,6 +14,8 @@ TABLES = {
         "quarantined_rows",
         "reviewed_qa",
         "cleaned_qa",
+        "screened_qa",
+        "personal_data",
         "fitb_rephrased",
         "converted_mcq",
     ],

@@ -16,6 +16,7 @@ STAGES = (
     "validation",
     "review",
     "cleaning",
+    "personal_data",
     "fitb",
     "mcq",
     "soap",

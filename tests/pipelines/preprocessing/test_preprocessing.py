@@ -1,5 +1,6 @@
 """The preprocessing pipeline on a small messy sheet, through Kedro's SequentialRunner."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from pydantic import ValidationError
 
 from kd_kedro.curation.lineage import make_waterfall
 from kd_kedro.curation.rows import QUARANTINED, STAGE, VALIDATED
@@ -16,6 +18,7 @@ from kd_kedro.pipelines.preprocessing import create_pipeline
 from kd_kedro.pipelines.preprocessing.nodes import validate_rows
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
+    PersonalDataParams,
     ReviewParams,
     RewriteParams,
     ValidationParams,
@@ -63,7 +66,12 @@ class Kept(MemoryDataset):  # type: ignore[misc]
         pass
 
 
-def _run(folder: Path, sheet: str, mended: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+def _run(
+    folder: Path,
+    sheet: str,
+    mended: pd.DataFrame | None = None,
+    personal: PersonalDataParams | None = None,
+) -> dict[str, pd.DataFrame]:
     path = folder / "sheet.csv"
     path.write_text(sheet, encoding="utf-8")
     if mended is not None:
@@ -74,6 +82,7 @@ def _run(folder: Path, sheet: str, mended: pd.DataFrame | None = None) -> dict[s
             str(folder / "mended.csv") if mended is not None else "", optional=True
         ).load(),
         "text_generator": RulesGenerator(),
+        "params:preprocessing.personal_data": personal or PersonalDataParams(),
         "params:preprocessing.validation": ValidationParams(),
         "params:preprocessing.review": ReviewParams(),
         "params:preprocessing.rewriting": RewriteParams(),
@@ -103,7 +112,7 @@ def test_columns(left: dict[str, pd.DataFrame]) -> None:
 
 
 def test_rows_are_conserved(left: dict[str, pd.DataFrame]) -> None:
-    stages = ("validation", "review", "cleaning", "fitb", "mcq")
+    stages = ("validation", "review", "cleaning", "personal_data", "fitb", "mcq")
     events = pd.concat([left[f"{stage}_events"] for stage in stages], ignore_index=True)
     waterfall = make_waterfall(events).set_index("stage")
     assert waterfall.loc["validation"].tolist() == ["13", "0", "11", "0", "2"]
@@ -191,3 +200,40 @@ def test_words_that_reject_must_be_known_verdicts(tmp_path: Path) -> None:
         validate_rows(raw, none, german, ReviewParams())
     with pytest.raises(ValueError, match="has no usable row"):
         validate_rows(raw.head(1), none, german, ReviewParams(reject_verdicts=["nein"]))
+
+
+PERSONAL = (
+    HEADER
+    + """"What does Ravi Kumar owe, if he draws Rs 98,765?",Mail ravi@example.org: Ravi owes it.,,,
+What is account 4010?,A cost.,,,
+"""
+)
+
+
+def test_personal_data_is_flagged_but_stays(tmp_path: Path) -> None:
+    left = _run(tmp_path, PERSONAL)
+    assert left["screened_qa"].equals(left["cleaned_qa"])
+    found = left["personal_data"]
+    assert found["kind"].tolist() == ["person", "email", "person"]
+    assert "avi" not in "".join(found["excerpt"])
+    summary = left["personal_data_summary"].set_index("kind")
+    assert summary.loc["person"].tolist() == ["1", "2", "no"]
+    assert summary.loc["phone"].tolist() == ["0", "0", "no"]
+    events = left["personal_data_events"]
+    assert events["action"].tolist() == ["kept", "kept"]
+    assert json.loads(events["evidence"].iloc[0]) == {"found": {"person": 2, "email": 1}}
+
+
+def test_personal_data_is_masked_by_parameter(tmp_path: Path) -> None:
+    left = _run(tmp_path, PERSONAL, personal=PersonalDataParams(mask=["person", "email"]))
+    row = left["converted_mcq"].iloc[0]
+    assert row["question"] == "What does [PERSON] owe, if he draws Rs 98,765?"
+    assert row["answer"] == "Mail [EMAIL]: [PERSON] owes it."
+    events = left["personal_data_events"]
+    assert events["action"].tolist() == ["changed", "kept"]
+    assert json.loads(events["evidence"].iloc[0])["masked"] == {"person": 2, "email": 1}
+
+
+def test_what_is_masked_must_be_looked_for() -> None:
+    with pytest.raises(ValidationError, match="mask has email"):
+        PersonalDataParams(detect=["phone"], mask=["email"])

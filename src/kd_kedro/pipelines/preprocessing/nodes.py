@@ -11,6 +11,7 @@ from kd_kedro.curation.formats import question_format, split_stem
 from kd_kedro.curation.lineage import record_stage
 from kd_kedro.curation.matching import Choice, Match, match_answer
 from kd_kedro.curation.opening import is_open_question, open_answer, open_stem
+from kd_kedro.curation.personal_data import screen, summarise
 from kd_kedro.curation.review import review
 from kd_kedro.curation.rows import STAGE, table
 from kd_kedro.curation.text_repair import repair_defect, repair_text
@@ -24,6 +25,7 @@ from kd_kedro.curation.validation import (
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
+    PersonalDataParams,
     ReviewParams,
     RewriteParams,
     ValidationParams,
@@ -140,18 +142,34 @@ def collect_quarantined(*tables: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def screen_personal_data(
+    cleaned_qa: pd.DataFrame, params: PersonalDataParams
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Flag personal data, count it and, where parameters say so, mask it.
+
+    Returns:
+        `screened_qa`, `personal_data`, `personal_data_summary`, `personal_data_events`.
+    """
+    screened, findings, evidence = screen(
+        cleaned_qa, params.detect, params.mask, params.phone_regions
+    )
+    reasons = {row: "personal data masked" for row, facts in evidence.items() if "masked" in facts}
+    events = record_stage("personal_data", cleaned_qa, screened, reasons=reasons, evidence=evidence)
+    return screened, findings, summarise(findings, params.detect, params.mask), events
+
+
 def convert_blanks(
-    cleaned_qa: pd.DataFrame, text_generator: TextGenerator, params: RewriteParams
+    screened_qa: pd.DataFrame, text_generator: TextGenerator, params: RewriteParams
 ) -> Tables2:
     """Turn fill-in-the-blank statements into questions; option blocks stay as they are.
 
     Returns:
         `fitb_rephrased`, `fitb_events`.
     """
-    converted = cleaned_qa.copy()
+    converted = screened_qa.copy()
     reasons: dict[str, str] = {}
     requests, places = [], []
-    for index, row in enumerate(cleaned_qa.to_dict("records")):
+    for index, row in enumerate(screened_qa.to_dict("records")):
         if "fitb" not in row["format"]:
             continue
         stem, options = split_stem(row["question"], row["answer"])
@@ -169,7 +187,7 @@ def convert_blanks(
             reasons[row_id] = outcome.reason
         else:
             reasons[row_id] = f"left as it is: {defect or outcome.reason}"
-    return converted, record_stage("fitb", cleaned_qa, converted, reasons=reasons)
+    return converted, record_stage("fitb", screened_qa, converted, reasons=reasons)
 
 
 def convert_choices(

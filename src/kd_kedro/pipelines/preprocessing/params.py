@@ -1,7 +1,10 @@
 """Parameters of the preprocessing pipeline."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PersonalData = Literal["person", "address", "email", "phone", "account", "card", "identity"]
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -63,3 +66,30 @@ class RewriteParams(BaseModel):
     seed: int = Field(
         default=0, ge=0, description="Seed of a text generator that samples; rules need none."
     )
+
+
+class PersonalDataParams(BaseModel):
+    """Which personal data is flagged and which of it is masked."""
+
+    model_config = _CONFIG
+
+    detect: list[PersonalData] = Field(
+        default=["person", "address", "email", "phone", "account", "card", "identity"],
+        description="Kinds that are looked for and counted; an empty list looks for none.",
+    )
+    mask: list[PersonalData] = Field(
+        default=[],
+        description="Kinds that are replaced by their name, as [EMAIL]; each must be looked for.",
+    )
+    phone_regions: list[str] = Field(
+        default=["IN", "US"],
+        description="Countries (two letters) whose phone numbers are known without + and code.",
+    )
+
+    @model_validator(mode="after")
+    def _masked_is_detected(self) -> "PersonalDataParams":
+        if unseen := sorted(set(self.mask) - set(self.detect)):
+            raise ValueError(
+                f"mask has {', '.join(unseen)}, which detect does not look for: name it in both"
+            )
+        return self

@@ -8,6 +8,7 @@ from kd_kedro.pipelines.preprocessing.nodes import (
     convert_blanks,
     convert_choices,
     review_rows,
+    screen_personal_data,
     validate_rows,
 )
 
@@ -46,8 +47,19 @@ def create_pipeline() -> Pipeline:
                 name="collect_quarantined",
             ),
             Node(
+                screen_personal_data,
+                inputs=["cleaned_qa", "params:preprocessing.personal_data"],
+                outputs=[
+                    "screened_qa",
+                    "personal_data",
+                    "personal_data_summary",
+                    "personal_data_events",
+                ],
+                name="screen_personal_data",
+            ),
+            Node(
                 convert_blanks,
-                inputs=["cleaned_qa", "text_generator", "params:preprocessing.rewriting"],
+                inputs=["screened_qa", "text_generator", "params:preprocessing.rewriting"],
                 outputs=["fitb_rephrased", "fitb_events"],
                 name="convert_blanks",
             ),
