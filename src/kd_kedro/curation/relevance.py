@@ -1,23 +1,37 @@
 """SOAP, the semantic outlier filter: which rows do not belong to the sheet's domain.
 
-Three modes behind one function. `reviewer` learns from reviewers' verdicts, `cold_start` needs
-none and measures the distance to the domain's centre, `hdbscan` is the earlier system's method,
-kept to compare with. The reviewer model is kernel ridge regression on the embeddings of question
-and answer (a Gaussian process's mean): solved exactly, no iterations, no seed.
+Three modes behind one function. `reviewer` learns from reviewers' verdicts (`kernel_ridge.py`),
+`cold_start` needs none and measures the distance to the domain's centre, `hdbscan` is the earlier
+system's method, kept to compare with (`domain_distance.py`). The first two also look at the scores
+of neighbouring rows where that tells something (`sheet_order.py`).
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from functools import partial
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from tqdm import tqdm
+
+from kd_kedro.curation.domain_distance import (
+    centre_distance,
+    clipped_threshold,
+    cluster_outlierness,
+)
+from kd_kedro.curation.kernel_ridge import (
+    ACCEPTED,
+    REJECTED,
+    Folds,
+    Scores,
+    Vectors,
+    Verdicts,
+    blind_scores,
+    fold_of_blocks,
+)
+from kd_kedro.curation.sheet_order import Mask, Sheets, stand_together, with_neighbours
+from kd_kedro.curation.stacking import stack
 
 Mode = Literal["auto", "reviewer", "cold_start", "hdbscan"]
-Vectors = npt.NDArray[np.float32]
-Scores = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+Order = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)
@@ -25,29 +39,20 @@ class Settings:
     """The knobs of the filter; `pipelines/filtering/params.py` describes each."""
 
     mode: Mode = "auto"
+    order: Order = "auto"
     min_reviewed: int = 50
     block_rows: int = 200
     folds: int = 5
     kernel_width: float = 1.0
     ridge: float = 0.3
     max_training_rows: int = 8000
+    prior_strength: float = 100.0
     trim: float = 0.8
-    spread: float = 2.5
+    spread: float = 2.1
+    neighbour_rows: tuple[float, ...] = (3.0, 10.0, 30.0)
+    min_togetherness: float = 0.3
     min_cluster_size: int = 6
     outlier_threshold: float = 0.3
-
-
-@dataclass(frozen=True)
-class Reviewed:
-    """Rows a person has judged, in the order of the sheet.
-
-    Attributes:
-        pairs: float32 (m, 2, d), unit embeddings of question and answer.
-        rejected: bool (m,), the verdict.
-    """
-
-    pairs: Vectors
-    rejected: Mask
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,13 @@ class Judgement:
 
     Attributes:
         mode: The mode that was used.
-        scores: float64 (n,), higher is farther from the domain.
+        ordered: Whether neighbours' scores were used.
+        scores: float64 (n,), higher is farther from the domain; a probability in mode `reviewer`.
         thresholds: float64 (n,), the score above which a row does not belong.
     """
 
     mode: str
+    ordered: bool
     scores: Scores
     thresholds: Scores
 
@@ -69,19 +76,25 @@ class Judgement:
         """bool (n,): rows that do not belong."""
         return self.scores > self.thresholds
 
+    @property
+    def margins(self) -> Scores:
+        """float64 (n,): how far each score is above its threshold."""
+        return self.scores - self.thresholds
+
 
 def judge_relevance(
-    pairs: Vectors, reviewed: Reviewed, seen: npt.NDArray[np.int64], settings: Settings
+    pairs: Vectors, verdicts: Verdicts, settings: Settings, sheets: Sheets | None = None
 ) -> Judgement:
     """Score rows by how far they are from what belongs to the sheet.
 
     Args:
-        pairs: float32 (n, 2, d), unit embeddings of the question and answer of each row.
-        reviewed: Rows with verdicts.
-        seen: int64 (n,), the position of each row among the reviewed, -1 where it is none. Such a
-            row gets the score of a model that did not see it.
+        pairs: float32 (n, 2, d), unit embeddings of the question and answer of each row, in the
+            order of the sheet.
+        verdicts: int8 (n,), 1 rejected, 0 accepted, -1 not reviewed. A reviewed row gets the score
+            of models that saw neither its verdict nor those of its fold.
         settings: Mode and knobs; `auto` is `reviewer` where there are at least `min_reviewed`
             verdicts of each kind, else `cold_start`.
+        sheets: int64 (n,), contiguous numbers of the sheets the rows come from; None is one sheet.
 
     Returns:
         Scores, thresholds and the mode used.
@@ -89,21 +102,38 @@ def judge_relevance(
     Raises:
         ValueError: Mode `reviewer` without verdicts of each kind.
     """
-    mode = choose_mode(reviewed.rejected, settings)
-    if mode == "reviewer":
-        return _judge_as_reviewers(pairs, reviewed, seen, settings)
-    if mode == "cold_start":
-        scores = centre_distance(pairs, settings.trim)
-        threshold = robust_threshold(scores, settings.spread)
-    else:
+    sheets = np.zeros(len(pairs), dtype=np.int64) if sheets is None else sheets
+    mode = choose_mode(verdicts, settings)
+    if mode == "hdbscan":
         scores = cluster_outlierness(pairs, settings.min_cluster_size)
-        threshold = settings.outlier_threshold
-    return Judgement(mode, scores, np.full(len(scores), threshold))
+        return Judgement(mode, False, scores, np.full(len(scores), settings.outlier_threshold))
+    distance = centre_distance(pairs, settings.trim)
+    if mode == "cold_start":
+        judge = partial(_judge_by_distance, distance, settings)
+    else:
+        fold = fold_of_blocks(verdicts, settings.folds, settings.block_rows)
+        blind = blind_scores(
+            pairs,
+            verdicts,
+            fold,
+            folds=settings.folds,
+            width=settings.kernel_width,
+            ridge=settings.ridge,
+            max_training_rows=settings.max_training_rows,
+        )
+        judge = partial(_judge_as_reviewers, distance, blind, fold, verdicts, settings)
+    alone = judge(None)
+    if settings.order == "never":
+        return alone
+    togetherness = stand_together(alone.outlying, sheets)
+    if settings.order == "auto" and togetherness < settings.min_togetherness:
+        return alone
+    return judge(sheets)
 
 
-def choose_mode(rejected: Mask, settings: Settings) -> str:
+def choose_mode(verdicts: Verdicts, settings: Settings) -> str:
     """Return the mode that `auto` stands for, given the verdicts."""
-    kinds = int(rejected.sum()), int((~rejected).sum())
+    kinds = int((verdicts == REJECTED).sum()), int((verdicts == ACCEPTED).sum())
     if settings.mode == "auto":
         return "reviewer" if min(kinds) >= settings.min_reviewed else "cold_start"
     if settings.mode == "reviewer" and min(kinds) < 2:
@@ -112,67 +142,6 @@ def choose_mode(rejected: Mask, settings: Settings) -> str:
             f"{kinds[0]} rejected rows: it needs two of each; use auto or cold_start"
         )
     return settings.mode
-
-
-@dataclass(frozen=True)
-class CrossFit:
-    """Judgement of reviewed rows, each by a model that saw neither it nor its block.
-
-    Attributes:
-        scores: float64 (m,).
-        thresholds: float64 (m,), each chosen on the rows its model learned from.
-    """
-
-    scores: Scores
-    thresholds: Scores
-
-
-def cross_fit(reviewed: Reviewed, settings: Settings) -> CrossFit:
-    """Judge reviewed rows by models that did not see them.
-
-    Neighbouring rows of a sheet come from one source, so the folds are made of contiguous blocks.
-    The threshold of a fold is the best one for the other folds, scored by models that saw neither
-    fold: nothing about the fold itself enters it.
-
-    Args:
-        reviewed: m rows in the order of the sheet.
-        settings: Folds, block size and model.
-    """
-    folds = fold_of_blocks(len(reviewed.rejected), settings)
-    # All models learn from parts of one kernel matrix.
-    taught = _training_rows(len(folds), settings)
-    kernel = _kernel(reviewed.pairs, reviewed.pairs[taught], settings.kernel_width)
-    target = reviewed.rejected.astype(np.float32)
-
-    def judge_without(left_out: Mask) -> Scores:
-        inside = ~left_out[taught]
-        rows = taught[inside]
-        weights, base = _solve(kernel[np.ix_(rows, inside)], target[rows], settings.ridge)
-        judged: Scores = (kernel[np.ix_(left_out, inside)] @ weights).astype(float) + base
-        return judged
-
-    scores = np.zeros(len(folds))
-    for fold in tqdm(range(settings.folds), desc="judging rows by models that did not see them"):
-        scores[folds == fold] = judge_without(folds == fold)
-    inner = np.zeros((settings.folds, len(folds)))
-    for one, other in tqdm(list(combinations(range(settings.folds), 2)), desc="setting thresholds"):
-        left_out = (folds == one) | (folds == other)
-        judged = judge_without(left_out)
-        inner[other, folds == one] = judged[folds[left_out] == one]
-        inner[one, folds == other] = judged[folds[left_out] == other]
-    thresholds = np.array(
-        [
-            best_threshold(inner[fold, folds != fold], reviewed.rejected[folds != fold])
-            for fold in range(settings.folds)
-        ]
-    )
-    return CrossFit(scores, thresholds[folds])
-
-
-def fold_of_blocks(rows: int, settings: Settings) -> npt.NDArray[np.int64]:
-    """Return the fold of each row: contiguous blocks in turn, smaller ones in a short sheet."""
-    block = max(1, min(settings.block_rows, rows // (2 * settings.folds)))
-    return (np.arange(rows) // block) % settings.folds
 
 
 def best_threshold(scores: Scores, rejected: Mask) -> float:
@@ -193,121 +162,55 @@ def best_threshold(scores: Scores, rejected: Mask) -> float:
     return float((ranked[last] + below) / 2)
 
 
-def centre_distance(pairs: Vectors, trim: float, rounds: int = 5) -> Scores:
-    """Return 1 - cosine to the domain's centre, the mean of the nearest `trim` share of rows.
-
-    Args:
-        pairs: float32 (n, 2, d).
-        trim: Share of rows that make the centre, so that outliers do not pull at it.
-        rounds: How often centre and nearest rows are found anew.
-
-    Returns:
-        float64 (n,).
-    """
-    rows = pairs.reshape(len(pairs), -1) / np.float32(np.sqrt(2))
-    centre = rows.mean(axis=0)
-    for _ in range(rounds):
-        distance = 1 - rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))
-        centre = rows[distance <= np.quantile(distance, trim)].mean(axis=0)
-    nearness: Scores = (rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))).astype(float)
-    return 1 - nearness
-
-
-def robust_threshold(scores: Scores, spread: float) -> float:
-    """Return the mode of the scores plus `spread` times the root mean square of the lower side.
-
-    Only the side towards the centre tells how the domain scatters: outliers lie on the other, so
-    the threshold stays where it is however many there are.
-    """
-    if np.ptp(scores) < 1e-9:
-        return float(scores.max())
-    centre = _mode(scores)
-    below = centre - scores[scores <= centre]
-    return centre + spread * float(np.sqrt(np.mean(below**2)))
-
-
-def cluster_outlierness(pairs: Vectors, min_cluster_size: int) -> Scores:
-    """Return HDBSCAN's outlier score (GLOSH) of each row, as the earlier system used it.
-
-    Campello et al. 2015, "Hierarchical density estimates for data clustering, visualization, and
-    outlier detection". Dense clumps of off-topic rows are clusters to it.
-    """
-    from hdbscan import HDBSCAN
-
-    rows = pairs.reshape(len(pairs), -1).astype(np.float64)
-    if len(rows) <= min_cluster_size:
-        return np.zeros(len(rows))
-    scores: Scores = HDBSCAN(min_cluster_size=min_cluster_size).fit(rows).outlier_scores_
-    return np.nan_to_num(scores)
+def _judge_by_distance(distance: Scores, settings: Settings, sheets: Sheets | None) -> Judgement:
+    scores = distance
+    if sheets is not None:
+        views = with_neighbours(distance, sheets, settings.neighbour_rows)
+        scores = views @ _shares(views.shape[1])
+    threshold = clipped_threshold(scores, settings.spread)
+    return Judgement("cold_start", sheets is not None, scores, np.full(len(scores), threshold))
 
 
 def _judge_as_reviewers(
-    pairs: Vectors, reviewed: Reviewed, seen: npt.NDArray[np.int64], settings: Settings
+    distance: Scores,
+    blind: Scores,
+    fold: Folds,
+    verdicts: Verdicts,
+    settings: Settings,
+    sheets: Sheets | None,
 ) -> Judgement:
-    fair = cross_fit(reviewed, settings)
-    scores = np.zeros(len(pairs))
-    thresholds = np.full(len(pairs), best_threshold(fair.scores, reviewed.rejected))
-    known = seen >= 0
-    scores[known], thresholds[known] = fair.scores[seen[known]], fair.thresholds[seen[known]]
-    if not known.all():
-        scores[~known] = _learn(reviewed, settings).score(pairs[~known])
-    return Judgement("reviewer", scores, thresholds)
+    """Judge each fold, and the unreviewed rows last, by what the reviewed rows outside it tell."""
+    rejected = verdicts == REJECTED
+    scores, thresholds = np.zeros(len(verdicts)), np.zeros(len(verdicts))
+    for hidden, estimate in enumerate(blind):
+        judged = fold == (hidden if hidden < settings.folds else -1)
+        taught = (fold >= 0) & ~judged
+        if not judged.any():
+            continue
+        probability = estimate
+        if rejected[taught].any() and not rejected[taught].all():
+            views = _views(estimate, distance, settings, sheets)
+            prior = np.tile(_shares(views.shape[1] // 2), 2)
+            probability = stack(views, rejected, taught, prior, settings.prior_strength)
+        scores[judged] = probability[judged]
+        thresholds[judged] = best_threshold(probability[taught], rejected[taught])
+    return Judgement("reviewer", sheets is not None, scores, thresholds)
 
 
-@dataclass(frozen=True)
-class _Model:
-    pairs: Vectors
-    weights: npt.NDArray[np.float32]
-    base: float
-    kernel_width: float
-
-    def score(self, pairs: Vectors) -> Scores:
-        scores: Scores = np.full(len(pairs), self.base)
-        for start in range(0, len(pairs), 2000):
-            rows = pairs[start : start + 2000]
-            kernel = _kernel(rows, self.pairs, self.kernel_width)
-            scores[start : start + 2000] += kernel @ self.weights
-        return scores
+def _views(estimate: Scores, distance: Scores, settings: Settings, sheets: Sheets | None) -> Scores:
+    """Return log odds and standardised distance, of the row and of its neighbourhoods, (n, k)."""
+    odds = np.clip(estimate, 0.02, 0.98)  # what lies beyond is sure enough
+    spread = max(float(np.std(distance)), 1e-9)
+    views = [np.log(odds / (1 - odds)), (distance - np.median(distance)) / spread]
+    if sheets is None:
+        return np.stack(views, axis=1)
+    return np.hstack([with_neighbours(view, sheets, settings.neighbour_rows) for view in views])
 
 
-def _learn(reviewed: Reviewed, settings: Settings) -> _Model:
-    taught = _training_rows(len(reviewed.rejected), settings)
-    pairs, target = reviewed.pairs[taught], reviewed.rejected[taught].astype(np.float32)
-    weights, base = _solve(_kernel(pairs, pairs, settings.kernel_width), target, settings.ridge)
-    return _Model(pairs, weights, base, settings.kernel_width)
+def _shares(views: int) -> Scores:
+    """Return what a row and its neighbourhoods count before any verdict.
 
-
-def _training_rows(rows: int, settings: Settings) -> npt.NDArray[np.int64]:
-    """Return the rows to learn from: all, or as many as allowed, evenly spaced."""
-    if rows <= settings.max_training_rows:
-        return np.arange(rows)
-    return np.linspace(0, rows - 1, settings.max_training_rows).astype(np.int64)
-
-
-def _solve(
-    kernel: Vectors, target: npt.NDArray[np.float32], ridge: float
-) -> tuple[npt.NDArray[np.float32], float]:
-    """Solve (K + ridge · I) w = y - mean(y), overwriting K; return w and mean(y)."""
-    from scipy.linalg import cho_factor, cho_solve
-
-    kernel[np.diag_indices_from(kernel)] += np.float32(ridge)
-    base = float(target.mean())
-    factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
-    return cho_solve(factor, target - np.float32(base), check_finite=False), base
-
-
-def _kernel(left: Vectors, right: Vectors, width: float) -> Vectors:
-    """Return the mean of the Gaussian kernels of questions and of answers, (n, m)."""
-    total = np.zeros((len(left), len(right)), dtype=np.float32)
-    for part in range(left.shape[1]):
-        # Unit vectors: |x - y|² = 2 - 2 x·y.
-        similarity = left[:, part] @ right[:, part].T
-        total += np.exp(np.float32(2 * width) * (similarity - 1))
-    return total / np.float32(left.shape[1])
-
-
-def _mode(scores: Scores) -> float:
-    from scipy.stats import gaussian_kde
-
-    grid = np.linspace(scores.min(), scores.max(), 400)
-    return float(grid[gaussian_kde(scores, 0.35)(grid).argmax()])
+    The row counts half and they the other half, all widths the same: nobody can say how wide the
+    sources are.
+    """
+    return np.array([0.5, *[0.5 / (views - 1)] * (views - 1)]) if views > 1 else np.ones(1)

@@ -41,14 +41,16 @@ class RulesGenerator:
     def _generate(self, request: Request) -> Outcome:
         if request.task in ("fitb", "mcq"):
             return _ask(request)
+        if request.task == "relevance":
+            return Outcome("unchanged", request.text, "rules have no opinion on relevance")
         rng = random.Random(_seed(request))
         if request.task == "typo":
             return _outcome(request, [add_typos(request.text, self.typo_share, rng)], "typo", rng)
         if request.task in _STYLES:
             return _outcome(request, _STYLES[request.task](request.text), request.task, rng)
         raise ValueError(
-            f"the rules generator has no task {request.task}: use one of fitb, mcq, typo, "
-            f"{', '.join(_STYLES)}"
+            f"the rules generator has no task {request.task}: use one of fitb, mcq, "
+            f"relevance, typo, {', '.join(_STYLES)}"
         )
 
 

@@ -9,14 +9,17 @@ from kedro.runner import SequentialRunner
 
 from kd_kedro.curation.rows import STAGE, VALIDATED, table
 from kd_kedro.generation.protocol import Outcome
-from kd_kedro.pipelines.filtering.nodes import keep_survivors, remove_outliers
+from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.pipelines.filtering.nodes import keep_survivors
 from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.pipelines.filtering.pipeline import create_pipeline
+from kd_kedro.pipelines.filtering.soap import remove_outliers
 from kd_kedro.pipelines.preprocessing.params import ReviewParams
 from tests.conftest import ROOT
 
 PARAMETERS = yaml.safe_load((ROOT / "conf/base/filtering/parameters.yml").read_text())["filtering"]
 DEDUPLICATION = DeduplicationParams(**PARAMETERS["deduplication"])
+RULES = RulesGenerator()
 ACCOUNTS = ["ledger", "journal", "depreciation", "goodwill", "debtors", "inventory"]
 GARDEN = ["roses", "compost", "pruning", "seedlings", "lawn", "bulbs"]
 
@@ -86,8 +89,8 @@ def test_reviewer_mode_removes_unreviewed_rows_like_the_rejected():
         *rows_about(GARDEN, "yes", 1),
     ]
     stage, validated = make_sheet(sheet)
-    kept, discarded, events = remove_outliers(
-        stage, validated, TopicEmbedder(), soap(min_reviewed=10), ReviewParams()
+    kept, discarded, _, events = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, soap(min_reviewed=10), ReviewParams()
     )
     assert discarded["row_id"].tolist() == [f"r{n}" for n in range(90, 95)]
     assert "r100" in set(kept["row_id"])  # a person accepted it
@@ -108,8 +111,8 @@ def test_a_mended_row_without_a_verdict_stays():
         ]
     )
     stage.loc[stage["row_id"] == "r91", "mended"] = "yes"
-    _, discarded, _ = remove_outliers(
-        stage, validated, TopicEmbedder(), soap(min_reviewed=10), ReviewParams()
+    _, discarded, _, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, soap(min_reviewed=10), ReviewParams()
     )
     assert discarded["row_id"].tolist() == ["r90"]
 
@@ -123,15 +126,17 @@ def test_verdicts_can_be_overruled_by_parameter():
         ]
     )
     parameters = soap(min_reviewed=10, verdict_wins=False)
-    _, discarded, _ = remove_outliers(stage, validated, TopicEmbedder(), parameters, ReviewParams())
+    _, discarded, _, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, parameters, ReviewParams()
+    )
     assert discarded["row_id"].tolist() == ["r90"]
 
 
 @pytest.mark.parametrize("mode", ["cold_start", "hdbscan"])
 def test_modes_without_verdicts(mode):
     stage, validated = make_sheet([*rows_about(ACCOUNTS, "", 80), *rows_about(GARDEN, "", 4)])
-    kept, discarded, _ = remove_outliers(
-        stage, validated, TopicEmbedder(), soap(mode=mode), ReviewParams()
+    kept, discarded, _, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, soap(mode=mode), ReviewParams()
     )
     assert len(kept) + len(discarded) == 84
     if mode == "cold_start":
@@ -148,7 +153,7 @@ def test_removing_everything_is_an_error():
     )
     with pytest.raises(ValueError, match="none of the 4 rows belongs"):
         remove_outliers(
-            stage.tail(4), validated, TopicEmbedder(), soap(min_reviewed=10), ReviewParams()
+            stage.tail(4), validated, TopicEmbedder(), RULES, soap(min_reviewed=10), ReviewParams()
         )
 
 

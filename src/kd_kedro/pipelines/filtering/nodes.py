@@ -1,4 +1,4 @@
-"""Nodes of the filtering pipeline: what does not belong, what is there twice, what contradicts."""
+"""Nodes of the filtering pipeline: what is there twice, what contradicts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -10,13 +10,10 @@ import pandas as pd
 from kd_kedro.curation.duplicates import Duplicates, Link, Thresholds, find_duplicates
 from kd_kedro.curation.lineage import record_stage
 from kd_kedro.curation.preservation import preservation_defect
-from kd_kedro.curation.relevance import Reviewed, Settings, judge_relevance
 from kd_kedro.curation.rows import STAGE, normalise, table
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
-from kd_kedro.pipelines.preprocessing.params import ReviewParams
+from kd_kedro.pipelines.filtering.params import DeduplicationParams
 
-DISCARDED = [*STAGE, "score", "threshold", "reason"]
 LINK = ["neighbour_id", "similarity", "threshold"]
 DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
 CONFLICTS = [*STAGE, "group_id", "reason", *LINK]
@@ -35,73 +32,6 @@ class Embedder(Protocol):
         ...
 
 
-def remove_outliers(
-    converted_mcq: pd.DataFrame,
-    validated_qa: pd.DataFrame,
-    sentence_embedder: Embedder,
-    params: SoapParams,
-    review: ReviewParams,
-) -> Tables3:
-    """Remove rows that do not belong to the domain; a row a person accepted or mended stays.
-
-    Returns:
-        `soap_qa`, `discarded_rows`, `soap_events`.
-
-    Raises:
-        ValueError: No row is left.
-    """
-    settings = Settings(**params.model_dump(exclude={"verdict_wins"}))
-    verdicts = validated_qa["verdict"].str.strip().str.casefold()
-    judged = validated_qa[verdicts != ""]
-    rejects = [verdict.strip().casefold() for verdict in review.reject_verdicts]
-    place = {row: index for index, row in enumerate(judged["row_id"])}
-    seen = np.array([place.get(row, -1) for row in converted_mcq["row_id"]], dtype=np.int64)
-    judgement = judge_relevance(
-        _embed_pairs(converted_mcq, sentence_embedder),
-        Reviewed(
-            _embed_pairs(judged, sentence_embedder),
-            verdicts[judged.index].isin(rejects).to_numpy(),
-        ),
-        seen,
-        settings,
-    )
-    # A mended copy may have no verdict column: mending a row says that it belongs.
-    mended = (converted_mcq["mended"] == "yes").to_numpy()
-    accepted = ((seen >= 0) | mended) & params.verdict_wins
-    gone = judgement.outlying & ~accepted
-    if gone.all():
-        raise ValueError(
-            f"filtering.soap ({judgement.mode}) finds that none of the {len(gone)} rows belongs: "
-            "choose another filtering.soap.mode or raise its threshold"
-        )
-    reason = f"does not belong to the domain ({judgement.mode})"
-    facts = [
-        {"mode": judgement.mode, "score": round(score, 4), "threshold": round(threshold, 4)}
-        for score, threshold in zip(
-            judgement.scores.tolist(), judgement.thresholds.tolist(), strict=True
-        )
-    ]
-    evidence: Evidence = dict(zip(converted_mcq["row_id"], facts, strict=True))
-    discarded = _extend(
-        converted_mcq[gone],
-        DISCARDED,
-        lambda row: [str(evidence[row]["score"]), str(evidence[row]["threshold"]), reason],
-    )
-    kept = converted_mcq[~gone].reset_index(drop=True)
-    events = record_stage(
-        "soap",
-        converted_mcq,
-        kept,
-        dropped=dict.fromkeys(discarded["row_id"], reason),
-        reasons=dict.fromkeys(
-            converted_mcq.loc[judgement.outlying & accepted, "row_id"],
-            "a person accepted it, the model not",
-        ),
-        evidence=evidence,
-    )
-    return kept, discarded, events
-
-
 def sort_out_duplicates(
     soap_qa: pd.DataFrame,
     validated_qa: pd.DataFrame,
@@ -115,8 +45,8 @@ def sort_out_duplicates(
     """
     found = find_duplicates(
         soap_qa,
-        sentence_embedder.encode(_squeeze(soap_qa["question"])),
-        sentence_embedder.encode(_squeeze(soap_qa["answer"])),
+        sentence_embedder.encode(squeeze(soap_qa["question"])),
+        sentence_embedder.encode(squeeze(soap_qa["answer"])),
         Thresholds(
             params.same_question_threshold,
             params.question_threshold,
@@ -178,20 +108,12 @@ def keep_survivors(
     return kept, events
 
 
-def _embed_pairs(rows: pd.DataFrame, embedder: Embedder) -> npt.NDArray[np.float32]:
-    """Return float32 (n, 2, d): question and answer of each row."""
-    return np.stack(
-        [embedder.encode(_squeeze(rows["question"])), embedder.encode(_squeeze(rows["answer"]))],
-        axis=1,
-    )
-
-
-def _squeeze(texts: pd.Series) -> list[str]:
+def squeeze(texts: pd.Series) -> list[str]:
     # Spaces make no difference to the embedding, but a second text to embed.
     return [" ".join(text.split()) for text in texts]
 
 
-def _extend(
+def extend(
     rows: pd.DataFrame, columns: Sequence[str], more: Callable[[str], list[str]]
 ) -> pd.DataFrame:
     """Return rows with further cells behind their own, made from their row_id."""
@@ -204,7 +126,7 @@ def _list_merged(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
         ids[row]: [ids[keeper], found.reason[row], *_link_cells(found.link[row], ids)]
         for row, keeper in found.survivor.items()
     }
-    return _extend(rows[rows["row_id"].isin(list(cells))], DUPLICATES, cells.__getitem__)
+    return extend(rows[rows["row_id"].isin(list(cells))], DUPLICATES, cells.__getitem__)
 
 
 def _list_conflicts(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
@@ -213,7 +135,7 @@ def _list_conflicts(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
         ids[row]: [str(group), found.reason[row], *_link_cells(found.link[row], ids)]
         for row, group in found.conflict.items()
     }
-    return _extend(rows[rows["row_id"].isin(list(cells))], CONFLICTS, cells.__getitem__)
+    return extend(rows[rows["row_id"].isin(list(cells))], CONFLICTS, cells.__getitem__)
 
 
 def _link_cells(link: Link, ids: Sequence[str]) -> list[str]:
@@ -237,7 +159,7 @@ def _evidence(rows: pd.DataFrame, group: str) -> Evidence:
 def _list_shared(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
     ids = rows["row_id"].tolist()
     cells = {ids[row]: [str(group)] for row, group in found.shared_answer.items()}
-    return _extend(rows[rows["row_id"].isin(list(cells))], SHARED, cells.__getitem__)
+    return extend(rows[rows["row_id"].isin(list(cells))], SHARED, cells.__getitem__)
 
 
 def _rephrase(

@@ -1,6 +1,6 @@
 """What can be chosen about filtering."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,12 @@ class SoapParams(BaseModel):
         description=(
             "reviewer learns from the verdicts, cold_start needs none, hdbscan is the earlier "
             "system's method; auto is reviewer where there are enough verdicts, else cold_start."
+        )
+    )
+    order: Literal["auto", "always", "never"] = Field(
+        description=(
+            "Whether the scores of neighbouring rows count: auto where outliers stand together. "
+            "hdbscan never looks at them."
         )
     )
     verdict_wins: bool = Field(
@@ -33,13 +39,44 @@ class SoapParams(BaseModel):
     max_training_rows: int = Field(
         ge=100, le=50_000, description="Reviewed rows a model learns from; evenly spaced beyond."
     )
+    prior_strength: float = Field(
+        ge=0,
+        le=1e6,
+        description=(
+            "reviewer: how firmly estimate, distance and neighbourhoods are held to counting the "
+            "same; 0 leaves it to the verdicts."
+        ),
+    )
+    neighbour_rows: list[Annotated[float, Field(gt=0, le=1000)]] = Field(
+        min_length=1, description="Widths of the neighbourhoods, standard deviations in rows."
+    )
+    min_togetherness: float = Field(
+        ge=-1,
+        le=1,
+        description=(
+            "order auto: least correlation between a row's being an outlier and the next one's."
+        ),
+    )
+    band: float = Field(
+        ge=0,
+        le=1,
+        description=(
+            "Share of the unreviewed rows, those nearest the threshold, that are uncertain: they "
+            "go to review_queue, and rules and the check look at them."
+        ),
+    )
+    check_budget: int = Field(
+        ge=0,
+        le=1_000_000,
+        description="Uncertain rows that text_generator is asked about, the most uncertain first.",
+    )
     trim: float = Field(
         gt=0, le=1, description="cold_start: share of rows, the nearest, that make the centre."
     )
     spread: float = Field(
         gt=0,
         le=20,
-        description="cold_start: spreads above the most frequent distance where outliers begin.",
+        description="cold_start: robust deviations above the median where outliers begin.",
     )
     min_cluster_size: int = Field(ge=2, le=1000, description="hdbscan: least rows of a cluster.")
     outlier_threshold: float = Field(

@@ -2,11 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.pipelines.filtering.nodes import (
-    keep_survivors,
-    remove_outliers,
-    sort_out_duplicates,
-)
+from kd_kedro.pipelines.filtering.nodes import keep_survivors, sort_out_duplicates
+from kd_kedro.pipelines.filtering.soap import remove_outliers
 
 
 def create_pipeline() -> Pipeline:
@@ -19,10 +16,11 @@ def create_pipeline() -> Pipeline:
                     "converted_mcq",
                     "validated_qa",
                     "sentence_embedder",
+                    "text_generator",
                     "params:filtering.soap",
                     "params:preprocessing.review",
                 ],
-                outputs=["soap_qa", "discarded_rows", "soap_events"],
+                outputs=["soap_qa", "discarded_rows", "review_queue", "soap_events"],
                 name="remove_outliers",
             ),
             Node(
