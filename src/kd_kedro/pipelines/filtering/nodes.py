@@ -109,7 +109,7 @@ def keep_survivors(
 
 
 def squeeze(texts: pd.Series) -> list[str]:
-    # Spaces make no difference to the embedding, but a second text to embed.
+    """Return texts with single spaces: more make no difference to the embedding, but a new text."""
     return [" ".join(text.split()) for text in texts]
 
 
