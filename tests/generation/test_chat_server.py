@@ -76,7 +76,7 @@ def test_every_misbehaviour_loses_no_row_and_lets_nothing_dirty_in() -> None:
             assert not contamination(outcome.text, request.text)
         else:
             assert outcome.text == request.text
-            assert outcome.reason.startswith(outcome.status)
+            assert outcome.reason
 
 
 def test_a_key_rests_as_long_as_the_server_says() -> None:
@@ -127,7 +127,7 @@ def test_a_slow_drip_is_no_answer() -> None:
 
     with ChatServerDouble(respond) as server:
         outcome = server_generator(server.url, timeout_s=0.5, retries=1).generate(rephrase(1))[0]
-    assert outcome.reason == "failed: no answer in time; 2 attempts used"
+    assert outcome.reason == "no answer in time; 2 attempts used"
 
 
 def test_a_refused_key_stops_at_once_and_is_named_but_not_shown() -> None:
@@ -163,7 +163,7 @@ def test_a_request_the_server_cannot_do_is_failed_without_the_key_it_repeats() -
         outcome = server_generator(server.url, ("sk-secret",)).generate(rephrase(1))[0]
         assert len(server.asked) == 1
     assert outcome.status == "failed"
-    assert outcome.reason == "failed: HTTP 400: context of 10 tokens, your key is ***"
+    assert outcome.reason == "HTTP 400: context of 10 tokens, your key is ***"
 
 
 def test_too_many_failures_stop_the_run_in_one_sentence_and_keep_the_answers(tmp_path) -> None:

@@ -92,7 +92,7 @@ def test_a_text_that_did_not_end_is_rejected(model_folder: MakeFolder, tmp_path:
     generator = LanguageModelGenerator("tiny", model, prompts, cache)
     outcomes = generator.generate(rephrase(3))
     assert {outcome.status for outcome in outcomes} == {"rejected"}
-    assert outcomes[0].reason == "rejected: cut off at max_tokens"
+    assert outcomes[0].reason == "cut off at max_tokens"
     assert outcomes[0].evidence["model"] == "llama"
     # What is known needs no model.
     generator.release()

@@ -191,11 +191,9 @@ class LanguageModelGenerator:
             "prompt": self._prompts[request.task].version,
         }
         if isinstance(reply, Failure):
-            return Outcome("failed", request.text, f"failed: {reply.reason}", evidence)
+            return Outcome("failed", request.text, reply.reason, evidence)
         evidence["tokens"] = reply.prompt_tokens + reply.completion_tokens
         status, text, reason = judge_reply(request, question.messages, reply)
-        if status == "rejected":
-            reason = f"rejected: {reason}"
         return Outcome(status, text, reason, evidence)
 
     def _report(

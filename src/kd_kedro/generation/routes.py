@@ -73,5 +73,6 @@ def _after(first: Outcome | None, second: Outcome) -> Outcome:
     """Return the second outcome, with why the first was none."""
     if first is None:
         return second
-    evidence = {**second.evidence, "before": f"{first.evidence.get('model', '')} {first.reason}"}
+    who = first.evidence.get("model", "rules")
+    evidence = {**second.evidence, "before": f"{who} {first.status}: {first.reason}"}
     return Outcome(second.status, second.text, second.reason, evidence)

@@ -4,6 +4,8 @@ import hashlib
 import random
 from collections.abc import Sequence
 
+from tqdm import tqdm
+
 from kd_kedro.generation import cloze, styles
 from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.typos import add_typos
@@ -36,7 +38,8 @@ class RulesGenerator:
         Raises:
             ValueError: A request has a task that rules cannot do.
         """
-        return [self._generate(request) for request in requests]
+        bar = tqdm(requests, desc="rewriting by rules", unit="text", disable=len(requests) < 1000)
+        return [self._generate(request) for request in bar]
 
     def _generate(self, request: Request) -> Outcome:
         if request.task in ("fitb", "mcq"):

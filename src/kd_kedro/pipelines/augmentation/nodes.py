@@ -1,11 +1,11 @@
 """Nodes of the augmentation pipeline: split families, add versions, account for every row."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm import tqdm
 
 from kd_kedro.curation import families, lineage
 from kd_kedro.curation.augmentation import Candidate, Limits, add_versions, trainable
@@ -13,8 +13,6 @@ from kd_kedro.curation.duplicates import Thresholds
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
-
-BATCH = 512
 
 
 class Embedder(Protocol):
@@ -76,16 +74,17 @@ def augment_rows(
         for row in trainable(split_qa).to_dict("records")
         for version in params.versions
     ]
+    # One call, so that a model can put texts of like length together.
+    outcomes = text_generator.generate(
+        [Request(version, question, {}, params.seed) for _, version, question in wanted]
+    )
     candidates = []
-    for start in tqdm(range(0, len(wanted), BATCH), desc="rewriting questions"):
-        batch = wanted[start : start + BATCH]
-        outcomes = text_generator.generate(
-            [Request(version, question, {}, params.seed) for _, version, question in batch]
-        )
-        for (parent, version, _), outcome in zip(batch, outcomes, strict=True):
-            text = outcome.text if outcome.status == "ok" else ""
-            reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
-            candidates.append(Candidate(parent, version, text, reason))
+    made: dict[str, Mapping[str, Any]] = {}
+    for (parent, version, _), outcome in zip(wanted, outcomes, strict=True):
+        text = outcome.text if outcome.status == "ok" else ""
+        reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
+        candidates.append(Candidate(parent, version, text, reason))
+        made[f"{parent}-{version}"] = outcome.evidence
     limits = Limits(
         params.max_typo_share,
         params.similarity_min,
@@ -98,7 +97,10 @@ def augment_rows(
         split_qa,
         augmented.rows,
         created=augmented.created,
-        evidence=augmented.evidence,
+        evidence={
+            row: {**made.get(row, {}), **augmented.evidence.get(row, {})}
+            for row in {**augmented.created, **augmented.evidence}
+        },
     )
     return augmented.rows, events
 

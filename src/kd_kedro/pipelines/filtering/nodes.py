@@ -83,11 +83,14 @@ def keep_survivors(
     gone = set(merged["row_id"]) | set(conflicts["row_id"])
     kept = soap_qa[~soap_qa["row_id"].isin(gone)].reset_index(drop=True)
     rephrased: Mapping[str, str] = {}
+    asked: Evidence = {}
     if params.rephrase:
         later = same_answer_diff_questions[same_answer_diff_questions["group_id"].duplicated()]
         # "An asset" answers many questions by rights; a sentence shared by two tells a copy.
         telling = later["answer"].map(lambda text: len(text.split())) >= params.rephrase_min_words
-        rephrased = _rephrase(later[telling], set(kept["question"]), text_generator, params.seed)
+        rephrased, asked = _rephrase(
+            later[telling], set(kept["question"]), text_generator, params.seed
+        )
     kept["question"] = [
         rephrased.get(row, question)
         for row, question in zip(kept["row_id"], kept["question"], strict=True)
@@ -96,6 +99,8 @@ def keep_survivors(
         **_evidence(merged, "survivor_id"),
         **_evidence(conflicts, "group_id"),
     }
+    for row, facts in asked.items():
+        evidence[row] = {**evidence.get(row, {}), **facts}
     events = record_stage(
         "deduplication",
         soap_qa,
@@ -164,20 +169,29 @@ def _list_shared(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:
 
 def _rephrase(
     rows: pd.DataFrame, questions: set[str], generator: TextGenerator, seed: int
-) -> Mapping[str, str]:
-    """Return the new question by row_id, where one is fit to stand in the data."""
+) -> tuple[Mapping[str, str], Evidence]:
+    """Return the new question by row_id, where one is fit to stand in the data, and the evidence.
+
+    The evidence says who was asked, and why a question was not taken over.
+    """
     requests = [
         Request("rephrase", question, {"answer": answer}, seed)
         for question, answer in zip(rows["question"], rows["answer"], strict=True)
     ]
     known = {normalise(question) for question in questions}
-    accepted = {}
+    accepted: dict[str, str] = {}
+    asked: Evidence = {}
     for row, request, outcome in zip(
         rows["row_id"], requests, generator.generate(requests), strict=True
     ):
         key = normalise(outcome.text)
-        fit = outcome.status == "ok" and not preservation_defect(request.text, outcome.text)
-        if fit and key not in known:
-            known.add(key)
-            accepted[row] = outcome.text
-    return accepted
+        defect = "" if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}"
+        defect = defect or preservation_defect(request.text, outcome.text)
+        defect = defect or ("another row asks the same" if key in known else "")
+        asked[row] = dict(outcome.evidence)
+        if defect:
+            asked[row]["not_rephrased"] = defect
+            continue
+        known.add(key)
+        accepted[row] = outcome.text
+    return accepted, asked

@@ -180,14 +180,19 @@ def convert_blanks(
             places.append((index, row["row_id"], statement, options))
             requests.append(Request("fitb", statement, {"answer": row["answer"]}, params.seed))
     outcomes = text_generator.generate(requests)
+    evidence: dict[str, Mapping[str, object]] = {}
     for (index, row_id, statement, options), outcome in zip(places, outcomes, strict=True):
+        evidence[row_id] = outcome.evidence
         defect = question_defect(statement, outcome.text) if outcome.status == "ok" else ""
         if outcome.status == "ok" and not defect:
             converted.at[index, "question"] = outcome.text + options
             reasons[row_id] = outcome.reason
         else:
-            reasons[row_id] = f"left as it is: {defect or outcome.reason}"
-    return converted, record_stage("fitb", screened_qa, converted, reasons=reasons)
+            why = defect or f"{outcome.status}: {outcome.reason}"
+            reasons[row_id] = f"left as it is: {why}"
+    return converted, record_stage(
+        "fitb", screened_qa, converted, reasons=reasons, evidence=evidence
+    )
 
 
 def convert_choices(
@@ -221,8 +226,14 @@ def convert_choices(
         evidence[row["row_id"]] = {"options": len(choice.options), "chosen": label, "by": match.how}
         reasons[row["row_id"]] = f"option {label} chosen by {match.how}"
         chosen.append((index, row["answer"], choice, match))
-    questions = _open_questions([choice for _, _, choice, _ in chosen], text_generator, rewriting)
-    for (index, answer, choice, match), question in zip(chosen, questions, strict=True):
+    opened = _open_questions(
+        [(choice, open_answer(choice, match, answer)) for _, answer, choice, match in chosen],
+        text_generator,
+        rewriting,
+    )
+    for (index, answer, choice, match), (question, facts) in zip(chosen, opened, strict=True):
+        row_id = str(converted.at[index, "row_id"])
+        evidence[row_id] = {**evidence[row_id], **facts}
         converted.at[index, "question"] = question
         converted.at[index, "answer"] = open_answer(choice, match, answer)
     return converted, record_stage(
@@ -231,19 +242,25 @@ def convert_choices(
 
 
 def _open_questions(
-    choices: list[Choice], text_generator: TextGenerator, params: RewriteParams
-) -> list[str]:
-    """Return the stems as questions; one that breaks off where its options began is completed."""
-    questions = [open_stem(choice) for choice in choices]
-    unfinished = [n for n, choice in enumerate(choices) if not is_open_question(questions[n])]
-    statements = [f"{choices[n].stem.rstrip(' .:-')} {BLANK}." for n in unfinished]
-    outcomes = text_generator.generate(
-        [Request("fitb", statement, {}, params.seed) for statement in statements]
-    )
-    for n, statement, outcome in zip(unfinished, statements, outcomes, strict=True):
-        if outcome.status == "ok" and not question_defect(statement, outcome.text):
+    choices: list[tuple[Choice, str]], text_generator: TextGenerator, params: RewriteParams
+) -> list[tuple[str, Mapping[str, object]]]:
+    """Return each stem as a question, with who made it: what breaks off is completed."""
+    questions = [open_stem(choice) for choice, _ in choices]
+    evidence: list[Mapping[str, object]] = [{} for _ in choices]
+    unfinished = [n for n, question in enumerate(questions) if not is_open_question(question)]
+    requests = []
+    for n in unfinished:
+        choice, answer = choices[n]
+        statement = f"{choice.stem.rstrip(' .:-')} {BLANK}."
+        context = {"options": "; ".join(choice.options), "answer": answer}
+        requests.append(Request("mcq", statement, context, params.seed))
+    for n, request, outcome in zip(
+        unfinished, requests, text_generator.generate(requests), strict=True
+    ):
+        evidence[n] = outcome.evidence
+        if outcome.status == "ok" and not question_defect(request.text, outcome.text):
             questions[n] = outcome.text
-    return questions
+    return list(zip(questions, evidence, strict=True))
 
 
 def _with_format(rows: pd.DataFrame) -> pd.DataFrame:
