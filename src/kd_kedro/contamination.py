@@ -8,6 +8,11 @@ import re
 
 _FLAGS = re.IGNORECASE | re.MULTILINE
 
+_DOING = (
+    r"(?:help|assist|answer|provide|fulfill?|complete|comply|generate|create|rephrase|rewrite|"
+    r"paraphrase|do (?:that|this)|browse|continue|discuss)\b"
+)
+
 # What is wrong, and the pattern that shows it anywhere in a text.
 _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (what, re.compile(pattern, _FLAGS))
@@ -25,24 +30,40 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\b(?:your|the|insert|enter)\b[^.?!\n]{0,40}"
             r"\b(?:goes here|(?:text|question|answer) here)\b",
         ),
+        (
+            "placeholder",
+            r"[\[<{][^\]>}\n]{0,60}\b(?:insert|your|here|placeholder|fill in|re-?phrased|"
+            r"re-?written|para-?phrased|re-?worded)\b[^\]>}\n]{0,60}[\]>}]",
+        ),
+        ("placeholder", r"\[[\w' ]{0,30}\b(?:name|date|amount|number|title|year|value)\]"),
+        ("placeholder", r"\b(?:sample|example|dummy|placeholder) (?:question|answer|text)\b"),
+        ("placeholder", r"\b(?:blah,? blah|foo ?bar|asdf\w*)\b"),
         ("placeholder", r"\A\W*(?:\.{2,}|…|n/?a|none|null|nan|undefined|todo|tbd|x{3,})?\W*\Z"),
-        ("refusal", r"\bas an? (?:ai|artificial|large|language|virtual|chat)\b"),
+        (
+            "refusal",
+            r"\bas an? (?:ai\b|artificial intelligence|(?:large |ai )*language model|"
+            r"(?:virtual|ai|digital) assistant|chat ?bot)",
+        ),
         ("refusal", r"\b(?:ai|large) language model\b|\blanguage model(?:,| and| i\b)"),
         (
             "refusal",
-            r"\bi(?:['’]m| am)\s+(?:very |so |really |truly )?"
-            r"(?:sorry|unable|not able|afraid i|not sure (?:what|how|i)|not programmed|just an)\b",
+            r"\bi(?:['’]m| am)\s+(?:(?:very|so|really|truly) )?"
+            r"(?:sorry\b|afraid i\b|not programmed\b|just an? (?:ai|assistant|language)\b|"
+            r"not sure (?:what you|how to (?:re|para))|(?:unable|not able) to " + _DOING + r")",
         ),
         (
             "refusal",
-            r"\bi\s+(?:cannot|can['’]?t|can not|won['’]?t|will not|do not|don['’]?t)\s+"
-            r"(?:\w+\s+){0,2}?(?:help|assist|answer|provide|fulfill?|complete|comply|generate|create|"
-            r"rephrase|rewrite|paraphrase|do that|do this|access|browse|see|understand|engage|"
-            r"continue|discuss|have (?:access|enough|the|any|personal))\b",
+            r"\bi\s+(?:cannot|can['’]?t|can not|could not|won['’]?t|will not|do not|don['’]?t)\s+"
+            r"(?:\w+ )?(?:" + _DOING + r"|have (?:access|enough|personal|opinions)|engage in|"
+            r"(?:see|understand|find|access) (?:the|your|any|a) (?:question|text|statement|request|"
+            r"file|attachment|context)s?\b)",
         ),
         (
             "refusal",
-            r"\b(?:i|we) apologi[sz]e\b|\bmy apologies\b|\bunable to (?:assist|comply|help)\b",
+            r"\b(?:i|we) apologi[sz]e\b|\bmy apologies\b|\A\W*(?:i['’]?m )?sorry\b|"
+            r"\bunable to (?:assist|comply|help|process|generate)\b|"
+            r"\bi (?:must|have to) (?:decline|refuse)\b|"
+            r"\A\W*i (?:do not|don['’]?t) know\W*\Z",
         ),
         ("refusal", r"\bagainst (?:my|our|the) (?:guidelines|policy|policies|programming)\b"),
         (
@@ -79,6 +100,23 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "talk about the task",
             r"\b(?:this|the) (?:version|rewrite|revision) "
             r"(?:keeps|retains|preserves|maintains|uses|is)\b",
+        ),
+        (
+            "talk about the task",
+            r"\b(?:given|original|provided|above|input) (?:question|statement|sentence|prompt)s?\b|"
+            r"\b(?:question|text|statement|sentence) is already\b|"
+            r"\bhow (?:can|may) i (?:help|assist)\b",
+        ),
+        (
+            "talk about the task",
+            r"\A\W*(?:formal|casual|informal|professional|conversational|general|typo)"
+            r"(?: \w+)?\s*:|\((?:formal|casual|informal)(?: \w+){0,2}\)",
+        ),
+        (
+            "error message",
+            r"\A\W*(?:error|exception|traceback|http \d{3})\b\s*[:(]|\brate limit exceeded\b|"
+            r"\bquota exceeded\b|\binternal server error\b|\bservice unavailable\b|"
+            r"\binvalid api key\b",
         ),
         ("mark of a template", r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<extra_id_\d+>"),
         ("mark of a template", r"<(?:pad|unk|eos|bos|think|/think|start_of_turn|end_of_turn)>"),

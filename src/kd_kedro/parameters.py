@@ -14,6 +14,8 @@ CATALOG_KEYS = {
     "qa_csv": "the sheet to work on: CSV or XLSX",
     "mended_csv": "a mended copy of quarantined rows, to bring them back",
     "truth_csv": "which defect each row of the sheet has, where that is known",
+    "server_url": "with `--env server`: where the model server is, as http://127.0.0.1:8000/v1",
+    "server_model": "with `--env server`: the model's name there",
 }
 
 
@@ -36,7 +38,7 @@ def check_parameters(loader: OmegaConfigLoader, pipelines: Mapping[str, Pipeline
         if key not in known and not any(name.startswith(f"{key}.") for name in known):
             raise ValueError(f"unknown parameter {key} in --params{_hint(key, known)}")
         if key in CATALOG_KEYS and not isinstance(value, str):
-            raise ValueError(f"parameter {key} in --params is {value!r}: it takes a file's path")
+            raise ValueError(f"parameter {key} in --params is {value!r}: it takes a text")
     values = loader["parameters"]
     for name, model in models.items():
         _check_group(name, model, _get(values, name), runtime, loader)

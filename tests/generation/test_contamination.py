@@ -37,6 +37,17 @@ SOURCE = "What is the journal entry for rent of 12,000 paid in cash?"
         "assistant: What is the entry?",
         "What is the journal entry for ... paid in cash?",
         "What is the entry for rent? This version keeps the amount.",
+        "Sorry, that is not possible.",
+        "Unable to process the request.",
+        "[Insert formal version of the question here]",
+        "What is the entry of [Company Name]?",
+        "Sample question",
+        "Error: rate limit exceeded",
+        "Formal: What is the entry for rent?",
+        "What is the entry for rent? (casual)",
+        "The given question is about rent.",
+        "The question is already clear.",
+        "How can I help you today?",
     ],
 )
 def test_finds_what_belongs_to_no_question(text: str) -> None:

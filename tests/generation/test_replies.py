@@ -37,6 +37,8 @@ def judge(
             "Why is a trial balance drawn up?",
         ),
         ("**Question:** Why is a trial balance drawn up?", "Why is a trial balance drawn up?"),
+        ("Explain why a trial balance is drawn up.", "Explain why a trial balance is drawn up."),
+        ("What's a trial balance for? Please explain.",) * 2,
         ("Why is a “trial balance” drawn up?", "Why is a “trial balance” drawn up?"),
     ],
 )
@@ -70,6 +72,9 @@ def test_takes_off_what_surrounds_a_good_text(reply: str, kept: str) -> None:
         ("¿Cuál es el propósito de un balance de comprobación?", "another language"),
         ("Why is a trial balance drawn up? " * 12, "several candidates"),
         ("A trial balance " + "lists all accounts and " * 20, "runs on"),
+        ("A trial balance proves that debits equal credits.", "asks nothing"),
+        ("Why draw up a trial balance? It finds errors in a ledger.", "goes on after its question"),
+        ("Why is a ____ balance drawn up?", "has a blank"),
         ("Where do elephants live in the winter?", "no word of the text"),
         ("Why is a trial balance drawn \ufffd up?", "broken character U+FFFD"),
         ("Why is a [blank] drawn up, <question>?", "placeholder"),

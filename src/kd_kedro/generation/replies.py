@@ -29,6 +29,15 @@ _LIST_MARK = re.compile(
     r"^\s*(?:[-*•]|\(?\d{1,2}[.)]|\(?[a-z][.)]|(?:option|version)\s*\w+\s*:)\s", re.I
 )
 _OR = re.compile(r"[?.]\W*\b(?:or|alternatively|or else)\b\s*[:,]?\s+\S+(?:\s+\S+){3}", re.I)
+_ASKS = re.compile(
+    r"\b(?:know|tell|explain|define|describe|state|wonder\w*|clarify|discuss|list|name|give|find|"
+    r"calculate|compute|determine|show|identify|distinguish|differentiate|compare|contrast|outline|"
+    r"write|work out|prepare|pass|record|mention|please|kindly|elaborate|illustrate|specify|"
+    r"provide|indicate|choose|select|classify|analy[sz]e|justify|prove|suggest|summari[sz]e|advise|ask)\b|"
+    r"\A(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|should|"
+    r"would|will|has|have|had|may|must)\b",
+    re.IGNORECASE,
+)
 _BLANK = re.compile(r"_{2,}|\[\s*blank\s*\]|\[\s*\]", re.IGNORECASE)
 
 _ENGLISH = word_set(
@@ -65,11 +74,11 @@ def judge_reply(request: Request, messages: list[Message], reply: Reply) -> tupl
     text = "" if defect else bare_text(request, reply.text)
     if not defect and request.task == "relevance":
         return _judge_verdict(request, text)
+    if not defect and text and _plain(text) == _plain(request.text):
+        return "unchanged", request.text, "the model changed nothing"
     defect = defect or _defect(request, messages, text)
     if defect:
         return "rejected", request.text, defect
-    if _plain(text) == _plain(request.text):
-        return "unchanged", request.text, "the model changed nothing"
     return "ok", text, f"model: {request.task}"
 
 
@@ -174,10 +183,18 @@ def _language_defect(source: str, text: str) -> str:
 
 
 def _task_defect(request: Request, text: str) -> str:
-    if request.task not in ("fitb", "mcq"):
+    opens = request.task in ("fitb", "mcq")
+    if _BLANK.search(text) and (opens or not _BLANK.search(request.text)):
+        return "has a blank"
+    if opens or request.text.rstrip().endswith("?"):
+        after = text[text.rfind("?") + 1 :]
+        if "?" not in text and not _ASKS.search(" ".join(text.split()[:8])):
+            return "asks nothing"
+        alone = len(re.findall(r"[.?!](?:\s|\Z)", request.text)) <= 1
+        if alone and "?" in text and len(after.split()) > 2 and not _ASKS.search(after):
+            return "goes on after its question"
+    if not opens:
         return ""
-    if _BLANK.search(text):
-        return "still has a blank"
     answer = _plain(request.context.get("answer", ""))
     gives = answer and f" {answer} " in f" {_plain(text)} "
     if gives and f" {answer} " not in f" {_plain(request.text)} ":
@@ -195,7 +212,7 @@ def _strange(source: str, text: str) -> str:
 
 def _is_broken(char: str) -> bool:
     return char == "\ufffd" or (
-        unicodedata.category(char) in ("Cc", "Cs", "Co") and char not in "\n\t"
+        unicodedata.category(char) in ("Cc", "Cs", "Co") and char not in "\r\n\t"
     )
 
 
