@@ -98,6 +98,12 @@ def sentence(error: BaseException) -> str:
     """
     chain = list(_chain(error))
     inner = chain[-1]
+    if isinstance(inner, KeyError) and any("credentials" in str(each) for each in chain[:-1]):
+        return (
+            f"the catalog names credentials {inner.args[0]}, which no credentials.yml of this "
+            "environment has: write them as docs/generation.md says, or take what needs them out "
+            "of the catalog"
+        )
     if isinstance(inner, OSError) and inner.strerror:
         # A write that fails names no file, but Kedro says which dataset it was writing.
         named = re.search(r"filepath=\w*\(?'?([^',)]+)", str(chain[0]))
