@@ -38,7 +38,8 @@ def check_parameters(loader: OmegaConfigLoader, pipelines: Mapping[str, Pipeline
         if key not in known and not any(name.startswith(f"{key}.") for name in known):
             raise ValueError(f"unknown parameter {key} in --params{_hint(key, known)}")
         if key in CATALOG_KEYS and not isinstance(value, str):
-            raise ValueError(f"parameter {key} in --params is {value!r}: it takes a text")
+            kind = "a file's path" if key.endswith("_csv") else "a text"
+            raise ValueError(f"parameter {key} in --params is {value!r}: it takes {kind}")
     values = loader["parameters"]
     for name, model in models.items():
         _check_group(name, model, _get(values, name), runtime, loader)
