@@ -12,6 +12,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from kd_kedro.curation.lineage import EVENT_COLUMNS, make_waterfall
+from kd_kedro.curation.personal_data import SUMMARY
+from kd_kedro.curation.rows import table
 from kd_kedro.pipelines.evaluation import create_pipeline
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
@@ -44,6 +46,7 @@ PRODUCTS = (
     "validated_qa",
     "reviewed_qa",
     "cleaned_qa",
+    "screened_qa",
     "fitb_rephrased",
     "converted_mcq",
     "deduplication_rephrasing",
@@ -122,6 +125,7 @@ def inputs() -> dict[str, Any]:
         "row_waterfall": make_waterfall(events),
         **dict.fromkeys(PRODUCTS, stage),
         "quarantined_rows": stage.iloc[:0],
+        "personal_data_summary": table(SUMMARY, [["email", "2", "3", "no"]]),
         "soap_qa": stage[stage["row_id"] != "r00"],
         "teacher_history": history,
         "baseline_history": history,
@@ -182,6 +186,7 @@ def test_the_page_shows_what_was_removed(outputs: dict[str, Any]) -> None:
     gallery = outputs["report"].partition('id="curation"')[2].partition("</section>")[0]
     assert "1 dropped" in gallery
     assert "r00" in gallery
+    assert "email" in outputs["report"].partition('id="personal-data"')[2]
 
 
 def test_the_page_escapes_what_rows_and_licences_say(outputs: dict[str, Any]) -> None:
@@ -227,6 +232,7 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
         outputs["compression"],
         quality,
         outputs["curation_examples"],
+        inputs["personal_data_summary"],
         nodes.slice_results(outputs["validation_results"], stage, truth),
         inputs["row_waterfall"],
         {"teacher": [], "baseline": [], "student": []},

@@ -30,6 +30,7 @@ def render_report(
     compression: Mapping[str, Any],
     filter_quality: pd.DataFrame,
     curation_examples: pd.DataFrame,
+    personal_data: pd.DataFrame,
     slices: pd.DataFrame,
     worst: Mapping[str, str] | None,
     runs: pd.DataFrame,
@@ -47,6 +48,7 @@ def render_report(
         compression: Size, speed and memory.
         filter_quality: Precision and recall of the curation steps; may be empty.
         curation_examples: Rows that the curation steps removed or changed.
+        personal_data: `personal_data_summary`.
         slices: Scores by slice.
         worst: The slice to name, or None.
         runs: Scores of each model and seed.
@@ -83,6 +85,7 @@ def render_report(
         bars=waterfall_bars(stages),
         filters=[_as_percent(record) for record in _records(filter_quality)],
         gallery=_kinds_by_stage(curation_examples),
+        personal_data=_records(personal_data),
         curves=loss_curves(histories),
         compression=compression,
         compression_rows=COMPRESSION_ROWS,
