@@ -7,7 +7,7 @@ is written after the artifact, so a version without one was never finished.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +144,8 @@ def _leaves(key: str, value: Any) -> dict[str, Any]:
 
 
 def _source_hash(dataset: Any, entry: Any) -> str:
-    place = ("filepath", "prompts", "cache", "metadata", "versioned")
-    settings = {key: value for key, value in dict(entry or {}).items() if key not in place}
+    place = {"filepath", "prompts", "cache", "metadata", "versioned"}
+    settings = _without(dict(entry or {}), place | getattr(dataset, "OPERATIONAL", frozenset()))
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     path = Path(str(getattr(dataset, "_filepath", "")))
     if path.suffix and not path.is_file():
@@ -155,3 +155,9 @@ def _source_hash(dataset: Any, entry: Any) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return f"{path.name if path.suffix else 'settings'}, hash {digest.hexdigest()[:16]}"
+
+
+def _without(settings: Any, keys: Set[str]) -> Any:
+    if not isinstance(settings, Mapping):
+        return settings
+    return {key: _without(value, keys) for key, value in settings.items() if key not in keys}

@@ -39,6 +39,7 @@ def test_wrong_descriptions_are_sentences(tmp_path: Path) -> None:
         ("openai", {"model": "m"}, "generator openai do not fit .* base_url: Field required"),
         ("openai", {"base_url": "http://h/v1", "model": "m", "key": "sk-x"}, "key: Extra inputs"),
         ("openai", {"base_url": "http://sk-x@h/v1", "model": "m"}, "base_url: String should match"),
+        ("openai", {"base_url": "http://h:port/v1", "model": "m"}, "base_url of .* is no address"),
         ("transformers", {"model": "x", "batch_size": 0}, "batch_size: Input should be greater"),
         ("by_task", {"tasks": {"fitb": "rules"}}, "`generators`, by name, and `tasks`"),
         (
@@ -107,6 +108,14 @@ def test_credentials_without_a_key_are_a_sentence(keys) -> None:
         TextGeneratorDataset("openai", options, prompts=PROMPTS, credentials=keys).load()
 
 
+def test_a_key_that_was_copied_wrongly_is_not_shown() -> None:
+    options = {"base_url": "http://h/v1", "model": "m"}
+    keys = {"keys": ["sk-one", "sk-t\u2026wo"]}
+    with pytest.raises(DatasetError, match="key 2 in the credentials") as caught:
+        TextGeneratorDataset("openai", options, prompts=PROMPTS, credentials=keys).load()
+    assert "sk-t" not in str(caught.value)
+
+
 def test_other_prompts_are_another_source(tmp_path: Path) -> None:
     def hashed(words: str) -> str:
         file = tmp_path / "prompts.yml"
@@ -118,6 +127,25 @@ def test_other_prompts_are_another_source(tmp_path: Path) -> None:
         ]
 
     assert hashed("Question") == hashed("Question") != hashed("Ask")
+
+
+def test_how_to_ask_is_no_source_but_whom_is() -> None:
+    def hashed(**options: object) -> str:
+        server = {"backend": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
+        entry = {
+            "type": TYPE,
+            "backend": "by_task",
+            "options": {"generators": {"a": server | options}, "tasks": {"formal": "a"}},
+        }
+        catalog = DataCatalog.from_config({"text_generator": entry})
+        return source_hashes(["text_generator"], catalog, {"text_generator": entry})[
+            "text_generator"
+        ]
+
+    same = {"base_url": "http://127.0.0.1:2/v1", "concurrency": 2, "price": {"input": 1}}
+    assert hashed() == hashed(**same)
+    assert hashed() != hashed(model="n")
+    assert hashed() != hashed(temperature=0.5)
 
 
 @pytest.mark.parametrize("environment", ["llm", "server"])

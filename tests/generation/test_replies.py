@@ -36,6 +36,10 @@ def judge(
             "Rephrased question: Why is a trial balance drawn up?",
             "Why is a trial balance drawn up?",
         ),
+        (
+            "<think>\nSo: why?\n</think>\n\nWhy is a trial balance drawn up?",
+            "Why is a trial balance drawn up?",
+        ),
         ("**Question:** Why is a trial balance drawn up?", "Why is a trial balance drawn up?"),
         ("Explain why a trial balance is drawn up.", "Explain why a trial balance is drawn up."),
         ("What's a trial balance for? Please explain.",) * 2,

@@ -37,7 +37,30 @@ class _CommonOptions(BaseModel):
 
 
 class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignore[misc]
-    """Loads a text generator; nothing is saved."""
+    """Loads a text generator; nothing is saved.
+
+    Attributes:
+        OPERATIONAL: Options that say how to ask, not what comes of it: a change of one makes
+            nothing stale.
+    """
+
+    OPERATIONAL = frozenset(
+        [
+            "base_url",
+            "credentials",
+            "concurrency",
+            "requests_per_minute",
+            "tokens_per_minute",
+            "timeout_s",
+            "retries",
+            "backoff_s",
+            "max_wait_s",
+            "price",
+            "max_failed_share",
+            "batch_size",
+            "download",
+        ]
+    )
 
     def __init__(
         self,
@@ -215,6 +238,12 @@ def _keys(name: str, credentials: Mapping[str, Any] | None) -> list[str]:
             "text with commas, in credentials.yml"
         )
     found = list(dict.fromkeys(key.strip() for key in keys if key.strip()))
+    for number, key in enumerate(found, 1):
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError(
+                f"key {number} in the credentials of text generator {name} has a character that "
+                "no key has: copy it again"
+            )
     if not found:
         raise ValueError(f"credentials of text generator {name} have no key in `keys`: add one")
     return found

@@ -69,6 +69,9 @@ class ChatServer:
         name: What the text generator is called in messages.
         options: How to ask.
         keys: The server's keys; none is a server without.
+
+    Raises:
+        ValueError: The address cannot be read.
     """
 
     def __init__(self, name: str, options: ServerOptions, keys: Sequence[str] = ()) -> None:
@@ -80,7 +83,13 @@ class ChatServer:
             base_s=options.backoff_s,
         )
         self._attempts = 1 + max(options.retries, len(keys))
-        self._url = httpx2.URL(options.base_url.rstrip("/") + "/chat/completions")
+        try:
+            self._url = httpx2.URL(options.base_url.rstrip("/") + "/chat/completions")
+        except httpx2.InvalidURL as error:
+            raise ValueError(
+                f"base_url of text generator {name} is no address ({error}): correct it in the "
+                "catalog"
+            ) from error
         self._answered = False
 
     def identity(self) -> Mapping[str, Any]:
@@ -178,8 +187,8 @@ class ChatServer:
             if self._answered:
                 return _Again("the server takes no connections any more", pause)
             raise ValueError(
-                f"text generator {self._name} finds no server at {self._options.base_url}: "
-                "start it, or correct base_url in the catalog"
+                f"text generator {self._name} finds no server at {self._options.base_url} "
+                f"({error}): start it, or correct base_url in the catalog"
             ) from error
         except (httpx2.HTTPError, TimeoutError) as error:
             slow = isinstance(error, TimeoutError | httpx2.TimeoutException)

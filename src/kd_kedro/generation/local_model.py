@@ -68,6 +68,8 @@ class LocalModel:
 
     def ask(self, questions: Sequence[Question]) -> Answers:
         """Yield each question's place with its reply, batch by batch, the longest first."""
+        import torch
+
         model, tokenizer = self._load()
         prompts = [_encode(tokenizer, question.messages) for question in questions]
         longest = _context(model, tokenizer)
@@ -84,7 +86,13 @@ class LocalModel:
         for start in range(0, len(fit), self._options.batch_size):
             batch = fit[start : start + self._options.batch_size]
             seeds = [_seed(questions[place]) for place in batch]
-            replies = self._generate([prompts[place] for place in batch], seeds)
+            try:
+                replies = list(self._generate([prompts[place] for place in batch], seeds))
+            except torch.OutOfMemoryError as error:
+                raise ValueError(
+                    f"text generator {self._name} has no memory for {len(batch)} prompts of up to "
+                    f"{len(prompts[batch[0]])} tokens at a time: lower its batch_size"
+                ) from error
             yield from zip(batch, replies, strict=True)
 
     def release(self) -> None:
@@ -203,6 +211,7 @@ def _folder(name: str, options: LocalOptions) -> Path:
                 revision=options.revision,
                 local_files_only=not options.download,
                 allow_patterns=_FILES,
+                ignore_patterns=["consolidated*", "original/*"],  # the same weights once more
             )
         except Exception as error:
             raise ValueError(

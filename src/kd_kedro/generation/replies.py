@@ -24,6 +24,7 @@ _LEAD = re.compile(
     r"\**\s*:\**\s*",
     re.IGNORECASE,
 )
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`"}
 _LIST_MARK = re.compile(
     r"^\s*(?:[-*•]|\(?\d{1,2}[.)]|\(?[a-z][.)]|(?:option|version)\s*\w+\s*:)\s", re.I
@@ -83,8 +84,8 @@ def judge_reply(request: Request, messages: list[Message], reply: Reply) -> tupl
 
 
 def bare_text(request: Request, reply: str) -> str:
-    """Return a reply without the lead and the quotes that surround the whole of it."""
-    text = reply.strip()
+    """Return a reply without its thoughts, its lead and the quotes that surround the whole."""
+    text = _THOUGHT.sub("", reply).strip()
     lead = _LEAD.match(text)
     if lead and not request.text.lower().startswith(lead.group().strip().lower()):
         text = text[lead.end() :].strip()

@@ -163,7 +163,11 @@ def _check_uncertain(
     )
     for row, outcome in zip(asked, outcomes, strict=True):
         if outcome.status == "ok" and outcome.text in ("yes", "no"):
-            checked[row] = Check(outcome.text == "no", "language model", {"said": outcome.text})
+            checked[row] = Check(
+                outcome.text == "no",
+                "language model",
+                {"said": outcome.text, **outcome.evidence},
+            )
     return checked
 
 
