@@ -100,6 +100,22 @@ def test_a_key_rests_as_long_as_the_server_says() -> None:
     assert early == []
 
 
+def test_a_crowd_that_is_refused_comes_back_at_a_pace_that_is_borne() -> None:
+    came: list[float] = []
+
+    def respond(asked: Asked) -> Answer:
+        now = time.monotonic()
+        came.append(now)
+        # Three requests in any fifth of a second, and no word of when to come again.
+        allowed = sum(now - other < 0.2 for other in came) <= 3
+        return good(asked) if allowed else Answer(429)
+
+    with ChatServerDouble(respond) as server:
+        options = {"concurrency": 16, "backoff_s": 0.1, "retries": 8}
+        outcomes = server_generator(server.url, **options).generate(rephrase(24))
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+
+
 def test_every_key_of_the_pool_has_its_chance() -> None:
     def respond(asked: Asked) -> Answer:
         return good(asked) if asked.key == "key 9" else Answer(429, headers={"Retry-After": "600"})

@@ -2,6 +2,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,30 @@ def test_a_rest_is_never_cut_short() -> None:
     assert pool.take() == (0, 30.0)
 
 
+def test_many_refusals_at_once_are_one() -> None:
+    clock = Clock()
+    pool = KeyPool(["a"], clock=clock)
+    assert max(pool.cool_down(1, None) for _ in range(50)) <= 1
+    clock.now += 1
+    assert 1 <= pool.cool_down(1, None) <= 2
+
+
+def test_after_a_rest_a_key_goes_slower_and_then_faster_with_each_reply() -> None:
+    clock = Clock()
+    pool = KeyPool(["a"], base_s=4.0, clock=clock)
+    assert [pool.take()[0] for _ in range(3)] == [1, 1, 1]
+    pool.cool_down(1, "10")
+    clock.now += 10
+    assert [pool.take() for _ in range(2)] == [(1, 0.0), (0, 1.0)]
+    pool.cool_down(1, "10")
+    clock.now += 10
+    assert [pool.take() for _ in range(2)] == [(1, 0.0), (0, 2.0)]
+    clock.now += 2
+    pool.answered(1, tokens=0)
+    assert pool.take() == (1, 0.0)
+    assert pool.take()[1] == pytest.approx(1.8)
+
+
 def test_requests_and_tokens_are_paced_for_each_key() -> None:
     clock = Clock()
     pool = KeyPool(["a", "b"], requests_per_minute=30, tokens_per_minute=600, clock=clock)
@@ -47,8 +72,8 @@ def test_requests_and_tokens_are_paced_for_each_key() -> None:
     pool.answered(1, tokens=100)  # 10 s of its tokens, after the 2 s of its request
     clock.now += 2
     assert pool.take() == (2, 0.0)
-    clock.now += 9.5
     pool.cool_down(2, "60")
+    clock.now += 9.5
     assert pool.take() == (0, 0.5)
 
 

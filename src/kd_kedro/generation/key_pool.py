@@ -15,11 +15,15 @@ class _Key:
     number: int
     ready: float = 0.0  # seconds of the pool's clock
     used: int = 0  # the turn in which it was dealt last
-    refusals: int = 0  # in a row
+    refusals: int = 0  # rests in a row
+    rested: float = 0.0  # when its last rest is over
+    pace: float = 0.0  # seconds between two requests
 
 
 class KeyPool:
     """Deals keys in turn: none before its cooldown is over, none faster than its rate.
+
+    A key that is refused goes on at half its pace, and a little faster with each reply.
 
     Args:
         secrets: The keys; an empty list is one caller without a key.
@@ -42,8 +46,11 @@ class KeyPool:
         seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keys = [_Key(secret, number) for number, secret in enumerate(secrets or [""], 1)]
         self._interval = 60 / requests_per_minute if requests_per_minute else 0.0
+        self._keys = [
+            _Key(secret, number, pace=self._interval)
+            for number, secret in enumerate(secrets or [""], 1)
+        ]
         self._per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
         self._base, self._longest = base_s, longest_s
         self._turn = 0
@@ -67,7 +74,7 @@ class KeyPool:
                 return 0, min(key.ready for key in self._keys) - now
             key = min(ready, key=lambda each: each.used)
             self._turn += 1
-            key.used, key.ready = self._turn, now + self._interval
+            key.used, key.ready = self._turn, now + key.pace
             return key.number, 0.0
 
     def answered(self, number: int, tokens: int) -> None:
@@ -75,6 +82,7 @@ class KeyPool:
         with self._lock:
             key = self._keys[number - 1]
             key.refusals = 0
+            key.pace = max(self._interval, 0.9 * key.pace)
             key.ready = max(key.ready, self._clock()) + tokens * self._per_token
 
     def cool_down(self, number: int, retry_after: str | None) -> float:
@@ -86,11 +94,16 @@ class KeyPool:
         """
         with self._lock:
             key = self._keys[number - 1]
-            key.refusals += 1
+            now = self._clock()
+            if now >= key.rested:
+                # Of many requests that are refused together, the first alone counts.
+                key.refusals += 1
+                key.pace = min(max(2 * key.pace, self._base / 4), self._longest)
             pause = retry_after_seconds(retry_after)
             if pause is None:
                 pause = backoff(key.refusals, self._base, self._longest, self._random)
-            key.ready = max(key.ready, self._clock() + pause)
+            key.rested = max(key.rested, now + pause)
+            key.ready = max(key.ready, key.rested)
             return pause
 
     def backoff(self, attempt: int) -> float:
