@@ -157,6 +157,26 @@ def test_a_refused_key_stops_at_once_and_is_named_but_not_shown() -> None:
     assert len(server.asked) == 1
 
 
+def test_a_key_that_is_refused_with_400_stops_too() -> None:
+    said = json.dumps({"error": {"message": "API key not valid. Pass a valid API key."}})
+    with (
+        ChatServerDouble(lambda asked: Answer(400, said.encode())) as server,
+        pytest.raises(ValueError, match="refuses key 1 of 2"),
+    ):
+        server_generator(server.url, ("one", "two"), concurrency=1).generate(rephrase(50))
+    assert len(server.asked) == 1
+
+
+def test_what_no_question_of_this_form_can_pass_stops_early() -> None:
+    said = json.dumps({"detail": "response_format is not supported"})
+    with (
+        ChatServerDouble(lambda asked: Answer(422, said.encode())) as server,
+        pytest.raises(ValueError, match="20 times in a row, last: HTTP 422: response_format is"),
+    ):
+        server_generator(server.url).generate(rephrase(500))
+    assert len(server.asked) < 100
+
+
 def test_an_unknown_model_is_named_with_its_url() -> None:
     with (
         ChatServerDouble(lambda asked: Answer(404)) as server,

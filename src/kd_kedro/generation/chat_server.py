@@ -1,6 +1,7 @@
 """Any OpenAI-compatible server as a backend: vLLM, Gemini's compatible endpoint and others."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -200,8 +201,11 @@ class ChatServer:
     def _refused(
         self, status: int, retry_after: str | None, answer: bytes, key: int, pause: float
     ) -> Failure | _Again:
-        self._check_fatal(status, key)
-        reason = f"HTTP {status}{self._detail(answer)}"
+        detail = self._detail(answer)
+        # Some servers say 400 to a wrong key.
+        of_key = status == 400 and re.search(r"api[ _-]?key", detail, re.IGNORECASE)
+        self._check_fatal(401 if of_key else status, key)
+        reason = f"HTTP {status}{detail}"
         if status == 429 or (status >= 500 and retry_after):
             self._keys.cool_down(key, retry_after)
             return _Again(reason)

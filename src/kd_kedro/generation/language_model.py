@@ -164,7 +164,7 @@ class LanguageModelGenerator:
         replies: dict[str, Reply | Failure] = {}
         if not new:
             return replies
-        in_a_row = 0
+        in_a_row, answered = 0, bool(known)
         bar = tqdm(total=len(new), desc=f"asking {self._name}", unit="request")
         with bar, closing(self._backend.ask(list(new.values()))) as answers:
             for place, reply in answers:
@@ -172,9 +172,10 @@ class LanguageModelGenerator:
                 bar.update()
                 if isinstance(reply, Reply):
                     self._cache.add(keys[place], reply)
-                    in_a_row = 0
+                    in_a_row, answered = 0, True
                     continue
-                in_a_row += not reply.of_question
+                # Where nothing was answered yet, all questions may be at fault alike.
+                in_a_row += not (reply.of_question and answered)
                 if in_a_row >= self._max_in_a_row and self._max_failed_share < 1:
                     raise ValueError(
                         f"text generator {self._name} failed {in_a_row} times in a row, last: "

@@ -76,13 +76,7 @@ class LocalModel:
         if not model.config.is_encoder_decoder:
             longest -= self._options.max_tokens
         order = sorted(range(len(prompts)), key=lambda place: (-len(prompts[place]), place))
-        fit = []
-        for place in order:
-            if len(prompts[place]) <= longest:
-                fit.append(place)
-                continue
-            reason = f"the prompt has {len(prompts[place])} tokens, the model takes {longest}"
-            yield place, Failure(reason, of_question=True)
+        fit = [place for place in order if len(prompts[place]) <= longest]
         for start in range(0, len(fit), self._options.batch_size):
             batch = fit[start : start + self._options.batch_size]
             seeds = [_seed(questions[place]) for place in batch]
@@ -94,6 +88,9 @@ class LocalModel:
                     f"{len(prompts[batch[0]])} tokens at a time: lower its batch_size"
                 ) from error
             yield from zip(batch, replies, strict=True)
+        for place in order[: len(order) - len(fit)]:
+            reason = f"the prompt has {len(prompts[place])} tokens, the model takes {longest}"
+            yield place, Failure(reason, of_question=True)
 
     def release(self) -> None:
         """Give back the model's memory."""
