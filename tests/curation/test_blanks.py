@@ -20,6 +20,13 @@ from kd_kedro.curation.blanks import (
         ("Debit …… account", "Debit ____ account"),
         ("profit --- loss", "profit ____ loss"),
         ("the _ _ _ account", "the ____ account"),
+        (r"the \_\_\_ account", "the ____ account"),
+        ("the ( ) account, the [ ] book", "the ____ account, the ____ book"),
+        ("This is known as ...", "This is known as ____"),
+        ("... is a cost", "____ is a cost"),
+        (".... is a cost", "____ is a cost"),
+        ("Sales, ...., are costs", "Sales, ____, are costs"),
+        ("goods are ––– now", "goods are ____ now"),
         ("Fill in the blank: ____ is cash.", "____ is cash."),
     ],
 )
@@ -37,6 +44,8 @@ def test_every_form_is_written_the_same(text: str, written: str) -> None:
         "He said so.... Then what happened?",
         "An absurdity---because it was.",
         "A dash - and -- two.",
+        "Call main( ) with 1, 2, ..., n.",
+        "It is a rule of the ... guild. " + "It was so then. " * 20,
     ],
 )
 def test_what_only_looks_like_a_blank(text: str) -> None:

@@ -28,13 +28,13 @@ from kd_kedro.generation.cloze import ask
         ),
         (
             "Descartes declares that he is ____.",
-            "What does Descartes declare that he is?",
-            "fronted",
+            "Descartes declares that he is what?",
+            "in place",
         ),
         (
             "A capitalist economy uses ____ as the means.",
-            "What does a capitalist economy use as the means?",
-            "fronted",
+            "A capitalist economy uses what as the means?",
+            "in place",
         ),
         (
             "A firm will exit the market because ____.",
@@ -51,6 +51,27 @@ from kd_kedro.generation.cloze import ask
             "The view that art is form is known as ____.",
             "The view that art is form is known as what?",
             "in place",
+        ),
+        (
+            "Descartes argues against the senses on the grounds that ____.",
+            "Descartes argues against the senses on what grounds?",
+            "in place",
+        ),
+        (
+            "The existence of money seems to suggest that ____.",
+            "The existence of money seems to suggest what?",
+            "in place",
+        ),
+        (
+            "All are costs except ____.",
+            "All are costs except what?",
+            "in place",
+        ),
+        ("This is referred to as: ____", "This is referred to as what?", "in place"),
+        (
+            'The ____ school says that the law is what is "right."',
+            'Which school says that the law is what is "right"?',
+            "fronted",
         ),
         (
             "Rent occurs because of use of the ____ system.",
@@ -71,6 +92,10 @@ def test_by_syntax(statement: str, question: str, how: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "question"),
     [
+        (
+            "Growth begins ____ after rain.",
+            'What completes the statement "Growth begins ____ after rain."?',
+        ),
         ("In a mixed economy ____.", 'What completes the statement "In a mixed economy ____."?'),
         (
             "It is a ____ of accounts and is treated as a ____.",

@@ -3,6 +3,7 @@
 import re
 
 BLANK = "____"
+_PASSAGE_WORDS = 60
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -10,20 +11,30 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Where three dots after such a word break off, a word is missing.
+_ASKS_A_WORD = "|".join(
+    f"(?<=\\b{word})"
+    for word in sorted(
+        word_set("is are was were be the a an of to by as in on for from with called and or")
+    )
+)
 # Longest forms first.
 _BLANK = re.compile(
     r"[\[(<{]\s*(?:_+|blank|\.{3,}|…+)\s*[\])>}]"  # [blank], (____), <...>
-    r"|(?:_[ \t]+){2,}_+|_{2,}|(?<!\S)_(?=[\s.,;:?!]|$)"  # _ _ _, ____, _
-    r"|(?:\.[ \t]){4,}\.|(?<=\s)\.{4,}|\.{5,}|…{2,}"  # . . . . ., ....., ……
+    r"|(?<!\w)(?:\([ \t]+\)|\[[ \t]+\])"  # ( ), [ ]
+    r"|(?:\\_[ \t]*){2,}|(?:_[ \t]+){2,}_+|_{2,}|(?<!\S)_(?=[\s.,;:?!]|$)"  # \_\_, _ _ _, ____, _
+    r"|(?:\.[ \t]){4,}\.|(?:(?<=\s)|^)\.{4,}|\.{5,}|…{2,}"  # . . . . ., ....., ……
     r"|(?<=[A-Za-z])[ \t]+(?:…|\.{3})(?=[ \t]+[A-Za-z])"  # an ... between two words
-    r"|(?<![|:\w-])-{3,}(?![|:\w-])",  # ---
+    rf"|(?:{_ASKS_A_WORD})[ \t]+(?:…+|\.{{3,}})"  # is known as ...
+    r"|\A\s*(?:…|\.{3,})(?=\s+[a-z])"  # ... is the
+    r"|(?<![|:\w-])-{3,}(?![|:\w-])|[–—]{3,}|(?:[–—][ \t]){2,}[–—]",  # ---, –––, – – –
     re.IGNORECASE,
 )
 # What looks like a blank and is none: a table's rule, a Python name, a series that trails off.
 _NO_BLANK = re.compile(
     r"^(?=[ \t:|-]*$).*--.*$"
     r"|(?<![\w])__[A-Za-z0-9]\w*?__(?!\w)|(?<=[A-Za-z0-9])__(?=[A-Za-z0-9])"
-    r"|,[ \t]*(?:\.{3,}|…+)",
+    r"|,[ \t]*(?:\.{3,}+|…+)(?=[ \t]*(?:[?.!)\]}]|$))|\b\w{1,2},[ \t]*(?:\.{3,}+|…+)(?=[ \t]*,)",
     re.MULTILINE,
 )
 _INSTRUCTION = re.compile(
@@ -51,15 +62,16 @@ def canonical_blanks(text: str) -> tuple[str, int]:
     A leading instruction ("Fill in the blank:") goes where there is a blank.
     """
     spans = [match.span() for match in _NO_BLANK.finditer(text)]
+    # Dots in a passage, or before its question, are an ellipsis.
     asks_elsewhere = re.search(r"[.!?:\n]\s[^.!?_\n]*\?\s*$", text)
+    elided = asks_elsewhere or len(text.split()) > _PASSAGE_WORDS
     found = 0
 
     def write(match: re.Match[str]) -> str:
         nonlocal found
         if any(start <= match.start() < end for start, end in spans):
             return match.group()
-        # Dots in a passage before its question are an ellipsis.
-        if asks_elsewhere and match.group().strip()[0] in ".…-":
+        if elided and match.group().strip()[0] in ".…-–—":
             return match.group()
         found += 1
         space = " " if match.group()[0] in " \t" else ""

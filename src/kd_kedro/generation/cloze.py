@@ -36,6 +36,7 @@ _INDEFINITE = frozenset(("a", "an", "a(n)"))
 _PEOPLE_VERBS = word_set("attributed written coined proposed invented discovered founded authored")
 _NEAR = word_set("about approximately nearly around almost least")
 _QUANTIFIERS = word_set("some any many most several few all both more less very no other")
+_INTRANSITIVE = word_set("arise arrive become begin belong consist depend exist happen occur rely")
 # After these no "what" or "which" can stand.
 _NO_WHAT = _QUANTIFIERS | ADVERBS | {"and", "or"}
 
@@ -52,12 +53,18 @@ def ask(statement: str) -> tuple[str, str]:
     text = re.sub(r"\s+", " ", statement).strip()
     sentences = split_sentences(text)
     with_blanks = [number for number, part in enumerate(sentences) if BLANK in part]
-    if len(with_blanks) == 1 and '"' not in text:
+    if len(with_blanks) == 1 and _is_outside_quotes(sentences, with_blanks[0]):
         place = with_blanks[0]
         asked = _ask_sentence(sentences[place])
         if asked and (joined := _with_context(asked[0], sentences[:place], sentences[place + 1 :])):
             return joined, f"syntax: {asked[1]}"
     return _carrier(text), "carrier phrase"
+
+
+def _is_outside_quotes(sentences: list[str], place: int) -> bool:
+    """Return whether no sentence breaks a quotation and the blank stands in none."""
+    whole = all(sentence.count('"') % 2 == 0 for sentence in sentences)
+    return whole and sentences[place].split(BLANK)[0].count('"') % 2 == 0
 
 
 def _ask_sentence(sentence: str) -> tuple[str, str] | None:
@@ -70,10 +77,10 @@ def _ask_sentence(sentence: str) -> tuple[str, str] | None:
         several = _several(words)
         return (_finish(several), "in place") if several else None
     place = next(number for number, word in enumerate(words) if word.startswith(BLANK))
-    for rule in (_subject, _reason, _end, _object, _leading_phrase):
+    for rule in (_subject, _reason, _end, _leading_phrase):
         if question := rule(words, place):
             return _finish(question), "fronted"
-    if question := _in_place(words, place):
+    if question := _final_clause(words, place) or _in_place(words, place):
         return _finish(question), "in place"
     return None
 
@@ -115,24 +122,10 @@ def _end(words: list[str], place: int) -> str | None:
             return None
         before = before[:-1]
     last = bare(before[-1])
-    if before[-1].endswith(",") or last == "as" or not _takes_object(before):
+    if before[-1].endswith((",", ":")) or last in ("as", "except") or not _takes_object(before):
         return None
     who = last in ("by", "to") and len(before) > 1 and bare(before[-2]) in _PEOPLE_VERBS
     return _fronted("Whom" if who else "What", before)
-
-
-def _object(words: list[str], place: int) -> str | None:
-    """`S uses ____ as …`: the blank follows the main verb."""
-    before, after = words[:place], words[place + 1 :]
-    if (
-        words[place] != BLANK
-        or not after
-        or bare(after[0]) not in PREPOSITIONS | {"when", "because"}
-    ):
-        return None
-    if not third_person_base(before[-1] if before else ""):
-        return None
-    return _fronted("What", before, after)
 
 
 def _leading_phrase(words: list[str], place: int) -> str | None:
@@ -147,8 +140,11 @@ def _leading_phrase(words: list[str], place: int) -> str | None:
     clause = cut_clause(words[comma + 1 :])
     if clause is None:
         return None
+    inverted = clause.inverted()
+    if inverted is None:
+        return None
     phrase = [words[0], "which", *words[place + 1 : comma], words[comma].rstrip(",")]
-    return " ".join([*phrase, clause.inverted()])
+    return " ".join([*phrase, inverted])
 
 
 def _takes_object(before: list[str]) -> bool:
@@ -156,12 +152,31 @@ def _takes_object(before: list[str]) -> bool:
     last = bare(before[-1])
     if last in AUXILIARIES | PREPOSITIONS or third_person_base(last):
         return last != "than"
-    return is_verb(last) or last.endswith(("ed", "ing"))
+    # "a gene which encodes ____"
+    relative = len(before) > 1 and bare(before[-2]) in ("which", "that", "who")
+    return is_verb(last) or last.endswith(("ed", "ing")) or (relative and last.endswith("s"))
+
+
+def _is_known_verb(word: str) -> bool:
+    return is_verb(word) or third_person_base(word) is not None
+
+
+def _final_clause(words: list[str], place: int) -> str | None:
+    """`… suggests that ____.`, `… on the grounds that ____.`: a clause is asked for."""
+    before = words[:place]
+    if place != len(words) - 1 or place < 4 or bare(before[-1]) != "that":
+        return None
+    if [bare(word) for word in before[-4:-1]] == ["on", "the", "grounds"]:
+        return " ".join([*before[:-4], "on what grounds"])
+    return " ".join([*before[:-1], "what"]) if _is_known_verb(before[-2]) else None
 
 
 def _in_place(words: list[str], place: int) -> str | None:
     """The question word in the blank's own place: `… are debited to which account`."""
     before, after = words[:place], words[place + 1 :]
+    if before and not after:
+        # "is referred to as: ____"
+        before = [*before[:-1], before[-1].rstrip(":")]
     last, mark = (bare(before[-1]) if before else ""), words[place][len(BLANK) :]
     if before and before[-1].endswith(","):
         # "In marketing terms, ____ refers to …"
@@ -202,6 +217,8 @@ def _stands_alone(before: list[str], mark: str, after: list[str]) -> bool:
         return False
     if not after:
         return bool(before) and (last in DETERMINERS | ADVERBS | _NEAR or _takes_object(before))
+    if third_person_base(last) in _INTRANSITIVE and bare(after[0]) in PREPOSITIONS:
+        return False
     followers = PREPOSITIONS | CONJUNCTIONS | {"%"}
     if last in PREPOSITIONS:
         followers = followers | AUXILIARIES
@@ -214,7 +231,10 @@ def _fronted(asker: str, before: list[str], after: list[str] | None = None) -> s
     if found is None:
         return None
     adverbial, clause = found
-    question = " ".join([asker, clause.inverted(), *(after or [])])
+    inverted = clause.inverted()
+    if inverted is None:
+        return None
+    question = " ".join([asker, inverted, *(after or [])])
     if not adverbial:
         return question
     return f"{' '.join(adverbial)} {question[0].lower()}{question[1:]}"
@@ -266,5 +286,6 @@ def _strip_end(words: list[str]) -> list[str]:
 
 
 def _finish(question: str) -> str:
-    text = question.strip()
+    # The mark of the statement goes, inside a closing quotation mark, too.
+    text = re.sub(r"[.,;:]([\"”’])$", r"\1", question.strip())
     return text[0].upper() + text[1:].rstrip(" .:;,") + "?"

@@ -78,12 +78,15 @@ class Clause:
     verb: str
     rest: list[str]
 
-    def inverted(self) -> str:
-        """Return the clause in the order of a question: auxiliary, subject, rest."""
+    def inverted(self) -> str | None:
+        """Return the clause in the order of a question, None where that takes "does".
+
+        "Does … declare" for "declares" would change a word of the clause.
+        """
         first = self.verb.casefold()
         if first in BE | MODALS or (first in HAVE and _is_participle(self.rest)):
             return " ".join([first, *self.subject, *self.rest])
-        return " ".join(["does", *self.subject, _BASE_OF_THIRD[first], *self.rest])
+        return None
 
 
 def bare(word: str) -> str:
