@@ -198,6 +198,14 @@ def test_the_sheets_lettered_rows_are_right(shared_data: Path) -> None:
     assert sum(right) >= 0.98 * len(right)
 
 
+def test_a_question_answered_by_none_of_them_keeps_its_options() -> None:
+    choice = _choice("Cats", "Dogs", "None of the options given are correct", stem="What purrs?")
+    assert open_stem(choice, 2) == (
+        "What purrs: Cats; Dogs; None of the options given are correct?"
+    )
+    assert open_stem(choice, 0) == "What purrs?"
+
+
 def test_a_reference_is_spelt_out() -> None:
     choice = _choice("Cats", "Dogs", "Both a and b")
     match = match_answer(choice, "c")
@@ -216,6 +224,9 @@ def test_a_reference_is_spelt_out() -> None:
         ),
         ("Choose the correct statement:", "Which of these is the correct statement: x; y?"),
         ("What is cost? Options:", "What is cost?"),
+        ("Which of the following songs was a hit?", "Which song was a hit?"),
+        ("Which system has a base of 16", "Which system has a base of 16?"),
+        ("Which number is", "Which number is"),
     ],
 )
 def test_open_stem(stem: str, opened: str) -> None:
@@ -229,6 +240,7 @@ def test_open_stem(stem: str, opened: str) -> None:
         ("Net sales are 500. Find the ratio.", True),
         ("In a mixed economy:", False),
         ("What is shown?\n| a |", True),
+        ("What is wrong? He paid late. She did not.", True),
     ],
 )
 def test_a_stem_that_breaks_off(stem: str, asks: bool) -> None:

@@ -24,7 +24,11 @@ _LABEL_AND_TEXT = re.compile(
 SAYS_ANSWER = re.compile(
     r"^(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is|:)\s*", re.IGNORECASE
 )
-_REST = r"(?: (?:of )?(?:the|these|them|are))*(?: (?:above|following|options|correct|true|these))*$"
+_REST = (
+    r"(?: (?:of )?(?:the|these|them|are))*"
+    r"(?: (?:above|following|options?|choices|answers|statements|listed|given|are|is|correct|true|"
+    r"these))*$"
+)
 _ALL = re.compile(rf"^(?:all|both|each){_REST}")
 _NONE = re.compile(rf"^(?:none|neither){_REST}")
 
@@ -137,6 +141,12 @@ def combination(choice: Choice, index: int) -> tuple[int, ...]:
     if len(refs) > 1 and all(ref.casefold() in choice.labels for ref in refs):
         return tuple(choice.labels.index(ref.casefold()) for ref in refs)
     return ()
+
+
+def is_none(choice: Choice, index: int) -> bool:
+    """Return whether an option says that the others are not it: "None of the above"."""
+    plain = " ".join(words_of(choice.options[index]))
+    return bool(_NONE.match(plain)) and len(plain.split()) > 1
 
 
 def is_reference(text: str) -> bool:

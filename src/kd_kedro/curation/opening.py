@@ -7,6 +7,7 @@ from kd_kedro.curation.matching import (
     Choice,
     Match,
     combination,
+    is_none,
     is_reference,
     without_label,
     words_of,
@@ -40,16 +41,32 @@ _WHICH_OF = re.compile(
 )
 
 
-def open_stem(choice: Choice) -> str:
+# A last sentence that asks and only lacks its mark; one that ends in "is" breaks off.
+_ASKS = re.compile(
+    r"(?:^|[.!]\s+)(?:which|what|who|whom|whose|why|how (?:many|much|long|often|far|old))\s"
+    r"[^.?!:_]*"
+    r"(?<!\bis)(?<!\bare)(?<!\bwas)(?<!\bof)(?<!\bto)(?<!\bby)(?<!\bthe)(?<!\ba)(?<!\bthat)"
+    r"(?<=\w)$",
+    re.IGNORECASE,
+)
+
+
+def open_stem(choice: Choice, chosen: int | None = None) -> str:
     """Return the stem as a question without options.
 
     "Which of the following is a cost?" asks as well without; "Which of the following statements is
-    correct?" does not, and gets them back in one line.
+    correct?" does not, and gets them back in one line. So does every question that is answered by
+    "None of the above".
+
+    Args:
+        choice: Stem and options.
+        chosen: Which option is the answer, where that is known.
     """
     stem = _OPTIONS_FOLLOW.sub("", choice.stem.strip())
     if "|" not in stem:
         stem = re.sub(r"\s+", " ", stem)
-    if _NEEDS_OPTIONS.search(stem) or _SAYS_NOTHING.fullmatch(stem):
+    answers_none = chosen is not None and is_none(choice, chosen)
+    if answers_none or _NEEDS_OPTIONS.search(stem) or _SAYS_NOTHING.fullmatch(stem):
         listed = "; ".join(_trim(option) for option in choice.options)
         asked = re.sub(r"(?i)of the following|from the following", "of these", stem).rstrip(" .:?")
         if asked.casefold().startswith(("choose", "select", "identify", "pick", "tick")):
@@ -57,13 +74,18 @@ def open_stem(choice: Choice) -> str:
             asked = f"Which of these is the {wanted}"
         return f"{asked}: {listed}?"
     opened = _WHICH_OF.sub(_what_for, stem)
+    if _ASKS.search(opened):
+        opened += "?"
     return opened[:1].upper() + opened[1:]
 
 
 def is_open_question(stem: str) -> bool:
     """Return whether a stem asks, rather than breaks off where its options begin."""
-    last = re.split(r"(?<=[.!?])\s+", stem.strip())[-1]
-    return bool(re.search(r"\?\s*(?:\n|$)", stem)) or bool(_COMMANDS.match(last))
+    text = stem.strip()
+    last = re.split(r"(?<=[.!?])\s+", text)[-1]
+    # What is told after the question, in whole sentences, belongs to it.
+    told_after = "?" in text and text.endswith((".", ")", "”", '"'))
+    return told_after or bool(re.search(r"\?\s*(?:\n|$)", stem) or _COMMANDS.match(last))
 
 
 def open_answer(choice: Choice, match: Match, answer: str) -> str:
@@ -92,6 +114,9 @@ def option_text(choice: Choice, index: int) -> str:
 
 def _what_for(found: re.Match[str]) -> str:
     noun = found["noun"]
+    if noun and found["verb"].casefold() in ("is", "was", "has", "does"):
+        noun = re.sub(r"(?<=[^aeiou])ies$", "y", noun) if noun.endswith("ies") else noun
+        noun = re.sub(r"(?<=[^su])s$|(?<=ss)es$|(?<=[sx]h)es$", "", noun)
     what = "which" if noun else "what"
     if found.group()[0].isupper():
         what = what.capitalize()

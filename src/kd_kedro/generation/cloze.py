@@ -13,6 +13,7 @@ from kd_kedro.generation.grammar import (
     BE,
     CONJUNCTIONS,
     DETERMINERS,
+    HAVE,
     PREPOSITIONS,
     PRONOUNS,
     Clause,
@@ -150,7 +151,8 @@ def _leading_phrase(words: list[str], place: int) -> str | None:
 def _takes_object(before: list[str]) -> bool:
     """Return whether what stands before a final blank asks for a noun: a verb or preposition."""
     last = bare(before[-1])
-    if last in AUXILIARIES | PREPOSITIONS or third_person_base(last):
+    # After "will ____" a verb is missing, not a noun.
+    if last in BE | HAVE | PREPOSITIONS or third_person_base(last):
         return last != "than"
     # "a gene which encodes ____"
     relative = len(before) > 1 and bare(before[-2]) in ("which", "that", "who")

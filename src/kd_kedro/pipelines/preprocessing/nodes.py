@@ -227,7 +227,10 @@ def convert_choices(
         reasons[row["row_id"]] = f"option {label} chosen by {match.how}"
         chosen.append((index, row["answer"], choice, match))
     opened = _open_questions(
-        [(choice, open_answer(choice, match, answer)) for _, answer, choice, match in chosen],
+        [
+            (choice, match.index, open_answer(choice, match, answer))
+            for _, answer, choice, match in chosen
+        ],
         text_generator,
         rewriting,
     )
@@ -242,15 +245,15 @@ def convert_choices(
 
 
 def _open_questions(
-    choices: list[tuple[Choice, str]], text_generator: TextGenerator, params: RewriteParams
+    choices: list[tuple[Choice, int, str]], text_generator: TextGenerator, params: RewriteParams
 ) -> list[tuple[str, Mapping[str, object]]]:
     """Return each stem as a question, with who made it: what breaks off is completed."""
-    questions = [open_stem(choice) for choice, _ in choices]
+    questions = [open_stem(choice, index) for choice, index, _ in choices]
     evidence: list[Mapping[str, object]] = [{} for _ in choices]
     unfinished = [n for n, question in enumerate(questions) if not is_open_question(question)]
     requests = []
     for n in unfinished:
-        choice, answer = choices[n]
+        choice, _, answer = choices[n]
         statement = f"{choice.stem.rstrip(' .:-')} {BLANK}."
         context = {"options": "; ".join(choice.options), "answer": answer}
         requests.append(Request("mcq", statement, context, params.seed))
