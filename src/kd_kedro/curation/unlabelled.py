@@ -73,7 +73,10 @@ def _semicolons(lines: Sequence[str], answer: str) -> Choice | None:
     """Return the options in the last line; the first of them may follow the stem directly."""
     parts = [part.strip() for part in re.split(r";(?=\s)", lines[-1].rstrip("; "))]
     # What asks before its last semicolons is stem, semicolons included.
-    asks = [n for n, part in enumerate(parts[: 1 - FEWEST]) if re.search(r"\?\s+\S", part)]
+    asks = [n for n, part in enumerate(parts[: 1 - FEWEST]) if re.search(r"\?:?\s+\S", part)]
+    ends = [n for n, part in enumerate(parts) if re.search(r"[.:!_]\s+\S", part)]
+    if not asks and len(parts) > USUAL and ends and ends[-1] == len(parts) - USUAL:
+        asks = ends
     if asks:
         parts = ["; ".join(parts[: asks[-1] + 1]), *parts[asks[-1] + 1 :]]
     head = "\n".join(lines[:-1])
@@ -138,6 +141,10 @@ def _cut_stem(head: str, first: str, others: Sequence[str], text: str) -> Choice
         return _choice(stem, [plain[start:], *others]) if stem else None
     before = head.split()
     words = [*before, *plain.split()]
+    longest = max(len(other.split()) for other in others)
+    if before and len(plain.split()) <= 1.5 * longest + 1 and not re.search(r"[?:.!_]\s", plain):
+        # The line holds nothing but options.
+        return _choice(head, [plain, *others])
     breaks = _line_starts(head) | {len(before)} if before else frozenset[int]()
     place, probability = find_boundary(words, frozenset(breaks), others)
     if probability < MIN_PROBABILITY:
