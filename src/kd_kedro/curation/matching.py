@@ -84,7 +84,7 @@ def match_answer(
         return Match(by_label, "text and label")
     by_text = _by_text(choice, text) if text else None
     if by_text is None and text:
-        by_text = _by_overlap(choice, words_of(text), min_overlap, min_margin)
+        by_text = _by_overlap(choice, text, min_overlap, min_margin)
     if by_text is not None and by_label is not None:
         if by_label in combination(choice, by_text.index):
             return by_text
@@ -243,12 +243,10 @@ def _named_combination(choice: Choice, text: str, words: list[str]) -> int | Non
     return fits[0] if len(fits) == 1 else None
 
 
-def _by_overlap(
-    choice: Choice, words: list[str], min_overlap: float, min_margin: float
-) -> Match | None:
+def _by_overlap(choice: Choice, text: str, min_overlap: float, min_margin: float) -> Match | None:
     """Return the option whose telling words the answer has, where one stands out."""
     stemmed = [_stems(words_of(option)) for option in choice.options]
-    told = _stems(words)
+    told = _stems(words_of(text))
     common = set.intersection(*map(set, stemmed))
     asked = _stems(words_of(choice.stem))
     scores = []
@@ -264,9 +262,9 @@ def _by_overlap(
     best, second = order[0], order[1]
     if scores[best] < min_overlap or scores[best] - scores[second] < min_margin:
         return None
-    if _negated(words) != _negated(words_of(choice.options[best])) and not _negated(
-        words_of(choice.stem)
-    ):
+    # What stands in brackets explains; where the stem asks what is not so, "is not" may be added.
+    said = _negated(words_of(re.sub(r"\([^()]*\)", " ", text)))
+    if said != _negated(words_of(choice.options[best])) and not _asks_what_is_not(choice.stem):
         return None
     return Match(best, "overlap")
 
@@ -286,6 +284,11 @@ def _negated(words: list[str]) -> bool:
         word in ("not", "no", "never", "cannot", "neither", "nor") or word.endswith("n't")
         for word in words
     )
+
+
+def _asks_what_is_not(stem: str) -> bool:
+    words = words_of(stem)
+    return _negated(words) or not {"incorrect", "false", "wrong", "except"}.isdisjoint(words)
 
 
 def _contains(words: list[str], part: list[str]) -> bool:
