@@ -22,4 +22,7 @@ def split_stem(question: str, answer: str) -> tuple[str, str]:
     choice = parse_choice(question, answer)
     if choice is None:
         return question, ""
-    return choice.stem, question[len(choice.stem) :]
+    if question.startswith(choice.stem):
+        return choice.stem, question[len(choice.stem) :]
+    # Spaces or empty lines between them are gone from a stem whose options have no labels.
+    return choice.stem, "\n" + "\n".join(choice.options)
