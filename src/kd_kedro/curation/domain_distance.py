@@ -18,7 +18,7 @@ def centre_distance(pairs: Vectors, trim: float, rounds: int = 5) -> Scores:
     Returns:
         float64 (n,).
     """
-    rows = pairs.reshape(len(pairs), -1) / np.float32(np.sqrt(2))
+    rows = pairs.reshape(len(pairs), -1) / np.float32(np.sqrt(pairs.shape[1]))
     centre = rows.mean(axis=0)
     for _ in range(rounds):
         distance = 1 - rows @ (centre / max(float(np.linalg.norm(centre)), 1e-9))

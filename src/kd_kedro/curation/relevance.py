@@ -40,7 +40,7 @@ class Settings:
 
     mode: Mode = "auto"
     order: Order = "auto"
-    min_reviewed: int = 50
+    min_reviewed: int = 5
     block_rows: int = 200
     folds: int = 5
     kernel_width: float = 1.0

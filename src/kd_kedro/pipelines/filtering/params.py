@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kd_kedro.curation.relevance import Settings
+
 
 class SoapParams(BaseModel):
     """The semantic outlier filter."""
@@ -82,6 +84,13 @@ class SoapParams(BaseModel):
     outlier_threshold: float = Field(
         ge=0, le=1, description="hdbscan: outlier score above which a row is removed."
     )
+
+    def settings(self) -> Settings:
+        """Return what the filter itself needs to know."""
+        node_only = {"verdict_wins", "band", "check_budget", "neighbour_rows"}
+        return Settings(
+            **self.model_dump(exclude=node_only), neighbour_rows=tuple(self.neighbour_rows)
+        )
 
 
 class DeduplicationParams(BaseModel):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kd_kedro.curation.lineage import record_stage
-from kd_kedro.curation.relevance import Judgement, Settings, judge_relevance
+from kd_kedro.curation.relevance import Judgement, judge_relevance
 from kd_kedro.curation.review_queue import (
     farthest_from_threshold,
     nearest_threshold,
@@ -49,8 +49,7 @@ def remove_outliers(
     """
     pairs = _embed_pairs(validated_qa, sentence_embedder)
     verdicts = _verdicts(validated_qa, review)
-    settings = Settings(**params.model_dump(exclude={"verdict_wins", "band", "check_budget"}))
-    judgement = judge_relevance(pairs, verdicts, settings)
+    judgement = judge_relevance(pairs, verdicts, params.settings())
     # A mended copy may have no verdict column: mending a row says that it belongs.
     mended = converted_mcq.loc[converted_mcq["mended"] == "yes", "row_id"]
     judged = (verdicts >= 0) | validated_qa["row_id"].isin(mended).to_numpy()

