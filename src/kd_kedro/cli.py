@@ -1,5 +1,6 @@
-"""The project's commands: `kedro run` with one-sentence errors, and `kedro trace`."""
+"""The project's commands: `kedro run` with one-sentence errors, `trace`, `review-queue`."""
 
+import csv
 import logging
 import re
 import sqlite3
@@ -66,6 +67,46 @@ def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
             if not catalog.exists("row_events"):
                 raise ValueError("row_events has not been made yet: run `kedro run` first")
             print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
+    except Exception as error:
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        raise SystemExit(1) from None
+
+
+@cli.command("review-queue")
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=50, show_default=True, help="Rows at most."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("review_queue.csv"),
+    show_default=True,
+    help="File to write; one that is there already is not overwritten.",
+)
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.pass_obj
+def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | None) -> None:
+    """Write the rows most worth a reviewer's minute, to be filled in and handed back."""
+    _set_up_terminal(metadata.project_path)
+    try:
+        with _catalog(metadata.project_path, env) as catalog:
+            if not catalog.exists("review_queue"):
+                raise ValueError("review_queue has not been made yet: run `kedro run` first")
+            if output.exists():
+                raise ValueError(
+                    f"{output} is there already and may hold verdicts: name another --output"
+                )
+            queue = catalog.load("review_queue").head(rows)
+            if queue.empty:
+                raise ValueError(
+                    "the review queue is empty: every row is reviewed and the model agrees"
+                )
+            # The mark at its start tells spreadsheet programs that the file is UTF-8.
+            queue.to_csv(output, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8-sig")
+        click.echo(
+            f"{len(queue)} rows are in {output}. Fill in the column verdict, delete the rows you "
+            f"did not judge, and run: kedro run --params mended_csv={output}"
+        )
     except Exception as error:
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
         raise SystemExit(1) from None

@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import numpy as np
 import pandas as pd
@@ -141,6 +142,126 @@ def test_modes_without_verdicts(mode):
     assert len(kept) + len(discarded) == 84
     if mode == "cold_start":
         assert {f"r{n}" for n in range(80, 84)} <= set(discarded["row_id"])
+
+
+class Oracle:
+    """Says yes to accounts and no to the rest, fails on what it is told to, and keeps count."""
+
+    def __init__(self, failing=()):
+        self.failing, self.requests = failing, []
+
+    def generate(self, requests):
+        self.requests += requests
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        if any(word in request.text for word in self.failing):
+            return Outcome("failed", request.text, "no answer")
+        belongs = any(word in request.text for word in ACCOUNTS)
+        return Outcome("ok", "yes" if belongs else "no", "oracle", {"model": "oracle-1"})
+
+
+def cautious_sheet():
+    """Return a sheet whose unreviewed rows are all uncertain to a filter that knows little."""
+    return make_sheet(
+        [
+            *rows_about(ACCOUNTS, "Yes", 60),
+            *rows_about(GARDEN, "No", 30),
+            *rows_about(["ledger roses"], "", 2),
+            *rows_about(["compost roses"], "", 2),
+        ]
+    )
+
+
+def facts_of(events):
+    return {
+        row: json.loads(evidence)
+        for row, evidence in zip(events["row_id"], events["evidence"], strict=True)
+    }
+
+
+def test_the_generator_is_asked_about_uncertain_rows_within_the_budget():
+    stage, validated = cautious_sheet()
+    oracle = Oracle()
+    _, discarded, _, events = remove_outliers(
+        stage, validated, TopicEmbedder(), oracle, soap(band=1.0, check_budget=3), ReviewParams()
+    )
+    assert [request.task for request in oracle.requests] == ["relevance"] * 3
+    assert set(oracle.requests[0].context) == {"answer", "examples"}
+    assert "roses" not in oracle.requests[0].context["examples"]
+    facts = facts_of(events)
+    by = [facts[f"r{n}"]["decided_by"] for n in range(90, 94)]
+    assert sorted(by) == ["language model"] * 3 + ["model"]
+    assert facts["r0"]["decided_by"] == "person"
+    asked = next(row for row in facts.values() if row["decided_by"] == "language model")
+    assert asked["model"] == "oracle-1"
+    assert asked.keys() >= {"mode", "score", "threshold", "order"}
+    # The model alone would have removed the rows that name both topics.
+    assert set(discarded["row_id"]) == {"r92", "r93"}
+
+
+def test_a_generator_without_an_answer_leaves_it_to_the_model():
+    stage, validated = cautious_sheet()
+    tables = [
+        remove_outliers(stage, validated, TopicEmbedder(), generator, parameters, ReviewParams())
+        for generator, parameters in (
+            (Oracle(failing=["?"]), soap(band=1.0, check_budget=9)),
+            (RULES, soap(band=1.0, check_budget=9)),
+            (RULES, soap()),
+        )
+    ]
+    for _, discarded, _, _ in tables[:2]:
+        assert discarded["row_id"].tolist() == tables[2][1]["row_id"].tolist()
+    assert facts_of(tables[0][3])["r90"]["asked"] == "failed"
+    assert facts_of(tables[1][3])["r90"]["asked"] == "unchanged"
+
+
+def test_a_rule_takes_over_the_verdict_on_the_same_question():
+    rows = [*rows_about(ACCOUNTS, "Yes", 60), *rows_about(GARDEN, "No", 30)]
+    stage, validated = make_sheet([*rows, (rows[0][0].upper(), "roses answer", "")])
+    oracle = Oracle()
+    _, discarded, _, events = remove_outliers(
+        stage, validated, TopicEmbedder(), oracle, soap(band=1.0, check_budget=9), ReviewParams()
+    )
+    assert discarded.empty
+    assert oracle.requests == []
+    assert facts_of(events)["r90"]["decided_by"] == "rule"
+
+
+def test_the_queue_has_disagreements_first_and_leaves_them_in_the_data():
+    stage, validated = make_sheet(
+        [
+            *rows_about(ACCOUNTS, "Yes", 60),
+            *rows_about(GARDEN, "No", 30),
+            ("What is ledger case99?", "ledger answer99", "No"),
+            ("What is compost case99?", "compost answer99", "Yes"),
+            *rows_about(["ledger roses"], "", 2),
+        ]
+    )
+    kept, _, queue, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, soap(order="never", band=0.5), ReviewParams()
+    )
+    assert set(queue["row_id"][:2]) == {"r90", "r91"}
+    assert queue.set_index("row_id").loc["r90", "why"] == "a person rejected it, the model not"
+    assert queue.set_index("row_id").loc["r91", "verdict"] == "Yes"
+    assert queue["why"].tolist()[2:] == ["the model is not sure"]
+    assert "r91" in set(kept["row_id"])
+
+
+def test_a_correction_that_rejects_counts_as_a_verdict():
+    stage, validated = make_sheet(
+        [
+            *rows_about(ACCOUNTS, "Yes", 60),
+            *rows_about(GARDEN, "Yes", 30),
+            *rows_about(GARDEN, "", 3),
+        ]
+    )
+    validated.loc[60:89, "correction"] = "Invalid"
+    stage = stage.drop(index=range(60, 90)).reset_index(drop=True)
+    _, discarded, _, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, soap(), ReviewParams()
+    )
+    assert discarded["row_id"].tolist() == ["r90", "r91", "r92"]
 
 
 def test_removing_everything_is_an_error():

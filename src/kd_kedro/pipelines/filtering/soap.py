@@ -18,7 +18,7 @@ from kd_kedro.curation.review_queue import (
 )
 from kd_kedro.curation.rows import CELLS, STAGE, normalise, table
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.pipelines.filtering.nodes import Embedder, Evidence, extend, squeeze
+from kd_kedro.pipelines.filtering.nodes import Embedder, extend, squeeze
 from kd_kedro.pipelines.filtering.params import SoapParams
 from kd_kedro.pipelines.preprocessing.params import ReviewParams
 
@@ -50,139 +50,154 @@ def remove_outliers(
     pairs = _embed_pairs(validated_qa, sentence_embedder)
     verdicts = _verdicts(validated_qa, review)
     judgement = judge_relevance(pairs, verdicts, params.settings())
+    ids = validated_qa["row_id"]
     # A mended copy may have no verdict column: mending a row says that it belongs.
     mended = converted_mcq.loc[converted_mcq["mended"] == "yes", "row_id"]
-    judged = (verdicts >= 0) | validated_qa["row_id"].isin(mended).to_numpy()
-    accepted = judged & params.verdict_wins
-    present = validated_qa["row_id"].isin(converted_mcq["row_id"]).to_numpy()
+    judged = (verdicts >= 0) | ids.isin(mended).to_numpy()
     uncertain = nearest_threshold(judgement.margins, ~judged, params.band)
-    checked = _check_uncertain(
-        validated_qa,
-        verdicts,
-        judgement,
-        uncertain[present[uncertain]],
-        text_generator,
-        params.check_budget,
+    rows = converted_mcq.assign(place=pd.Index(ids).get_indexer(converted_mcq["row_id"]))
+    checks = _check_uncertain(
+        rows, validated_qa, verdicts, judgement, uncertain, text_generator, params.check_budget
     )
-    outlying = judgement.outlying
-    outlying[list(checked)] = [check.outlying for check in checked.values()]
-    gone = outlying & ~accepted & present
-    if gone.sum() == present.sum():
-        raise ValueError(
-            f"filtering.soap ({judgement.mode}) finds that none of the {gone.sum()} rows belongs: "
-            "choose another filtering.soap.mode or raise its threshold"
-        )
-    ids = validated_qa["row_id"]
-    evidence: Evidence = {}
-    for index, row in enumerate(ids):
-        check = checked.get(index)
-        by = "person" if accepted[index] else check.by if check else "model"
-        evidence[row] = {
-            "mode": judgement.mode,
-            "order": judgement.ordered,
-            "score": round(float(judgement.scores[index]), 4),
-            "threshold": round(float(judgement.thresholds[index]), 4),
-            "decided_by": by,
-            **(check.evidence if check else {}),
-        }
-    reasons = {
-        row: f"does not belong to the domain ({_judge_name(evidence[row])})" for row in ids[gone]
+    decisions = {
+        row: _decide(judgement, place, checks.get(row), bool(judged[place]) and params.verdict_wins)
+        for row, place in zip(rows["row_id"], rows["place"], strict=True)
     }
-    left = converted_mcq["row_id"].isin(list(reasons))
+    dropped = {
+        row: f"does not belong to the domain ({decision.name})"
+        for row, decision in decisions.items()
+        if decision.outlying
+    }
+    if len(dropped) == len(decisions):
+        raise ValueError(
+            f"filtering.soap ({judgement.mode}) finds that none of the {len(dropped)} rows "
+            "belongs: choose another filtering.soap.mode or raise its threshold"
+        )
+    gone = converted_mcq["row_id"].isin(list(dropped))
+    kept = converted_mcq[~gone].reset_index(drop=True)
     discarded = extend(
-        converted_mcq[left],
+        converted_mcq[gone],
         DISCARDED,
-        lambda row: [str(evidence[row]["score"]), str(evidence[row]["threshold"]), reasons[row]],
+        lambda row: [
+            *(str(decisions[row].evidence[name]) for name in ("score", "threshold")),
+            dropped[row],
+        ],
     )
-    kept = converted_mcq[~left].reset_index(drop=True)
     events = record_stage(
         "soap",
         converted_mcq,
         kept,
-        dropped=reasons,
-        reasons=dict.fromkeys(
-            ids[judgement.outlying & accepted & present], "a person accepted it, the model not"
-        ),
-        evidence=evidence,
+        dropped=dropped,
+        reasons={
+            row: "a person accepted it, the model not"
+            for row, place in zip(rows["row_id"], rows["place"], strict=True)
+            if row not in dropped and judged[place] and judgement.outlying[place]
+        },
+        evidence={row: decision.evidence for row, decision in decisions.items()},
     )
     queue = _list_queue(validated_qa, pairs, verdicts, judgement, uncertain)
     return kept, discarded, queue, events
 
 
 @dataclass(frozen=True)
-class Check:
-    """What a rule or a language model says of an uncertain row."""
+class Decision:
+    """Whether a row is out, by whom, and the facts for its event."""
 
     outlying: bool
     by: str
     evidence: Mapping[str, Any]
 
+    @property
+    def name(self) -> str:
+        """Who decided; of the model, its mode."""
+        return str(self.evidence["mode"]) if self.by == "model" else self.by
+
+
+def _decide(judgement: Judgement, place: int, check: Decision | None, accepted: bool) -> Decision:
+    model = bool(judgement.outlying[place])
+    decision = check or Decision(model, "model", {})
+    if accepted:
+        decision = Decision(False, "person", {})
+    facts = {
+        "mode": judgement.mode,
+        "order": judgement.ordered,
+        "score": round(float(judgement.scores[place]), 4),
+        "threshold": round(float(judgement.thresholds[place]), 4),
+        "decided_by": decision.by,
+    }
+    return Decision(decision.outlying, decision.by, {**facts, **decision.evidence})
+
 
 def _verdicts(validated_qa: pd.DataFrame, review: ReviewParams) -> npt.NDArray[np.int8]:
     """Return 1 where a person rejected a row, 0 where one accepted it, -1 elsewhere."""
     said = validated_qa["verdict"].str.strip().str.casefold()
-    rejects = [verdict.strip().casefold() for verdict in review.reject_verdicts]
-    return np.where(said == "", -1, said.isin(rejects)).astype(np.int8)
+    remark = validated_qa["correction"].str.strip().str.casefold()
+    rejected = said.isin([verdict.strip().casefold() for verdict in review.reject_verdicts])
+    rejected |= remark.isin([word.strip().casefold() for word in review.reject_corrections])
+    return np.where(rejected, 1, np.where(said == "", -1, 0)).astype(np.int8)
 
 
 def _check_uncertain(
     rows: pd.DataFrame,
+    validated_qa: pd.DataFrame,
     verdicts: npt.NDArray[np.int8],
     judgement: Judgement,
     uncertain: npt.NDArray[np.int64],
     generator: TextGenerator,
     budget: int,
-) -> dict[int, Check]:
-    """Return what rules, then the generator, say of uncertain rows; those without a say are absent.
+) -> dict[str, Decision]:
+    """Return by row_id what rules, then the generator, say of uncertain rows.
 
     Args:
-        rows: `validated_qa`.
+        rows: `converted_mcq` with `place`, the position in `validated_qa`. Its texts are the ones
+            to show a generator: personal data may be masked in them.
+        validated_qa: All rows, to find the same question with a verdict.
         verdicts: int8 (n,).
         judgement: Of all rows.
         uncertain: Their positions, the most uncertain first.
         generator: Is asked for `yes` or `no` to whether a row belongs.
         budget: Rows to ask about at most.
     """
-    questions = [normalise(question) for question in rows["question"]]
+    questions = [normalise(question) for question in validated_qa["question"]]
     said = verdict_by_question(questions, verdicts >= 0, verdicts == 1)
-    checked = {
-        row: Check(said[questions[row]], "rule", {"rule": "a person judged the same question"})
-        for row in uncertain.tolist()
-        if questions[row] in said
+    present = rows.set_index("place")
+    places = [place for place in uncertain.tolist() if place in present.index]
+    rule = {"rule": "a person judged the same question"}
+    checks = {
+        str(present.at[place, "row_id"]): Decision(said[questions[place]], "rule", rule)
+        for place in places
+        if questions[place] in said
     }
-    asked = [row for row in uncertain.tolist() if row not in checked][:budget]
-    if not asked:
-        return checked
-    context = {"examples": _examples(rows, verdicts, judgement)}
+    asked = present.loc[[place for place in places if questions[place] not in said][:budget]]
+    if asked.empty:
+        return checks
+    examples = _examples(rows, verdicts, judgement)
     outcomes = generator.generate(
         [
-            Request("relevance", question, {"answer": answer, **context})
-            for question, answer in rows.iloc[asked][["question", "answer"]].to_numpy().tolist()
+            Request("relevance", question, {"answer": answer, "examples": examples})
+            for question, answer in zip(asked["question"], asked["answer"], strict=True)
         ]
     )
-    for row, outcome in zip(asked, outcomes, strict=True):
+    for place, row, outcome in zip(asked.index.tolist(), asked["row_id"], outcomes, strict=True):
         if outcome.status == "ok" and outcome.text in ("yes", "no"):
-            checked[row] = Check(
-                outcome.text == "no",
-                "language model",
-                {"said": outcome.text, **outcome.evidence},
-            )
-    return checked
+            by, outlying, said_so = "language model", outcome.text == "no", outcome.text
+        else:
+            by, outlying, said_so = "model", bool(judgement.outlying[place]), outcome.reason
+        facts = {"asked": outcome.status, "said": said_so, **outcome.evidence}
+        checks[row] = Decision(outlying, by, facts)
+    return checks
 
 
 def _examples(
     rows: pd.DataFrame, verdicts: npt.NDArray[np.int8], judgement: Judgement, count: int = 6
 ) -> str:
-    """Return questions that belong: accepted ones if there are any, the nearest to the domain."""
-    sure = np.flatnonzero(verdicts == 0) if (verdicts == 0).any() else np.arange(len(rows))
-    nearest = sure[np.argsort(judgement.scores[sure], kind="stable")]
+    """Return questions that belong: accepted ones if there are any, of those nearest the domain."""
+    accepted = rows[verdicts[rows["place"]] == 0]
+    sure = rows if accepted.empty else accepted
+    nearest = sure.iloc[np.argsort(judgement.scores[sure["place"]], kind="stable")]
     # Evenly from the nearer half, so that they are not all alike.
     places = np.linspace(0, len(nearest) // 2, count).astype(int)
-    return " | ".join(dict.fromkeys(squeeze(rows["question"].iloc[nearest[places]])))
-
-
-def _judge_name(facts: Mapping[str, Any]) -> str:
-    return str(facts["mode"] if facts["decided_by"] == "model" else facts["decided_by"])
+    return " | ".join(dict.fromkeys(squeeze(nearest["question"].iloc[places])))
 
 
 def _list_queue(
