@@ -94,3 +94,32 @@ def test_trace_prints_a_life(project: Path) -> None:
     for words in ("validation", "augmentation", "created", "Question:"):
         assert words in life["out"]
     check_sentence(nothing, "row nosuch is in no event")
+
+
+def test_the_review_queue_is_written_filled_in_and_handed_back(project: Path) -> None:
+    written, again, nowhere = run_commands(
+        project,
+        [
+            ["review-queue", "--rows", "8", "--output", "queue.csv", *TEST],
+            ["review-queue", "--output", "queue.csv", *TEST],
+            ["review-queue", "--output", "no/such/folder/queue.csv", *TEST],
+        ],
+    )
+    assert "8 rows are in queue.csv" in written["out"], written
+    check_sentence(again, "queue.csv is there already")
+    check_sentence(nowhere, "no/such/folder")
+    queue = pd.read_csv(
+        project / "queue.csv", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+    )
+    row = queue["row_id"].iloc[0]
+    filled = queue.head(1).assign(verdict="No")
+    filled.to_csv(project / "filled.csv", index=False)
+    mended = ["--params", "mended_csv=filled.csv", "--pipelines", "preprocessing", *TEST]
+    outcome = one(project, "run", *mended)
+    assert outcome["code"] == 0, outcome["err"][-2000:]
+    events = pd.read_csv(
+        sorted(project.glob("data/test_env/02_intermediate/review_events.csv/*/*.csv"))[-1],
+        dtype=str,
+        keep_default_na=False,
+    ).set_index("row_id")
+    assert events.loc[row, "reason"] == "reviewer's verdict: No"
