@@ -216,7 +216,7 @@ _FORMS = tuple(
         (r"(?<=\d) ?(?:percent|per cent)\b", "%"),
         (r"₹\s?(?=\d)", "Rs "),
         (r"\bRs\.?\s?(?=\d)", "₹"),
-        (r"\$\s?(\d[\d,.]*\d|\d)\b(?![.\d]|\s?(?:million|billion|thousand))", r"\1 dollars"),
+        (r"\$\s?(\d[\d,.]*\d|\d)(?![\d,.]*\d|\s?(?:million|billion|thousand))", r"\1 dollars"),
         (r"\b(is|are|do|does|was|were|should|would|could|has|have) not\b", r"\1n't"),
         (r"\b(is|are|do|does|was|were|should|would|could|has|have)n['’]t\b", r"\1 not"),
         (r"\bcannot\b", "can't"),
@@ -255,13 +255,13 @@ def good_rewrite(text: str, rng: random.Random) -> tuple[str, list[str]] | None:
         if asked != new:
             new, how = asked[0].upper() + asked[1:], ["frame"]
             break
-    # Both ways to write a thing are in the list: each place may change once.
+    # Both ways to write a thing are in the list: one that was undone is no change.
     for pattern, form in rng.sample(_FORMS, len(_FORMS)):
         found = pattern.sub(form, new)
-        if found != new and "form" not in how:
+        if found not in (new, text) and how.count("form") < 3:
             new, how = found, [*how, "form"]
     words = [m for m in re.finditer(r"[a-z]+", new) if m.group() in _SYNONYMS]
     for match in sorted(rng.sample(words, min(2, len(words))), key=lambda m: -m.start()):
         new = _put(new, match, _SYNONYMS[match.group()])
         how = [*how, "synonym"] if "synonym" not in how else how
-    return (new, how) if how else None
+    return (new, sorted(set(how))) if new != text else None

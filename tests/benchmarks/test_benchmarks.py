@@ -54,11 +54,22 @@ def test_duplicates(tmp_path: Path) -> None:
     assert made["scale"].keys() >= {"seconds", "peak_gb"}
 
 
+@pytest.mark.slow
+def test_augmentation(tmp_path: Path) -> None:
+    made = figures("augmentation", tmp_path, "--data", SHEET, "--rows", "60")
+    assert 0.9 < made["kept_share"] <= 1
+    assert made["caught"] >= 0.95
+    assert made["false_rejection"] <= 0.2
+    assert 0 < made["distinct_2"] < 1
+    assert 0 < made["self_bleu"] < 1
+
+
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
         ("embedding", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("embedding", ["--data", "pyproject.toml"], "pyproject.toml ends in '.toml'"),
+        ("augmentation", ["--data", "nosuch.csv"], "nosuch.csv"),
         ("duplicates", [], "nothing to measure"),
         ("duplicates", ["--sheet", "nosuch.csv"], "nosuch.csv does not exist"),
     ],

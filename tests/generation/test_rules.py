@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.synonyms import exchange
 from kd_kedro.generation.typos import add_typos
 
 TASKS = ("formal", "casual", "general", "rephrase", "typo")
@@ -48,6 +49,20 @@ def test_frames() -> None:
     assert "What is the difference between cost and price?" in texts
     moved = {_text("general", "If sales fall, what is the profit?", seed)[1] for seed in range(9)}
     assert "What is the profit if sales fall?" in moved
+
+
+def test_words_are_exchanged_but_terms_are_not() -> None:
+    chance = random.Random(0)
+    assert exchange("It is a main cost", "general", 2, chance).startswith("It is a ")
+    texts = {exchange("It is a key asset", "general", 1, random.Random(n)) for n in range(9)}
+    assert texts == {"It is a main asset", "It is a chief asset"}
+    assert exchange("in the primary market", "casual", 2, chance) == "in the primary market"
+    assert exchange("This is a crucial step", "general", 1, chance) == "This is a vital step"
+
+
+def test_an_opening_only_where_no_frame_is_known() -> None:
+    texts = {_text("general", "Why is rent a cost?", seed)[1] for seed in range(9)}
+    assert texts == {"For what reason is rent a cost?", "For which reason is rent a cost?"}
 
 
 def test_contractions() -> None:

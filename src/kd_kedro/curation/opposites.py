@@ -9,8 +9,8 @@ from collections import Counter
 from kd_kedro.curation.blanks import word_set
 
 _NEGATION = re.compile(
-    r"\b(?:not|never|none|nor|neither|nobody|nothing|nowhere|without|except|excepting|excluding|"
-    r"other than|apart from|unless|hardly|false|incorrect|incorrectly|untrue|wrong|wrongly|"
+    r"\b(?:not|never|none|nor|neither|nobody|nothing|nowhere|without|except|excepting|exclud(?:e|es|ed|ing)|"
+    r"other than|unless|hardly|false|incorrect|incorrectly|untrue|wrong|wrongly|"
     r"invalid|unable|fail(?:s|ed|ing)?(?= to\b)|lack(?:s|ed|ing)?)\b"
     r"|\bno\b(?!\.?\s*\d)|n't\b"
 )
@@ -18,52 +18,77 @@ _CANNOT = re.compile(r"\bcannot\b|\bcan't\b")
 # Each line: two poles. One of them may not vanish, nor turn into the other.
 _STRICT = (
     ("debit debits debited debiting", "credit credits credited crediting"),
+    ("asset assets", "liability liabilities"),
+    ("gross", "net"),
+    ("opening", "closing"),
+    ("payable payables creditor creditors", "receivable receivables debtor debtors"),
+)
+# Here wording varies more ("goes up", "is advantageous"): only an exchange counts.
+_LOOSE = (
     (
         "increase increases increased increasing rise rises rising rose raise raises raised grow "
-        "grows growing growth",
+        "grows growing growth up upward upwards",
         "decrease decreases decreased decreasing fall falls falling fell decline declines declined "
-        "declining reduce reduces reduced reducing reduction drop drops dropped",
+        "declining reduce reduces reduced reducing reduction drop drops dropped down downward "
+        "downwards",
     ),
-    ("asset assets", "liability liabilities"),
-    ("income incomes revenue revenues", "expense expenses expenditure expenditures"),
-    ("profit profits profitable surplus", "loss losses deficit"),
-    ("buyer buyers purchaser purchasers customer customers", "seller sellers vendor vendors"),
-    ("lessor lessors landlord", "lessee lessees tenant"),
-    ("creditor creditors payable payables", "debtor debtors receivable receivables"),
+    (
+        "income incomes revenue revenues earnings",
+        "expense expenses expenditure expenditures cost costs",
+    ),
+    ("profit profits profitable profitability surplus", "loss losses deficit deficits"),
+    (
+        "buyer buyers purchaser purchasers customer customers",
+        "seller sellers vendor vendors supplier suppliers",
+    ),
+    ("lessor lessors landlord landlords", "lessee lessees tenant tenants"),
     ("lender lenders", "borrower borrowers"),
-    ("gross", "net"),
-    ("internal internally", "external externally"),
-    ("advantage advantages benefit benefits merit merits pro pros", "disadvantage disadvantages "
-     "drawback drawbacks demerit demerits con cons"),
-    ("maximum highest maximise maximize maximal", "minimum lowest minimise minimize minimal"),
-    ("inflow inflows", "outflow outflows"),
-    ("import imports imported importer", "export exports exported exporter"),
-    ("depreciation depreciated depreciates", "appreciation appreciated appreciates"),
-    ("overstated overstate overstates", "understated understate understates"),
+    ("internal internally inside", "external externally outside"),
+    (
+        "advantage advantages advantageous benefit benefits beneficial merit merits pro pros",
+        "disadvantage disadvantages drawback drawbacks demerit demerits con cons downside "
+        "downsides limitation limitations",
+    ),
+    (
+        "maximum highest maximise maximize maximises maximizes most",
+        "minimum lowest minimise minimize minimises minimizes least",
+    ),
+    ("inflow inflows inward inwards", "outflow outflows outward outwards"),
+    (
+        "import imports imported importer importing",
+        "export exports exported exporter exporting",
+    ),
+    (
+        "depreciation depreciated depreciates depreciate",
+        "appreciation appreciated appreciates appreciate",
+    ),
+    (
+        "overstated overstate overstates overstatement overvalued",
+        "understated understate understates understatement undervalued",
+    ),
     ("premium", "discount discounts discounted"),
     ("prepaid advance", "accrued outstanding arrears"),
-    ("opening", "closing"),
     ("true correct", "false incorrect wrong"),
-)  # fmt: skip
-# Here wording varies more ("more than" is "over"): only an exchange counts.
-_LOOSE = (
-    ("before prior preceding", "after following subsequent"),
+    ("before prior preceding earlier", "after following subsequent later"),
     ("above over exceeding", "below under"),
     ("more higher greater larger", "less lower fewer smaller"),
-    ("most", "least"),
     ("first", "last final"),
     ("long", "short"),
     ("all every each", "some any few several"),
     ("both", "either"),
-    ("always", "sometimes never rarely"),
-    ("buy buys bought buying purchase purchases purchased purchasing acquire acquired",
-     "sell sells sold selling sale sales"),
+    ("always", "sometimes rarely"),
+    (
+        "buy buys bought buying purchase purchases purchased purchasing acquire acquired",
+        "sell sells sold selling sale sales",
+    ),
     ("pay pays paid paying payment payments", "receive receives received receiving receipt"),
-    ("lend lends lent", "borrow borrows borrowed"),
-    ("include includes included including", "exclude excludes excluded"),
+    ("lend lends lent lending", "borrow borrows borrowed borrowing"),
     ("deposit deposits deposited", "withdraw withdraws withdrew withdrawn withdrawal"),
     ("allowed", "received"),
-    ("add adds added adding addition", "subtract subtracted deduct deducts deducted deduction"),
+    (
+        "add adds added adding addition",
+        "subtract subtracted deduct deducts deducted deducting deduction",
+    ),
     ("fixed", "variable"),
     ("simple", "compound"),
     ("current", "fixed"),
@@ -77,15 +102,13 @@ _LOOSE = (
     ("and", "or"),
     ("must shall", "may might"),
     ("old", "new"),
-    ("inward", "outward"),
-    ("input", "output"),
+    ("input inputs", "output outputs"),
     ("qualitative", "quantitative"),
     ("strength strengths", "weakness weaknesses"),
     ("accept accepts accepted acceptance", "reject rejects rejected rejection"),
-    ("upward upwards up", "downward downwards down"),
     ("left", "right"),
     ("positive positively", "negative negatively"),
-)  # fmt: skip
+)
 _ONLY = word_set("only solely exclusively merely")
 _PREFIXES = ("un", "in", "im", "ir", "il", "dis")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -98,8 +121,8 @@ _LOOSE_POLES: tuple[Poles, ...] = tuple((word_set(a), word_set(b)) for a, b in _
 # "and", "or" and the like stand in so many places that their neighbours tell nothing.
 _NO_PLACE = word_set("and or all every each some any few several must shall may might")
 _POLE_OF = {
-    word: min(pole)
-    for pair in (*_LOOSE_POLES, *_STRICT_POLES)
+    word: (number, min(pole))
+    for number, pair in enumerate((*_LOOSE_POLES, *_STRICT_POLES))
     for pole in pair
     for word in pole - _NO_PLACE
 }
@@ -153,10 +176,21 @@ def _prefix_defect(before: Counter[str], after: Counter[str]) -> str:
     return ""
 
 
-def direction_marks(text: str) -> list[tuple[int, int, str]]:
-    """Return where a text has words of direction: start, end, and what the word stands for."""
-    found = ((match, _POLE_OF.get(match.group())) for match in _WORD.finditer(text.casefold()))
-    return [(match.start(), match.end(), pole) for match, pole in found if pole]
+def direction_marks(text: str) -> dict[int, list[tuple[int, int, str]]]:
+    """Return where a text has words of direction, by the pair of opposites they belong to.
+
+    Args:
+        text: A text in small letters.
+
+    Returns:
+        By pair the start, the end and the pole of each word; pairs with one pole are left out.
+    """
+    marks: dict[int, list[tuple[int, int, str]]] = {}
+    for match in _WORD.finditer(text):
+        if match.group() in _POLE_OF:
+            pair, pole = _POLE_OF[match.group()]
+            marks.setdefault(pair, []).append((match.start(), match.end(), pole))
+    return {pair: found for pair, found in marks.items() if len({pole for *_, pole in found}) > 1}
 
 
 def _first(pair: Poles, words: Counter[str]) -> str:

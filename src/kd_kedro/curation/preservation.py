@@ -50,6 +50,7 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)$")
 _LOOK_BACK = 100
 _HEAD = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)\b")
 _LETTER = re.compile(r"(?<![\w.&'’(-])(?:(?<![.?!:] )(?<!^)A|[B-HJ-Z])(?![\w.)-])", re.MULTILINE)
+_A = re.compile(r"(?<!\w)A(?!\w)")
 _NO_HEADS = FRAME | word_set(
     "after analyse analyze assess assume assuming because before both choose classify compare "
     "complete consider derive draw during either establish evaluate examine fill highlight "
@@ -137,8 +138,8 @@ def _keeps_names(source: str, rewrite: str) -> str:
     if new:
         return f"names added: {', '.join(new)}"
     gone = _heads(source) - there
-    if (letters := _letters(source)) != (others := _letters(rewrite)):
-        return f"names changed: {', '.join(sorted(letters ^ others))}"
+    if letters := _letters_changed(source, rewrite):
+        return f"names changed: {', '.join(sorted(letters))}"
     if gone and (instead := _heads(rewrite) - known):
         return f"names changed: {min(gone)} became {min(instead)}"
     return ""
@@ -146,14 +147,17 @@ def _keeps_names(source: str, rewrite: str) -> str:
 
 def _keeps_places(source: str, rewrite: str) -> str:
     """Return numbers, names or directions that changed places: "A sold to B", "B sold to A"."""
-    marks: tuple[Callable[[str], list[tuple[int, int, str]]], ...] = (
-        number_marks,
-        lambda text: _name_marks(text, names(source) | _heads(source)),
-        direction_marks,
-    )
-    for read in marks:
-        before, after = plain(source), plain(rewrite)
-        if found := exchanged(anchors(before, read(before)), anchors(after, read(after))):
+    before, after = plain(source), plain(rewrite)
+    known = names(source) | _heads(source)
+    counts, new_counts = number_marks(before), number_marks(after)
+    turned, new_turned = direction_marks(before), direction_marks(after)
+    kinds = [
+        *((counts[unit], new_counts[unit]) for unit in counts.keys() & new_counts.keys()),
+        (_name_marks(before, known), _name_marks(after, known)),
+        *((turned[pair], new_turned[pair]) for pair in turned.keys() & new_turned.keys()),
+    ]
+    for was, now in kinds:
+        if found := exchanged(anchors(before, was), anchors(after, now)):
             return f"exchanged: {found}"
     return ""
 
@@ -216,10 +220,16 @@ def _tokens(text: str) -> set[str]:
     return words | {part for word in words for part in re.split(r"[-&.]", word) if part}
 
 
-def _letters(text: str) -> set[str]:
-    """Return the single capitals that name parties ("A pays B"), "I" apart."""
-    found = set(_LETTER.findall(text))
-    return found if found - {"A"} else set()
+def _letters_changed(source: str, rewrite: str) -> set[str]:
+    """Return the single capitals ("A pays B") that stand in one text only.
+
+    "I" is none, and an A at the head of a sentence may be an article.
+    """
+    was, now = set(_LETTER.findall(source)), set(_LETTER.findall(rewrite))
+    changed = (was ^ now) - {"A"}
+    if "A" in was ^ now and (was | now) - {"A"}:
+        changed |= {"A"} if not (_A.search(source) and _A.search(rewrite)) else set()
+    return changed
 
 
 GATES: tuple[Callable[[str, str], str], ...] = (

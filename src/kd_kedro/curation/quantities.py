@@ -48,6 +48,7 @@ _UNIT_AFTER = re.compile(
     rf"(?P<unit>[%‰°]|(?:{either([unit for unit in _UNITS if unit[0].isalpha()])})s?(?![a-z]))"
 )
 _PER_YEAR = re.compile(r"(?<![a-z])(?:per annum|p\.\s?a\b\.?|per year|annually|yearly|every year)")
+_YEARLY = re.compile(r"(?<![a-z])(?:annum|p\.\s?a|year|yearly|annual|annually)(?![a-z])")
 _OPERATORS = re.compile(r"[+×÷=<>≤≥≠±√^]|(?<=\s)[-−–*/](?=\s)|(?<=\d)[*/](?=\d)")
 _OPERATOR_WORDS = (
     (re.compile(r"\bplus\b"), "+"),
@@ -109,9 +110,13 @@ def quantities(text: str) -> list[Quantity]:
     return _with_shared_units(found, small)
 
 
-def number_marks(text: str) -> list[tuple[int, int, str]]:
-    """Return where the numbers of a plain text stand: start, end, value."""
-    return [(each.start, each.end, each.value) for each in quantities(text) if not each.loose]
+def number_marks(text: str) -> dict[str, list[tuple[int, int, str]]]:
+    """Return where the numbers of a plain text stand, by unit: start, end, value."""
+    marks: dict[str, list[tuple[int, int, str]]] = {}
+    for each in quantities(text):
+        if not each.loose:
+            marks.setdefault(each.unit, []).append((each.start, each.end, each.value))
+    return marks
 
 
 def quantity_defect(source: str, rewrite: str) -> str:
@@ -139,14 +144,17 @@ def _unit_defect(
 ) -> str:
     if moved := _currencies(source) ^ _currencies(rewrite):
         return f"units changed: {', '.join(sorted(moved))}"
-    was, now = _bound(before), _bound(after)
-    for value in was.keys() & now.keys():
-        if changed := _unit_change(was[value], now[value]):
+    units, new_units = _bound(before), _bound(after)
+    for value in units.keys() & new_units.keys():
+        if changed := _unit_change(units[value], new_units[value]):
             return f"units changed: {value} {changed}".strip()
-    if bool(_PER_YEAR.search(source)) != bool(_PER_YEAR.search(rewrite)):
-        return "units changed: per annum"
-    if (signs := _operators(source)) != (theirs := _operators(rewrite)):
-        return f"operators changed: {', '.join(sorted((signs - theirs) + (theirs - signs)))}"
+    for one, other in ((source, rewrite), (rewrite, source)):
+        if _PER_YEAR.search(one) and not _YEARLY.search(other):
+            return "units changed: per annum"
+    was, now = _operators(source), _operators(rewrite)
+    # "Plus" is + where the other text has a sign for it, and else a word like others.
+    if was != now and _operators(_signs(source)) != _operators(_signs(rewrite)):
+        return f"operators changed: {', '.join(sorted((was - now) + (now - was)))}"
     return ""
 
 
@@ -176,11 +184,16 @@ def _currencies(small: str) -> set[str]:
 
 
 def _operators(small: str) -> Counter[str]:
-    for pattern, sign in _OPERATOR_WORDS:
-        small = pattern.sub(f" {sign} ", small)
     return Counter(
         _SAME_OPERATOR.get(sign, sign) for sign in _OPERATORS.findall(_no_fraction(small))
     )
+
+
+def _signs(small: str) -> str:
+    """Return a text with its words for operators as signs."""
+    for pattern, sign in _OPERATOR_WORDS:
+        small = pattern.sub(f" {sign} ", small)
+    return small
 
 
 def _no_fraction(small: str) -> str:

@@ -25,7 +25,9 @@ FRAME = word_set(
     "using want was way ways we were what whats when where whether which while who whom whose why "
     "will wish wonder wondering with word words work would you your appreciate appreciated "
     "grateful good day sir madam curious exactly actually basically again happens happen concept "
-    "idea notion takes write not don doesn isn aren can cannot"
+    "idea notion takes behind reason reasons role play plays played part manner primary main key "
+    "chief basic various consequence consequences result results write not don doesn isn aren can "
+    "cannot"
 )
 _META = re.compile(
     r"\bas an? (?:ai|artificial|large language|language)\b|\blanguage model\b"
@@ -70,7 +72,7 @@ _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b")
 _COMMANDS = re.compile(
     r"\b(?:is|are|was|were|can|could|do|does|did|will|would|should|shall|has|have|had|may|must)"
     r"(?:n't)? (?:the|a|an|it|there|this|that|they|he|she|we|you|i|one|all|any|such)\b"
-    r"|(?:^|[.,:;!?]\s+|\b(?:please|kindly|to|you|and|just|say)\s+)(?:explain|describe|discuss|"
+    r"|(?:^|[.,:;!?]\s+|\b(?:please|kindly|to|you|and|just|say|could|can|would)\s+)(?:explain|describe|discuss|"
     r"define|state|list|name|give|provide|identify|outline|calculate|compute|find|determine|"
     r"differentiate|distinguish|compare|mention|prepare|record|show|pass|write|work out|tell|"
     r"classify|indicate|suggest|select|advise|journali[sz]e|enumerate|elaborate|say|specify|"
@@ -127,7 +129,7 @@ def clause_defect(
     size, lost, new = was.total(), (was - now).total(), (now - was).total()
     if lost - new - _abbreviated(source, rewrite) > max(1, max_loss * size):
         return f"clause dropped: {lost} of {size} telling words lost, {new} new"
-    if new - lost - _abbreviated(rewrite, source) > max(2, max_gain * size):
+    if new - lost - _abbreviated(rewrite, source) > max(3, max_gain * size):
         return f"clause added: {new} telling words new, {lost} of {size} lost"
     return ""
 

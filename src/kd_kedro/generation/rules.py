@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from kd_kedro.generation import cloze, styles
 from kd_kedro.generation.protocol import Outcome, Request
+from kd_kedro.generation.synonyms import exchange
 from kd_kedro.generation.typos import add_typos
 
 _STYLES: dict[str, styles.Rewrite] = {
@@ -16,6 +17,9 @@ _STYLES: dict[str, styles.Rewrite] = {
     "general": styles.general,
     "rephrase": styles.general,
 }
+
+
+SYNONYMS = 2  # words of a version that are said otherwise, at most
 
 
 class RulesGenerator:
@@ -50,7 +54,8 @@ class RulesGenerator:
         if request.task == "typo":
             return _outcome(request, [add_typos(request.text, self.typo_share, rng)], "typo", rng)
         if request.task in _STYLES:
-            return _outcome(request, _STYLES[request.task](request.text), request.task, rng)
+            rewrites = _STYLES[request.task](request.text)
+            return _outcome(request, rewrites, request.task, rng)
         raise ValueError(
             f"the rules generator has no task {request.task}: use one of fitb, mcq, "
             f"relevance, typo, {', '.join(_STYLES)}"
@@ -65,13 +70,14 @@ def _ask(request: Request) -> Outcome:
 
 
 def _outcome(request: Request, rewrites: list[str], how: str, rng: random.Random) -> Outcome:
-    """Return one of the rewrites, the first ones (the most specific) more often."""
+    """Return one of the rewrites, with a few of its words said otherwise."""
     fresh = list(dict.fromkeys(text for text in rewrites if text != request.text))
     if not fresh:
         return Outcome("unchanged", request.text, f"no {how} rule fits")
-    # A geometric draw: every rewrite occurs, the specific ones most.
-    place = min(int(rng.expovariate(0.5)), len(fresh) - 1)
-    return Outcome("ok", fresh[place], f"rules: {how}")
+    text = rng.choice(fresh)
+    if how in _STYLES:
+        text = exchange(text, how, SYNONYMS, rng)
+    return Outcome("ok", text, f"rules: {how}")
 
 
 def _seed(request: Request) -> int:

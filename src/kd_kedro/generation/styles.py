@@ -7,11 +7,11 @@ taken is drawn from the seed. No rule touches a noun, a number or a negation.
 import re
 from collections.abc import Callable
 
+from kd_kedro.generation.frames import FRAMES
 from kd_kedro.generation.grammar import lower_first, split_sentences, word_set
 
 Rewrite = Callable[[str], list[str]]
 
-_NP = r"(?P<np>[^,;:?()]+)"
 _COMMAND = re.compile(
     r"(?:please )?(?P<verb>explain|describe|discuss|define|state|list|name|give|provide|identify|"
     r"outline|calculate|compute|find|determine|differentiate|distinguish|compare|mention|"
@@ -50,12 +50,13 @@ _EXPANSIONS = {short: long for long, short in _CONTRACTIONS.items() if long != "
 def general(text: str) -> list[str]:
     """Return the same question in other frames."""
     head, last = _last_sentence(text)
-    found = [_join(head, rewrite) for frame in _FRAMES for rewrite in _apply(frame, last)]
+    found = [_join(head, rewrite) for frame in FRAMES for rewrite in _apply(frame, last)]
     found += [_join(head, rewrite) for rewrite in _moved_condition(last)]
     if _COMMAND.match(last):
         core = _sentence_core(last)
         found += [_join(head, f"Can you {core}?"), _join(head, f"Would you {core}?")]
-    elif _ASKS.match(last) or last.endswith("?"):
+    elif not found and (_ASKS.match(last) or last.endswith("?")):
+        # An opening says nothing new: only where no other frame is known.
         core = _lower(last)
         found += [_join(head, f"{opening} {core}") for opening in _GENERAL_OPENINGS]
     return found
@@ -82,7 +83,7 @@ def casual(text: str) -> list[str]:
     found: list[str] = []
     if _COMMAND.match(last):
         core = _sentence_core(short)
-        found += [f"Hey, can you {core}?", f"Mind if I ask you to {core}?", f"Just {core}, okay?"]
+        found += [f"Hey, can you {core}?", f"Just {core}, okay?", f"Can you {core} for me?"]
     elif _ASKS.match(last) or last.endswith("?"):
         if indirect := _indirect(last):
             found += [f"{opening} {_contract(indirect)}?" for opening in _CASUAL_INDIRECT]
@@ -92,105 +93,46 @@ def casual(text: str) -> list[str]:
 
 _NO_NOUN_PHRASE = word_set(
     "that which who if when where while because to by used called known meant considered not under "
-    "being done it than regarded required needed included recorded treated"
+    "being done it than responsible liable entitled eligible allowed "
+    "regarded required needed included recorded treated"
 )
-_GENERAL_OPENINGS = ("Please answer this:", "Here is the question:", "Please tell me:")
+_GENERAL_OPENINGS = (
+    "Please answer this:",
+    "Please tell me:",
+    "Answer the following:",
+    "Consider this:",
+    "A question:",
+    "Give an answer to this:",
+)
 _FORMAL_OPENINGS = (
     "Kindly answer the following question:",
     "I would like to ask:",
     "Could you please clarify the following:",
     "Kindly advise:",
+    "May I enquire:",
+    "Please be so kind as to answer this:",
+    "I should be grateful for an answer to the following:",
 )
 _FORMAL_INDIRECT = (
-    "Could you please explain",
+    "Could you please state",
     "Could you kindly tell me",
     "May I know",
     "May I ask",
+    "Would you kindly clarify",
 )
-_CASUAL_OPENINGS = ("So,", "Hey,", "Okay,", "Quick question:", "Just wondering,", "By the way,")
-_CASUAL_INDIRECT = ("Do you know", "Can you tell me", "Hey, do you know")
-
-# A pattern of the whole sentence, and what it becomes.
-_FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), rewrites)
-    for pattern, rewrites in (
-        (rf"^what (?:is|are) meant by {_NP}\?$", ("What does the term {np} mean?", "Define {np}.")),
-        (
-            rf"^what does (?:the term )?{_NP} mean\?$",
-            ("What is meant by {np}?", "What is the meaning of {np}?"),
-        ),
-        (
-            r"^what is the (?:main |key |basic )?difference between "
-            r"(?P<a>[^,?]+) and (?P<b>[^,?]+)\?$",
-            ("Differentiate between {a} and {b}.", "Distinguish {a} from {b}."),
-        ),
-        (
-            r"^(?:differentiate|distinguish) between (?P<a>[^,?.]+) and (?P<b>[^,?.]+)[.?]?$",
-            ("What is the difference between {a} and {b}?", "Distinguish {a} from {b}."),
-        ),
-        (
-            rf"^what (?:is|are) the (?P<noun>purpose|objective|meaning|definition|concept|"
-            rf"significance|"
-            rf"importance|advantages|disadvantages|benefits|features|characteristics|types|objectives|"
-            rf"limitations|functions|role|effect|impact|formula) of {_NP}\?$",
-            ("State the {noun} of {np}.", "Can you state the {noun} of {np}?"),
-        ),
-        (
-            rf"^(?:define|explain the (?:term|meaning of)) {_NP}\.?$",
-            ("What is meant by {np}?", "What does {np} mean?"),
-        ),
-        (rf"^explain the concept of {_NP}\.?$", ("What is the concept of {np}?",)),
-        (
-            r"^(?:explain|describe) (?P<np>(?:the|a|an|how|why|what|when) [^?]+?)\.?$",
-            ("Can you explain {np}?", "Give an explanation of {np}."),
-        ),
-        (
-            r"^why (?P<rest>(?:is|are|was|were|do|does|did|can|should|must|might|would)\b[^?]+)\?$",
-            ("For what reason {rest}?", "For which reason {rest}?"),
-        ),
-        (
-            r"^how (?P<rest>(?:is|are|was|were|do|does|did|can|should|would|will)\b[^?]+)\?$",
-            ("In what way {rest}?", "In which way {rest}?"),
-        ),
-        (r"^how many (?P<rest>[^?]+)\?$", ("What number of {rest}?",)),
-        (r"^how much (?P<rest>[^?]+)\?$", ("What amount of {rest}?",)),
-        (
-            r"^what happens (?P<rest>(?:when|if|to)\b[^?]+)\?$",
-            ("What takes place {rest}?", "What occurs {rest}?"),
-        ),
-        (
-            r"^what (?P<noun>factor|factors|role|type|types|kind|kinds|condition|conditions|"
-            r"principle|account|accounts|method|methods) (?P<rest>[^?]+)\?$",
-            ("Which {noun} {rest}?",),
-        ),
-        (
-            r"^which (?P<noun>factor|factors|type|types|principle|account|accounts|method|methods) "
-            r"(?P<rest>[^?]+)\?$",
-            ("What {noun} {rest}?",),
-        ),
-        (
-            r"^(?:calculate|compute|find|determine) "
-            r"(?P<np>(?:the|its|his|her|their) [^?]+?)\.?$",
-            ("What is {np}?", "Work out {np}."),
-        ),
-        (
-            r"^what is (?P<np>the (?:journal entry|entry|value|amount|ratio|total|cost|profit|loss|"
-            r"balance|net \w+|gross \w+|current ratio|quick ratio|debt\S* ratio|\w+ ratio|"
-            r"\w+ turnover|journal entry to record|closing \w+|opening \w+)\b[^?]*)\?$",
-            ("Determine {np}.", "State {np}."),
-        ),
-        (
-            r"^what (?:is|would be) the journal entry (?P<rest>(?:for|to|when|if)\b[^?]+)\?$",
-            ("Give the journal entry {rest}.", "Which journal entry is passed {rest}?"),
-        ),
-        (
-            r"^(?:pass|record|give|prepare|write|show) "
-            r"(?P<np>the (?:necessary )?journal entr(?:y|ies)\b"
-            r"[^?]*?)\.?$",
-            ("What is {np}?",),
-        ),
-    )
+_CASUAL_OPENINGS = (
+    "So,",
+    "Hey,",
+    "Okay,",
+    "Quick question:",
+    "Just wondering,",
+    "By the way,",
+    "Tell me,",
+    "Just curious,",
+    "Help me out here:",
+    "Right,",
 )
+_CASUAL_INDIRECT = ("Do you know", "Can you tell me", "Hey, do you know", "Any idea")
 
 
 def _apply(frame: tuple[re.Pattern[str], tuple[str, ...]], text: str) -> list[str]:
