@@ -6,9 +6,9 @@ that all benchmarks are called alike.
 
 `python benchmarks/augmentation.py --data SHEET [--paraphrases PAIRS] [--rows N] [--json OUT]`
 
-`paraphrases.csv` beside this file has pairs written by hand. `--paraphrases` takes more, in the form
-of Medical Question Pairs (dr_id, question_1, question_2, label); they are reported beside, as people
-who rewrite freely also change numbers and names.
+`paraphrases.csv` beside this file has pairs written by hand. `--paraphrases` takes more, in the
+form of Medical Question Pairs (dr_id, question_1, question_2, label); they are reported beside, as
+people who rewrite freely also change numbers and names.
 """
 
 import random
