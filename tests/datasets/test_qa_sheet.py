@@ -141,6 +141,24 @@ def test_a_wrong_mapping_ends_with_one_sentence(tmp_path, columns, expected):
     assert expected in sentence(write(tmp_path, HEADER + "q,a,,,\n"), columns=columns)
 
 
+def test_options_in_columns_stand_below_the_question(tmp_path):
+    columns = {"question": "Q", "answer": "R", "options": ["A", "B", "C"]}
+    path = write(tmp_path, "Q,A,B,C,R\nWhich?,one,two,three,B\nWhat is it?,,,,it\n")
+    rows = QASheetDataset(path, columns).load()
+    assert list(rows["question"]) == ["Which?\n(a) one\n(b) two\n(c) three", "What is it?"]
+    assert list(rows["defect"]) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [("ABC", "give a list"), (["A", "D"], "there is no column 'D' (options)")],
+)
+def test_wrong_option_columns_end_with_one_sentence(tmp_path, options, expected):
+    columns = {"question": "Q", "answer": "R", "options": options}
+    path = write(tmp_path, "Q,A,B,R\nWhich?,one,two,B\n")
+    assert expected in sentence(path, columns=columns)
+
+
 def test_xlsx_cells_become_the_text_that_was_typed(tmp_path):
     book = openpyxl.Workbook()
     sheet = book.active

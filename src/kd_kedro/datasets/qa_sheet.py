@@ -13,6 +13,9 @@ from kd_kedro.datasets import delimited, spreadsheet
 from kd_kedro.datasets.delimited import Record
 
 REQUIRED = ("question", "answer")
+# Columns that hold one option of a multiple-choice question each.
+OPTIONS = "options"
+OPTION_LABELS = "abcdefghij"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
@@ -29,7 +32,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
     def __init__(
         self,
         filepath: str | None,
-        columns: Mapping[str, str | None] | None = None,
+        columns: Mapping[str, str | Sequence[str] | None] | None = None,
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -38,7 +41,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         Args:
             filepath: A .csv, .tsv, .txt or .xlsx file. '' or None where `optional`.
             columns: The sheet's column name for question, answer, verdict, correction, remarks;
-                the last three may be absent or None.
+                the last three may be absent or None. `options` may list the columns that hold one
+                option each: they come out below the question, as "(a) …".
             optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
                 without a path, an empty table.
             metadata: For kedro-viz; not used here.
@@ -66,9 +70,19 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         header, rows = _split_header(path, _read_records(path))
         names = self._mended_names() if self._optional else self._mapped_names(path)
         places = _find_columns(path, header, names)
+        options = [] if self._optional else self._find_options(path, header)
         return table(
             MENDED if self._optional else RAW,
-            [_to_row(path, record, header.cells, places, self._optional) for record in rows],
+            [
+                _to_row(
+                    path,
+                    _with_options(record, places, options),
+                    header.cells,
+                    places,
+                    self._optional,
+                )
+                for record in rows
+            ],
         )
 
     def save(self, data: None) -> NoReturn:
@@ -118,12 +132,14 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
 
     def _mapped_names(self, path: Path) -> dict[str, str]:
         """Return the sheet's column name by canonical name."""
-        if unknown := sorted(set(self._columns) - set(CELLS)):
+        if unknown := sorted(set(self._columns) - {*CELLS, OPTIONS}):
             raise ValueError(
                 f"columns in globals.yml: {unknown[0]!r} is none of {', '.join(CELLS)}; "
                 "correct or remove the key"
             )
-        names = {key: str(name).strip() for key, name in self._columns.items() if name}
+        names = {
+            key: str(name).strip() for key, name in self._columns.items() if name and key != OPTIONS
+        }
         for key in REQUIRED:
             if key not in names:
                 raise ValueError(
@@ -136,6 +152,22 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                     "each needs a column of its own"
                 )
         return names
+
+    def _find_options(self, path: Path, header: Record) -> list[int]:
+        """Return the places in the header of the columns that hold options."""
+        names = self._columns.get(OPTIONS) or ()
+        if isinstance(names, str) or len(names) > len(OPTION_LABELS):
+            raise ValueError(
+                f"columns.options in globals.yml is {names!r}: give a list of at most "
+                f"{len(OPTION_LABELS)} columns, as [A, B, C, D]"
+            )
+        for name in names:
+            if name not in header.cells:
+                raise ValueError(
+                    f"{path}, line {header.line}: there is no column {name!r} (options): correct "
+                    "columns.options in globals.yml"
+                )
+        return [header.cells.index(name) for name in names]
 
     @staticmethod
     def _mended_names() -> dict[str, str]:
@@ -191,6 +223,18 @@ def _find_columns(path: Path, header: Record, names: Mapping[str, str]) -> dict[
                 )
             )
     return places
+
+
+def _with_options(record: Record, places: Mapping[str, int], options: Sequence[int]) -> Record:
+    """Return a record whose question has its options below it, one a line, with their labels."""
+    if record.defect or not options:
+        return record
+    cells = list(record.cells)
+    texts = [cells[place].strip() if place < len(cells) else "" for place in options]
+    if sum(map(bool, texts)) > 1 and places["question"] < len(cells):
+        lines = [f"({label}) {text}" for label, text in zip(OPTION_LABELS, texts) if text]  # noqa: B905
+        cells[places["question"]] = "\n".join([cells[places["question"]].rstrip(), *lines])
+    return record._replace(cells=cells)
 
 
 def _to_row(
