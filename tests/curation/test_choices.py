@@ -211,6 +211,7 @@ def test_a_reference_is_spelt_out() -> None:
     match = match_answer(choice, "c")
     assert match is not None
     assert open_answer(choice, match, "c") == "Cats and Dogs"
+    assert open_answer(choice, match, "(a) Cats & (b) Dogs") == "Cats and Dogs"
 
 
 @pytest.mark.parametrize(
@@ -225,6 +226,7 @@ def test_a_reference_is_spelt_out() -> None:
         ("Choose the correct statement:", "Which of these is the correct statement: x; y?"),
         ("What is cost? Options:", "What is cost?"),
         ("Which of the following songs was a hit?", "Which song was a hit?"),
+        ("Which of the following reasons is/are good?", "Which reasons is/are good?"),
         ("Which system has a base of 16", "Which system has a base of 16?"),
         ("Which number is", "Which number is"),
     ],

@@ -67,6 +67,11 @@ from kd_kedro.generation.cloze import ask
             "All are costs except what?",
             "in place",
         ),
+        (
+            "Reasons why low rates may help trade include ____.",
+            "Reasons why low rates may help trade include what?",
+            "in place",
+        ),
         ("This is referred to as: ____", "This is referred to as what?", "in place"),
         (
             'The ____ school says that the law is what is "right."',

@@ -36,11 +36,12 @@ _SAYS_NOTHING = re.compile(
 )
 _WHICH_OF = re.compile(
     r"(?i)\bwhich (?:one )?of (?:the following|these|the below)(?: (?P<noun>[a-z/]+s))?"
-    r"(?= (?P<verb>is|are|was|were|does|do|did|will|would|can|could|must|has|have|may|should|"
+    r"(?= (?P<verb>is/are|is|are|was|were|does|do|did|will|would|can|could|must|has|have|may|should|"
     r"best|most|cannot|[a-z]+[^s\W]s)\b)"
 )
 
 
+_NAMES_LABEL = re.compile(r"\([A-Ja-j]\)")
 # A last sentence that asks and only lacks its mark; one that ends in "is" breaks off.
 _ASKS = re.compile(
     r"(?:^|[.!]\s+)(?:which|what|who|whom|whose|why|how (?:many|much|long|often|far|old))\s"
@@ -98,7 +99,7 @@ def open_answer(choice: Choice, match: Match, answer: str) -> str:
     text = SAYS_ANSWER.sub("", text).strip()
     if not text or words_of(text) == words_of(choice.options[match.index]):
         return chosen
-    if combination(choice, match.index) and (is_reference(text)):
+    if combination(choice, match.index) and (is_reference(text) or _NAMES_LABEL.search(text)):
         return chosen
     return re.sub(r"\s+", " ", text)
 

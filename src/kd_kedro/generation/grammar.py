@@ -27,7 +27,7 @@ PREPOSITIONS = word_set(
     "behind beyond like than per via following regarding concerning despite except"
 )
 CONJUNCTIONS = word_set("and or but nor because so if when while whereas although though")
-RELATIVES = word_set("that which who whom whose where when if whether because what how")
+RELATIVES = word_set("that which who whom whose where when why if whether because what how")
 PRONOUNS = word_set("it he she they we you i there this these those who which that")
 ADVERBS = word_set(
     "also often always usually never generally typically sometimes primarily mainly "
