@@ -98,6 +98,10 @@ def test_by_syntax(statement: str, question: str, how: str) -> None:
     ("statement", "question"),
     [
         (
+            "It is so for the reason that ____.",
+            'What completes the statement "It is so for the reason that ____."?',
+        ),
+        (
             "Growth begins ____ after rain.",
             'What completes the statement "Growth begins ____ after rain."?',
         ),

@@ -36,8 +36,8 @@ _SAYS_NOTHING = re.compile(
 )
 _WHICH_OF = re.compile(
     r"(?i)\bwhich (?:one )?of (?:the following|these|the below)(?: (?P<noun>[a-z/]+s))?"
-    r"(?= (?P<verb>is/are|is|are|was|were|does|do|did|will|would|can|could|must|has|have|may|should|"
-    r"best|most|cannot|[a-z]+[^s\W]s)\b)"
+    r"(?= (?P<verb>is/are|is|are|was|were|does|do|did|will|would|can|could|must|has|have|may|"
+    r"should|best|most|cannot|[a-z]+[^s\W]s)\b)"
 )
 
 

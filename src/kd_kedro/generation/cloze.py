@@ -170,7 +170,9 @@ def _final_clause(words: list[str], place: int) -> str | None:
         return None
     if [bare(word) for word in before[-4:-1]] == ["on", "the", "grounds"]:
         return " ".join([*before[:-4], "on what grounds"])
-    return " ".join([*before[:-1], "what"]) if _is_known_verb(before[-2]) else None
+    # "the reason that ____" has no verb.
+    says = _is_known_verb(before[-2]) and bare(before[-3]) not in DETERMINERS
+    return " ".join([*before[:-1], "what"]) if says else None
 
 
 def _in_place(words: list[str], place: int) -> str | None:
