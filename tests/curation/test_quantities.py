@@ -60,6 +60,7 @@ def test_one_amount_written_in_two_ways(one: str, other: str) -> None:
         ("for 3 months", "for 3 years"),
         ("two partners", "three partners"),
         ("5 lakh", "5 crore"),
+        ("In 2021 it was $500 more.", "In 500 it was $2021 more."),
         ("twice the cost", "thrice the cost"),
         ("4 + 2", "4 - 2"),
         ("12% per annum", "12% in all"),

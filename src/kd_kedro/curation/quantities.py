@@ -148,6 +148,10 @@ def _unit_defect(
     for value in units.keys() & new_units.keys():
         if changed := _unit_change(units[value], new_units[value]):
             return f"units changed: {value} {changed}".strip()
+    priced, new_priced = _priced(units), _priced(new_units)
+    both = units.keys() & new_units.keys()
+    if (priced - new_priced) & both and (new_priced - priced) & both:
+        return f"units changed: {', '.join(sorted((priced ^ new_priced) & both))}"
     for one, other in ((source, rewrite), (rewrite, source)):
         if _PER_YEAR.search(one) and not _YEARLY.search(other):
             return "units changed: per annum"
@@ -177,6 +181,11 @@ def _bound(found: Sequence[Quantity]) -> dict[str, Counter[str]]:
         if not each.loose:
             bound.setdefault(each.value, Counter())[each.unit] += bool(each.unit)
     return {value: +units for value, units in bound.items()}
+
+
+def _priced(bound: dict[str, Counter[str]]) -> set[str]:
+    """Return the values that are an amount of money somewhere."""
+    return {value for value, units in bound.items() if set(units) & _SIGNS}
 
 
 def _currencies(small: str) -> set[str]:
