@@ -28,6 +28,7 @@ from kd_kedro.curation.preservation import misspelling_defect, names, preservati
         ("Rahul paid rent of 500. Is it a cost?", "Mohan paid rent of 500. Is it a cost?", "names"),
         ("If A pays B, who gains?", "If A pays C, who gains?", "names"),
         ("What if Ravi sold goods to Mohan?", "What if Mohan sold goods to Ravi?", "exchanged"),
+        ("Did Ravi pay Mohan as Mohan asked?", "Did Ravi pay Ravi as Mohan asked?", "names"),
         ("Were goods sold by Ravi to Mohan?", "Did Ravi sell goods to Mohan?", ""),
         ("Is 500 paid and 300 received?", "Is 300 paid and 500 received?", "exchanged"),
         ("Is cash debited and rent credited?", "Is cash credited and rent debited?", "exchanged"),

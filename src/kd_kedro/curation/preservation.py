@@ -145,6 +145,19 @@ def _keeps_names(source: str, rewrite: str) -> str:
     return ""
 
 
+def _keeps_counts(source: str, rewrite: str) -> str:
+    """Return two names of which one stands less often and the other more: one took its place."""
+    known = _telling(names(source) | names(rewrite))
+    was, now = (
+        Counter(name for name in map(str.casefold, _TOKEN.findall(text)) if name in known)
+        for text in (source, rewrite)
+    )
+    less, more = was - now, now - was
+    if less.keys() & now.keys() and more.keys() & was.keys():
+        return f"names changed: {min(less)} became {min(more)}"
+    return ""
+
+
 def _keeps_places(source: str, rewrite: str) -> str:
     """Return numbers, names or directions that changed places: "A sold to B", "B sold to A"."""
     before, after = plain(source), plain(rewrite)
@@ -238,6 +251,7 @@ GATES: tuple[Callable[[str, str], str], ...] = (
     negation_defect,
     opposite_defect,
     _keeps_names,
+    _keeps_counts,
     _keeps_places,
     asker_defect,
     clause_defect,
