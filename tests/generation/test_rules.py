@@ -60,6 +60,13 @@ def test_words_are_exchanged_but_terms_are_not() -> None:
     assert exchange("This is a crucial step", "general", 1, chance) == "This is a vital step"
 
 
+def test_a_second_command_is_no_noun_phrase() -> None:
+    question = "Define goodwill and explain when it is recorded."
+    for seed in range(20):
+        for task in ("formal", "casual", "general"):
+            assert "mean" not in _text(task, question, seed)[1]
+
+
 def test_an_opening_only_where_no_frame_is_known() -> None:
     texts = {_text("general", "Why is rent a cost?", seed)[1] for seed in range(9)}
     assert texts == {"For what reason is rent a cost?", "For which reason is rent a cost?"}

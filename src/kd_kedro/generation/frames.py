@@ -2,12 +2,16 @@
 
 import re
 
-NP = r"(?P<np>[^,;:?()]+)"
+# A noun phrase: no second command, no clause.
+NP = (
+    r"(?P<np>(?:(?!\band (?:explain|describe|give|state|discuss|list|mention|how|what|why|when)\b|"
+    r"\b(?:when|how|why|which|that|if)\b)[^,;:?().])+)"
+)
 
 FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), rewrites)
     for pattern, rewrites in (
-        (rf"^what (?:is|are) meant by {NP}\?$", ("What does the term {np} mean?", "Define {np}.")),
+        (rf"^what (?:is|are) meant by {NP}\?$", ("What does {np} mean?", "Define {np}.")),
         (
             rf"^what does (?:the term )?{NP} mean\?$",
             ("What is meant by {np}?", "What is the meaning of {np}?"),

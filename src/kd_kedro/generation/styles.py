@@ -50,16 +50,14 @@ _EXPANSIONS = {short: long for long, short in _CONTRACTIONS.items() if long != "
 def general(text: str) -> list[str]:
     """Return the same question in other frames."""
     head, last = _last_sentence(text)
-    found = [_join(head, rewrite) for frame in FRAMES for rewrite in _apply(frame, last)]
-    found += [_join(head, rewrite) for rewrite in _moved_condition(last)]
+    found = _reframed(last)
     if _COMMAND.match(last):
         core = _sentence_core(last)
-        found += [_join(head, f"Can you {core}?"), _join(head, f"Would you {core}?")]
+        found += [f"Can you {core}?", f"Would you {core}?"]
     elif not found and (_ASKS.match(last) or last.endswith("?")):
         # An opening says nothing new: only where no other frame is known.
-        core = _lower(last)
-        found += [_join(head, f"{opening} {core}") for opening in _GENERAL_OPENINGS]
-    return found
+        found += [f"{opening} {_lower(last)}" for opening in _GENERAL_OPENINGS]
+    return [head + rewrite for rewrite in found]
 
 
 def formal(text: str) -> list[str]:
@@ -71,24 +69,34 @@ def formal(text: str) -> list[str]:
     if _COMMAND.match(last):
         core = _sentence_core(last)
         found += [f"Could you please {core}?", f"Kindly {core}.", f"You are requested to {core}."]
-    elif _ASKS.match(last) or last.endswith("?"):
-        found += [f"{opening} {_lower(last)}" for opening in _FORMAL_OPENINGS]
-    return [_join(head, rewrite) for rewrite in found]
+    for asked in _asked(last):
+        found += [f"{opening} {_lower(asked)}" for opening in _FORMAL_OPENINGS]
+    return [head + rewrite for rewrite in found]
 
 
 def casual(text: str) -> list[str]:
     """Return the question as one would ask it in talk."""
     head, last = _last_sentence(text)
-    short = _contract(last)
     found: list[str] = []
     if _COMMAND.match(last):
-        core = _sentence_core(short)
+        core = _sentence_core(_contract(last))
         found += [f"Hey, can you {core}?", f"Just {core}, okay?", f"Can you {core} for me?"]
-    elif _ASKS.match(last) or last.endswith("?"):
-        if indirect := _indirect(last):
-            found += [f"{opening} {_contract(indirect)}?" for opening in _CASUAL_INDIRECT]
-        found += [f"{opening} {_lower(short)}" for opening in _CASUAL_OPENINGS]
-    return [_join(_contract(head), rewrite) for rewrite in found]
+    elif indirect := _indirect(last):
+        found += [f"{opening} {_contract(indirect)}?" for opening in _CASUAL_INDIRECT]
+    for asked in _asked(last):
+        found += [f"{opening} {_lower(_contract(asked))}" for opening in _CASUAL_OPENINGS]
+    return [_contract(head) + rewrite for rewrite in found]
+
+
+def _asked(sentence: str) -> list[str]:
+    """Return a question, where a sentence is one, and the same question in other frames."""
+    own = sentence.endswith("?") or (_ASKS.match(sentence) and not _COMMAND.match(sentence))
+    frames = [frame for frame in _reframed(sentence) if _ASKS.match(frame)]
+    return [sentence, *frames] if own else frames
+
+
+def _reframed(sentence: str) -> list[str]:
+    return [new for frame in FRAMES for new in _apply(frame, sentence)] + _moved_condition(sentence)
 
 
 _NO_NOUN_PHRASE = word_set(
@@ -190,10 +198,6 @@ def _last_sentence(text: str) -> tuple[str, str]:
     last = sentences[-1]
     at = flat.rfind(last)
     return (flat[:at], last) if at > 0 else ("", flat)
-
-
-def _join(head: str, sentence: str) -> str:
-    return head + sentence
 
 
 def _lower(text: str) -> str:

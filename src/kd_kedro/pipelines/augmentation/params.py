@@ -64,7 +64,7 @@ class VersionParams(BaseModel):
         description="Largest cosine of a version with its source; above it is the source again.",
     )
     typo_similarity_min: float = Field(
-        default=0.4,
+        default=0.3,
         ge=-1,
         lt=1,
         description="Least cosine of a misspelt version, whose words the embedder half knows.",
