@@ -37,12 +37,13 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         ("placeholder", r"\[[\w' ]{0,30}\b(?:name|date|amount|number|title|year|value)\]"),
         ("placeholder", r"\b(?:sample|example|dummy|placeholder) (?:question|answer|text)\b"),
+        ("placeholder", r"\bx{4,}\b|[₹$€£]\s?x{2,}\b"),
         ("placeholder", r"\b(?:blah,? blah|foo ?bar|asdf\w*)\b"),
         ("placeholder", r"\A\W*(?:\.{2,}|…|n/?a|none|null|nan|undefined|todo|tbd|x{3,})?\W*\Z"),
         (
             "refusal",
             r"\bas an? (?:ai\b|artificial intelligence|(?:large |ai )*language model|"
-            r"(?:virtual|ai|digital) assistant|chat ?bot)",
+            r"(?:\w+ )?assistant\b|chat ?bot|responsible)",
         ),
         ("refusal", r"\b(?:ai|large) language model\b|\blanguage model(?:,| and| i\b)"),
         (
@@ -69,6 +70,18 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "talk about the task",
             r"\b(?:re-?phras|para-?phras|re-?writ|re-?word)(?:e|es|ed|ing|ten)\b",
+        ),
+        (
+            "talk about the task",
+            r"\A\W*(?:(?:sure thing|(?:good|great|excellent|interesting) question)\b|"
+            r"(?:ok|okay|alright|here you go|here it is)\b[^?\n]{0,40}:|"
+            r"(?:in other words|to put it|put (?:differently|another way|formally|casually))\b)",
+        ),
+        (
+            "talk about the task",
+            r"\b(?:provide|give|share|need|have)(?: me)?(?: with)? (?:more|additional|further) "
+            r"(?:context|details?|information)\b|"
+            r"\bwhat (?:would|do) you (?:like|want) (?:me )?to\b",
         ),
         (
             "talk about the task",

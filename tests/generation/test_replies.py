@@ -42,6 +42,9 @@ def judge(
         ),
         ("**Question:** Why is a trial balance drawn up?", "Why is a trial balance drawn up?"),
         ("Explain why a trial balance is drawn up.", "Explain why a trial balance is drawn up."),
+        ("I'm curious why a trial balance is drawn up, can you tell?",) * 2,
+        ("Q: Why is a trial balance drawn up?", "Why is a trial balance drawn up?"),
+        ('"question": "Why is a trial balance drawn up?"', "Why is a trial balance drawn up?"),
         ("What's a trial balance for? Please explain.",) * 2,
         ("Why is a “trial balance” drawn up?", "Why is a “trial balance” drawn up?"),
     ],
@@ -79,6 +82,12 @@ def test_takes_off_what_surrounds_a_good_text(reply: str, kept: str) -> None:
         ("A trial balance proves that debits equal credits.", "asks nothing"),
         ("Why draw up a trial balance? It finds errors in a ledger.", "goes on after its question"),
         ("Why is a ____ balance drawn up?", "has a blank"),
+        ("Why is a trial balance drawn up for {customer}?", "markup"),
+        ("Why is a trial balance drawn up | What is a trial balance for?", "markup"),
+        ("Explain the purpose of a trial balance and the", "breaks off"),
+        ("I'm not giving advice about a trial balance, may I know why?", "speaks of itself"),
+        ("Great question! Why is a trial balance drawn up?", "talk about the task"),
+        ("Was ist der Zweck, wenn man eine trial balance hat?", "another language"),
         ("Where do elephants live in the winter?", "no word of the text"),
         ("Why is a trial balance drawn \ufffd up?", "broken character U+FFFD"),
         ("Why is a [blank] drawn up, <question>?", "placeholder"),
@@ -133,3 +142,93 @@ def test_any_reply_has_an_outcome(source: str, reply: str, task: str) -> None:
         assert text in reply
     else:
         assert text == source
+
+
+SALE = "What is the journal entry when goods worth ₹12,000 are sold to Mohan on credit?"
+BABBLE = r"""
+I'm unable to provide that information.
+I am unable to rephrase this question as it is unclear.
+I can't fulfill that request.
+I cannot assist you with the journal entry for goods sold to Mohan.
+I'm not able to give financial advice about goods sold on credit to Mohan.
+It is not appropriate for me to answer about goods sold to Mohan.
+Unfortunately, I cannot rephrase the question about goods sold to Mohan.
+Unfortunately I can't discuss the journal entry for goods sold on credit.
+My training data does not cover the journal entry for goods sold to Mohan.
+I don't have enough context to rephrase the journal entry question.
+I do not feel comfortable rewriting this question.
+As a responsible AI, I can't discuss goods sold to Mohan.
+As an assistant, I would ask about the goods sold to Mohan.
+Your question about goods sold to Mohan has been rephrased below.
+Below is the rephrased question: What entry records goods worth ₹12,000 sold to Mohan on credit?
+Sure thing! What entry records goods worth ₹12,000 sold to Mohan on credit?
+Okay, here you go: What entry records goods worth ₹12,000 sold to Mohan on credit?
+Great question! What entry records goods worth ₹12,000 sold to Mohan on credit?
+What entry records goods worth ₹12,000 sold to Mohan on credit? I hope this helps!
+What entry records goods worth ₹12,000 sold to Mohan on credit? Let me know if you'd like another.
+What entry records goods worth ₹12,000 sold to Mohan on credit? (Formal)
+What entry records goods worth ₹12,000 sold to Mohan on credit? [formal version]
+What entry records goods worth ₹12,000 sold to Mohan on credit? Answer: Mohan A/c Dr.
+What entry records goods worth ₹12,000 sold to Mohan on credit? Debit Mohan, credit Sales.
+Mohan A/c Dr. 12,000 To Sales A/c 12,000
+Debit Mohan 12,000 and credit Sales 12,000 for goods sold on credit.
+The journal entry is: Mohan A/c Dr ₹12,000, To Sales A/c ₹12,000.
+What is the journal entry when goods worth ₹[amount] are sold to [name] on credit?
+What is the journal entry when goods worth ₹XXXX are sold to Mohan on credit?
+What is the journal entry when goods worth ₹____ are sold to Mohan on credit?
+What is the journal entry when goods are sold to {customer} on credit?
+What is the journal entry when goods are sold to <customer name> on credit?
+What is the journal entry when goods worth ₹12,000 are sold to Mohan on
+Can you provide the text you want rephrased about goods sold on credit?
+Could you please share the question you'd like me to reword?
+What would you like to know about goods sold to Mohan on credit?
+Please provide more details about goods sold to Mohan.
+Could you provide more context about the goods sold to Mohan on credit?
+User: What entry records goods sold to Mohan on credit?
+Q: What entry records goods sold to Mohan? A: Mohan A/c Dr.
+Question: What entry records goods worth ₹12,000 sold to Mohan on credit? Answer: Mohan Dr.
+{"question": "What entry records goods sold to Mohan on credit?"}
+<p>What entry records goods worth ₹12,000 sold to Mohan on credit?</p>
+\boxed{What entry records goods sold to Mohan?}
+What entry records goods sold to Mohan on credit?<|im_end|>
+What entry records goods sold to Mohan on credit?</s>
+[Rephrased] What entry records goods worth ₹12,000 sold to Mohan on credit?
+- What entry records goods worth ₹12,000 sold to Mohan on credit?
+1) What entry records goods sold to Mohan? 2) How are goods sold to Mohan recorded?
+What entry records goods sold to Mohan on credit? / How are goods sold to Mohan on credit journalised?
+What entry records goods sold to Mohan on credit? | How is the sale of goods to Mohan on credit journalised?
+This question asks about the journal entry for goods sold to Mohan on credit.
+The user wants the journal entry for goods sold to Mohan.
+I would rephrase it as: What entry records goods sold to Mohan on credit?
+Let me rephrase: What entry records goods sold to Mohan on credit?
+In other words, what entry records goods worth ₹12,000 sold to Mohan on credit?
+To put it formally: what entry records goods worth ₹12,000 sold to Mohan on credit?
+same as above
+Same question.
+No change needed.
+N/A
+null
+undefined
+TODO: rephrase the goods question
+Lorem ipsum dolor sit amet, goods sold to Mohan on credit?
+Your text here
+Question goes here?
+What is the [topic]?
+Insert question about goods sold to Mohan here.
+Error 429: Too many requests
+Request timed out.
+Service temporarily unavailable
+You exceeded your current quota, please check your plan and billing details.
+Content blocked due to safety settings.
+This content may violate our usage policies.
+¿Cuál es el asiento contable cuando se venden mercancías a Mohan a crédito?
+मोहन को उधार माल बेचने पर क्या प्रविष्टि होगी?
+Was ist der Buchungssatz, wenn Waren auf Kredit an Mohan verkauft werden?
+Keep its meaning, every number, unit, name and negation.
+Write one question and nothing else.
+"""
+
+
+@pytest.mark.parametrize("text", BABBLE.strip().splitlines())
+def test_nothing_of_what_models_babble_enters(text: str) -> None:
+    assert judge(text, SALE, "formal")[:2] == ("rejected", SALE)
