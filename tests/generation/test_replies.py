@@ -1,3 +1,6 @@
+import csv
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,8 +198,8 @@ What entry records goods sold to Mohan on credit?</s>
 [Rephrased] What entry records goods worth ₹12,000 sold to Mohan on credit?
 - What entry records goods worth ₹12,000 sold to Mohan on credit?
 1) What entry records goods sold to Mohan? 2) How are goods sold to Mohan recorded?
-What entry records goods sold to Mohan on credit? / How are goods sold to Mohan on credit journalised?
-What entry records goods sold to Mohan on credit? | How is the sale of goods to Mohan on credit journalised?
+What entry records goods sold to Mohan on credit? / How are goods sold to Mohan booked?
+What entry records goods sold to Mohan on credit? | How are goods sold to Mohan on credit booked?
 This question asks about the journal entry for goods sold to Mohan on credit.
 The user wants the journal entry for goods sold to Mohan.
 I would rephrase it as: What entry records goods sold to Mohan on credit?
@@ -232,3 +235,12 @@ Write one question and nothing else.
 @pytest.mark.parametrize("text", BABBLE.strip().splitlines())
 def test_nothing_of_what_models_babble_enters(text: str) -> None:
     assert judge(text, SALE, "formal")[:2] == ("rejected", SALE)
+
+
+def test_human_paraphrases_mostly_pass(shared_data: Path) -> None:
+    with (shared_data / "medical_question_pairs" / "mqp.csv").open(encoding="utf-8") as file:
+        pairs = [(row[1], row[2]) for row in csv.reader(file) if row[3] == "1"]
+    statuses = [judge(second, first)[0] for first, second in pairs]
+    assert len(statuses) > 900
+    # They are letters to a doctor and tell more than they ask; a model tells nothing of itself.
+    assert statuses.count("rejected") < 0.15 * len(statuses)
