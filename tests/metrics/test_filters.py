@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import pytest
 
-from kd_kedro.metrics.filters import COLUMNS, measure_filters
+from kd_kedro.metrics.filters import COLUMNS, measure_against_reviewers, measure_filters
 
 _EMPTY = pd.DataFrame(columns=["row_id", "question", "answer"], dtype="str")
 
@@ -168,3 +168,23 @@ def test_without_a_truth_that_fits_the_table_is_empty(known: pd.DataFrame) -> No
     measured = measure_filters(known, events("soap", {"a": "kept"}), {})
     assert list(measured.columns) == COLUMNS
     assert measured.empty
+
+
+def test_the_relevance_filter_is_measured_where_persons_judged():
+    validated = pd.DataFrame(
+        [("a", "yes"), ("b", "Yes "), ("c", "no"), ("d", "no"), ("e", ""), ("f", "yes")],
+        columns=["row_id", "verdict"],
+    )
+    reviewed = events("review", {"a": "kept", "b": "kept", "c": "dropped", "d": "dropped"})
+    # The model would keep c and drop b; of e it is not sure.
+    queue = pd.DataFrame({"row_id": ["c", "b", "e"]})
+    measured = measure_against_reviewers(validated, queue, reviewed)
+    assert measured.to_numpy().tolist() == [
+        ["soap", "reviewer_reject", "0.5000", "0.5000", "1", "1", "1", "2"]
+    ]
+
+
+def test_without_a_rejected_row_there_is_nothing_to_measure_against():
+    validated = pd.DataFrame([("a", "yes")], columns=["row_id", "verdict"])
+    queue = pd.DataFrame({"row_id": ["a"]})
+    assert measure_against_reviewers(validated, queue, events("review", {"a": "kept"})).empty

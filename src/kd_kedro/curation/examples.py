@@ -16,7 +16,7 @@ Event = Mapping[Hashable, Any]
 COLUMNS = ["stage", "action", "kind", "rows", "row_id", "question", "answer", "became", "evidence"]
 SHOWN = ("quarantined", "dropped", "changed")
 _WHERE = re.compile(r"^.*?, line \d+: ")
-_FIGURE = re.compile(r"\d[\d.,]*")
+_FIGURE = re.compile(r"\d[\d.,]*|'[^']*'?")
 _LONGEST = 400  # characters of a cell
 
 

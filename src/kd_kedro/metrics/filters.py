@@ -63,6 +63,31 @@ def measure_filters(
     )
 
 
+def measure_against_reviewers(
+    validated_qa: pd.DataFrame, review_queue: pd.DataFrame, events: pd.DataFrame
+) -> pd.DataFrame:
+    """Return precision and recall of the relevance filter on rows that a person judged.
+
+    Each was judged by a model that saw neither its verdict nor those of its neighbours, whether
+    or not the verdict overruled the model afterwards.
+
+    Args:
+        validated_qa: `row_id, verdict`.
+        review_queue: Names every judged row on which person and model disagree.
+        events: `row_events`; what the stage `review` dropped, a person rejected.
+
+    Returns:
+        Table with `COLUMNS`, one row, or none where no row was rejected or none accepted.
+    """
+    dropped = (events["stage"] == "review") & (events["action"] == "dropped")
+    rejected = set(events.loc[dropped, "row_id"])
+    said = set(validated_qa.loc[validated_qa["verdict"].str.strip() != "", "row_id"])
+    accepted, disagreed = said - rejected, set(review_queue["row_id"])
+    outcome = Outcome(rejected - disagreed, accepted & disagreed, rejected & disagreed)
+    records = [_record("soap", "reviewer_reject", outcome)] if rejected and accepted else []
+    return pd.DataFrame(records, columns=COLUMNS, dtype="str")
+
+
 class _Ledger:
     """What was planted and what happened, by row."""
 

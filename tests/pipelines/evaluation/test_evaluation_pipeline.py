@@ -43,7 +43,6 @@ def _rows() -> pd.DataFrame:
 
 
 PRODUCTS = (
-    "validated_qa",
     "reviewed_qa",
     "cleaned_qa",
     "screened_qa",
@@ -126,6 +125,8 @@ def inputs() -> dict[str, Any]:
         **dict.fromkeys(PRODUCTS, stage),
         "quarantined_rows": stage.iloc[:0],
         "personal_data_summary": table(SUMMARY, [["email", "2", "3", "no"]]),
+        "validated_qa": stage.assign(verdict=""),
+        "review_queue": stage.iloc[:0],
         "soap_qa": stage[stage["row_id"] != "r00"],
         "teacher_history": history,
         "baseline_history": history,
@@ -223,7 +224,10 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
     from kd_kedro.pipelines.evaluation import nodes
 
     truth, stage = inputs["final_qa_truth"].head(0), inputs["converted_mcq"]
-    quality = nodes.measure_curation(truth, inputs["row_events"], stage, stage, stage, stage)
+    events, validated, queue = (
+        inputs[name] for name in ("row_events", "validated_qa", "review_queue")
+    )
+    quality = nodes.measure_curation(truth, events, validated, queue, *[stage] * 4)
     assert quality.empty
     page = nodes.write_report(
         outputs["validation_results"],

@@ -8,7 +8,7 @@ import pandas as pd
 from kd_kedro.curation.examples import examples_by_kind
 from kd_kedro.metrics.compression import System, compare, cpu_threads
 from kd_kedro.metrics.examples import instructive_examples
-from kd_kedro.metrics.filters import measure_filters
+from kd_kedro.metrics.filters import measure_against_reviewers, measure_filters
 from kd_kedro.metrics.held_out import choose_held_out, grade
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.verdict import judge
@@ -81,19 +81,23 @@ def measure_compression(
 def measure_curation(
     final_qa_truth: pd.DataFrame,
     row_events: pd.DataFrame,
+    validated_qa: pd.DataFrame,
+    review_queue: pd.DataFrame,
     reviewed_qa: pd.DataFrame,
     cleaned_qa: pd.DataFrame,
     fitb_rephrased: pd.DataFrame,
     converted_mcq: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Compare what each curation step did with the defects planted in the sheet."""
+    """Compare what each curation step did with the sheet's known defects and with reviewers."""
     stages = {
         "reviewed_qa": reviewed_qa,
         "cleaned_qa": cleaned_qa,
         "fitb_rephrased": fitb_rephrased,
         "converted_mcq": converted_mcq,
     }
-    return measure_filters(final_qa_truth, row_events, stages)
+    planted = measure_filters(final_qa_truth, row_events, stages)
+    judged = measure_against_reviewers(validated_qa, review_queue, row_events)
+    return pd.concat([planted, judged], ignore_index=True)
 
 
 def pick_curation_examples(

@@ -49,6 +49,8 @@ def create_pipeline() -> Pipeline:
                 [
                     "final_qa_truth",
                     "row_events",
+                    "validated_qa",
+                    "review_queue",
                     "reviewed_qa",
                     "cleaned_qa",
                     "fitb_rephrased",

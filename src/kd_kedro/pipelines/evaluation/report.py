@@ -84,6 +84,7 @@ def render_report(
         stages=stages,
         bars=waterfall_bars(stages),
         filters=[_as_percent(record) for record in _records(filter_quality)],
+        truth_known=bool((filter_quality["filter"] != "soap").any()),
         gallery=_kinds_by_stage(curation_examples),
         personal_data=_records(personal_data),
         curves=loss_curves(histories),
