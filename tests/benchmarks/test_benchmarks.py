@@ -64,9 +64,35 @@ def test_augmentation(tmp_path: Path) -> None:
     assert 0 < made["self_bleu"] < 1
 
 
+def test_text_repair(tmp_path: Path) -> None:
+    made = figures("text_repair", tmp_path, "--data", SHEET)
+    assert made["rows"] > 100
+    assert made["rows_losing_symbols"] == 0
+    assert made["mojibake_left"] == 0
+
+
+def test_question_formats(tmp_path: Path) -> None:
+    folder = tmp_path / "questions" / "test"
+    folder.mkdir(parents=True)
+    (folder / "trade_test.csv").write_text(
+        "Which of these is paid by shops?,Rent,Rain,Snow,Wind,A\n"
+        "Goods that are sold are ____ goods.,finished,raw,free,lost,A\n"
+        "A debt is paid in,money,grain,words,stones,B\n",
+        encoding="utf-8",
+    )
+    made = figures("question_formats", tmp_path, "--data", tmp_path / "questions")
+    assert made["fitb"]["rows"] == 1
+    assert made["fitb"]["converted"] == made["fitb"]["by_syntax"] == 1
+    assert made["mcq"]["rows"] == 3
+    assert made["mcq"]["extracted"] > 0.9
+    assert made["mcq"]["correct"] > 0.99
+
+
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
+        ("text_repair", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("question_formats", ["--data", "nosuch"], "nosuch has no CSV file"),
         ("embedding", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("embedding", ["--data", "pyproject.toml"], "pyproject.toml ends in '.toml'"),
         ("augmentation", ["--data", "nosuch.csv"], "nosuch.csv"),

@@ -37,7 +37,8 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
     """
     if len(question) > MAX_CHARACTERS:
         return None
-    run = _outer([run for kind in KINDS for run in _runs(question, kind)])
+    marks = list(_LABEL.finditer(question))
+    run = _outer([run for kind in KINDS for run in _runs(question, marks, kind)])
     labelled = _labelled(question, run) if run else None
     if labelled and not _goes_on(question, run):
         return labelled
@@ -48,9 +49,9 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
     return labelled
 
 
-def _runs(question: str, kind: Sequence[str]) -> Iterator[Run]:
+def _runs(question: str, found: Sequence[Mark], kind: Sequence[str]) -> Iterator[Run]:
     """Yield the lists of labels a, b, c … of one kind, one for each place where one starts."""
-    marks = [mark for mark in _LABEL.finditer(question) if mark["label"].casefold() in kind]
+    marks = [mark for mark in found if mark["label"].casefold() in kind]
     at_lines = [mark for mark in marks if _starts_line(question, mark)]
     # ":" and "-" close a label at a line's start only: "Step 1:" is no option.
     marks = [
