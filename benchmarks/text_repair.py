@@ -123,7 +123,6 @@ def judge_rows(rows: list[str]) -> dict[str, Any]:
     return {
         "rows": len(rows),
         "rows_losing_symbols": len(losing),
-        "rows_changed": sum(repair_text(text) != text for text in rows),
         "rows_unstable": len(unstable),
         "rows_quarantined": len(quarantined),
         "rows_refused": len(refused),
