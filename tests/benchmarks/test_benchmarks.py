@@ -46,7 +46,16 @@ def test_embedding(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_duplicates(tmp_path: Path) -> None:
-    made = figures("duplicates", tmp_path, "--sheet", SHEET, "--scale", "500")
+    pairs = tmp_path / "pairs.csv"
+    words = ["rent", "goodwill", "stock", "capital", "audit", "salaries", "loans", "shares"]
+    lines = ["question_1,question_2,label"]
+    for word, other in zip(words, words[1:] + words[:1], strict=True):
+        lines += [f"What is {word}?,Define {word}.,1", f"What is {word}?,Who audits {other}?,0"]
+    pairs.write_text("\n".join(lines), encoding="utf-8")
+    made = figures("duplicates", tmp_path, "--sheet", SHEET, "--scale", "500", "--pairs", pairs)
+    told = made["pairs"]
+    assert told.keys() >= {"precision", "recall", "recall_minilm", "ap", "ap_minilm"}
+    assert told["ap"] > 0.5
     assert 0 <= made["repetition"]["recall"] <= 1
     assert 0 <= made["repetition"]["precision"] <= 1
     assert made["scale"]["rows"] == 500
