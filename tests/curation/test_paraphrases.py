@@ -68,6 +68,7 @@ def test_tokens_are_unit_states_without_the_special_ones(embedder):
         ("Was 500 paid to him?", "Was 600 paid to him?", True),
         ("Was 500 paid to him?", "Was 500.00 of it paid?", False),
         ("Was 500 paid to him?", "Was he paid?", False),
+        ("Are 5 kg enough?", "Are 5 km enough?", True),
         ("Did he sell it to Rahul?", "Did he sell it to Mohan?", True),
         ("Did he sell it to Rahul?", "Did Rahul buy it?", False),
         ("Is it recorded?", "Is it not recorded?", True),

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from kd_kedro.curation.neighbours import Pair, Vectors
 from kd_kedro.curation.opposites import negation_count, opposite_defect
 from kd_kedro.curation.preservation import names
-from kd_kedro.curation.quantities import number_marks, plain, quantity_defect
+from kd_kedro.curation.quantities import quantities, quantity_defect
 from kd_kedro.curation.similarity import unite
 from kd_kedro.curation.wording import asker_defect, telling_words
 
@@ -242,8 +242,11 @@ def contradicts(one: str, other: str) -> bool:
     that the other text states, and in a single sentence wherever one negates and the other does
     not.
     """
-    own, others = ({value for _, _, value in number_marks(plain(text))} for text in (one, other))
-    if own - others and others - own:
+    own, others = _units_of_numbers(one), _units_of_numbers(other)
+    if own.keys() - others.keys() and others.keys() - own.keys():
+        return True
+    shared = own.keys() & others.keys()
+    if any(own[n] and others[n] and not own[n] & others[n] for n in shared):
         return True
     here, there = (frozenset(re.findall(r"[\w&.-]*\w", text.casefold())) for text in (one, other))
     if names(one) - there and names(other) - here:
@@ -251,6 +254,15 @@ def contradicts(one: str, other: str) -> bool:
     if all(len(_sentences(text)) == 1 for text in (one, other)):
         return bool(negation_count(one)) != bool(negation_count(other))
     return _negates(one, other) or _negates(other, one)
+
+
+def _units_of_numbers(text: str) -> dict[str, set[str]]:
+    """Return the units that each number of a text has."""
+    found: dict[str, set[str]] = {}
+    for each in quantities(text):
+        if not each.loose:
+            found.setdefault(each.value, set()).update({each.unit} - {""})
+    return found
 
 
 def _negates(one: str, other: str) -> bool:
