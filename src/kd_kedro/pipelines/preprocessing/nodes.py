@@ -224,7 +224,7 @@ def convert_choices(
             continue
         label = choice.labels[match.index]
         evidence[row["row_id"]] = {"options": len(choice.options), "chosen": label, "by": match.how}
-        reasons[row["row_id"]] = f"option {label} chosen by {match.how}"
+        reasons[row["row_id"]] = f"option chosen by {match.how}"
         chosen.append((index, row["answer"], choice, match))
     opened = _open_questions(
         [
