@@ -94,10 +94,7 @@ def main() -> None:
         "curve": learning_curve(rows, settings, given.draws),
     }
     if given.nested:
-        figures["nested"] = {
-            name: judge_nested(rows, replace(settings, order=order))
-            for name, order in (("row", "never"), ("ordered", "always"))
-        }
+        figures["nested"] = judge_nested(rows, settings)
     if given.clinc:
         figures["clinc"] = judge_clinc(given.clinc, settings, embedder)
     show(figures)
@@ -176,7 +173,7 @@ def learning_curve(rows: Rows, settings: Settings, draws: int) -> list[dict[str,
     decides the rest.
     """
     points = []
-    for count in CURVE:
+    for count in [count for count in CURVE if count < rows.learned.sum()]:
         found: dict[str, list[Any]] = {}
         for draw in range(draws):
             rng = np.random.default_rng([draw, count])
@@ -213,33 +210,43 @@ def learning_curve(rows: Rows, settings: Settings, draws: int) -> list[dict[str,
 def judge_nested(rows: Rows, settings: Settings) -> dict[str, Any]:
     """Return the figures with kernel width and ridge chosen inside the training rows.
 
-    Each fold's knobs are those of the best AP of the other folds, cross-fitted among themselves.
+    Each fold's knobs are those of the best AP, from the row alone, of the other folds cross-fitted
+    among themselves in three folds.
     """
+    settings = replace(settings, mode="reviewer")
     fold = fold_of_blocks(rows.verdicts(rows.learned), settings.folds, settings.block_rows)
     grid = [
-        replace(settings, mode="reviewer", kernel_width=width, ridge=ridge)
+        replace(settings, kernel_width=width, ridge=ridge)
         for width, ridge in product((0.5, 1.0, 2.0), (0.1, 0.3, 1.0))
     ]
-    scores = np.zeros(len(fold))
-    found = np.zeros(len(fold), dtype=bool)
+    said: dict[str, tuple[np.ndarray, np.ndarray]] = {
+        name: (np.zeros(len(fold)), np.zeros(len(fold), dtype=bool)) for name in ("row", "ordered")
+    }
     chosen = []
     for hidden in range(settings.folds) if rows.learned.all() else [-1]:
         known, asked = rows.learned & (fold != hidden), fold == hidden
-
-        def inside(knobs: Settings, known: np.ndarray = known) -> float:
-            own = judge_relevance(rows.pairs[known], rows.verdicts(known)[known], knobs)
-            return average_precision(rows.rejected[known], own.scores)
-
-        best = max(grid, key=inside)
-        said = judge_relevance(rows.pairs, rows.verdicts(known), best, rows.sheets)
-        scores[asked], found[asked] = said.scores[asked], said.outlying[asked]
+        best = max(grid, key=lambda knobs: _own_precision(rows, known, knobs))
         chosen.append({"kernel_width": best.kernel_width, "ridge": best.ridge})
+        for name, order in (("row", "never"), ("ordered", "always")):
+            judged = judge_relevance(
+                rows.pairs, rows.verdicts(known), replace(best, order=order), rows.sheets
+            )
+            said[name][0][asked] = judged.scores[asked]
+            said[name][1][asked] = judged.outlying[asked]
     truth = rows.rejected[rows.judged]
-    return {
-        **with_interval("ap", average_precision, truth, scores[rows.judged]),
-        **with_interval("f1", f1, truth, found[rows.judged]),
-        "chosen": chosen,
-    }
+    nested: dict[str, Any] = {"chosen": chosen}
+    for name, (scores, found) in said.items():
+        nested[name] = {
+            **with_interval("ap", average_precision, truth, scores[rows.judged]),
+            **with_interval("f1", f1, truth, found[rows.judged]),
+        }
+    return nested
+
+
+def _own_precision(rows: Rows, known: np.ndarray, knobs: Settings) -> float:
+    inner = replace(knobs, folds=3, order="never")
+    judged = judge_relevance(rows.pairs[known], rows.verdicts(known)[known], inner)
+    return average_precision(rows.rejected[known], judged.scores)
 
 
 def judge_clinc(path: Path, settings: Settings, embedder: SentenceEmbedder) -> dict[str, Any]:
@@ -260,11 +267,11 @@ def judge_clinc(path: Path, settings: Settings, embedder: SentenceEmbedder) -> d
     verdicts = np.where(np.isin(part, ["train", "oos_train"]), outside, -1).astype(np.int8)
     validation, test = (np.isin(part, [name, f"oos_{name}"]) for name in ("val", "test"))
 
-    figures: dict[str, Any] = {"published_recall": PUBLISHED, "in_scope_test": 4500}
-    figures["in_scope_test"], figures["out_of_scope_test"] = (
-        len(texts["test"]),
-        len(texts["oos_test"]),
-    )
+    figures: dict[str, Any] = {
+        "published_recall": PUBLISHED,
+        "in_scope_test": len(texts["test"]),
+        "out_of_scope_test": len(texts["oos_test"]),
+    }
     inside = np.isin(part, ["oos_train"], invert=True)
     for mode, known in (("reviewer", np.ones(len(part), dtype=bool)), ("cold_start", inside)):
         said = judge_relevance(
@@ -272,17 +279,28 @@ def judge_clinc(path: Path, settings: Settings, embedder: SentenceEmbedder) -> d
         )
         scores = np.zeros(len(part))
         scores[known] = said.scores
-        threshold = best_threshold(scores[validation], outside[validation])
-        truth, found = outside[test], scores[test] > threshold
-        figures[mode] = {
-            "auc": round(auc(truth, scores[test]), 4),
-            "ap": round(average_precision(truth, scores[test]), 4),
-            "f1": round(f1(truth, found), 4),
-            "recall": share(truth & found, truth),
-            "precision": share(truth & found, found),
-            "in_scope_kept": share(~truth & ~found, ~truth),
-        }
+        figures[mode] = _score_clinc(scores, outside, validation, test)
+    # What the embeddings hold: mean cosine to the ten nearest in-scope train queries.
+    similarity = pairs[:, 0] @ pairs[part == "train", 0].T
+    nearest = -np.partition(similarity, -10, axis=1)[:, -10:].mean(axis=1)
+    figures["nearest_neighbours"] = _score_clinc(nearest, outside, validation, test)
     return figures
+
+
+def _score_clinc(
+    scores: np.ndarray, outside: np.ndarray, validation: np.ndarray, test: np.ndarray
+) -> dict[str, float]:
+    """Return the figures on the test rows, with the best threshold of the validation rows."""
+    truth = outside[test]
+    found = scores[test] > best_threshold(scores[validation], outside[validation])
+    return {
+        "auc": round(auc(truth, scores[test]), 4),
+        "ap": round(average_precision(truth, scores[test]), 4),
+        "f1": round(f1(truth, found), 4),
+        "recall": share(truth & found, truth),
+        "precision": share(truth & found, found),
+        "in_scope_kept": share(~truth & ~found, ~truth),
+    }
 
 
 def with_interval(name: str, statistic: Any, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
@@ -334,7 +352,8 @@ def show(figures: dict[str, Any]) -> None:
     for name in ("", *names):
         table.add_column(name)
     judged = {name: figures[name] for name in ("row", "ordered", "hdbscan")}
-    judged |= {f"nested {name}": values for name, values in figures.get("nested", {}).items()}
+    nested = figures.get("nested", {})
+    judged |= {f"nested {name}": nested[name] for name in ("row", "ordered") if nested}
     for name, values in judged.items():
         table.add_row(name, *[shown(values, key) for key in names])
     console.print(table)
@@ -351,9 +370,8 @@ def show(figures: dict[str, Any]) -> None:
         ]
         curve.add_row(str(point["reviewed"]), ", ".join(point["auto"]), *cells)
     console.print(curve)
-    for mode in ("reviewer", "cold_start"):
-        if "clinc" in figures:
-            console.print(f"CLINC, {mode}: {figures['clinc'][mode]}")
+    for mode in ("reviewer", "cold_start", "nearest_neighbours") if "clinc" in figures else ():
+        console.print(f"CLINC, {mode}: {figures['clinc'][mode]}")
 
 
 def shown(values: dict[str, Any], name: str) -> str:

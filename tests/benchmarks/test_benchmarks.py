@@ -97,11 +97,23 @@ def test_question_formats(tmp_path: Path) -> None:
     assert made["mcq"]["correct"] > 0.99
 
 
+@pytest.mark.slow
+def test_relevance(tmp_path: Path) -> None:
+    words = ["--train", SHEET, "--data", SHEET, "--draws", "1"]
+    made = figures("relevance", tmp_path, *words)
+    for name in ("row", "ordered"):
+        assert made[name].keys() >= {"ap", "f1", "cold_auc", "ap_interval"}
+        assert made[name]["auc"] > 0.8
+    assert 0 <= made["hdbscan"]["ap"] <= 1
+    assert made["curve"][0] == made["curve"][0] | {"reviewed": 0, "auto": ["cold_start"]}
+
+
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
         ("text_repair", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("question_formats", ["--data", "nosuch"], "nosuch has no CSV file"),
+        ("relevance", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("embedding", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("embedding", ["--data", "pyproject.toml"], "pyproject.toml ends in '.toml'"),
         ("augmentation", ["--data", "nosuch.csv"], "nosuch.csv"),

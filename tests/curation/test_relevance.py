@@ -107,9 +107,22 @@ def test_blind_scores_are_those_of_a_model_without_the_folds():
     blind = blind_scores(pairs, verdicts, fold, **knobs)
     # Rows of folds 0 and 1 as the model of fold 2 alone sees them.
     only = np.where(fold == 2, verdicts, -1).astype(np.int8)
-    alone = blind_scores(pairs, only, np.where(fold == 2, 2, -1), **knobs)[0]
+    alone = blind_scores(pairs, only, np.where(fold == 2, 2, -1), **knobs)
     for own, hidden in ((0, 1), (1, 0)):
-        assert_allclose(blind[hidden, fold == own], alone[fold == own], rtol=1e-4, atol=1e-5)
+        rows = fold == own
+        for ours, theirs in ((blind.estimate, alone.estimate), (blind.novelty, alone.novelty)):
+            assert_allclose(ours[hidden, rows], theirs[0, rows], rtol=1e-4, atol=1e-5)
+
+
+def test_novelty_is_the_kernel_to_the_nearest_accepted_rows():
+    pairs, rejected = shuffled(60, 20)
+    verdicts = np.append(verdicts_of(rejected), np.int8(-1))
+    pairs = np.append(pairs, pairs[:1], axis=0)
+    fold = fold_of_blocks(verdicts, 3, 200)
+    blind = blind_scores(pairs, verdicts, fold, folds=3, width=1.0, ridge=0.3, max_training_rows=99)
+    others = pairs[:-1][(fold[:-1] != 1) & ~rejected]
+    kernel = np.exp(-((pairs[-1] - others) ** 2).sum(axis=2)).mean(axis=1)
+    assert blind.novelty[1, -1] == pytest.approx(1 - np.sort(kernel)[-5:].mean(), abs=1e-5)
 
 
 def test_reviewer_mode_learns_the_verdicts_and_judges_new_rows():

@@ -4,6 +4,7 @@ The mean of a Gaussian process (Rasmussen and Williams 2006, chapter 2): solved 
 iterations, no seed. Trained on verdicts of 0 and 1 it estimates the share of rejected rows.
 """
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +18,7 @@ Folds = npt.NDArray[np.int64]
 
 REJECTED, ACCEPTED, UNREVIEWED = 1, 0, -1
 _CHUNK = 2000  # rows whose kernel is in memory at once
+_NEAREST = 5  # accepted rows that say how new a row is
 
 
 def fold_of_blocks(verdicts: Verdicts, folds: int, block_rows: int) -> Folds:
@@ -32,6 +34,22 @@ def fold_of_blocks(verdicts: Verdicts, folds: int, block_rows: int) -> Folds:
     return fold
 
 
+@dataclass(frozen=True)
+class Blind:
+    """How rows look to one who does not know the verdicts of a fold.
+
+    What stands at [f, i] comes from reviewed rows that are neither of fold f nor of row i's own
+    fold; the last line hides no fold but the row's own.
+
+    Attributes:
+        estimate: float64 (folds + 1, n), of the share of rejected rows.
+        novelty: float64 (folds + 1, n), 1 less the mean kernel to the nearest accepted rows.
+    """
+
+    estimate: Scores
+    novelty: Scores
+
+
 def blind_scores(
     pairs: Vectors,
     verdicts: Verdicts,
@@ -41,7 +59,7 @@ def blind_scores(
     width: float,
     ridge: float,
     max_training_rows: int,
-) -> Scores:
+) -> Blind:
     """Score all rows as they look to one who does not know the verdicts of a fold.
 
     Args:
@@ -52,10 +70,6 @@ def blind_scores(
         width: The Gaussian kernel's: exp(-width · distance²), the mean of question and answer.
         ridge: Added to the kernel's diagonal.
         max_training_rows: Reviewed rows to learn from, evenly spaced where there are more.
-
-    Returns:
-        float64 (folds + 1, n). Scores [f, i] come from the model that saw neither the verdicts of
-        fold f nor those of row i's own fold; the last line hides no fold but the row's own.
     """
     reviewed = np.flatnonzero(verdicts != UNREVIEWED)
     taught = reviewed[_evenly_spaced(len(reviewed), max_training_rows)]
@@ -64,21 +78,28 @@ def blind_scores(
     weights, base = _solve_without(
         _kernel(pairs[taught], pairs[taught], width), verdicts[taught], fold[taught], hidden, ridge
     )
-    by_model = np.concatenate(
-        [
-            _kernel(pairs[start : start + _CHUNK], pairs[taught], width) @ weights
-            for start in range(0, len(pairs), _CHUNK)
-        ]
-    )
-    by_model += base
-    model = np.array(
-        [
-            [place[frozenset({f, own} - {-1})] for own in range(-1, folds)]
-            for f in [*range(folds), -1]
-        ]
-    )
-    scores: Scores = by_model[np.arange(len(pairs)), model[:, fold + 1]].astype(float)
-    return scores
+    accepted = [
+        np.flatnonzero((verdicts[taught] == ACCEPTED) & (fold[taught] == own))
+        for own in range(folds)
+    ]
+    by_model = np.empty((len(pairs), len(hidden)), dtype=np.float32)
+    near = np.empty((len(pairs), folds, _NEAREST), dtype=np.float32)
+    for start in range(0, len(pairs), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        kernel = _kernel(pairs[part], pairs[taught], width)
+        by_model[part] = kernel @ weights + base
+        for own, columns in enumerate(accepted):
+            near[part, own] = _largest(kernel[:, columns])
+    estimate, novelty = np.empty((2, folds + 1, len(pairs)))
+    for unseen in range(folds + 1):
+        for own in range(-1, folds):
+            rows = np.flatnonzero(fold == own)
+            some = frozenset({unseen, own} - {-1, folds})
+            others = np.array([other for other in range(folds) if other not in some])
+            estimate[unseen, rows] = by_model[rows, place[some]]
+            nearest = _largest(near[rows][:, others].reshape(len(rows), len(others) * _NEAREST))
+            novelty[unseen, rows] = 1 - nearest.mean(axis=1)
+    return Blind(estimate, novelty)
 
 
 def _solve_without(
@@ -104,6 +125,14 @@ def _solve_without(
         factor = cho_factor(part, lower=True, overwrite_a=True, check_finite=False)
         weights[seen, index] = cho_solve(factor, target[seen] - base[index], check_finite=False)
     return weights, base
+
+
+def _largest(kernel: Vectors) -> Vectors:
+    """Return the largest values of each line, (n, 5); 0 where there are fewer."""
+    if kernel.shape[1] < _NEAREST:
+        kernel = np.pad(kernel, ((0, 0), (0, _NEAREST - kernel.shape[1])))
+    largest: Vectors = np.partition(kernel, -_NEAREST, axis=1)[:, -_NEAREST:]
+    return largest
 
 
 def _evenly_spaced(rows: int, most: int) -> Folds:

@@ -6,6 +6,7 @@ system's method, kept to compare with (`domain_distance.py`). The first two also
 of neighbouring rows where that tells something (`sheet_order.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -20,6 +21,7 @@ from kd_kedro.curation.domain_distance import (
 from kd_kedro.curation.kernel_ridge import (
     ACCEPTED,
     REJECTED,
+    Blind,
     Folds,
     Scores,
     Vectors,
@@ -173,7 +175,7 @@ def _judge_by_distance(distance: Scores, settings: Settings, sheets: Sheets | No
 
 def _judge_as_reviewers(
     distance: Scores,
-    blind: Scores,
+    blind: Blind,
     fold: Folds,
     verdicts: Verdicts,
     settings: Settings,
@@ -182,29 +184,38 @@ def _judge_as_reviewers(
     """Judge each fold, and the unreviewed rows last, by what the reviewed rows outside it tell."""
     rejected = verdicts == REJECTED
     scores, thresholds = np.zeros(len(verdicts)), np.zeros(len(verdicts))
-    for hidden, estimate in enumerate(blind):
+    for hidden, (estimate, novelty) in enumerate(zip(blind.estimate, blind.novelty, strict=True)):
         judged = fold == (hidden if hidden < settings.folds else -1)
         taught = (fold >= 0) & ~judged
         if not judged.any():
             continue
         probability = estimate
         if rejected[taught].any() and not rejected[taught].all():
-            views = _views(estimate, distance, settings, sheets)
-            prior = np.tile(_shares(views.shape[1] // 2), 2)
+            views = _views(
+                [_log_odds(estimate), _standard(distance), _standard(novelty)], settings, sheets
+            )
+            prior = np.tile(_shares(views.shape[1] // 3), 3)
             probability = stack(views, rejected, taught, prior, settings.prior_strength)
         scores[judged] = probability[judged]
         thresholds[judged] = best_threshold(probability[taught], rejected[taught])
     return Judgement("reviewer", sheets is not None, scores, thresholds)
 
 
-def _views(estimate: Scores, distance: Scores, settings: Settings, sheets: Sheets | None) -> Scores:
-    """Return log odds and standardised distance, of the row and of its neighbourhoods, (n, k)."""
-    odds = np.clip(estimate, 0.02, 0.98)  # what lies beyond is sure enough
-    spread = max(float(np.std(distance)), 1e-9)
-    views = [np.log(odds / (1 - odds)), (distance - np.median(distance)) / spread]
+def _views(scores: Sequence[Scores], settings: Settings, sheets: Sheets | None) -> Scores:
+    """Return scores of the row and, where order counts, of its neighbourhoods, (n, k)."""
     if sheets is None:
-        return np.stack(views, axis=1)
-    return np.hstack([with_neighbours(view, sheets, settings.neighbour_rows) for view in views])
+        return np.stack(scores, axis=1)
+    return np.hstack([with_neighbours(score, sheets, settings.neighbour_rows) for score in scores])
+
+
+def _log_odds(share: Scores) -> Scores:
+    odds = np.clip(share, 0.02, 0.98)  # what lies beyond is sure enough
+    result: Scores = np.log(odds / (1 - odds))
+    return result
+
+
+def _standard(scores: Scores) -> Scores:
+    return (scores - np.median(scores)) / max(float(np.std(scores)), 1e-9)
 
 
 def _shares(views: int) -> Scores:
