@@ -181,7 +181,11 @@ def _judge_as_reviewers(
     settings: Settings,
     sheets: Sheets | None,
 ) -> Judgement:
-    """Judge each fold, and the unreviewed rows last, by what the reviewed rows outside it tell."""
+    """Judge each fold, and the unreviewed rows last, by what the reviewed rows outside it tell.
+
+    Three scores are stacked: the kernel ridge estimate, the distance to the domain, which helps
+    where verdicts are few, and how new a row is beside the accepted ones.
+    """
     rejected = verdicts == REJECTED
     scores, thresholds = np.zeros(len(verdicts)), np.zeros(len(verdicts))
     for hidden, (estimate, novelty) in enumerate(zip(blind.estimate, blind.novelty, strict=True)):
