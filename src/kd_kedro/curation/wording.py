@@ -1,6 +1,7 @@
 """What a rewrite loses, adds or exchanges word by word, and text that is no question at all."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ _NUMBERS = word_set(
 )
 _ACRONYM = re.compile(r"\b[A-Z]{2,6}\b")
 _WINDOW = 3
+MOST_ANCHORS = 100  # compared in pairs; a question has a handful
 MAX_LOSS, MAX_GAIN = 0.15, 0.5
 
 
@@ -171,7 +173,7 @@ def stem(word: str) -> str:
 def exchanged(before: Sequence[Anchor], after: Sequence[Anchor]) -> str:
     """Return two anchors that stand in each other's place in a rewrite, '' where none do."""
     was, now = _places(before), _places(after)
-    for a, b in combinations(sorted(was.keys() & now.keys()), 2):
+    for a, b in combinations(sorted(was.keys() & now.keys())[:MOST_ANCHORS], 2):
         own = len(was[a] & now[a]) + len(was[b] & now[b])
         crossed = len(was[a] & now[b]) + len(was[b] & now[a])
         if crossed > own:
@@ -186,23 +188,17 @@ def anchors(text: str, marks: Sequence[tuple[int, int, str]]) -> list[Anchor]:
         text: The text.
         marks: Where each anchor starts and ends, and its key.
     """
-    spans = [(start, end) for start, end, _ in marks]
-    words = list(_words_with_places(text))
-    return [Anchor(key, _around(words, spans, start, end)) for start, end, key in marks]
-
-
-def _around(
-    words: Sequence[tuple[int, str]], spans: Sequence[tuple[int, int]], start: int, end: int
-) -> frozenset[tuple[int, str]]:
     # Another anchor's own word tells nothing: it may be the one exchanged.
-    known = [
-        (place, word)
-        for place, word in words
-        if not any(first <= place < last for first, last in spans)
-    ]
-    left = [word for place, word in known if place < start][-_WINDOW:]
-    right = [word for place, word in known if place >= end][:_WINDOW]
-    return frozenset([*((-1, word) for word in left), *((1, word) for word in right)])
+    starts = {start for start, _, _ in marks}
+    known = [(place, word) for place, word in _words_with_places(text) if place not in starts]
+    places = [place for place, _ in known]
+    found = []
+    for start, end, key in marks:
+        before, after = bisect_left(places, start), bisect_left(places, end)
+        left, right = known[max(0, before - _WINDOW) : before], known[after : after + _WINDOW]
+        around = [*((-1, word) for _, word in left), *((1, word) for _, word in right)]
+        found.append(Anchor(key, frozenset(around)))
+    return found
 
 
 def _places(found: Sequence[Anchor]) -> dict[str, frozenset[tuple[int, str]]]:
