@@ -190,6 +190,30 @@ def test_the_page_shows_what_was_removed(outputs: dict[str, Any]) -> None:
     assert "email" in outputs["report"].partition('id="personal-data"')[2]
 
 
+def test_the_page_shows_no_row_as_it_was_before_a_mask(inputs: dict[str, Any]) -> None:
+    from kd_kedro.pipelines.evaluation import nodes
+
+    events = inputs["row_events"].replace({"stage": {"soap": "review"}})
+    products = [inputs[name] for name in PRODUCTS[:5]]
+    rest = [
+        inputs["soap_qa"],
+        inputs["deduplication_rephrasing"],
+        inputs["params:evaluation.report"],
+    ]
+    first = inputs["validated_qa"]
+
+    def shown(masked: str) -> int:
+        summary = table(SUMMARY, [["email", "2", "3", masked]])
+        return len(
+            nodes.pick_curation_examples(
+                events, summary, inputs["quarantined_rows"], first, *products, *rest
+            )
+        )
+
+    assert shown("no") == 1
+    assert shown("yes") == 0
+
+
 def test_the_page_escapes_what_rows_and_licences_say(outputs: dict[str, Any]) -> None:
     page = outputs["report"]
     assert "<script" not in page

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.curation import lineage
 from kd_kedro.curation.examples import examples_by_kind
 from kd_kedro.metrics.compression import System, compare, cpu_threads
 from kd_kedro.metrics.examples import instructive_examples
@@ -102,6 +103,7 @@ def measure_curation(
 
 def pick_curation_examples(
     row_events: pd.DataFrame,
+    personal_data_summary: pd.DataFrame,
     quarantined_rows: pd.DataFrame,
     validated_qa: pd.DataFrame,
     reviewed_qa: pd.DataFrame,
@@ -113,7 +115,14 @@ def pick_curation_examples(
     deduplication_rephrasing: pd.DataFrame,
     report: ReportParams,
 ) -> pd.DataFrame:
-    """Pick a few rows of each kind that each stage removed or changed."""
+    """Pick a few rows of each kind that each stage removed or changed.
+
+    Where personal data is masked, no row is shown as it was before the mask.
+    """
+    events = row_events
+    if (personal_data_summary["masked"] == "yes").any():
+        unmasked = lineage.STAGES[: lineage.STAGES.index("personal_data") + 1]
+        events = row_events[~row_events["stage"].isin(unmasked)]
     products = {
         "validation": validated_qa,
         "review": reviewed_qa,
@@ -124,7 +133,7 @@ def pick_curation_examples(
         "soap": soap_qa,
         "deduplication": deduplication_rephrasing,
     }
-    return examples_by_kind(row_events, products, quarantined_rows, report.curation_examples)
+    return examples_by_kind(events, products, quarantined_rows, report.curation_examples)
 
 
 def slice_results(

@@ -63,6 +63,7 @@ def create_pipeline() -> Pipeline:
                 pick_curation_examples,
                 [
                     "row_events",
+                    "personal_data_summary",
                     "quarantined_rows",
                     "validated_qa",
                     "reviewed_qa",
