@@ -12,7 +12,7 @@ from kd_kedro.curation.blanks import (
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        ("The MP of the ____ labour is _____.", "The MP of the ____ labour is ____."),
+        ("The rate of the ____ loan is _____.", "The rate of the ____ loan is ____."),
         ("Mona Lisa is_____.", "Mona Lisa is ____."),
         ("a _______of such", "a ____ of such"),
         ("paid as [blank] of (blank)", "paid as ____ of ____"),

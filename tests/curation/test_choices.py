@@ -61,7 +61,7 @@ def test_every_style_and_form_of_answer(style: str, form: str) -> None:
     "question",
     [
         "What is a balance sheet and what does it show?",
-        "In a proportion a:b::c:d, what are the terms 'a' and 'd' called?",
+        "In a ratio m:n::p:q, which of 'm' and 'q' is the larger?",
         "Explain (a) cost and its use.",
         "What did J. A. Smith and B. Jones say about A. Marshall?",
         "Pay 1.5 now, 2.5 later and 3.5 at last: what is the total?",
@@ -217,7 +217,7 @@ def test_a_reference_is_spelt_out() -> None:
 @pytest.mark.parametrize(
     ("stem", "opened"),
     [
-        ("Which one of the following is not a function of RBI?", "What is not a function of RBI?"),
+        ("Which one of the following is not a duty of an auditor?", "What is not a duty of an auditor?"),
         ("With which of the following is cost related?", "With what is cost related?"),
         (
             "Which of the following statements is correct?",

@@ -31,7 +31,7 @@ def test_repairs(broken: str, whole: str) -> None:
     [
         "(240 / 2) - 80 = 40",
         "50% of ₹ 1,000 or €3.50, ½ of 10⁻³",
-        "ⁿCᵣ = ⁽ⁿ⁻¹⁾C₍ᵣ₋₁₎ + ⁽ⁿ⁻¹⁾Cᵣ",
+        "ᵏPₛ ÷ s! = ⁽ᵏ⁺²⁾P₍ₛ₋₁₎ − ⁽ᵏ⁻¹⁾Pₛ",
         "x ≤ y ± 2, Σx² × √9 ÷ π",
         "run `5` and `6` as code",
         "don’t “uncurl”",

@@ -6,7 +6,7 @@ from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset, check_w
 
 TEXTS = [
     "What is depreciation?",
-    "Depreciation is the allocation of the cost of an asset over its useful life.",
+    "Depreciation spreads what an asset cost over the years in which it is used.",
     "Journalise: Rahul paid rent of Rs 12,500 by cheque.",
     "How do you prune a lemon tree in winter?",
     "x " * 600,

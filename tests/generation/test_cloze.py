@@ -43,8 +43,8 @@ from kd_kedro.generation.cloze import ask
         ),
         ("It is a ____ firm.", "What kind of firm is it?", "fronted"),
         (
-            "Dividends are usually paid as a percentage of ____.",
-            "What are dividends usually paid as a percentage of?",
+            "Dividends are often agreed as a share of ____.",
+            "What are dividends often agreed as a share of?",
             "fronted",
         ),
         (

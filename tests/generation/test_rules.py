@@ -31,7 +31,7 @@ def test_same_request_same_text_and_seeds_vary() -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        "What is the role of price in an economy?",
+        "What is the part of trust in a market?",
         "Define goodwill.",
         "Journalise this transaction: Ravi paid rent of ₹ 5,000.",
         "If assets are 4,800 and liabilities are 1,100, what is capital?",
