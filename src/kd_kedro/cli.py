@@ -105,7 +105,8 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
             queue.to_csv(output, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8-sig")
         click.echo(
             f"{len(queue)} rows are in {output}. Fill in the column verdict, delete the rows you "
-            f"did not judge, and run: kedro run --params mended_csv={output}"
+            f"did not judge, and run: kedro run{f' --env {env}' if env else ''} --params "
+            f"mended_csv={output}"
         )
     except Exception as error:
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)

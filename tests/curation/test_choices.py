@@ -217,7 +217,10 @@ def test_a_reference_is_spelt_out() -> None:
 @pytest.mark.parametrize(
     ("stem", "opened"),
     [
-        ("Which one of the following is not a duty of an auditor?", "What is not a duty of an auditor?"),
+        (
+            "Which one of the following is not a duty of an auditor?",
+            "What is not a duty of an auditor?",
+        ),
         ("With which of the following is cost related?", "With what is cost related?"),
         (
             "Which of the following statements is correct?",

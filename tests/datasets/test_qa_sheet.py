@@ -149,6 +149,22 @@ def test_options_in_columns_stand_below_the_question(tmp_path):
     assert list(rows["defect"]) == ["", ""]
 
 
+def test_a_row_with_a_gap_in_its_options_or_no_question_gains_none(tmp_path):
+    columns = {"question": "Q", "answer": "R", "options": ["A", "B", "C"]}
+    rows = "Which?,A,x,,z\n,A,x,y,z\nWhich?,A,x,y,\n"
+    made = QASheetDataset(write(tmp_path, "Q,R,A,B,C\n" + rows), columns).load()
+    assert made["defect"].tolist() == ["option (b) is empty and a later one is not", "", ""]
+    assert made["question"].tolist() == ["", "", "Which?\n(a) x\n(b) y"]
+
+
+def test_a_review_queue_comes_back_with_a_verdict_in_each_row(tmp_path):
+    header = "row_id,line,source,question,answer,verdict,why\n"
+    path = write(tmp_path, header + "a,1,s,q?,r,yes,w\nb,2,s,q?,r, ,w\n")
+    assert "line 3: the verdict is blank; write yes or no" in sentence(path, optional=True)
+    judged = write(tmp_path, header + "a,1,s,q?,r,yes,w\n")
+    assert len(load(judged, optional=True)) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [("ABC", "give a list"), (["A", "D"], "there is no column 'D' (options)")],

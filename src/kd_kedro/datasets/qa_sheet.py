@@ -19,6 +19,7 @@ OPTION_LABELS = "abcdefghij"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
+QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
 
 
 class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
@@ -68,6 +69,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             return table(MENDED)
         path = self._checked_path()
         header, rows = _split_header(path, _read_records(path))
+        if self._optional:
+            _check_judged(path, header.cells, rows)
         names = self._mended_names() if self._optional else self._mapped_names(path)
         places = _find_columns(path, header, names)
         options = [] if self._optional else self._find_options(path, header)
@@ -225,13 +228,32 @@ def _find_columns(path: Path, header: Record, names: Mapping[str, str]) -> dict[
     return places
 
 
+def _check_judged(path: Path, header: Sequence[str], rows: Sequence[Record]) -> None:
+    """Raise where a row of a review queue comes back without a verdict: nobody judged it."""
+    if QUEUE_MARK not in header or "verdict" not in header:
+        return
+    place = header.index("verdict")
+    for record in rows:
+        said = "".join(record.cells[place : place + 1])  # a spreadsheet row may end before it
+        if not record.defect and not said.strip():
+            raise ValueError(
+                f"{path}, line {record.line}: the verdict is blank; write yes or no, or delete "
+                "the row"
+            )
+
+
 def _with_options(record: Record, places: Mapping[str, int], options: Sequence[int]) -> Record:
     """Return a record whose question has its options below it, one a line, with their labels."""
     if record.defect or not options:
         return record
     cells = list(record.cells)
     texts = [cells[place].strip() if place < len(cells) else "" for place in options]
-    if sum(map(bool, texts)) > 1 and places["question"] < len(cells):
+    filled = [bool(text) for text in texts]
+    if not all(filled[: sum(filled)]):
+        label = OPTION_LABELS[filled.index(False)]
+        return record._replace(defect=f"option ({label}) is empty and a later one is not")
+    asked = places["question"] < len(cells) and cells[places["question"]].strip()
+    if sum(filled) > 1 and asked:
         lines = [f"({label}) {text}" for label, text in zip(OPTION_LABELS, texts) if text]  # noqa: B905
         cells[places["question"]] = "\n".join([cells[places["question"]].rstrip(), *lines])
     return record._replace(cells=cells)
