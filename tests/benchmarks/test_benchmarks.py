@@ -3,6 +3,7 @@
 The figures themselves are measured on real data and stand in docs/results.md.
 """
 
+import csv
 import json
 import subprocess
 import sys
@@ -99,7 +100,12 @@ def test_question_formats(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_relevance(tmp_path: Path) -> None:
-    words = ["--train", SHEET, "--data", SHEET, "--draws", "1"]
+    with SHEET.open(encoding="utf-8", newline="") as lines:
+        header, *rows = csv.reader(lines)
+    for name, part in (("train", rows[::2]), ("data", rows[1::2])):
+        with (tmp_path / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *part])
+    words = ["--train", tmp_path / "train.csv", "--data", tmp_path / "data.csv", "--draws", "1"]
     made = figures("relevance", tmp_path, *words)
     for name in ("row", "ordered"):
         assert made[name].keys() >= {"ap", "f1", "cold_auc", "ap_interval"}
@@ -119,10 +125,20 @@ def test_relevance(tmp_path: Path) -> None:
         ("augmentation", ["--data", "nosuch.csv"], "nosuch.csv"),
         ("duplicates", [], "nothing to measure"),
         ("duplicates", ["--sheet", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("duplicates", ["--scale", "-5"], "--scale: must be 2 or more"),
+        ("duplicates", ["--pairs", "{pairs}"], "pairs.csv has only pairs with label 1"),
+        ("relevance", ["--data", "{sheet}", "--train", "{sheet}"], "the file that is judged"),
+        ("relevance", ["--data", "{sheet}", "--clinc", "{pairs}"], "pairs.csv has not the parts"),
+        ("question_formats", ["--data", "{folder}"], "latin.csv cannot be read as CSV in UTF-8"),
+        ("text_repair", ["--data", "{sheet}", "--json", "no/a.json"], "the folder it is to lie in"),
     ],
 )
-def test_bad_input_is_one_sentence(name: str, words: list[str], said: str) -> None:
-    ran = benchmark(name, *words)
-    assert ran.returncode == 1
-    assert said in ran.stderr
+def test_bad_input_is_one_sentence(tmp_path: Path, name: str, words: list[str], said: str) -> None:
+    pairs, latin = tmp_path / "pairs.csv", tmp_path / "latin.csv"
+    pairs.write_text("question_1,question_2,label\nWhat is rent?,Define rent.,1\n", "utf-8")
+    latin.write_bytes("A café pays,rent,rain,A\n".encode("latin-1"))
+    files = {"{pairs}": pairs, "{sheet}": SHEET, "{folder}": tmp_path}
+    ran = benchmark(name, *[files.get(word, word) for word in words])
+    assert ran.returncode in (1, 2)
+    assert said in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
