@@ -64,7 +64,9 @@ def main() -> None:
     made = parser(__doc__, learns=False)
     made.add_argument("--data", type=Path, required=True, help="sheet with Question and Answer")
     made.add_argument("--paraphrases", type=Path, help="labelled pairs, reported beside")
-    made.add_argument("--rows", type=at_least(1), default=1500, help="rows to take at most")
+    made.add_argument(
+        "--rows", type=at_least(1), default=1500, help="rows to take at most, by chance"
+    )
     made.add_argument("--seed", type=at_least(0), default=0)
     given = made.parse_args()
     paraphrases = read_paraphrases(given.paraphrases) if given.paraphrases else None
