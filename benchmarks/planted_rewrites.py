@@ -6,9 +6,6 @@ says the same in other words, figures or order.
 
 import random
 import re
-from collections.abc import Callable
-
-Edit = Callable[[str, random.Random], str | None]
 
 _NUMERALS = "two three four five six seven eight nine ten eleven twelve"
 _SMALL = _NUMERALS.split()

@@ -20,10 +20,11 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("placeholder", r"\blorem ipsum\b"),
         (
             "placeholder",
-            r"[\[<{]\s*(?:your|insert|enter|add|the|a|an|some|rephrased|rewritten|original|new|"
-            r"input|output)?[\s_-]*(?:formal|casual|rephrased|rewritten|paraphrased|final|missing)?"
-            r"[\s_-]*(?:text|question|answer|statement|sentence|version|placeholder|response|name|"
-            r"date|amount|number|topic|term|concept|word)s?(?:\s+(?:here|goes here))?\s*[\]>}]",
+            r"[\[<{]\s{0,5}(?:your|insert|enter|add|the|a|an|some|rephrased|rewritten|original|new|"
+            r"input|output)?[\s_-]{0,5}(?:formal|casual|rephrased|rewritten|paraphrased|final|missing)?"
+            r"[\s_-]{0,5}(?:text|question|answer|statement|sentence|version|placeholder|response|name|"
+            r"date|amount|number|topic|term|concept|word)s?"
+            r"(?:\s{1,5}(?:here|goes here))?\s{0,5}[\]>}]",
         ),
         (
             "placeholder",
@@ -39,7 +40,7 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("placeholder", r"\b(?:sample|example|dummy|placeholder) (?:question|answer|text)\b"),
         ("placeholder", r"\bx{4,}\b|[₹$€£]\s?x{2,}\b"),
         ("placeholder", r"\b(?:blah,? blah|foo ?bar|asdf\w*)\b"),
-        ("placeholder", r"\A\W*(?:\.{2,}|…|n/?a|none|null|nan|undefined|todo|tbd|x{3,})?\W*\Z"),
+        ("placeholder", r"\A\W*+(?:n/?a|none|null|nan|undefined|todo|tbd|x{3,})?\W*+\Z"),
         (
             "refusal",
             r"\bas an? (?:ai\b|artificial intelligence|(?:large |ai )*language model|"
@@ -61,10 +62,10 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "refusal",
-            r"\b(?:i|we) apologi[sz]e\b|\bmy apologies\b|\A\W*(?:i['’]?m )?sorry\b|"
+            r"\b(?:i|we) apologi[sz]e\b|\bmy apologies\b|\A\W*+(?:i['’]?m )?sorry\b|"
             r"\bunable to (?:assist|comply|help|process|generate)\b|"
             r"\bi (?:must|have to) (?:decline|refuse)\b|"
-            r"\A\W*i (?:do not|don['’]?t) know\W*\Z",
+            r"\A\W*+i (?:do not|don['’]?t) know\W*\Z",
         ),
         ("refusal", r"\bagainst (?:my|our|the) (?:guidelines|policy|policies|programming)\b"),
         (
@@ -73,7 +74,7 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "talk about the task",
-            r"\A\W*(?:(?:sure thing|(?:good|great|excellent|interesting) question)\b|"
+            r"\A\W*+(?:(?:sure thing|(?:good|great|excellent|interesting) question)\b|"
             r"(?:ok|okay|alright|here you go|here it is)\b[^?\n]{0,40}:|"
             r"(?:in other words|to put it|put (?:differently|another way|formally|casually))\b)",
         ),
@@ -85,7 +86,7 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "talk about the task",
-            r"\A\W*(?:sure|certainly|of course|absolutely|got it|understood|no problem|great)"
+            r"\A\W*+(?:sure|certainly|of course|absolutely|got it|understood|no problem|great)"
             r"\s*[!,.:]",
         ),
         (
@@ -107,7 +108,7 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "talk about the task",
-            r"^\W*(?:note|explanation|disclaimer|output|response|input|instruction|task)s?\s*:",
+            r"^[^\w\n]*+(?:note|explanation|disclaimer|output|response|input|instruction|task)s?\s*:",
         ),
         (
             "talk about the task",
@@ -122,18 +123,18 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "talk about the task",
-            r"\A\W*(?:formal|casual|informal|professional|conversational|general|typo)"
+            r"\A\W*+(?:formal|casual|informal|professional|conversational|general|typo)"
             r"(?: \w+)?\s*:|\((?:formal|casual|informal)(?: \w+){0,2}\)",
         ),
         (
             "error message",
-            r"\A\W*(?:error|exception|traceback|http \d{3})\b\s*[:(]|\brate limit exceeded\b|"
+            r"\A\W*+(?:error|exception|traceback|http \d{3})\b\s*[:(]|\brate limit exceeded\b|"
             r"\bquota exceeded\b|\binternal server error\b|\bservice unavailable\b|"
             r"\binvalid api key\b",
         ),
         ("mark of a template", r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<extra_id_\d+>"),
         ("mark of a template", r"<(?:pad|unk|eos|bos|think|/think|start_of_turn|end_of_turn)>"),
-        ("mark of a template", r"^\s*(?:###|assistant\s*:|user\s*:|system\s*:|human\s*:)"),
+        ("mark of a template", r"^[^\S\n]*+(?:###|assistant\s*:|user\s*:|system\s*:|human\s*:)"),
         ("code fence", r"```"),
     )
 )

@@ -6,6 +6,7 @@ from kd_kedro.curation.duplicates import (
     CONFLICT,
     EXACT,
     HELD,
+    MOST_ANSWERS,
     NEAR,
     SAME_QUESTION,
     Thresholds,
@@ -160,3 +161,16 @@ def test_shared_answers_are_listed_and_stay():
     found = find([("What is it?", "A thing"), ("What else?", "a thing"), ("Why?", "So")])
     assert set(found.shared_answer) == {0, 1}
     assert not found.survivor
+
+
+def test_one_question_with_very_many_answers_is_one_conflict():
+    rows = 3 * MOST_ANSWERS
+    found = find([("What is asked?", f"Answer {n}") for n in range(rows)] * 2)
+    assert set(found.conflict.values()) == {1}
+    assert len(found.conflict) == 2 * rows
+    assert not found.survivor
+
+
+def test_very_many_copies_leave_the_earliest():
+    found = find([("What is asked?", "A thing, told in words.")] * 2000)
+    assert found.survivor == dict.fromkeys(range(1, 2000), 0)

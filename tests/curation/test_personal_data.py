@@ -29,6 +29,7 @@ def _found(text: str) -> list[tuple[str, str]]:
         ("Mr. R.K. Sharma paid rent", "person", "R.K. Sharma"),
         ("Rahul paid rent", "person", "Rahul"),
         ("Regards,\nAnita Rao", "person", "Anita Rao"),
+        ("Yours sincerely,\n\n Quillon Zed", "person", "Quillon Zed"),
         ("at 12, MG Road, Bengaluru - 560001.", "address", "12, MG Road, Bengaluru - 560001"),
         ("at 221B Baker Street, London NW1 6XE", "address", "221B Baker Street, London NW1 6XE"),
         ("P.O. Box 123, Austin, TX 78701", "address", "P.O. Box 123, Austin, TX 78701"),
@@ -137,3 +138,50 @@ def test_any_text_is_read_and_nothing_overlaps(text: str) -> None:
     assert all(one.end <= other.start for one, other in pairwise(found))
     assert mask([text], [found], []) == [text]
     assert all(excerpt(text[each.start : each.end]) for each in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dr Machinery A/c Cr Bank",
+        "Dr. Cash Account 5,000",
+        "Dr Widgets Old A/c, Cr Bank",
+        "Dr Prepaid Cover To Bank",
+        "CA Institute sets the paper",
+        "Paul & Sons paid",
+        "Paul and Sons paid",
+        "Mary's Bakery paid",
+    ],
+)
+def test_entries_and_firms_are_no_people(text: str) -> None:
+    assert _found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Dr. Mehta paid cash to the bank.", ["Mehta"]),
+        ("CA Mehta signed. To pay: 5", ["Mehta"]),
+        ("Ravi & Mohan are partners", ["Ravi", "Mohan"]),
+    ],
+)
+def test_people_near_the_books_are_found(text: str, names: list[str]) -> None:
+    assert _found(text) == [("person", name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Mr. Ravi Kumar paid " * 2500, 2500),
+        ("12,345 67.89 1,234,567 " * 2000, 0),
+        ("regards" + "\n" * 50_000, 0),
+        ("account number" + " 1" * 25_000, 0),
+        ("1." * 25_000, 0),
+        ("aadhaar" + " " * 50_000, 0),
+        ("Flat" + " " * 50_000 + "1" + " " * 50_000, 0),
+        ("Ravi " + "A." * 25_000, 1),
+        ("account number 123456789" + "," * 50_000, 1),
+    ],
+)
+def test_long_cells_are_read(text: str, count: int) -> None:
+    assert len(find(text, KINDS, REGIONS)) == count

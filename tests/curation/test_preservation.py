@@ -65,3 +65,10 @@ def test_every_text_but_meta_text_keeps_itself(text: str) -> None:
 def test_names_of_a_long_text_take_no_time() -> None:
     text = "The Company sold goods to Ram; it paid. " * 20_000
     assert names(text) == {"company", "ram"}
+
+
+def test_a_name_behind_many_line_breaks_is_seen() -> None:
+    breaks = "\n" * 5000
+    source = f"{breaks}Rahul paid rent of 500. Is it a cost?"
+    assert preservation_defect(source, source.strip()) == ""
+    assert "names" in preservation_defect(source, f"{breaks}Mohan paid rent of 500. Is it a cost?")

@@ -80,3 +80,34 @@ def test_separators_do_not_matter(number: int) -> None:
 @given(st.text())
 def test_every_text_agrees_with_itself(text: str) -> None:
     assert quantity_defect(text, text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("2 1/0", ["2", "1", "0"]),
+        ("2\t1/2", ["2.5"]),
+        ("Step 5\n1/2", ["5", "0.5"]),
+        ("7" * 5000, ["7" * 5000]),
+        ("7" * 5000 + " 1/2", ["7" * 5000, "0.5"]),
+        ("an hundred thousand", ["100000"]),
+    ],
+)
+def test_odd_numbers_are_read(text: str, values: list[str]) -> None:
+    assert [each.value for each in quantities(text)] == values
+
+
+def test_a_number_of_scales_without_end_is_cut() -> None:
+    assert all(len(each.value) < 60 for each in quantities("an hundred " * 2700))
+
+
+PIECES = st.sampled_from([
+    "0", "1", "2", "9", "10", "1/2", "1/0", "/", ".", ",", "-", "%", "½", "٣", "Rs", "hundred",
+    "thousand", "crore", "an", "a", "and", "half", "three", "twenty", "quarters", "thirds",
+    "twice", "k", "years", " ", "\n", "\t", "\u00a0",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=25).map("".join) | st.lists(PIECES).map(" ".join) | st.text())
+def test_every_text_has_its_quantities(text: str) -> None:
+    assert all(each.value and each.start < each.end for each in quantities(text))

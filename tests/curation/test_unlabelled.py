@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kd_kedro.curation.choices import parse_choice
 from kd_kedro.curation.matching import match_answer
@@ -89,3 +91,16 @@ def test_options_with_the_same_text_are_options_but_only_a_label_says_which() ->
     match = match_answer(choice, "(b) four")
     assert match is not None
     assert match.index == 1
+
+
+@pytest.mark.parametrize(
+    "question", ["Which is right? a; ; b; ; c; x", "a; ; b; ; c; x", "   ", "", ";;; ;", "\n;\n"]
+)
+def test_what_is_empty_is_no_option(question: str) -> None:
+    assert parse_choice(question, "x") is None
+
+
+@given(st.text("ab;?. \n", max_size=40))
+def test_any_text_is_read(question: str) -> None:
+    choice = parse_choice(question, "a")
+    assert choice is None or all(choice.options)

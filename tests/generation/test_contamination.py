@@ -75,3 +75,13 @@ def test_what_the_source_says_does_not_count() -> None:
     source = "How do you rephrase a qualified opinion?"
     assert contamination("In what way do you rephrase a qualified opinion?", source) == ""
     assert contamination("Sales were ... and rent?", "Sales were ... . And rent?") == ""
+
+
+@pytest.mark.parametrize("sign", [".", "? ", "\n", "[", "[ ", "…"])
+def test_a_long_run_of_signs_hides_nothing(sign: str) -> None:
+    assert contamination(f"What is rent?{sign * 5000}\nNote: as above", SOURCE)
+    assert not contamination(f"Why{' ' * 5000}is rent paid?", SOURCE)
+
+
+def test_signs_alone_are_a_placeholder() -> None:
+    assert contamination("?! -- ?!", SOURCE).startswith("placeholder")

@@ -244,3 +244,8 @@ def test_human_paraphrases_mostly_pass(shared_data: Path) -> None:
     assert len(statuses) > 900
     # They are letters to a doctor and tell more than they ask; a model tells nothing of itself.
     assert statuses.count("rejected") < 0.15 * len(statuses)
+
+
+@pytest.mark.parametrize("sign", [".", "? ", "\n", "[", " / "])
+def test_a_reply_of_many_signs_is_turned_away(sign: str) -> None:
+    assert judge(f"Why is a trial balance drawn up?{sign * 5000}a")[0] == "rejected"

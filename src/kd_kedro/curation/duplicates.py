@@ -16,6 +16,8 @@ SAME_QUESTION = "same question, answers agree"
 HELD = "same question, the other answer holds this one"
 NEAR = "near question, answers agree"
 CONFLICT = "same question, different answers"
+# One question with more different answers is a conflict; which of them agree is not asked.
+MOST_ANSWERS = 200
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,10 @@ def find_duplicates(
     # A copy says nothing new: only the first row of each question and answer is compared.
     copies = _copies(keys, answer_keys)
     firsts = sorted(set(range(len(rows))) - {pair.second for pair in copies})
-    near_questions = candidate_pairs(questions, answer_keys, question_vectors, firsts, thresholds)
-    pairs = [*copies, *_same_key_pairs(keys, firsts), *near_questions]
-    families = unite(len(rows), pairs, would_merge)
+    compared = _few_answers(keys, firsts)
+    near_questions = candidate_pairs(questions, answer_keys, question_vectors, compared, thresholds)
+    pairs = [*_same_key_pairs(keys, compared), *near_questions]
+    families = _with_copies(unite(len(rows), pairs, would_merge), copies)
     is_mended = [row in mended for row in rows["row_id"]]
     rank = [
         (not mended_row, row not in reviewed)
@@ -203,6 +206,27 @@ def _copies(keys: Sequence[str], answer_keys: Sequence[str]) -> list[Pair]:
     ]
 
 
+def _with_copies(families: Iterable[list[int]], copies: Iterable[Pair]) -> list[list[int]]:
+    """Return families with the copies of their rows, which stand alone in what is given."""
+    copies_of: dict[int, list[int]] = defaultdict(list)
+    for pair in copies:
+        copies_of[pair.first].append(pair.second)
+    is_copy = {row for copied in copies_of.values() for row in copied}
+    return [
+        sorted([*family, *(copy for row in family for copy in copies_of.get(row, []))])
+        for family in families
+        if family[0] not in is_copy
+    ]
+
+
+def _few_answers(keys: Sequence[str], rows: Collection[int]) -> list[int]:
+    """Return rows without those of a question with too many answers, all but its first."""
+    groups = _groups(keys, rows).values()
+    return sorted(
+        row for some in groups for row in (some if len(some) <= MOST_ANSWERS else some[:1])
+    )
+
+
 def _same_key_pairs(keys: Sequence[str], rows: Collection[int]) -> list[Pair]:
     """Return each row with every earlier row of the same key."""
     return [
@@ -254,7 +278,8 @@ def _link(
 ) -> Link:
     """Return the member of its family that a merged row is nearest to."""
     vectors = question_vectors if reason in (EXACT, NEAR) else answer_vectors
-    others = [other for other in family if other != row]
+    # Among many copies the nearest is as near as any.
+    others = [other for other in family[: MOST_ANSWERS + 1] if other != row]
     cosines = vectors[others] @ vectors[row]
     best = int(cosines.argmax())
     similarity = min(1.0, float(cosines[best]))
@@ -280,7 +305,7 @@ def _set_conflicts_aside(
         one, other = (merged.get(row, row) for row in pair[:2])
         if one != other:
             links.append(Pair(min(one, other), max(one, other), pair.similarity))
-    groups = unite(len(is_mended), links, lambda one, other: True)
+    groups = unite(len(is_mended), links)
     for number, members in enumerate((rows for rows in groups if len(rows) > 1), start=1):
         settled = [row for row in members if is_mended[row]]
         for place, row in enumerate(members):

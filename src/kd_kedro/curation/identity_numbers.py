@@ -77,7 +77,7 @@ def _is_ssn(text: str) -> bool:
     return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
 
 
-_LABEL = r"(?:\s*(?:number|no\.?|num|#|id))?\s*(?:is|was|:|-|=)?\s*"
+_LABEL = r"(?:\s{0,9}(?:number|no\.?|num|#|id))?\s{0,9}(?:is|was|:|-|=)?\s{0,9}"
 _RULES: tuple[tuple[str, str, re.Pattern[str], Callable[[str], bool]], ...] = (
     (
         "account",
@@ -102,14 +102,14 @@ _RULES: tuple[tuple[str, str, re.Pattern[str], Callable[[str], bool]], ...] = (
         "luhn",
         re.compile(
             r"(?<![\d.,-])(?:4\d|5[1-5]|2[2-7]|3[47]|6[05]|8[12])\d{2}"
-            r"(?:[ -]?\d{2,6}){2,4}(?![\d,-]*\d)"
+            r"(?:[ -]?\d{2,6}){2,4}(?![\d,-]{0,20}\d)"
         ),
         _is_card,
     ),
     (
         "identity",
         "aadhaar",
-        re.compile(r"(?<![\d.,-])[2-9]\d{3}([ -])\d{4}\1\d{4}(?![\d,.-]*\d)"),
+        re.compile(r"(?<![\d.,-])[2-9]\d{3}([ -])\d{4}\1\d{4}(?![\d,.-]{0,20}\d)"),
         lambda text: verhoeff(_bare(text)),
     ),
     (
@@ -129,8 +129,8 @@ _RULES: tuple[tuple[str, str, re.Pattern[str], Callable[[str], bool]], ...] = (
         "account",
         "account number",
         re.compile(
-            r"(?i)\b(?:account|a/c|acct\.?)\s*(?:number|no\.?|num|#)\s*(?:is|was|:|-|=)?\s*"
-            r"(?P<value>\d(?:[ -]?\d){7,17})(?![\d,.]*\d)"
+            r"(?i)\b(?:account|a/c|acct\.?)\s{0,9}(?:number|no\.?|num|#)\s{0,9}(?:is|was|:|-|=)?\s{0,9}"
+            r"(?P<value>\d(?:[ -]?\d){7,17})(?![\d,.]{0,20}\d)"
         ),
         lambda text: True,
     ),
@@ -152,5 +152,6 @@ def identity_numbers(text: str) -> Iterator[Number]:
     for kind, rule, pattern, fits in _RULES:
         for match in pattern.finditer(text):
             group = "value" if "value" in pattern.groupindex else 0
-            if fits(match[group]) and not _AMOUNT_BEFORE.search(text[: match.start(group)][-8:]):
-                yield Number(match.start(group), match.end(group), kind, rule)
+            start = match.start(group)
+            if fits(match[group]) and not _AMOUNT_BEFORE.search(text[max(0, start - 8) : start]):
+                yield Number(start, match.end(group), kind, rule)

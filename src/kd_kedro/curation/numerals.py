@@ -20,6 +20,8 @@ SCALES = {
     "hundred": 100, "thousand": 1000, "k": 1000, "lakh": 10**5, "lac": 10**5, "million": 10**6,
     "mn": 10**6, "crore": 10**7, "cr": 10**7, "billion": 10**9, "bn": 10**9,
 }  # fmt: skip
+# "An hundred hundred hundred ..." is no amount: there a new number begins.
+_LARGEST = 10**30
 _TIMES = {"twice": 2, "double": 2, "thrice": 3, "triple": 3, "treble": 3}
 
 
@@ -65,6 +67,8 @@ def spelt_values(phrase: str, following: str) -> list[tuple[str, bool]]:
             close()
             values.append((f"×{_TIMES[word]}", False))
         elif single in SCALES:
+            if total + current > _LARGEST:
+                close()
             if not open_ and last not in ("a", "an"):
                 values.append((single, False))  # a scale alone: "hundreds of firms"
                 last = single
@@ -90,16 +94,11 @@ def spelt_values(phrase: str, following: str) -> list[tuple[str, bool]]:
                 of_year = single == "half" and re.match(r"[\s-]*year", following)
                 number = Fraction(1, part) if single in _PARTS else Fraction(part)
                 values.append((written(number), bool(of_year) or single == "quarter"))
-        elif word in ("a", "an"):
-            pass
         elif word == "and" and last not in SCALES:
             close()
         last = single
     close()
     return values
-
-
-_TENS = frozenset(word for word, value in _WORDS.items() if value >= 20)
 
 
 def written(value: Fraction) -> str:

@@ -23,44 +23,66 @@ KINDS = ("person", "address", "email", "phone", "account", "card", "identity")
 FINDINGS = ["row_id", "column", "kind", "rule", "excerpt"]
 SUMMARY = ["kind", "rows", "findings", "masked"]
 
-_EMAIL = re.compile(r"\b[\w.%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b")
+_EMAIL = re.compile(r"\b[\w.%+-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b")
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Shri|Smt|Sri|Kumari|Messrs|Sir|Madam|Mister|CA|Adv)"
-_NAME = r"(?:[A-Z]\.)*[A-Z](?:[a-z]+|\.)(?:[-'’][A-Z][a-z]+)?"
-_TITLED = re.compile(rf"\b{_TITLE}\b\.?\s+({_NAME}(?:\s+{_NAME}){{0,3}})")
+_NAME = r"(?:[A-Z]\.){0,5}[A-Z](?:[a-z]+|\.)(?:[-'’][A-Z][a-z]+)?"
+_TITLED = re.compile(rf"\b({_TITLE})\b\.?\s+(?P<name>{_NAME}(?:\s+{_NAME}){{0,3}})")
 _SIGNED = re.compile(
-    rf"(?:\b(?:[Rr]egards|[Ss]incerely|[Ff]aithfully|[Tt]ruly),?\s*\n?\s*|\b[Mm]y name is |"
+    rf"(?:\b(?:[Rr]egards|[Ss]incerely|[Ff]aithfully|[Tt]ruly),?\s{{0,20}}|\b[Mm]y name is |"
     rf"\b[Ss]igned by |\b(?:an? (?:person|man|woman|trader|merchant|customer) )?named )"
-    rf"({_NAME}(?:\s+{_NAME}){{0,3}})"
+    rf"(?P<name>{_NAME}(?:\s+{_NAME}){{0,3}})"
 )
-_GIVEN = re.compile(rf"\b([A-Z][a-z]+)((?:\s+(?:[A-Z]\.\s*)*{_NAME}){{0,2}})(?![\w-])")
+_GIVEN = re.compile(rf"\b([A-Z][a-z]+)((?:\s+(?:[A-Z]\.\s{{0,3}}){{0,5}}{_NAME}){{0,2}})(?![\w-])")
 # A given name before these names a firm, a law or a method, not a person.
 _NO_PERSON = re.compile(
-    r"^(?:['’]s)?\s*(?:&|and (?:Sons|Co|Bros|Company|Brothers)\b|Ltd|Limited|Inc|Corp|Co\b|Bank|"
+    r"^(?:['’]s)?\s*(?:(?:&|and)\s*(?:Sons|Daughters|Co|Bros|Company|Brothers|Associates)|"
+    r"Ltd|Limited|Inc|Corp|Co\b|Bank|"
     r"Act|Industries|Enterprises|Traders|Stores|Company|University|College|Street|Road|Motors|"
     r"Agencies|Chemicals|Electronics|Printers|Furnishers|Textiles|Exports|Imports|Foods|Brothers|"
-    r"Bros|Sons|Group|Services|Solutions|Mills|Works|Associates|Partners|Steel|Tea|Sugar)\b"
+    r"Bros|Sons|Group|Services|Solutions|Mills|Works|Associates|Partners|Steel|Tea|Sugar|"
+    r"Bakery|Boutique|Bookstore|Cafe|Café|Catering|Consulting|Deli|Diner|Fashions|Florist|Flowers|"
+    r"Garage|Gym|Hardware|Hotel|Jewellers|Jewelers|Kitchen|Pharmacy|Pizza|Pizzeria|Restaurant|"
+    r"Salon|Shop|Store|Studio|Supermarket)\b"
 )
 _NO_SURNAME = word_set(
     "Act Account Accounts And At Bank By Capital Cash Co Company Corp Current Drawings Enterprises "
     "For From Goods How If In Inc Industries Is Journal Limited Loan Ltd Of On Or Partner Private "
     "Purchased Pvt Rent Rs Sales Sold Stores The To Traders What When Who Why With"
 )
+# "Dr" is debit and "CA" an examination before these, before an account or the credit side.
+_BOOKS = word_set(
+    "Account Accounts Accrued Accumulated Advance Advertising Allowance Amount Asset Assets "
+    "Balance Bank Bills Building Buildings Capital Carriage Cash Column Commission Cost Cr "
+    "Creditors Debentures Debtors Depreciation Discount Dividend Dividends Drawings Equipment "
+    "Exam Exams Expense Expenses Final Firm Firms Foundation Freight Furniture Goods Goodwill "
+    "Income Input Institute Insurance Inter Interest Intermediate Inventory Investment "
+    "Investments Land Liability Loan Loss Machinery Notes Office Outstanding Output Partners "
+    "Particulars Patents Petty Plant Premises Prepaid Printing Profit Provision Purchase "
+    "Purchases Raw Realisation Realization Rent Reserve Retained Returns Revaluation Revenue "
+    "Salaries Salary Sales Share Side Stationery Stock Student Students Sundry Supplies Suspense "
+    "Tax Telephone Total Trade Trading Unearned Utilities Vehicle Vehicles Wages"
+)
+_ENTRY = re.compile(r"(?:(?:[A-Z]\.|[\w&'’]+)[^\S\n]{1,3}){0,3}(?:A/[Cc]|Account|Cr|To)\b")
+# What is written before a number tells what it is; no more of the text has to be read.
+_LOOK_BACK = 60
+_LOOK_AHEAD = 40
 _STREET = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Terrace|"
     r"Nagar|Marg|Colony|Chowk|Bazaar|Layout|Vihar|Enclave|Highway|Parkway|Crescent|Straße|Gasse)"
 )
 _CAPITAL = r"(?:[A-Z]{1,2}\d[\dA-Z]?\s\d[A-Z]{2}|[A-Z]\w*(?:[.-]\w+)*|\d+(?:st|nd|rd|th))"
 _TOWN = (
-    rf"(?:,\s+{_CAPITAL}(?:\s+{_CAPITAL}){{0,2}}){{0,4}}"
-    r"(?:(?:,?\s+|\s*-\s*)(?:\d{3}\s?\d{3}|\d{5}(?:-\d{4})?)\b)?"
+    rf"(?:,\s{{1,9}}{_CAPITAL}(?:\s{{1,9}}{_CAPITAL}){{0,2}}){{0,4}}"
+    r"(?:(?:,?\s{1,9}|\s{0,9}-\s{0,9})(?:\d{3}\s?\d{3}|\d{5}(?:-\d{4})?)\b)?"
 )
 _ADDRESS = re.compile(
-    rf"(?<![\w.,₹$€£-])(?:(?:Flat|House|Plot|Door|Shop|Apartment|Apt|Suite|Unit|H)\.?\s*"
-    rf"(?:No\.?|Number|#)?\s*)?\d{{1,5}}[A-Z]?(?:[/-]\d+)?,?\s+"
-    rf"(?:(?:[A-Z][\w.'’-]*|\d+(?:st|nd|rd|th))\s+){{1,4}}{_STREET}\b\.?{_TOWN}"
-    rf"|\b(?:Flat|House|Plot|Door|Apartment|Apt)\.?\s*(?:No\.?|Number|#)\s*\d+[\w/-]*{_TOWN}"
-    rf"|\bP\.?\s?O\.?\s+Box\s+(?:No\.?\s*)?\d+{_TOWN}"
-    rf"|\b(?i:pin|zip|postal)\s?(?i:code)\s*(?:is|:|-)?\s*\d{{5,6}}\b"
+    rf"(?<![\w.,₹$€£-])(?:(?:Flat|House|Plot|Door|Shop|Apartment|Apt|Suite|Unit|H)\.?\s{{0,9}}"
+    rf"(?:No\.?|Number|#)?\s{{0,9}})?\d{{1,5}}[A-Z]?(?:[/-]\d+)?,?\s{{1,9}}"
+    rf"(?:(?:[A-Z][\w.'’-]{{0,40}}|\d+(?:st|nd|rd|th))\s{{1,9}}){{1,4}}{_STREET}\b\.?{_TOWN}"
+    rf"|\b(?:Flat|House|Plot|Door|Apartment|Apt)\.?\s{{0,9}}(?:No\.?|Number|#)\s{{0,9}}"
+    rf"\d+[\w/-]*{_TOWN}"
+    rf"|\bP\.?\s?O\.?\s{{1,9}}Box\s{{1,9}}(?:No\.?\s{{0,9}})?\d+{_TOWN}"
+    rf"|\b(?i:pin|zip|postal)\s?(?i:code)\s{{0,9}}(?:is|:|-)?\s{{0,9}}\d{{5,6}}\b"
 )
 _PHONE_LIKE = re.compile(r"(?<![\w.,])(?:\+|\(?\d)[\d\s().-]{6,18}\d(?![\d%]|,\d|\.\d)")
 _PHONE_WORD = re.compile(
@@ -98,10 +120,12 @@ def find(text: str, kinds: Sequence[str], phone_regions: Sequence[str] = ()) -> 
     found += [Finding(*match.span(), "address", "street") for match in _ADDRESS.finditer(text)]
     found += _people(text) if "person" in kinds else []
     kept: list[Finding] = []
+    taken = bytearray(len(text))
     # Rules are listed from the surest to the least sure.
     for each in found:
-        if not any(each.start < other.end and other.start < each.end for other in kept):
+        if 1 not in taken[each.start : each.end]:
             kept.append(each)
+            taken[each.start : each.end] = b"\1" * (each.end - each.start)
     return sorted(each for each in kept if each.kind in kinds)
 
 
@@ -184,7 +208,8 @@ def excerpt(value: str) -> str:
 def _people(text: str) -> Iterator[Finding]:
     for rule, pattern in (("title", _TITLED), ("signature", _SIGNED)):
         for match in pattern.finditer(text):
-            yield Finding(*match.span(1), "person", rule)
+            if not (rule == "title" and _is_entry(match)):
+                yield Finding(*match.span("name"), "person", rule)
     for match in _GIVEN.finditer(text):
         if match[1] not in GIVEN_NAMES:
             continue
@@ -193,8 +218,17 @@ def _people(text: str) -> Iterator[Finding]:
             if surname.group().strip() in _NO_SURNAME:
                 break
             end = match.start(2) + surname.end()
-        if not (_NO_PERSON.match(text[match.end(1) :]) or _NO_PERSON.match(text[end:])):
+        after = (text[place : place + _LOOK_AHEAD] for place in (match.end(1), end))
+        if not any(_NO_PERSON.match(some) for some in after):
             yield Finding(match.start(), end, "person", "given name")
+
+
+def _is_entry(match: re.Match[str]) -> bool:
+    """Return whether a title is none: "Dr Machinery A/c", "CA Institute"."""
+    if match[1] not in ("Dr", "CA"):
+        return False
+    first = match["name"].split()[0]
+    return first in _BOOKS or bool(_ENTRY.match(match.string, match.start("name")))
 
 
 def _phones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
@@ -202,8 +236,9 @@ def _phones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
 
     for match in _PHONE_LIKE.finditer(text):
         start, value = match.start(), match.group()
-        said = bool(_PHONE_WORD.search(text[:start]))
-        if not _may_be_phone(value, text[:start], said):
+        before = text[max(0, start - _LOOK_BACK) : start]
+        said = bool(_PHONE_WORD.search(before))
+        if not _may_be_phone(value, before, said):
             continue
         for region in [None, *regions] if value.startswith("+") else regions:
             try:

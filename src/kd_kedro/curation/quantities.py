@@ -41,7 +41,12 @@ _CURRENCY = re.compile(
     + r")(?![a-z])|(?<![a-z])re(?=\.?\s?\d)"
 )
 _SCALE = rf"(?:[\s-]?(?P<scale>{either(list(SCALES))})s?(?![a-z]))?"
-_FIGURE = re.compile(rf"(?<![\w.])\d+\s+[1-9]/\d(?!\d)|\d+(?:\.\d+)*(?:st|nd|rd|th)?{_SCALE}")
+# A longer run of figures is no amount, and Python reads no number of thousands of them.
+_MOST_FIGURES = 40
+_SPACE = re.compile(r"\s*")
+_FIGURE = re.compile(
+    rf"(?<![\w.])\d+[^\S\n]+[1-9]/[1-9](?!\d)|\d+(?:\.\d+)*(?:st|nd|rd|th)?{_SCALE}"
+)
 _FRACTION = re.compile(r"(?<![\d/])([1-9])/([2-9])(?![\d/])(?!\s*,?\s*(?:net|n/))")
 _UNIT_AFTER = re.compile(
     r"[\s-]?(?:(?:full|whole|calendar|consecutive|working|more|additional|square|cubic|equal)\s)?"
@@ -217,7 +222,8 @@ def _unit(small: str, start: int, end: int) -> str:
     for sign in _CURRENCY.finditer(before + " "):
         if sign.end() >= len(before):
             return _CURRENCIES[sign.group()]
-    if match := _CURRENCY.match(small, end + len(small[end:]) - len(small[end:].lstrip())):
+    space = _SPACE.match(small, end)
+    if space and (match := _CURRENCY.match(small, space.end())):
         return _CURRENCIES[match.group()]
     return ""
 
@@ -245,12 +251,14 @@ def _values(match: re.Match[str], small: str) -> list[tuple[str, bool]]:
 def _figure(match: re.Match[str]) -> list[tuple[str, bool]]:
     text = match.group()
     if "/" in text:
-        whole, _, part = text.partition(" ")
-        return [(written(int(whole) + Fraction(part.strip())), False)]
+        whole, part = text.split()
+        if len(whole) > _MOST_FIGURES:
+            return [(whole, False), (written(Fraction(part)), False)]
+        return [(written(int(whole) + Fraction(part)), False)]
     scale = match["scale"]
     digits = re.match(r"\d+(?:\.\d+)*", text)
     number = digits.group() if digits else text
-    if number.count(".") > 1:  # a date or a section
+    if number.count(".") > 1 or len(number) > _MOST_FIGURES:  # a date, a section, a long code
         return [(number, False)]
     value = Fraction(number) * (SCALES[scale] if scale else 1)
     return [(written(value), False)]

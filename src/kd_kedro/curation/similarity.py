@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 # With Latin Extended Additional, which Vietnamese is written in.
 _LATIN_LETTER = re.compile(r"[^\W\d_\u0250-\u1dff\u1f00-\U0010ffff]")
-_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)([A-Z][^\W\d_]+)\b")
+_START = re.compile(r"(?:^|[.!?:\n]\s{0,20}|[“\"‘(]\s{0,20})([A-Z][^\W\d_]+)\b")
 _SIDE = re.compile(r"\b(?:debit(?:s|ed)?|credit(?:s|ed)?|dr|cr)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[;.,\n]|\band\b")
 _BEHIND = word_set("debited credited dr cr")
@@ -96,13 +96,15 @@ def holds(one: str, other: str) -> int:
     return -int(_is_held(one, other))
 
 
-def unite(rows: int, pairs: Iterable[Pair], agree: Callable[[int, int], bool]) -> list[list[int]]:
+def unite(
+    rows: int, pairs: Iterable[Pair], agree: Callable[[int, int], bool] | None = None
+) -> list[list[int]]:
     """Return families of rows: pairs in turn join two families where all their members agree.
 
     Args:
         rows: Number of rows.
         pairs: In the order in which they are to join.
-        agree: Whether two rows may be of one family.
+        agree: Whether two rows may be of one family; all may where it is left out.
 
     Returns:
         Families of positions in rising order, ordered by their first member; each row is in one.
@@ -110,7 +112,9 @@ def unite(rows: int, pairs: Iterable[Pair], agree: Callable[[int, int], bool]) -
     family = {row: [row] for row in range(rows)}
     for first, second, _ in pairs:
         left, right = family[first], family[second]
-        if left is right or not all(agree(one, other) for one in left for other in right):
+        if left is right:
+            continue
+        if agree and not all(agree(one, other) for one in left for other in right):
             continue
         if len(left) < len(right):
             left, right = right, left

@@ -19,6 +19,8 @@ def unlabelled_choices(question: str, answer: str) -> Iterator[Choice]:
         answer: The answer; its text helps to see where an option begins and ends.
     """
     lines = [line.strip() for line in question.strip().split("\n") if line.strip()]
+    if not lines:
+        return
     marks = [line.count(";") for line in lines]
     # "g = 2; h = 3" in line after line: there the line is the option.
     one_line = marks[-1] >= FEWEST - 1 and (len(lines) < FEWEST or len(set(marks[-FEWEST:])) > 1)
@@ -79,9 +81,11 @@ def _semicolons(lines: Sequence[str], answer: str) -> Choice | None:
         asks = ends
     if asks:
         parts = ["; ".join(parts[: asks[-1] + 1]), *parts[asks[-1] + 1 :]]
+    if not all(parts):
+        return None
     head = "\n".join(lines[:-1])
     options = _whole_options(parts, len(re.findall("_{2,}", f"{head} {parts[0]}")), _text(answer))
-    if not FEWEST <= len(options) <= MOST or not all(options):
+    if not FEWEST <= len(options) <= MOST:
         return None
     return _cut_stem(head, options[0], options[1:], _text(answer))
 

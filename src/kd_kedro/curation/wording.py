@@ -47,7 +47,7 @@ _META = re.compile(
     r"|todo)\b"
     r"|[\[<{](?:insert|your|question|answer|text|name|placeholder|rewritten|output|blank)\b"
     r"|^(?:question|answer|output|response|note|explanation|user|assistant|system)\s*\d*:"
-    r"|<\|?/?\w+\|?>|^n/?a\.?$|^null$|^none\.?$|^nan$|^\W*$|\.\.\.\W*$|…\W*$",
+    r"|<\|?/?\w+\|?>|^n/?a\.?$|^null$|^none\.?$|^nan$|^[^\w\n]*+$|(?:\.\.\.|…)[^\w\n]{0,40}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _SUFFIX = re.compile(

@@ -16,7 +16,9 @@ _LIST_MARK = re.compile(
     r"^\s*(?:[-*•]|\(?\d{1,2}[.)]|\(?[a-z][.)]|(?:option|version)\s*\w+\s*:)\s", re.I
 )
 _OR = re.compile(
-    r"[?.]\s*[/|]\s*\w|[?.]\W*\b(?:or|alternatively|or else)\b\s*[:,]?\s+\S+(?:\s+\S+){3}", re.I
+    r"[?.]\s{0,20}[/|]\s{0,20}\w|"
+    r"[?.]\W{0,20}\b(?:or|alternatively|or else)\b\s{0,20}[:,]?\s{1,20}\S+(?:\s+\S+){3}",
+    re.I,
 )
 _ASKS = re.compile(
     r"\b(?:know|tell|explain|define|describe|state|wonder\w*|clarify|discuss|list|name|give|find|"
@@ -105,7 +107,7 @@ def _several(source: str, text: str) -> str:
     if _OR.search(text) and not _OR.search(source):
         return "several candidates"
     words = set(plain(source).split())
-    asking = [frozenset(plain(part).split()) for part in re.findall(r"[^.?!]+\?", text)]
+    asking = [frozenset(plain(part).split()) for part in re.findall(r"(?<![^.?!])[^.?!]+\?", text)]
     whole = [part for part in asking if len(part & words) >= 0.45 * len(words)]
     twice = len(set(asking)) < len(asking) and text.count("?") > source.count("?")
     return "several candidates" if len(whole) > 1 or twice else ""
