@@ -54,7 +54,7 @@ def split_rows(
     }
     kin = [*same, *(pair for pair in near if _akin(pair, keys, questions))]
     family_of: dict[int, str] = {}
-    for members in unite(len(rows), kin, lambda one, other: True):
+    for members in unite(len(rows), kin):
         earliest = min(members, key=order.__getitem__)
         family_of.update(dict.fromkeys(members, keys[earliest]))
     return table(

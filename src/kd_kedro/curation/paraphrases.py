@@ -230,7 +230,7 @@ def question_groups(pairs: Pairs) -> list[int]:
     for text in (text for pair in pairs for text in pair):
         place.setdefault(text, len(place))
     links = [Pair(place[one], place[other], 1.0) for one, other in pairs]
-    families = unite(len(place), links, lambda one, other: True)
+    families = unite(len(place), links)
     number = {row: group for group, members in enumerate(families) for row in members}
     return [number[place[one]] for one, _ in pairs]
 
