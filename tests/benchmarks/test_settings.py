@@ -1,0 +1,36 @@
+"""Benchmarks measure with the values that a run has."""
+
+import re
+from typing import Any
+
+import yaml
+
+from kd_kedro.curation.relevance import Settings
+from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.filtering.params import SoapParams
+from tests.conftest import ROOT
+
+
+def parameters(pipeline: str) -> dict[str, Any]:
+    text = (ROOT / "conf" / "base" / pipeline / "parameters.yml").read_text(encoding="utf-8")
+    read: dict[str, Any] = yaml.safe_load(text)[pipeline]
+    return read
+
+
+def test_the_defaults_are_those_of_conf_base() -> None:
+    assert Settings() == SoapParams(**parameters("filtering")["soap"]).settings()
+    assert VersionParams() == VersionParams(**parameters("augmentation")["versions"])
+    assert SplitParams() == SplitParams(**parameters("augmentation")["split"])
+
+
+def test_the_scale_benchmark_has_the_thresholds_of_conf_base() -> None:
+    written = (ROOT / "benchmarks" / "scaling.py").read_text(encoding="utf-8")
+    found = re.search(r"^THRESHOLDS = Thresholds\((.*)\)$", written, re.MULTILINE)
+    assert found
+    thresholds = dict(re.findall(r"(\w+)=([\d.]+)", found[1]))
+    expected = {
+        key.removesuffix("_threshold"): str(value)
+        for key, value in parameters("filtering")["deduplication"].items()
+        if key.endswith("_threshold")
+    }
+    assert thresholds == expected
