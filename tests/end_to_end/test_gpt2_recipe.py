@@ -43,7 +43,8 @@ def test_the_defaults_are_those_of_document_000():
     assert values["params:distillation.student"].pretrained == "distilbert/distilgpt2"
     assert (objective.alpha, objective.beta) == (0.466, 0.208)
     assert objective.temperature_squared is False
-    assert values["params:distillation.targets"].temperature == 0.7
+    assert objective.temperature == 0.7
+    assert values["params:distillation.targets"].temperatures == (0.7,)
     assert training.learning_rate == 6.8e-5
     assert training.batch_size * training.accumulation == 32 * 8
     assert (training.patience, training.precision) == (4, "bf16")

@@ -52,8 +52,8 @@ def test_right_padding_needs_no_mask(model, examples, tokenizer):
     batch = collate(examples, tokenizer.pad_token_id)
     alone = [collate([example], tokenizer.pad_token_id) for example in examples]
     with torch.no_grad():
-        together = answer_logits(model, batch.input_ids, batch.labels)
-        one_by_one = [answer_logits(model, b.input_ids, b.labels) for b in alone]
+        together = answer_logits(model, batch)
+        one_by_one = [answer_logits(model, b) for b in alone]
     torch.testing.assert_close(together, torch.cat(one_by_one), rtol=1e-4, atol=1e-5)
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from kd_kedro.training.divergences import forward_kl, reverse_kl
-from kd_kedro.training.objective import Objective, answer_loss
+from kd_kedro.training.event_log_probs import event_log_probs
+from kd_kedro.training.objective import Objective
+from kd_kedro.training.objective import answer_loss as loss_of_states
 from kd_kedro.training.targets import DenseSignal, TopKSignal
 
 LABELS = torch.tensor([0, 2])
@@ -15,6 +17,19 @@ LABELS = torch.tensor([0, 2])
 def random_logits(tokens=2, vocabulary=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(tokens, vocabulary, generator=generator)
+
+
+def answer_loss(objective, logits, labels, signal):
+    """The loss of given logits: a head that hands on what it is given."""
+    head = torch.nn.Linear(logits.shape[-1], logits.shape[-1], bias=False, dtype=logits.dtype)
+    torch.nn.init.eye_(head.weight)
+    return loss_of_states(objective, logits, head, labels, signal)
+
+
+def student_of(signal, logits):
+    """The student's log probabilities of a top-k signal's events."""
+    shared = logits[:, : signal.vocabulary] / signal.temperature
+    return event_log_probs(shared, signal.ids, signal.ids.shape[-1])
 
 
 def dense(logits, temperature=1.0):
@@ -59,7 +74,7 @@ def test_the_sum_runs_over_the_vocabulary_and_the_tokens():
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 4.0])
 def test_gradient_against_a_dense_float64_reference(temperature, squared):
     student, teacher = random_logits(seed=1).requires_grad_(), random_logits(seed=2)
-    goal = Objective(0.466, 0.208, "forward_kl", squared)
+    goal = Objective(0.466, 0.208, temperature=temperature, temperature_squared=squared)
     answer_loss(goal, student, LABELS, dense(teacher, temperature)).total.backward()
     # d CE = q - onehot; d KL = (q_T - p_T) / T, once more times T^2 where it is squared.
     q = student.detach().double().softmax(-1)
@@ -73,10 +88,10 @@ def test_gradient_against_a_dense_float64_reference(temperature, squared):
 
 def test_the_weight_of_document_000_with_and_without_the_squared_temperature():
     student, teacher = random_logits(seed=1), random_logits(seed=2)
-    without = Objective(0.466, 0.208, "forward_kl", temperature_squared=False)
+    without = Objective(0.466, 0.208, temperature=0.7, temperature_squared=False)
     beta = 0.208 / 0.7**2
     assert beta == pytest.approx(0.4245, abs=5e-5)
-    with_it = Objective(0.466, beta, "forward_kl", temperature_squared=True)
+    with_it = Objective(0.466, beta, temperature=0.7, temperature_squared=True)
     signal = dense(teacher, 0.7)
     totals = [answer_loss(goal, student, LABELS, signal).total for goal in (without, with_it)]
     torch.testing.assert_close(*totals)
@@ -87,18 +102,20 @@ def test_squared_temperature_keeps_the_gradients_size():
     for temperature in (4.0, 40.0):
         student = random_logits(seed=1).requires_grad_()
         signal = dense(random_logits(seed=2), temperature)
-        answer_loss(Objective(0, 1), student, LABELS, signal).total.backward()
+        goal = Objective(0, 1, temperature=temperature)
+        answer_loss(goal, student, LABELS, signal).total.backward()
         sizes.append(student.grad.norm().item())
     assert sizes[0] == pytest.approx(sizes[1], rel=0.2)
 
 
 def test_a_padded_vocabulary_is_cut_before_the_softmax():
     student, teacher = random_logits(vocabulary=8, seed=1), random_logits(vocabulary=5, seed=2)
-    signal = dense(teacher)
-    torch.testing.assert_close(signal.student(student), student[:, :5].log_softmax(-1))
+    p, q = teacher.log_softmax(-1), student[:, :5].log_softmax(-1)
+    divergence = dense(teacher).divergence("forward_kl", 0.0, student)
+    torch.testing.assert_close(divergence, forward_kl(p, q))
     # Cutting after the softmax, or padding the teacher with zeros, is another number.
-    assert not torch.allclose(signal.student(student), student.log_softmax(-1)[:, :5])
-    cut = top_k(teacher, 2).student(student).exp().sum(-1)
+    assert not torch.allclose(divergence, forward_kl(p, student.log_softmax(-1)[:, :5]))
+    cut = student_of(top_k(teacher, 2), student).exp().sum(-1)
     torch.testing.assert_close(cut, torch.ones(2))
 
 
@@ -122,14 +139,14 @@ def test_without_its_tail_a_top_k_would_not_see_the_tail_at_all():
     signal = top_k(teacher, 2)
     renormalised = forward_kl(teacher[:, :2].log_softmax(-1), student[:, :2].log_softmax(-1))
     assert renormalised.item() == pytest.approx(0, abs=1e-7)
-    assert forward_kl(signal.teacher, signal.student(student)).item() > 0.5
+    assert forward_kl(signal.teacher, student_of(signal, student)).item() > 0.5
 
 
 def test_a_small_tail_is_not_lost_to_rounding():
     # 1 - sum of the top in float32 is 0 here and its logarithm -inf.
     student = torch.tensor([[40.0, 0.0, 0.0]])
     signal = top_k(torch.tensor([[1.0, 0.0, 0.0]]), 1)
-    tail = signal.student(student)[0, -1].item()
+    tail = student_of(signal, student)[0, -1].item()
     assert tail == pytest.approx(math.log(2) - 40.0, rel=1e-6)
 
 
@@ -137,7 +154,7 @@ def test_the_bucketed_divergence_bounds_the_full_one_from_below():
     student, teacher = random_logits(seed=3, vocabulary=50), random_logits(seed=4, vocabulary=50)
     full = forward_kl(teacher.log_softmax(-1), student.log_softmax(-1))
     values = [
-        forward_kl(top_k(teacher, k).teacher, top_k(teacher, k).student(student))
+        forward_kl(top_k(teacher, k).teacher, student_of(top_k(teacher, k), student))
         for k in (2, 10, 49)
     ]
     assert (values[0] <= values[1]).all()
@@ -163,6 +180,8 @@ def test_weights_of_nought_are_the_pure_parts():
 
 class Source:
     serves = frozenset({"bucketed_forward_kl"})
+    temperatures = (1.0,)
+    hidden_width = None
 
 
 @pytest.mark.parametrize("divergence", ["forward_kl", "reverse_kl"])

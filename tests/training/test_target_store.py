@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kd_kedro.training import target_capture
-from kd_kedro.training.divergences import forward_kl
+from kd_kedro.training.divergences import BUCKETED, FULL
 from kd_kedro.training.examples import collate
 from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.objective import Objective
@@ -18,7 +18,7 @@ from kd_kedro.training.tokenization import train_byte_bpe
 from tests.training.test_trainer import fit
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
-TOP_K = CaptureSettings("top_k", 8, 2.0, "float16", "fp32", 2, 2)
+TOP_K = CaptureSettings("top_k", 8, 16, (2.0,), False, "float16", "fp32", 2, 2, 1)
 DENSE = replace(TOP_K, source="dense", dtype="float32")
 ROWS = [(f"row{i}", q, a) for i, (q, a) in enumerate(zip(QUESTIONS, ANSWERS, strict=True))]
 
@@ -30,7 +30,7 @@ def teacher(tokenizer):
 
 @pytest.fixture
 def belongs_to(teacher):
-    return identity(ROWS, teacher.tokenizer, teacher.model, 128)
+    return identity(ROWS, teacher.tokenizer, [(teacher, 1.0)], 128)
 
 
 def files(folder):
@@ -38,21 +38,22 @@ def files(folder):
 
 
 def test_a_dense_cache_gives_what_the_live_teacher_gives(teacher, examples, belongs_to, tmp_path):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, DENSE)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, DENSE)
     cached = open_targets(manifest, tmp_path, belongs_to)
-    live = LiveTeacher(teacher.model, 2.0, len(teacher.tokenizer), "live")
+    live = LiveTeacher(teacher.model, len(teacher.tokenizer), "live")
     batch = collate(examples, 1)
     torch.testing.assert_close(
-        cached.signal(batch).teacher, live.signal(batch).teacher, rtol=1e-4, atol=1e-4
+        cached.signal(batch, 2.0).teacher, live.signal(batch, 2.0).teacher, rtol=1e-4, atol=1e-4
     )
-    assert cached.serves == live.serves == {"forward_kl", "reverse_kl"}
+    assert cached.serves == live.serves == FULL
+    assert cached.temperatures is live.temperatures is None
 
 
 def test_a_top_k_cache_gives_the_tokens_and_the_rest(teacher, examples, belongs_to, tmp_path):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     batch = collate(examples[2:4], 1)
-    signal = open_targets(manifest, tmp_path, belongs_to).signal(batch)
-    live = LiveTeacher(teacher.model, 2.0, len(teacher.tokenizer), "live").signal(batch).teacher
+    signal = open_targets(manifest, tmp_path, belongs_to).signal(batch, 2.0)
+    live = LiveTeacher(teacher.model, len(teacher.tokenizer), "live").signal(batch, 2.0).teacher
     top, ids = live.topk(8, -1)
     assert torch.equal(signal.ids, ids)
     torch.testing.assert_close(signal.teacher[:, :8], top, rtol=2e-3, atol=2e-3)
@@ -60,16 +61,16 @@ def test_a_top_k_cache_gives_the_tokens_and_the_rest(teacher, examples, belongs_
     torch.testing.assert_close(signal.teacher[:, 8], tail, rtol=1e-2, atol=1e-2)
     torch.testing.assert_close(signal.teacher.exp().sum(-1), torch.ones(len(ids)))
     # A student equal to the teacher is no distance away.
-    assert forward_kl(signal.teacher, signal.student(live * 2)).abs().max() < 1e-4
+    assert signal.divergence("bucketed_forward_kl", 0.0, live * 2).abs().max() < 1e-4
 
 
 def test_rows_are_joined_by_id_in_whatever_order_they_come(teacher, examples, belongs_to, tmp_path):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     targets = open_targets(manifest, tmp_path, belongs_to)
-    alone = {e.row_id: targets.signal(collate([e], 1)).teacher for e in examples}
+    alone = {e.row_id: targets.signal(collate([e], 1), 2.0).teacher for e in examples}
     for order in ([3, 0, 5], [5, 3, 0], [1, 1, 4]):
         batch = collate([examples[i] for i in order], 1)
-        together = targets.signal(batch).teacher
+        together = targets.signal(batch, 2.0).teacher
         assert torch.equal(together, torch.cat([alone[examples[i].row_id] for i in order]))
 
 
@@ -77,15 +78,15 @@ def test_training_from_the_cache_is_training_from_the_teacher(
     teacher, tokenizer, examples, belongs_to, tmp_path
 ):
     # Shuffled, accumulated, over epochs: targets joined by step order would go wrong here.
-    manifest = capture(teacher, examples, belongs_to, tmp_path, DENSE)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, DENSE)
     cached = open_targets(manifest, tmp_path, belongs_to)
-    live = LiveTeacher(teacher.model, 2.0, len(tokenizer), "live")
+    live = LiveTeacher(teacher.model, len(tokenizer), "live")
     histories = [
         fit(
             tiny_model(tokenizer, seed=3),
             examples,
             tmp_path / "work",
-            objective=Objective(0.3, 0.7),
+            objective=Objective(0.3, 0.7, temperature=2.0),
             targets=source,
             max_steps=8,
             accumulation=2,
@@ -97,7 +98,7 @@ def test_training_from_the_cache_is_training_from_the_teacher(
 
 
 def test_the_manifest_says_what_it_is_and_no_absolute_path(teacher, examples, belongs_to, tmp_path):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     text = json.dumps(manifest)
     assert str(tmp_path) not in text
     assert json.loads(text) == manifest
@@ -105,50 +106,48 @@ def test_the_manifest_says_what_it_is_and_no_absolute_path(teacher, examples, be
     assert manifest["answer_tokens"] == sum(example.answer_tokens for example in examples)
     folder = tmp_path / manifest["fingerprint"]
     assert manifest["bytes"] == sum((folder / s["file"]).stat().st_size for s in manifest["shards"])
-    assert manifest["serves"] == ["bucketed_forward_kl"]
+    assert manifest["serves"] == sorted(BUCKETED)
     assert json.loads((folder / "manifest.json").read_text()) == manifest
 
 
 def test_a_killed_capture_goes_on_where_it_was_and_ends_the_same(
     teacher, examples, belongs_to, tmp_path, monkeypatch
 ):
-    whole = capture(teacher, examples, belongs_to, tmp_path / "whole", TOP_K)
+    whole = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "whole", TOP_K)
     asked = []
-    real = target_capture.teacher_log_probs
+    real = target_capture.log_probs_of
 
-    def dies(model, batch, *rest):
+    def dies(*given):
         if len(asked) == 2:
             raise KeyboardInterrupt
-        asked.append(batch.row_ids)
-        return real(model, batch, *rest)
+        asked.append(given)
+        return real(*given)
 
-    monkeypatch.setattr(target_capture, "teacher_log_probs", dies)
+    monkeypatch.setattr(target_capture, "log_probs_of", dies)
     with pytest.raises(KeyboardInterrupt):
-        capture(teacher, examples, belongs_to, tmp_path / "killed", TOP_K)
+        capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "killed", TOP_K)
     folder = tmp_path / "killed" / whole["fingerprint"]
     assert not (folder / "manifest.json").exists()
     (folder / "shard-00002.safetensors.unfinished").write_bytes(b"half")
     (folder / "shard-00001.safetensors").write_bytes(b"damaged after it was whole")
     asked.clear()
-    monkeypatch.setattr(
-        target_capture, "teacher_log_probs", lambda *a: asked.append(a[1].row_ids) or real(*a)
-    )
-    resumed = capture(teacher, examples, belongs_to, tmp_path / "killed", TOP_K)
+    monkeypatch.setattr(target_capture, "log_probs_of", lambda *a: asked.append(a) or real(*a))
+    resumed = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "killed", TOP_K)
     assert len(asked) == 2  # the first of three shards was there
     assert resumed == whole
     assert files(folder) == files(tmp_path / "whole" / whole["fingerprint"])
 
 
 def test_captured_once_is_not_captured_again(teacher, examples, belongs_to, tmp_path, monkeypatch):
-    first = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
-    monkeypatch.setattr(target_capture, "teacher_log_probs", None)  # the teacher is not asked
-    assert capture(teacher, list(reversed(examples)), belongs_to, tmp_path, TOP_K) == first
+    first = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
+    monkeypatch.setattr(target_capture, "log_probs_of", None)  # the teacher is not asked
+    assert capture([(teacher, 1.0)], list(reversed(examples)), belongs_to, tmp_path, TOP_K) == first
 
 
 def test_another_knob_is_another_store(teacher, examples, belongs_to, tmp_path):
     manifests = [
-        capture(teacher, examples, belongs_to, tmp_path, settings)
-        for settings in (TOP_K, replace(TOP_K, k=9), replace(TOP_K, temperature=1.0), DENSE)
+        capture([(teacher, 1.0)], examples, belongs_to, tmp_path, settings)
+        for settings in (TOP_K, replace(TOP_K, k=9), replace(TOP_K, temperatures=(1.0,)), DENSE)
     ]
     assert len({manifest["fingerprint"] for manifest in manifests}) == 4
 
@@ -156,22 +155,23 @@ def test_another_knob_is_another_store(teacher, examples, belongs_to, tmp_path):
 def test_targets_of_other_rows_another_teacher_or_tokenizer_are_refused_by_name(
     teacher, examples, belongs_to, tmp_path
 ):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
+    stranger = LanguageModel(tiny_model(teacher.tokenizer, seed=8), teacher.tokenizer)
     others = {
-        "set of rows": identity(ROWS[1:], teacher.tokenizer, teacher.model, 128),
-        "teacher": identity(ROWS, teacher.tokenizer, tiny_model(teacher.tokenizer, seed=8), 128),
-        "tokenizer": identity(ROWS, train_byte_bpe(QUESTIONS, 280), teacher.model, 128),
-        "max_length": identity(ROWS, teacher.tokenizer, teacher.model, 64),
+        "set of rows": identity(ROWS[1:], teacher.tokenizer, [(teacher, 1.0)], 128),
+        "teacher": identity(ROWS, teacher.tokenizer, [(stranger, 1.0)], 128),
+        "tokenizer": identity(ROWS, train_byte_bpe(QUESTIONS, 280), [(teacher, 1.0)], 128),
+        "max_length": identity(ROWS, teacher.tokenizer, [(teacher, 1.0)], 64),
     }
     for named, other in others.items():
         with pytest.raises(ValueError, match=rf"^teacher_targets belong to another {named} \("):
             open_targets(manifest, tmp_path, other)
-    reordered = identity(ROWS[::-1], teacher.tokenizer, teacher.model, 128)
+    reordered = identity(ROWS[::-1], teacher.tokenizer, [(teacher, 1.0)], 128)
     open_targets(manifest, tmp_path, reordered)
 
 
 def test_a_damaged_or_lost_shard_is_named(teacher, examples, belongs_to, tmp_path):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     shard = tmp_path / manifest["fingerprint"] / "shard-00001.safetensors"
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
@@ -191,18 +191,18 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, belongs_to):
 
 
 def test_a_row_that_was_not_captured_is_named(teacher, examples, belongs_to, tmp_path):
-    manifest = capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     targets = open_targets(manifest, tmp_path, belongs_to)
     with pytest.raises(ValueError, match="row stranger was not captured"):
-        targets.signal(collate([replace(examples[0], row_id="stranger")], 1))
+        targets.signal(collate([replace(examples[0], row_id="stranger")], 1), 2.0)
     shorter = replace(examples[0], input_ids=examples[0].input_ids[:-1])
     with pytest.raises(ValueError, match="row row0 was not captured with"):
-        targets.signal(collate([shorter], 1))
+        targets.signal(collate([shorter], 1), 2.0)
 
 
 def test_a_k_without_a_tail_is_refused(teacher, examples, belongs_to, tmp_path):
     with pytest.raises(ValueError, match=r"targets\.k is 300 but the vocabulary has"):
-        capture(teacher, examples, belongs_to, tmp_path, replace(TOP_K, k=300))
+        capture([(teacher, 1.0)], examples, belongs_to, tmp_path, replace(TOP_K, k=300))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -212,5 +212,5 @@ def test_a_full_disk_is_said_with_the_place(teacher, examples, belongs_to, tmp_p
 
     monkeypatch.setattr(target_capture.os, "fsync", full)
     with pytest.raises(OSError, match=r"shard-00000.* could not be written \(.*No space"):
-        capture(teacher, examples, belongs_to, tmp_path, TOP_K)
+        capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from kd_kedro.training import learner as learner_module
 from kd_kedro.training import trainer as trainer_module
 from kd_kedro.training.examples import collate
 from kd_kedro.training.fingerprints import weights_fingerprint
@@ -52,14 +53,14 @@ def fit(model, examples, path, *, objective=None, targets=None, validation=None,
 
 def first_gradient(tokenizer, examples, path, **changed):
     model = tiny_model(tokenizer, seed=3)
-    goal, targets = Objective(0.4, 0.6), live(tokenizer)
+    goal, targets = Objective(0.4, 0.6, temperature=2.0), live(tokenizer)
     history = fit(model, examples, path, objective=goal, targets=targets, max_steps=1, **changed)
     return history[0]["grad_norm"], history[0]["loss"]
 
 
 def live(tokenizer, dropout=0.0):
     model = tiny_model(tokenizer, seed=9, dropout=dropout)
-    return LiveTeacher(model, 2.0, len(tokenizer), "live")
+    return LiveTeacher(model, len(tokenizer), "live")
 
 
 def test_gradients_do_not_depend_on_the_accumulation_split(tokenizer, examples, tmp_path):
@@ -99,7 +100,7 @@ def test_the_history_has_the_parts_of_the_loss(tokenizer, examples, tmp_path):
         tiny_model(tokenizer),
         examples,
         tmp_path,
-        objective=Objective(0.4, 0.6),
+        objective=Objective(0.4, 0.6, temperature=2.0),
         targets=live(tokenizer),
     )
     for record in history:
@@ -127,15 +128,15 @@ def test_dropout_is_on_for_the_student_and_off_for_the_teacher(
 ):
     student, source = tiny_model(tokenizer, dropout=0.4), live(tokenizer, dropout=0.4)
     batch = collate(examples, 1)
-    quiet = source.signal(batch).teacher
+    quiet = source.signal(batch, 1.0).teacher
     modes, signals = [], []
 
-    def spy(objective, logits, labels, signal):
+    def spy(objective, states, head, labels, signal, projection):
         modes.append(student.training)
         signals.append(signal.teacher)
-        return answer_loss(objective, logits, labels, signal)
+        return answer_loss(objective, states, head, labels, signal, projection)
 
-    monkeypatch.setattr(trainer_module, "answer_loss", spy)
+    monkeypatch.setattr(learner_module, "answer_loss", spy)
     goal = Objective(0.5, 0.5)
     fit(student, examples, tmp_path, objective=goal, targets=source, batch_size=6, max_steps=2)
     assert modes == [True, True]
@@ -217,11 +218,11 @@ def test_a_baseline_and_a_student_of_one_seed_see_the_same_rows(
 ):
     orders = []
 
-    def spy(objective, logits, labels, signal):
+    def spy(objective, states, head, labels, signal, projection):
         orders[-1].append(labels.tolist())
-        return answer_loss(objective, logits, labels, signal)
+        return answer_loss(objective, states, head, labels, signal, projection)
 
-    monkeypatch.setattr(trainer_module, "answer_loss", spy)
+    monkeypatch.setattr(learner_module, "answer_loss", spy)
     for goal, source in [(Objective(), None), (Objective(0.5, 0.5), live(tokenizer))]:
         orders.append([])
         fit(tiny_model(tokenizer), examples, tmp_path, objective=goal, targets=source, max_steps=7)

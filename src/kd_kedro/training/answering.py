@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from kd_kedro.training.examples import (
     IGNORED,
+    Batch,
     batches_by_length,
     collate,
     encode,
@@ -80,12 +81,10 @@ def score_answers(
     records: list[dict[str, Any]] = [{} for _ in examples]
     with evaluating(model), tqdm(total=len(examples), desc="scores", unit="row") as bar:
         for chosen in batches_by_length([len(e.input_ids) for e in examples], batch_size):
-            batch = collate([examples[index] for index in chosen], pad_token_id(tokenizer))
-            labels = batch.labels.to(model.device)
-            logits = answer_logits(model, batch.input_ids.to(model.device), labels).float()
-            nll = torch.nn.functional.cross_entropy(
-                logits, labels[labels != IGNORED], reduction="none"
-            ).cpu()
+            rows = [examples[index] for index in chosen]
+            batch = collate(rows, pad_token_id(tokenizer), decoder_start(model)).to(model.device)
+            logits = answer_logits(model, batch).float()
+            nll = torch.nn.functional.cross_entropy(logits, batch.answers, reduction="none").cpu()
             top1 = logits.argmax(-1).cpu()
             sizes = [examples[index].answer_tokens for index in chosen]
             for index, row_nll, row_top1 in zip(
@@ -100,23 +99,55 @@ def score_answers(
     return records
 
 
-def answer_logits(model: Any, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the logits of the answer positions alone.
+def answer_states(model: Any, batch: Batch) -> torch.Tensor:
+    """Return what the language-model head is given at the answer positions, and nowhere else.
 
-    The hidden states are selected before the language-model head, so nothing of size
-    rows x longest x vocabulary exists.
+    The model runs as it is, with whatever it does between its last block and its head, and the
+    head is kept from every token: nothing of size rows x longest x vocabulary exists.
 
     Args:
-        model: A causal language model whose head is one linear layer.
-        input_ids: (rows, longest) int64, right-padded.
-        labels: (rows, longest) int64, shifted, IGNORED outside the answers.
+        model: A causal or encoder-decoder language model whose head is one linear layer.
+        batch: On the model's device.
 
     Returns:
-        (answer tokens, vocabulary), row by row, in the dtype the model computes in.
+        (answer tokens, width), row by row, in the dtype the model computes in.
     """
-    hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
-    logits: torch.Tensor = model.get_output_embeddings()(hidden[labels != IGNORED])
+    selected: list[torch.Tensor] = []
+
+    def select(_: Any, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        selected.append(given[0][batch.labels != IGNORED])
+        return (selected[0][:0],)
+
+    inputs: dict[str, Any]
+    if batch.encoder_ids is None:
+        inputs = {"input_ids": batch.input_ids}
+    else:
+        inputs = {
+            "input_ids": batch.encoder_ids,
+            "attention_mask": batch.encoder_mask,
+            "decoder_input_ids": batch.input_ids,
+        }
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        model(**inputs, use_cache=False)
+    finally:
+        hook.remove()
+    return selected[0]
+
+
+def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the (answer tokens, vocabulary) logits of a batch on the model's device."""
+    logits: torch.Tensor = model.get_output_embeddings()(answer_states(model, batch))
     return logits
+
+
+def decoder_start(model: Any) -> int | None:
+    """Return the first token of a decoder; None of a causal model, which has no encoder."""
+    config = model.config
+    if not config.is_encoder_decoder:
+        return None
+    start = getattr(config, "decoder_start_token_id", None)
+    return int(config.pad_token_id if start is None else start)
 
 
 def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: int) -> Any:

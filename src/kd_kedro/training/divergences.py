@@ -1,37 +1,75 @@
-"""Divergences between teacher and student, in float32 log space, one value for each token."""
+"""Divergences between teacher and student, in float32 log space, one value for each token.
 
+Every function takes (tokens, events) log probabilities of teacher p and student q, float32 or
+float64, and a weight that mixtures use, and returns (tokens,) nats. The caller normalises.
+"""
+
+import math
 from collections.abc import Callable
 
 import torch
 
-Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Divergence = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 
 
-def forward_kl(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
-    """Return KL(teacher || student).
+def forward_kl(teacher: torch.Tensor, student: torch.Tensor, _: float = 0.0) -> torch.Tensor:
+    """Return KL(p || q): the sum over events of p (log p - log q)."""
+    return _kl(teacher, student)
 
-    Args:
-        teacher: (tokens, events) float32 log probabilities.
-        student: (tokens, events) float32 log probabilities.
 
-    Returns:
-        (tokens,) nats: the sum over events of p (log p - log q). The caller normalises.
+def reverse_kl(teacher: torch.Tensor, student: torch.Tensor, _: float = 0.0) -> torch.Tensor:
+    """Return KL(q || p)."""
+    return _kl(student, teacher)
+
+
+def jsd(teacher: torch.Tensor, student: torch.Tensor, weight: float) -> torch.Tensor:
+    """Return the generalised Jensen-Shannon divergence w KL(p || m) + (1 - w) KL(q || m).
+
+    m = w p + (1 - w) q (Agarwal et al., 2024, arXiv:2306.13649, equation 1). It vanishes towards
+    both ends, so a weight of 0 is the pure forward and of 1 the pure reverse divergence, to which
+    it tends when divided by w or by 1 - w.
     """
-    return (teacher.exp() * (teacher - student)).sum(-1)
+    if weight <= 0:
+        return _kl(teacher, student)
+    if weight >= 1:
+        return _kl(student, teacher)
+    mixture = _mixture(teacher, student, weight)
+    return weight * _kl(teacher, mixture) + (1 - weight) * _kl(student, mixture)
 
 
-def reverse_kl(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
-    """Return KL(student || teacher), shaped as `forward_kl`."""
-    return forward_kl(student, teacher)
+def skewed_forward_kl(teacher: torch.Tensor, student: torch.Tensor, weight: float) -> torch.Tensor:
+    """Return KL(p || w p + (1 - w) q) (Ko et al., 2024, arXiv:2402.03898); forward KL at w = 0."""
+    return _kl(teacher, _mixture(teacher, student, weight))
 
 
-# Events are single tokens of the vocabulary, except for the bucketed one, where they are the
-# teacher's k most likely tokens and everything else together. That one is a divergence in its own
-# right, a lower bound of the full forward KL, and another objective: so it has another name.
-DIVERGENCES: dict[str, Divergence] = {
+def skewed_reverse_kl(teacher: torch.Tensor, student: torch.Tensor, weight: float) -> torch.Tensor:
+    """Return KL(q || w q + (1 - w) p) (Ko et al., 2024, arXiv:2402.03898); reverse KL at w = 0."""
+    return _kl(student, _mixture(student, teacher, weight))
+
+
+def _kl(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return (first.exp() * (first - second)).sum(-1)
+
+
+def _mixture(first: torch.Tensor, second: torch.Tensor, weight: float) -> torch.Tensor:
+    if weight <= 0:
+        return second
+    return torch.logaddexp(first + math.log(weight), second + math.log1p(-weight))
+
+
+_PLAIN: dict[str, Divergence] = {
     "forward_kl": forward_kl,
     "reverse_kl": reverse_kl,
-    "bucketed_forward_kl": forward_kl,
+    "jsd": jsd,
+    "skewed_forward_kl": skewed_forward_kl,
+    "skewed_reverse_kl": skewed_reverse_kl,
 }
-FULL = frozenset({"forward_kl", "reverse_kl"})
-BUCKETED = frozenset({"bucketed_forward_kl"})
+# Events are single tokens of the vocabulary, except for the bucketed ones, where they are the
+# teacher's k most likely tokens and everything else together. Each of those is a divergence in its
+# own right, a lower bound of the full one, and another objective: so it has another name.
+DIVERGENCES: dict[str, Divergence] = _PLAIN | {f"bucketed_{name}": f for name, f in _PLAIN.items()}
+FULL = frozenset(_PLAIN)
+BUCKETED = frozenset(DIVERGENCES) - FULL
+# Draws from the teacher give its cross-entropy with the student without bias, and no logarithm of
+# the teacher's own probabilities beyond their entropy.
+SAMPLED = frozenset({"forward_kl"})

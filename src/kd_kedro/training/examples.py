@@ -5,7 +5,7 @@ token, the prompt of generation, and the first answer token is known without gue
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -41,14 +41,36 @@ class Batch:
     Attributes:
         row_ids: One for each row of the batch.
         input_ids: (rows, longest) int64, padded on the right. Causal attention never looks to the
-            right, so neither an attention mask nor position ids are needed to be exact.
+            right, so neither an attention mask nor position ids are needed to be exact. Of an
+            encoder-decoder model: what its decoder reads, the answer shifted by one.
         labels: (rows, longest) int64, already shifted: `labels[i, t]` is the answer token that
             the hidden state at `t` must predict, IGNORED where it predicts no answer token.
+        encoder_ids: (rows, longest prompt) int64, the prompts an encoder reads; None without one.
+        encoder_mask: As `encoder_ids`: 1 where a prompt is, 0 where it is padding.
+        written: Whether people wrote the answers; False where the student sampled them itself.
     """
 
     row_ids: tuple[str, ...]
     input_ids: torch.Tensor
     labels: torch.Tensor
+    encoder_ids: torch.Tensor | None = None
+    encoder_mask: torch.Tensor | None = None
+    written: bool = True
+
+    @property
+    def answers(self) -> torch.Tensor:
+        """(answer tokens,) int64, the labels of the answer positions, row by row."""
+        return self.labels[self.labels != IGNORED]
+
+    def to(self, device: Any) -> "Batch":
+        """Return the batch on another device."""
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device),
+            labels=self.labels.to(device),
+            encoder_ids=None if self.encoder_ids is None else self.encoder_ids.to(device),
+            encoder_mask=None if self.encoder_mask is None else self.encoder_mask.to(device),
+        )
 
 
 def encode_prompts(tokenizer: Any, questions: Sequence[str]) -> list[list[int]]:
@@ -95,20 +117,37 @@ def encode(
     ]
 
 
-def collate(examples: Sequence[Example], pad_token_id: int) -> Batch:
+def collate(
+    examples: Sequence[Example], pad_token_id: int, decoder_start: int | None = None
+) -> Batch:
     """Pad examples on the right into one batch.
 
     Only positions predict answers that lie inside an example: the end-of-sequence token is a
     label even where it is also the padding token, because labels come from lengths, not from ids.
+
+    Args:
+        examples: The rows.
+        pad_token_id: What fills a row up.
+        decoder_start: The first token a decoder reads, for an encoder-decoder model: it gets the
+            prompts as encoder input and predicts the answers alone. None for a causal model.
     """
-    longest = max(len(example.input_ids) for example in examples)
-    input_ids = torch.full((len(examples), longest), pad_token_id, dtype=torch.long)
+    row_ids = tuple(example.row_id for example in examples)
+    prompts = [example.input_ids[: example.answer_start] for example in examples]
+    answers = [example.input_ids[example.answer_start :] for example in examples]
+    if decoder_start is None:
+        read = [example.input_ids for example in examples]
+        unlabelled = [len(prompt) - 1 for prompt in prompts]
+    else:
+        read = [(decoder_start, *answer[:-1]) for answer in answers]
+        unlabelled = [0] * len(examples)
+    input_ids = _padded(read, pad_token_id)
     labels = torch.full_like(input_ids, IGNORED)
-    for row, example in enumerate(examples):
-        ids = torch.tensor(example.input_ids, dtype=torch.long)
-        input_ids[row, : len(ids)] = ids
-        labels[row, example.answer_start - 1 : len(ids) - 1] = ids[example.answer_start :]
-    return Batch(tuple(example.row_id for example in examples), input_ids, labels)
+    for row, (answer, start) in enumerate(zip(answers, unlabelled, strict=True)):
+        labels[row, start : start + len(answer)] = torch.tensor(answer, dtype=torch.long)
+    if decoder_start is None:
+        return Batch(row_ids, input_ids, labels)
+    mask = _padded([(1,) * len(prompt) for prompt in prompts], 0)
+    return Batch(row_ids, input_ids, labels, _padded(prompts, pad_token_id), mask)
 
 
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
@@ -122,6 +161,13 @@ def pad_token_id(tokenizer: Any) -> int:
     """Return the padding token, or the end-of-sequence token where there is none."""
     chosen = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if chosen is None else chosen)
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    padded = torch.full((len(rows), max(map(len, rows))), filler, dtype=torch.long)
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return padded
 
 
 def _join(row_id: str, prompt: list[int], answer: list[int], max_length: int) -> Example:

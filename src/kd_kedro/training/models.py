@@ -9,6 +9,7 @@ import torch
 
 from kd_kedro.training.answering import answer_logits
 from kd_kedro.training.console import quiet_transformers
+from kd_kedro.training.examples import Batch
 from kd_kedro.training.tokenization import load_pretrained_tokenizer
 
 
@@ -147,7 +148,7 @@ def _refuse_other_head(name: str, key: str, model: Any) -> None:
     model.eval()
     with torch.no_grad():
         whole = model(input_ids=ids).logits[0]
-        selected = answer_logits(model, ids, ids)
+        selected = answer_logits(model, Batch(("probe",), ids, ids))
     model.train(training)
     if not torch.allclose(whole, selected, rtol=1e-2, atol=1e-2):
         raise ValueError(

@@ -6,6 +6,7 @@ the manifest is written last.
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,15 +16,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from kd_kedro.training.answering import answer_states, decoder_start, evaluating
 from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
-from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.precision import autocast
-from kd_kedro.training.target_store import serves
-from kd_kedro.training.targets import teacher_log_probs
+from kd_kedro.training.target_store import Teachers, serves
+from kd_kedro.training.targets import log_probs_of
 
-SCHEMA = 1
+SCHEMA = 2
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -32,26 +33,34 @@ class CaptureSettings:
     """How targets are captured.
 
     Attributes:
-        source: `dense`, every shared token; or `top_k`, the k likeliest and the rest as one bucket.
+        source: `dense`, every shared token; `top_k`, the k likeliest and the rest as one bucket;
+            or `sampled`, draws from the teacher.
         k: How many tokens are kept by `top_k`.
-        temperature: What the logits are divided by, on both sides.
-        dtype: A name of `DTYPES`, of the stored log probabilities.
+        draws: How many are drawn by `sampled`, at most 255.
+        temperatures: Those that `top_k` can be asked at; `sampled` is drawn at the only one;
+            `dense` serves any.
+        hidden: Whether the teacher's last hidden states are kept too, for hidden-state matching.
+        dtype: A name of `DTYPES`, of the stored log probabilities and hidden states.
         precision: `fp32` or `bf16`, of the teacher's forward pass.
         batch_size: Rows in one forward pass.
         rows_per_shard: Rows in one file, the unit of resumption.
+        seed: Of the draws.
     """
 
     source: str
     k: int
-    temperature: float
+    draws: int
+    temperatures: tuple[float, ...]
+    hidden: bool
     dtype: str
     precision: str
     batch_size: int
     rows_per_shard: int
+    seed: int
 
 
 def capture(
-    teacher: LanguageModel,
+    teachers: Teachers,
     examples: Sequence[Example],
     belongs_to: Mapping[str, Any],
     store: Path,
@@ -60,7 +69,7 @@ def capture(
     """Read the teacher once over the answer tokens of all rows.
 
     Args:
-        teacher: Model and tokenizer.
+        teachers: Each with its weight; their probabilities are averaged, before any temperature.
         examples: The rows as tokens, row ids unique.
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
@@ -70,19 +79,36 @@ def capture(
         The manifest: plain JSON values, without any absolute path.
 
     Raises:
-        ValueError: If k leaves no tail.
+        ValueError: If the settings cannot be kept: k leaves no tail, several teachers have no
+            hidden states in common, draws are at one temperature.
     """
-    vocabulary = len(teacher.tokenizer)
+    vocabulary = len(teachers[0][0].tokenizer)
     if settings.source == "top_k" and settings.k >= vocabulary:
         raise ValueError(
             f"targets.k is {settings.k} but the vocabulary has {vocabulary} tokens; "
             "use a smaller k or targets.source dense"
         )
-    determines = {**belongs_to, **asdict(settings), "vocabulary": vocabulary, "schema": SCHEMA}
+    if settings.source == "sampled" and len(settings.temperatures) > 1:
+        raise ValueError(
+            "targets.temperatures: sampled targets are drawn at one temperature; name one"
+        )
+    if settings.hidden and len(teachers) > 1:
+        raise ValueError(
+            "targets.hidden: several teachers share no hidden states; capture them of one teacher"
+        )
+    width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
+    determines = {
+        **belongs_to,
+        **asdict(settings),
+        "temperatures": list(settings.temperatures),
+        "hidden_width": width if settings.hidden else None,
+        "vocabulary": vocabulary,
+        "schema": SCHEMA,
+    }
     fingerprint = settings_fingerprint(determines)
     folder = store / fingerprint
     folder.mkdir(parents=True, exist_ok=True)
-    shards = _capture_shards(teacher, examples, folder, settings, vocabulary)
+    shards = _capture_shards(teachers, examples, folder, settings, vocabulary)
     manifest = {
         **determines,
         "fingerprint": fingerprint,
@@ -97,7 +123,7 @@ def capture(
 
 
 def _capture_shards(
-    teacher: LanguageModel,
+    teachers: Teachers,
     examples: Sequence[Example],
     folder: Path,
     settings: CaptureSettings,
@@ -111,7 +137,7 @@ def _capture_shards(
             rows = ordered[start : start + settings.rows_per_shard]
             path = folder / f"shard-{len(shards):05d}.safetensors"
             if not _is_whole(path):
-                _write_shard(teacher, rows, path, settings, vocabulary, bar)
+                _write_shard(teachers, rows, path, settings, vocabulary, bar)
             else:
                 bar.update(len(rows))
             shards.append(
@@ -127,7 +153,7 @@ def _capture_shards(
 
 
 def _write_shard(
-    teacher: LanguageModel,
+    teachers: Teachers,
     rows: Sequence[Example],
     path: Path,
     settings: CaptureSettings,
@@ -136,30 +162,75 @@ def _write_shard(
 ) -> None:
     from safetensors.torch import save
 
-    model, padding = teacher.model.eval(), pad_token_id(teacher.tokenizer)
+    # The draws of a shard depend on its rows alone, so that a resumed capture draws the same.
+    generator = torch.Generator(teachers[0][0].model.device)
+    names = json.dumps([row.row_id for row in rows])
+    generator.manual_seed(int(settings_fingerprint([settings.seed, names])[:8], 16))
     kept: list[dict[str, torch.Tensor]] = []
     for chosen in batches_by_length([len(row.input_ids) for row in rows], settings.batch_size):
-        batch = collate([rows[index] for index in chosen], padding)
-        with autocast(settings.precision, model.device):
-            log_probs = teacher_log_probs(model, batch, settings.temperature, vocabulary)
-        kept.append(_keep(log_probs, settings))
+        batch = [rows[index] for index in chosen]
+        log_probs, hidden = _ask(teachers, batch, vocabulary, settings.precision)
+        kept.append(_keep(log_probs, settings, generator))
+        if settings.hidden:
+            kept[-1]["hidden"] = hidden.to(DTYPES[settings.dtype])
         bar.update(len(chosen))
     # batches_by_length is stable and the rows are sorted, so batches follow the rows' order.
     tensors = {name: torch.cat([part[name] for part in kept]).cpu() for name in kept[0]}
     sizes = torch.tensor([0, *(row.answer_tokens for row in rows)])
     tensors["offsets"] = sizes.cumsum(0)
-    content = save(tensors, metadata={"row_ids": json.dumps([row.row_id for row in rows])})
-    _write(path, content)
+    _write(path, save(tensors, metadata={"row_ids": names}))
     _write(_hash_beside(path), file_fingerprint(path).encode("ascii"))
 
 
-def _keep(log_probs: torch.Tensor, settings: CaptureSettings) -> dict[str, torch.Tensor]:
+def _ask(
+    teachers: Teachers, rows: Sequence[Example], vocabulary: int, precision: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (tokens, vocabulary) averaged log probabilities, and the hidden states."""
+    weighted = []
+    for teacher, share in teachers:
+        model = teacher.model
+        batch = collate(rows, pad_token_id(teacher.tokenizer), decoder_start(model))
+        with evaluating(model), autocast(precision, model.device):
+            hidden = answer_states(model, batch.to(model.device))
+            weighted.append(log_probs_of(model, hidden, 1.0, vocabulary) + math.log(share))
+    mean = weighted[0] if len(weighted) == 1 else torch.stack(weighted).logsumexp(0)
+    return mean, hidden
+
+
+def _keep(
+    log_probs: torch.Tensor, settings: CaptureSettings, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
     dtype = DTYPES[settings.dtype]
+    narrow = torch.int16 if log_probs.shape[-1] <= 2**16 else torch.int32
     if settings.source == "dense":
         return {"log_probs": log_probs.to(dtype)}
+    if settings.source == "sampled":
+        scaled = torch.log_softmax(log_probs / settings.temperatures[0], -1)
+        ids, shares = _draw(scaled.exp(), settings.draws, generator)
+        entropy = -(scaled.exp() * scaled).sum(-1)
+        return {"ids": ids.to(narrow), "shares": shares, "entropy": entropy.float()}
     top, ids = log_probs.topk(settings.k, -1)
-    tail = log_probs.scatter(1, ids, float("-inf")).logsumexp(-1)
-    return {"log_probs": top.to(dtype), "ids": ids.to(torch.int32), "tail": tail}
+    rest = log_probs.scatter(1, ids, float("-inf"))
+    tails = [(rest / temperature).logsumexp(-1) for temperature in settings.temperatures]
+    return {
+        "log_probs": top.to(dtype),
+        "ids": ids.to(narrow),
+        "tails": torch.stack(tails, -1).float(),
+    }
+
+
+def _draw(
+    probabilities: torch.Tensor, draws: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (tokens, draws) ids, each once, and how often each came; unused places are 0."""
+    drawn = torch.multinomial(probabilities, draws, replacement=True, generator=generator)
+    drawn = drawn.sort(-1).values
+    new = torch.ones_like(drawn)
+    new[:, 1:] = (drawn[:, 1:] != drawn[:, :-1]).long()
+    places = new.cumsum(-1) - 1
+    ids = torch.zeros_like(drawn).scatter(1, places, drawn)
+    counts = torch.zeros_like(drawn).scatter_add(1, places, torch.ones_like(drawn))
+    return ids, counts.to(torch.uint8)
 
 
 def _is_whole(path: Path) -> bool:

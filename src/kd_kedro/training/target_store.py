@@ -11,23 +11,29 @@ from typing import Any
 
 import torch
 
-from kd_kedro.training.divergences import BUCKETED, FULL
+from kd_kedro.training.divergences import BUCKETED, FULL, SAMPLED
 from kd_kedro.training.examples import IGNORED, TEMPLATE, Batch
 from kd_kedro.training.fingerprints import (
     file_fingerprint,
     rows_fingerprint,
+    settings_fingerprint,
     tokenizer_fingerprint,
     weights_fingerprint,
 )
-from kd_kedro.training.targets import DenseSignal, Signal, TopKSignal
+from kd_kedro.training.language_model import LanguageModel
+from kd_kedro.training.targets import DenseSignal, SampledSignal, Signal, TopKSignal
+
+Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the weights sum to one
 
 
 def identity(
-    rows: Sequence[tuple[str, str, str]], tokenizer: Any, teacher: Any, max_length: int
+    rows: Sequence[tuple[str, str, str]], tokenizer: Any, teachers: Teachers, max_length: int
 ) -> dict[str, Any]:
     """Return what targets belong to: the hashes that must be the same when they are used."""
+    weights = [weights_fingerprint(teacher.model) for teacher, _ in teachers]
+    shares = [share for _, share in teachers]
     return {
-        "teacher": weights_fingerprint(teacher),
+        "teacher": weights[0] if len(weights) == 1 else settings_fingerprint([weights, shares]),
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "template": TEMPLATE,
         "rows": rows_fingerprint(rows),
@@ -50,7 +56,7 @@ def open_targets(
                 f"teacher_targets belong to another {_named(key)} ({manifest.get(key)}) than the "
                 f"present one ({present}); run capture_targets again"
             )
-    if not manifest.keys() >= {"fingerprint", "shards", "source", "temperature", "vocabulary"}:
+    if not manifest.keys() >= {"fingerprint", "shards", "source", "temperatures", "vocabulary"}:
         raise ValueError("teacher_targets is no manifest of targets; run capture_targets again")
     folder = store / str(manifest["fingerprint"])
     for shard in manifest["shards"]:
@@ -75,7 +81,9 @@ class CachedTargets:
 
         self.fingerprint = str(manifest["fingerprint"])
         self.serves = serves(manifest["source"])
-        self.temperature = float(manifest["temperature"])
+        self.hidden_width: int | None = manifest["hidden_width"]
+        self._captured = tuple(float(value) for value in manifest["temperatures"])
+        self.temperatures = None if manifest["source"] == "dense" else self._captured
         self._vocabulary = int(manifest["vocabulary"])
         self._shards = [load_file(folder / shard["file"]) for shard in manifest["shards"]]
         self._places: dict[str, tuple[int, int, int]] = {}
@@ -84,12 +92,34 @@ class CachedTargets:
             for row, row_id in enumerate(_row_ids(folder / shard["file"])):
                 self._places[row_id] = (number, offsets[row], offsets[row + 1])
 
-    def signal(self, batch: Batch) -> Signal:
+    def signal(self, batch: Batch, temperature: float) -> Signal:
         """Return the signal of a batch, whatever its rows' order was at capture.
 
         Raises:
             ValueError: If a row was not captured, or had another number of answer tokens.
         """
+        kept = {name: part.to(batch.labels.device) for name, part in self._read(batch).items()}
+        hidden = kept.get("hidden")
+        if "shares" in kept:
+            draws = kept["shares"].sum(-1, keepdim=True, dtype=torch.float32)
+            return SampledSignal(
+                kept["shares"] / draws,
+                _whole(kept["ids"]),
+                kept["entropy"],
+                self._vocabulary,
+                temperature,
+                hidden,
+            )
+        # Rounding to the stored dtype moved the sum a little off one, and another temperature
+        # needs another one: the events are normalised here, after both.
+        log_probs = kept["log_probs"].float() / temperature
+        if "ids" not in kept:
+            return DenseSignal(torch.log_softmax(log_probs, -1), temperature, hidden)
+        tail = kept["tails"][:, self._captured.index(temperature)]
+        teacher = torch.log_softmax(torch.cat([log_probs, tail[:, None]], -1), -1)
+        return TopKSignal(teacher, _whole(kept["ids"]), self._vocabulary, temperature, hidden)
+
+    def _read(self, batch: Batch) -> dict[str, torch.Tensor]:
         expected = (batch.labels != IGNORED).sum(1).tolist()
         places = []
         for row_id, tokens in zip(batch.row_ids, expected, strict=True):
@@ -100,24 +130,21 @@ class CachedTargets:
                     "run capture_targets again"
                 )
             places.append(place)
-        device = batch.labels.device
-        log_probs = self._gather("log_probs", places).float().to(device)
-        if "ids" not in self._shards[0]:
-            return DenseSignal(torch.log_softmax(log_probs, -1), self.temperature)
-        # Rounding to the stored dtype moved the sum a little off one: the k tokens and the tail
-        # together are normalised again, which changes nothing that was there before rounding.
-        events = torch.cat([log_probs, self._gather("tail", places)[:, None].to(device)], -1)
-        ids = self._gather("ids", places).long().to(device)
-        teacher = torch.log_softmax(events, -1)
-        return TopKSignal(teacher, ids, self._vocabulary, self.temperature)
+        names = [name for name in self._shards[0] if name != "offsets"]
+        return {name: self._gather(name, places) for name in names}
 
     def _gather(self, name: str, places: Sequence[tuple[int, int, int]]) -> torch.Tensor:
         return torch.cat([self._shards[shard][name][start:end] for shard, start, end in places])
 
 
 def serves(source: str) -> frozenset[str]:
-    """Return the divergences that targets captured as `dense` or `top_k` give exactly."""
-    return FULL if source == "dense" else BUCKETED
+    """Return the divergences that targets captured as `dense`, `top_k` or `sampled` give."""
+    return {"dense": FULL, "top_k": BUCKETED, "sampled": SAMPLED}[source]
+
+
+def _whole(ids: torch.Tensor) -> torch.Tensor:
+    # int16 holds ids up to 65,535: those above 32,767 were stored as negative numbers.
+    return ids.long() & 0xFFFF if ids.dtype == torch.int16 else ids.long()
 
 
 def _row_ids(path: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """What a student learns from: a signal for each answer token, wherever it came from.
 
 A source yields a signal for a batch; a signal puts teacher and student on the same events. The
-loss takes a signal and never learns whether a live teacher, a dense cache or a top-k cache made it.
+loss takes a signal and never learns whether a live teacher, a dense cache, a top-k cache or a
+sampled one made it.
 """
 
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from typing import Any, Protocol
 
 import torch
 
-from kd_kedro.training.answering import answer_logits
-from kd_kedro.training.divergences import FULL
+from kd_kedro.training.answering import answer_states
+from kd_kedro.training.divergences import DIVERGENCES, FULL
+from kd_kedro.training.event_log_probs import event_log_probs
 from kd_kedro.training.examples import Batch
 
 
 class Signal(Protocol):
-    """The teacher's opinion on the answer tokens of one batch."""
+    """The teacher's opinion on the answer tokens of one batch, at one temperature."""
 
     @property
     def temperature(self) -> float:
@@ -23,15 +25,24 @@ class Signal(Protocol):
         ...
 
     @property
-    def teacher(self) -> torch.Tensor:
-        """(tokens, events) float32 log probabilities of the teacher."""
+    def hidden(self) -> torch.Tensor | None:
+        """(tokens, teacher width) what the teacher's head was given, where it was kept."""
         ...
 
-    def student(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the student's float32 log probabilities of the same events.
+    def part(self, start: int, end: int) -> "Signal":
+        """Return the signal of a range of tokens."""
+        ...
+
+    def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the divergence of a student from the teacher, token by token.
 
         Args:
-            logits: (tokens, student vocabulary), any floating dtype.
+            name: One that the source serves.
+            weight: Of mixtures.
+            logits: (tokens, student vocabulary) float32 or float64, not yet divided.
+
+        Returns:
+            (tokens,) nats.
         """
         ...
 
@@ -40,16 +51,19 @@ class TargetSource(Protocol):
     """Where signals come from.
 
     Attributes:
-        serves: The divergences this source gives exactly; others must be refused.
+        serves: The divergences this source gives exactly (a sampled one: in expectation over its
+            draws); others must be refused.
+        temperatures: Those it can be asked at; None for any.
+        hidden_width: Size of the hidden states its signals carry; None where they carry none.
         fingerprint: What determines every signal.
-        temperature: Of every signal.
     """
 
     serves: frozenset[str]
+    temperatures: tuple[float, ...] | None
+    hidden_width: int | None
     fingerprint: str
-    temperature: float
 
-    def signal(self, batch: Batch) -> Signal:
+    def signal(self, batch: Batch, temperature: float) -> Signal:
         """Return the signal for the answer tokens of a batch, row by row."""
         ...
 
@@ -60,11 +74,17 @@ class DenseSignal:
 
     teacher: torch.Tensor
     temperature: float
+    hidden: torch.Tensor | None = None
 
-    def student(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return log probabilities over the shared ids: cut first, then softmax."""
-        shared = logits[:, : self.teacher.shape[-1]].float() / self.temperature
-        return torch.log_softmax(shared, -1)
+    def part(self, start: int, end: int) -> "DenseSignal":
+        """Return the signal of a range of tokens."""
+        hidden = None if self.hidden is None else self.hidden[start:end]
+        return DenseSignal(self.teacher[start:end], self.temperature, hidden)
+
+    def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the divergence over the shared ids: cut first, then softmax."""
+        shared = logits[:, : self.teacher.shape[-1]] / self.temperature
+        return DIVERGENCES[name](self.teacher, torch.log_softmax(shared, -1), weight)
 
 
 @dataclass(frozen=True)
@@ -72,53 +92,100 @@ class TopKSignal:
     """The teacher's k most likely tokens, and all others as one bucket, the last event.
 
     Attributes:
-        teacher: (tokens, k + 1) float32 log probabilities, summing to one with the bucket.
+        teacher: (tokens, k + 1) log probabilities, summing to one with the bucket.
         ids: (tokens, k) int64 token ids of the first k events.
         vocabulary: How many ids teacher and student share.
         temperature: As in `Signal`.
+        hidden: As in `Signal`.
     """
 
     teacher: torch.Tensor
     ids: torch.Tensor
     vocabulary: int
     temperature: float
+    hidden: torch.Tensor | None = None
 
-    def student(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the student's log probabilities of the k tokens and of the bucket.
+    def part(self, start: int, end: int) -> "TopKSignal":
+        """Return the signal of a range of tokens."""
+        hidden = None if self.hidden is None else self.hidden[start:end]
+        teacher, ids = self.teacher[start:end], self.ids[start:end]
+        return TopKSignal(teacher, ids, self.vocabulary, self.temperature, hidden)
 
-        The bucket is summed over the other tokens in log space; 1 - sum of the top would lose a
-        small tail to rounding, and its gradient with it.
-        """
-        shared = logits[:, : self.vocabulary].float() / self.temperature
-        total = shared.logsumexp(-1, keepdim=True)
-        rest = shared.scatter(1, self.ids, float("-inf")).logsumexp(-1, keepdim=True)
-        return torch.cat([shared.gather(1, self.ids), rest], -1) - total
+    def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the divergence over the k tokens and the bucket."""
+        shared = logits[:, : self.vocabulary] / self.temperature
+        student = event_log_probs(shared, self.ids, self.ids.shape[-1])
+        return DIVERGENCES[name](self.teacher, student, weight)
+
+
+@dataclass(frozen=True)
+class SampledSignal:
+    """Draws from the teacher: an unbiased estimate of its forward KL with any student.
+
+    Of n draws with replacement, token i came c_i times: c_i / n estimates p_i without bias, hence
+    -H(p) - sum(c_i / n log q_i) the divergence and its gradient (Anshumann et al., 2025,
+    arXiv:2503.16870, section 4).
+
+    Attributes:
+        shares: (tokens, draws) c_i / n, 0 beyond the tokens that came.
+        ids: (tokens, draws) int64.
+        entropy: (tokens,) nats, of the teacher's whole distribution.
+        vocabulary: How many ids teacher and student share.
+        temperature: As in `Signal`.
+        hidden: As in `Signal`.
+    """
+
+    shares: torch.Tensor
+    ids: torch.Tensor
+    entropy: torch.Tensor
+    vocabulary: int
+    temperature: float
+    hidden: torch.Tensor | None = None
+
+    def part(self, start: int, end: int) -> "SampledSignal":
+        """Return the signal of a range of tokens."""
+        hidden = None if self.hidden is None else self.hidden[start:end]
+        shares, ids, entropy = (each[start:end] for each in (self.shares, self.ids, self.entropy))
+        return SampledSignal(shares, ids, entropy, self.vocabulary, self.temperature, hidden)
+
+    def divergence(self, name: str, _: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the estimate, which for a single token may lie below zero."""
+        shared = logits[:, : self.vocabulary] / self.temperature
+        student = event_log_probs(shared, self.ids, 0)
+        return -self.entropy - (self.shares * student).sum(-1)
 
 
 class LiveTeacher:
     """A source that asks the teacher anew for every batch: the reference for every cache."""
 
     serves = FULL
+    temperatures = None
 
-    def __init__(self, model: Any, temperature: float, vocabulary: int, fingerprint: str) -> None:
+    def __init__(self, model: Any, vocabulary: int, fingerprint: str) -> None:
         self._model = model.eval()
-        self.temperature = temperature
+        self.hidden_width: int | None = model.get_output_embeddings().weight.shape[1]
         self._vocabulary = vocabulary
         self.fingerprint = fingerprint
 
-    def signal(self, batch: Batch) -> DenseSignal:
+    def signal(self, batch: Batch, temperature: float) -> DenseSignal:
         """Return the teacher's distribution over the shared ids, without gradients."""
-        return DenseSignal(
-            teacher_log_probs(self._model, batch, self.temperature, self._vocabulary),
-            self.temperature,
-        )
+        with torch.no_grad():
+            hidden = answer_states(self._model, batch.to(self._model.device))
+            log_probs = log_probs_of(self._model, hidden, temperature, self._vocabulary)
+        return DenseSignal(log_probs, temperature, hidden)
 
 
-def teacher_log_probs(
-    model: Any, batch: Batch, temperature: float, vocabulary: int
+def log_probs_of(
+    model: Any, hidden: torch.Tensor, temperature: float, vocabulary: int
 ) -> torch.Tensor:
-    """Return (answer tokens, vocabulary) float32 log probabilities of a teacher in eval mode."""
-    with torch.no_grad():
-        device = next(model.parameters()).device
-        logits = answer_logits(model, batch.input_ids.to(device), batch.labels.to(device))
-        return torch.log_softmax(logits[:, :vocabulary].float() / temperature, -1)
+    """Return (tokens, vocabulary) log probabilities over the shared ids, float32 or wider.
+
+    Args:
+        model: Whose head is asked.
+        hidden: (tokens, width), what the head is given.
+        temperature: What the logits are divided by.
+        vocabulary: How many ids teacher and student share.
+    """
+    logits = model.get_output_embeddings()(hidden)[:, :vocabulary]
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return torch.log_softmax(logits.to(wide) / temperature, -1)

@@ -6,7 +6,7 @@ module gives it the objective, the row order, an exact validation loss and a qui
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,19 @@ import torch
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from kd_kedro.training.answering import answer_logits, evaluating
+from kd_kedro.training.answering import answer_states, decoder_start, evaluating
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.disk import writing
-from kd_kedro.training.examples import IGNORED, Batch, Example, batches_by_length, collate
+from kd_kedro.training.examples import Batch, Example, batches_by_length, collate
 from kd_kedro.training.fingerprints import settings_fingerprint
-from kd_kedro.training.objective import Objective, answer_loss
+from kd_kedro.training.learner import Learner
+from kd_kedro.training.objective import AnswerLoss, Objective, answer_loss
 from kd_kedro.training.precision import autocast, resolve_precision
 from kd_kedro.training.progress import ProgressBar
 from kd_kedro.training.sampling import LengthGroupedSampler
 from kd_kedro.training.targets import TargetSource
 
+WEIGHTS = "learned.safetensors"  # in a checkpoint: what training changes, the projection too
 LOGS = 40  # points of a training curve
 
 
@@ -76,6 +78,7 @@ def train(
     padding: int,
     work_dir: Path,
     description: str,
+    on_evaluation: Callable[[int, float], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model in place; it ends with the weights that were best on the validation rows.
 
@@ -90,10 +93,12 @@ def train(
         padding: The padding token.
         work_dir: Where checkpoints lie while it trains.
         description: Label of the progress bar.
+        on_evaluation: Told step and validation loss after each evaluation; what it raises ends
+            the training.
 
     Returns:
-        The history: `{step, loss, cross_entropy, divergence, learning_rate, grad_norm}` and
-        `{step, validation_loss}`, per answer token in nats.
+        The history: `{step, loss, cross_entropy, divergence, hidden, learning_rate, grad_norm}`
+        and `{step, validation_loss}`, per answer token in nats; parts that do not count are absent.
 
     Raises:
         ValueError: If the targets cannot serve the objective.
@@ -116,9 +121,10 @@ def train(
             rows=rows,
             validation=validation,
             objective=objective,
-            targets=targets if objective.beta else None,
+            targets=targets if objective.asks_teacher else None,
             precision=resolve_precision(settings.precision),
             padding=padding,
+            on_evaluation=on_evaluation,
             callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)
@@ -155,25 +161,30 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         targets: TargetSource | None,
         precision: str,
         padding: int,
+        on_evaluation: Callable[[int, float], None] | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
+        width = targets.hidden_width if targets is not None else None
+        start = decoder_start(model)
         super().__init__(
-            model=model,
+            model=Learner(model, objective, width, args.seed),
             args=args,
             train_dataset=list(rows),
             eval_dataset=list(validation),
-            data_collator=lambda examples: _inputs(collate(examples, padding)),
+            data_collator=lambda examples: _inputs(collate(examples, padding, start)),
             callbacks=list(callbacks),
         )
         # Trainer then counts the labels of all accumulated batches and hands us the number; the
         # loss below is divided by it, so Trainer must not divide by the accumulation steps too.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
+        self._student = model
         self._objective = objective
         self._targets = targets
         self._precision = precision
         self._padding = padding
-        self._parts = torch.zeros(3, dtype=torch.float64)
+        self._on_evaluation = on_evaluation
+        self._parts = torch.zeros(4, dtype=torch.float64)
 
     def compute_loss(
         self,
@@ -183,22 +194,27 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
         """Return this batch's share of the mean loss over the accumulated batch."""
-        batch = Batch(tuple(inputs["row_ids"]), inputs["input_ids"], inputs["labels"])
-        labels = batch.labels[batch.labels != IGNORED]
+        batch = inputs["batch"]
+        signal = (
+            None
+            if self._targets is None
+            else self._targets.signal(batch, self._objective.temperature)
+        )
         with autocast(self._precision, batch.input_ids.device):
-            logits = answer_logits(model, batch.input_ids, batch.labels)
-        signal = None if self._targets is None else self._targets.signal(batch)
-        loss = answer_loss(self._objective, logits, labels, signal)
-        parts = [loss.cross_entropy.item(), loss.divergence.item(), len(labels)]
-        self._parts += torch.tensor(parts, dtype=torch.float64)
+            loss: AnswerLoss = model(batch, signal)
+        parts = [loss.cross_entropy, loss.divergence, loss.hidden]
+        self._parts[:3] += torch.stack([part.double() for part in parts]).cpu()
+        self._parts[3] += len(batch.answers)
         mean: torch.Tensor = loss.total / num_items_in_batch
         return mean
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Score the validation rows: mean cross-entropy per answer token, over all of them."""
-        loss = mean_cross_entropy(self.model, self.eval_dataset, self._padding, self._precision)
+        loss = mean_cross_entropy(self._student, self.eval_dataset, self._padding, self._precision)
         metrics = {"eval_loss": loss}
         self.log(metrics)
+        if self._on_evaluation is not None:
+            self._on_evaluation(self.state.global_step, loss)
         self.control: Any = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
@@ -206,11 +222,13 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the parts of the loss to what Trainer logs."""
-        tokens = self._parts[2].item()
+        *parts, tokens = self._parts.tolist()
+        goal = self._objective
         if "loss" in logs and tokens:
-            logs["cross_entropy"] = self._parts[0].item() / tokens
-            if self._targets is not None:
-                logs["divergence"] = self._parts[1].item() / tokens
+            weights = {"cross_entropy": goal.alpha, "divergence": goal.beta, "hidden": goal.hidden}
+            for (name, weight), part in zip(weights.items(), parts, strict=True):
+                if weight:
+                    logs[name] = part / tokens
             self._parts.zero_()
         super().log(logs, start_time)
 
@@ -221,38 +239,49 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # Trainer's own adds a pickle of its arguments; nothing here needs one.
+        from safetensors.torch import save_file
+
         folder = Path(output_dir or self.args.output_dir)
         with writing(folder):
-            self.model.save_pretrained(folder, state_dict=state_dict)
+            folder.mkdir(parents=True, exist_ok=True)
+            learned = {name: weight.detach() for name, weight in _learned(self.model)}
+            save_file(learned, folder / WEIGHTS)
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        from safetensors.torch import load_file
+
+        saved = load_file(Path(resume_from_checkpoint) / WEIGHTS)
+        with torch.no_grad():
+            for name, weight in _learned(self.model):
+                weight.copy_(saved[name])
+
+
+def _learned(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Return the weights that training changes, tied ones once."""
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
 
 def mean_cross_entropy(
     model: Any, rows: Sequence[Example], padding: int, precision: str, batch_size: int = 64
 ) -> float:
     """Return the mean cross-entropy per answer token over all rows, in nats."""
-    total, tokens = 0.0, 0
-    with evaluating(model):
+    total, tokens, start = 0.0, 0, decoder_start(model)
+    with evaluating(model), autocast(precision, model.device):
         for chosen in batches_by_length([len(row.input_ids) for row in rows], batch_size):
-            batch = collate([rows[index] for index in chosen], padding)
-            labels = batch.labels.to(model.device)
-            with autocast(precision, model.device):
-                logits = answer_logits(model, batch.input_ids.to(model.device), labels)
-            answers = labels[labels != IGNORED]
-            total += torch.nn.functional.cross_entropy(
-                logits.float(), answers, reduction="sum"
-            ).item()
-            tokens += len(answers)
+            batch = collate([rows[index] for index in chosen], padding, start).to(model.device)
+            states, head = answer_states(model, batch), model.get_output_embeddings()
+            loss = answer_loss(Objective(), states, head, batch.answers, None)
+            total += loss.cross_entropy.item()
+            tokens += len(batch.answers)
     return total / tokens
 
 
 def _inputs(batch: Batch) -> dict[str, Any]:
     # Trainer counts `shift_labels` as they are, and looks for `labels` before it counts at all.
-    return {
-        "row_ids": batch.row_ids,
-        "input_ids": batch.input_ids,
-        "labels": batch.labels,
-        "shift_labels": batch.labels,
-    }
+    return {"labels": batch.labels, "shift_labels": batch.labels, "batch": batch}
 
 
 def _arguments(
@@ -296,6 +325,7 @@ def _history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         "loss": "loss",
         "cross_entropy": "cross_entropy",
         "divergence": "divergence",
+        "hidden": "hidden",
         "learning_rate": "learning_rate",
         "grad_norm": "grad_norm",
         "eval_loss": "validation_loss",

@@ -66,8 +66,7 @@ def test_baseline_and_student_are_twins(catalog):
 def test_the_cards_say_what_each_model_was_asked_and_with_which_budget(catalog, groups):
     baseline, student = catalog.load("baseline_student").card, catalog.load("student").card
     assert baseline["objective"] == {"alpha": 1.0, "beta": 0.0}
-    temperature = groups["targets"].temperature
-    assert student["objective"] == groups["objective"].model_dump() | {"temperature": temperature}
+    assert student["objective"] == groups["objective"].model_dump()
     assert student["training"] == baseline["training"] == groups["training"].model_dump()
     assert catalog.load("teacher").card["training"] == groups["teacher"].training.model_dump()
 
@@ -241,7 +240,7 @@ def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, t
     [
         ("teacher", {"fine_tune": False}, "an untrained teacher teaches nothing"),
         ("student", {"architecture": {"heads": 3}}, "heads 3 does not divide width"),
-        ("targets", {"temperature": 0}, "greater than 0"),
+        ("objective", {"temperature": 0}, "greater than 0"),
         ("objective", {"gamma": 1}, "Extra inputs"),
         ("objective", {"alpha": 0, "beta": 0}, "alpha and beta are both 0"),
         ("examples", {"versions": ["poetic"]}, "Input should be 'original'"),

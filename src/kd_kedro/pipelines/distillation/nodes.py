@@ -91,10 +91,11 @@ def capture_targets(
 
     rows = _training_rows(augmented_qa, examples)
     settings = params.model_dump() | {"precision": resolve_precision(params.precision)}
+    teachers = [(teacher, 1.0)]
     return capture(
-        teacher,
+        teachers,
         _encode(rows, tokenizer, examples),
-        identity(rows, tokenizer, teacher.model, examples.max_length),
+        identity(rows, tokenizer, teachers, examples.max_length),
         target_store,
         CaptureSettings(**settings),
     )
@@ -286,7 +287,7 @@ def _open(
     from kd_kedro.training.target_store import identity, open_targets
 
     rows = _training_rows(augmented_qa, examples)
-    belongs_to = identity(rows, tokenizer, teacher.model, examples.max_length)
+    belongs_to = identity(rows, tokenizer, [(teacher, 1.0)], examples.max_length)
     return open_targets(teacher_targets, target_store, belongs_to)
 
 
@@ -360,7 +361,7 @@ def _training_card(
     losses = [record["validation_loss"] for record in history if "validation_loss" in record]
     asked: dict[str, Any] = {"alpha": objective.alpha, "beta": objective.beta}
     if targets is not None:
-        asked |= asdict(objective) | {"temperature": targets.temperature}
+        asked |= asdict(objective)
     return {
         "steps": int(history[-1]["step"]),
         "validation_loss": min(losses) if losses else None,

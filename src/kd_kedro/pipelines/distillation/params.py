@@ -8,6 +8,18 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 Version = Literal["original", "formal", "casual", "general", "typo"]
 Precision = Literal["auto", "bf16", "fp32"]
+Divergence = Literal[
+    "forward_kl",
+    "reverse_kl",
+    "jsd",
+    "skewed_forward_kl",
+    "skewed_reverse_kl",
+    "bucketed_forward_kl",
+    "bucketed_reverse_kl",
+    "bucketed_jsd",
+    "bucketed_skewed_forward_kl",
+    "bucketed_skewed_reverse_kl",
+]
 
 
 class ExampleParams(BaseModel):
@@ -132,19 +144,26 @@ class TargetParams(BaseModel):
 
     model_config = _CONFIG
 
-    source: Literal["top_k", "dense"] = Field(
+    source: Literal["top_k", "dense", "sampled"] = Field(
         description=(
-            "top_k keeps the k likeliest tokens and the rest as one bucket and serves "
-            "bucketed_forward_kl; dense keeps every token and serves forward_kl and reverse_kl."
+            "top_k keeps the k likeliest tokens and the rest as one bucket and serves the "
+            "bucketed_ divergences; dense keeps every token and serves all others; sampled keeps "
+            "draws and serves forward_kl without bias."
         )
     )
     k: int = Field(ge=1, le=65_536, description="Tokens kept by top_k.")
-    temperature: float = Field(
-        gt=0, le=100, description="T: teacher's and student's logits are divided by it."
+    draws: int = Field(ge=1, le=255, description="Tokens drawn by sampled.")
+    temperatures: tuple[float, ...] = Field(
+        min_length=1,
+        description=(
+            "Temperatures that top_k can be asked at; sampled takes one; dense serves any."
+        ),
     )
+    hidden: bool = Field(description="Keep the teacher's last hidden states, for objective.hidden.")
     dtype: Literal["float16", "bfloat16", "float32"] = Field(
-        description="Dtype of the stored log probabilities."
+        description="Dtype of the stored log probabilities and hidden states."
     )
+    seed: int = Field(ge=0, description="Seed of the draws.")
     precision: Precision = Field(description="Of the teacher's forward pass.")
     batch_size: int = Field(ge=1, le=65_536, description="Rows in one forward pass.")
     rows_per_shard: int = Field(
@@ -170,17 +189,32 @@ class ObjectiveParams(BaseModel):
 
     alpha: float = Field(ge=0, description="Weight of the cross-entropy with the written answer.")
     beta: float = Field(ge=0, description="Weight of the divergence from the teacher.")
-    divergence: Literal["bucketed_forward_kl", "forward_kl", "reverse_kl"] = Field(
+    divergence: Divergence = Field(
         description="Which divergence; the source of the targets must serve it exactly."
+    )
+    interpolation: float = Field(
+        ge=0, le=1, description="Weight of the mixture in jsd and the skewed divergences."
+    )
+    temperature: float = Field(
+        gt=0, le=100, description="T: teacher's and student's logits are divided by it."
     )
     temperature_squared: bool = Field(
         description="Whether T^2 multiplies the divergence; beta without it is beta / T^2 with it."
+    )
+
+    hidden: float = Field(
+        ge=0, description="Weight of hidden-state matching; the targets must have hidden states."
+    )
+    hidden_distance: Literal["cosine", "mse"] = Field(
+        description="Distance between projected student states and teacher states."
     )
 
     @model_validator(mode="after")
     def _asks_something(self) -> "ObjectiveParams":
         if not self.alpha and not self.beta:
             raise ValueError("alpha and beta are both 0: the student would learn nothing")
+        if "skewed" in self.divergence and self.interpolation == 1:
+            raise ValueError("a skewed divergence with interpolation 1 is 0 whatever the student")
         return self
 
 

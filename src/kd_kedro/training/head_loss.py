@@ -1,0 +1,103 @@
+"""A loss on top of a language-model head, in memory that does not grow with the vocabulary.
+
+The head is applied to a few tokens at a time. Where gradients are wanted, those of a chunk are
+taken at once, so its logits are gone before the next chunk's are made, and nothing is computed
+twice: three matrix products of the head's size, as without chunks.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+# Logits held at once: 64 MiB of float32. Many more tokens at a time are no faster, many fewer
+# make the matrix products too thin.
+CHUNK_VALUES = 2**24
+
+# (logits of a chunk, its first token, its end) -> (parts,) sums, the first of which is minimised.
+ChunkLoss = Callable[[torch.Tensor, int, int], torch.Tensor]
+
+
+def head_loss(hidden: torch.Tensor, head: Any, loss: ChunkLoss, parts: int) -> torch.Tensor:
+    """Return the sums of a loss over all tokens; only the first of them carries a gradient.
+
+    Args:
+        hidden: (tokens, width), what the head is given.
+        head: A linear layer of (vocabulary, width) weights, with or without a bias.
+        loss: Called with (chunk, vocabulary) logits and the chunk's range of tokens.
+        parts: How many sums `loss` returns.
+
+    Returns:
+        (parts,) in float32, or float64 where the logits are.
+    """
+    dtype = torch.promote_types(hidden.dtype, torch.float32)
+    sums: torch.Tensor = _HeadLoss.apply(  # type: ignore[no-untyped-call]
+        hidden, head.weight, head.bias, loss, parts, dtype, torch.is_grad_enabled()
+    )
+    return sums
+
+
+class _HeadLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        loss: ChunkLoss,
+        parts: int,
+        dtype: torch.dtype,
+        wanted: bool,
+    ) -> torch.Tensor:
+        wants = [wanted and ctx.needs_input_grad[place] for place in range(3)]
+        grads = [
+            torch.zeros_like(tensor) if want and tensor is not None else None
+            for want, tensor in zip(wants, (hidden, weight, bias), strict=True)
+        ]
+        computed = torch.get_autocast_dtype(hidden.device.type)
+        autocast = torch.is_autocast_enabled(hidden.device.type)
+        narrow = weight.to(computed) if autocast else weight
+        sums = torch.zeros(parts, dtype=dtype, device=hidden.device)
+        step = max(1, CHUNK_VALUES // weight.shape[0])
+        for start in range(0, len(hidden), step):
+            chunk = hidden[start : start + step].to(narrow.dtype)
+            logits = torch.nn.functional.linear(chunk, narrow).to(dtype)
+            if bias is not None:
+                logits += bias
+            with torch.set_grad_enabled(any(wants)):
+                leaf = logits.requires_grad_(any(wants))
+                values = loss(leaf, start, start + len(chunk))
+                minimised = values[0]
+            sums += values.detach()
+            if any(wants):
+                (slope,) = torch.autograd.grad(minimised, leaf)
+                _add_gradients(slope, chunk, narrow, grads, start)
+        ctx.save_for_backward(*(grad for grad in grads if grad is not None))
+        ctx.wants = [grad is not None for grad in grads]
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, outer: torch.Tensor) -> Any:  # type: ignore[override]
+        saved = iter(ctx.saved_tensors)
+        grads = [next(saved).mul_(outer[0]) if wanted else None for wanted in ctx.wants]
+        return (*grads, None, None, None, None)
+
+
+def _add_gradients(
+    slope: torch.Tensor,
+    chunk: torch.Tensor,
+    weight: torch.Tensor,
+    grads: list[torch.Tensor | None],
+    start: int,
+) -> None:
+    """Add what a chunk's logits, by their (chunk, vocabulary) slope, do to hidden, weight, bias."""
+    hidden_grad, weight_grad, bias_grad = grads
+    if bias_grad is not None:
+        bias_grad += slope.sum(0)
+    slope = slope.to(weight.dtype)
+    if hidden_grad is not None:
+        hidden_grad[start : start + len(chunk)] = slope @ weight
+    if weight_grad is not None and weight_grad.dtype == slope.dtype:
+        weight_grad.addmm_(slope.T, chunk)
+    elif weight_grad is not None:
+        weight_grad += slope.T @ chunk

@@ -1,0 +1,47 @@
+"""A student with its loss: one module, so that whatever wraps modules wraps the whole step."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from kd_kedro.training.answering import answer_states
+from kd_kedro.training.examples import Batch
+from kd_kedro.training.objective import AnswerLoss, Objective, answer_loss
+from kd_kedro.training.targets import Signal
+
+
+class Learner(torch.nn.Module):
+    """Answers a batch with its summed loss.
+
+    The head and the projection are used inside `forward`, where DistributedDataParallel and FSDP
+    have them whole.
+
+    Args:
+        model: The student.
+        objective: What it learns.
+        teacher_width: Size of the teacher's hidden states, where they are learned from.
+        seed: Of the projection's initial weights.
+    """
+
+    def __init__(
+        self, model: Any, objective: Objective, teacher_width: int | None = None, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.projection = None
+        if objective.hidden and teacher_width:
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                width = model.get_output_embeddings().weight.shape[1]
+                self.projection = torch.nn.Linear(width, teacher_width, bias=False)
+                self.projection.to(device=model.device, dtype=model.dtype)
+
+    def forward(self, batch: Batch, signal: Signal | None) -> AnswerLoss:
+        """Return the loss of a batch on the model's device, summed over its answer tokens."""
+        states = answer_states(self.model, batch)
+        # A student's own words are no example to follow: there the teacher alone is asked.
+        objective = self.objective if batch.written else replace(self.objective, alpha=0.0)
+        head = self.model.get_output_embeddings()
+        return answer_loss(objective, states, head, batch.answers, signal, self.projection)
