@@ -56,7 +56,8 @@ def test_a_file_named_in_params_is_the_one_that_is_read(key: str, name: str) -> 
 
 
 def test_everything_but_raw_files_and_back_ends_is_versioned(entries: dict[str, Any]) -> None:
-    places = {"training_work_dir", "target_store", "sentence_embedder", "text_generator"}
+    places = {"training_work_dir", "target_store", "study_storage"}
+    places |= {"sentence_embedder", "text_generator"}
     raw = {name for name, e in entries.items() if e["metadata"]["kedro-viz"]["layer"] == "raw"}
     unversioned = {name for name, entry in entries.items() if not entry.get("versioned")}
     assert unversioned == raw | places

@@ -31,10 +31,12 @@ def cli() -> None:
     """Commands of kd_kedro."""
 
 
-def _run(**options: Any) -> None:
+def _run(tuned: bool, **options: Any) -> None:
     metadata: ProjectMetadata = click.get_current_context().obj
     log = _set_up_terminal(metadata.project_path)
     try:
+        if tuned:
+            options["params"] = _tuned(metadata.project_path, options)
         stock_run.callback(**options)  # type: ignore[misc]
         _show_outcome(metadata.project_path, options)
     except Exception as error:
@@ -46,7 +48,14 @@ def _run(**options: Any) -> None:
 
 run = click.command(
     "run",
-    params=stock_run.params,
+    params=[
+        *stock_run.params,
+        click.Option(
+            ["--tuned"],
+            is_flag=True,
+            help="Take the values that `kedro run --pipelines tuning` found best; --params win.",
+        ),
+    ],
     help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
 )(_run)
 cli.add_command(run)
@@ -205,6 +214,27 @@ def _catalog(project: Path, env: str | None) -> Iterator[DataCatalog]:
     """Give the project's catalog, read outside a run."""
     with settings.SESSION_CLASS.create(project_path=project, env=env) as session:
         yield session.load_context().catalog
+
+
+def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the run's parameters with those a study found best, and say which."""
+    from kd_kedro.freshness import artifact_nodes
+    from kd_kedro.hooks import registered
+    from kd_kedro.tuned import tuned_parameters
+
+    explicit = options["params"] or {}
+    with settings.SESSION_CLASS.create(
+        project_path=project,
+        env=options["env"],
+        conf_source=options["conf_source"],
+        runtime_params=explicit,
+    ) as session:
+        context = session.load_context()
+        full = artifact_nodes(registered().values(), context.catalog)
+        config = context.config_loader["catalog"]
+        params, line = tuned_parameters(context.catalog, config, full, explicit)
+    click.echo(line)
+    return params
 
 
 def _show_outcome(project: Path, options: dict[str, Any]) -> None:

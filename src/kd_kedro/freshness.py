@@ -76,25 +76,59 @@ def check_fresh(
     """
     recorded: dict[str, Provenance] = {}
     for name in sorted(set(needed) & full.all_outputs()):
+        if getattr(catalog.get(name), "OPTIONAL", False):
+            continue  # its reader looks at what it says of itself
         remedy = f"run `kedro run --pipelines {made_by[name]}` first"
         path = version_folder(catalog, name, "load")
         if path is None:
             raise ValueError(f"{name} has not been made yet: {remedy}")
-        try:
-            recorded[name] = json.loads((path / FILE_NAME).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"{name} of version {path.name} was never finished: delete {path}, then {remedy}"
-            ) from error
+        recorded[name] = read_provenance(name, path, remedy)
         if name not in set(pinned):
             now = expected_provenance(name, full, catalog, sources, {})
-            difference = _difference(recorded[name], now)
-            if difference:
+            if found := difference(recorded[name], now):
                 raise ValueError(
-                    f"{name} of version {path.name} is stale: {difference}; {remedy}, or give this "
+                    f"{name} of version {path.name} is stale: {found}; {remedy}, or give this "
                     "run the same --params"
                 )
     return recorded
+
+
+def artifact_nodes(parts: Iterable[Pipeline], catalog: DataCatalog) -> Pipeline:
+    """Return the nodes that make versioned artifacts.
+
+    What fabrication leaves is a raw file like a user's own: a source, not an artifact.
+    """
+    return Pipeline(
+        node
+        for part in parts
+        for node in part.nodes
+        if any(version_folder(catalog, output, "save") for output in node.outputs)
+    )
+
+
+def read_provenance(name: str, folder: Path, remedy: str) -> Provenance:
+    """Return what an artifact was made from.
+
+    Raises:
+        ValueError: It was never finished.
+    """
+    try:
+        provenance: Provenance = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name} of version {folder.name} was never finished: delete {folder}, then {remedy}"
+        ) from error
+    return provenance
+
+
+def difference(then: Provenance, now: Provenance) -> str:
+    """Return in words the first parameter or source that is not what it was; empty where none."""
+    for kind, noun in (("parameters", "parameter"), ("sources", "source")):
+        old, new = then.get(kind, {}), now[kind]
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                return f"{noun} {key} was {old.get(key)!r} and is {new.get(key)!r} now"
+    return ""
 
 
 def source_hashes(
@@ -126,15 +160,6 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write the provenance beside a finished artifact."""
     text = json.dumps(provenance, indent=1, sort_keys=True, ensure_ascii=False)
     (folder / FILE_NAME).write_text(text, encoding="utf-8")
-
-
-def _difference(then: Provenance, now: Provenance) -> str:
-    for kind, noun in (("parameters", "parameter"), ("sources", "source")):
-        old, new = then.get(kind, {}), now[kind]
-        for key in sorted(old.keys() | new.keys()):
-            if old.get(key) != new.get(key):
-                return f"{noun} {key} was {old.get(key)!r} and is {new.get(key)!r} now"
-    return ""
 
 
 def _leaves(key: str, value: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from kd_kedro.freshness import (
     FILE_NAME,
     Provenance,
+    artifact_nodes,
     check_fresh,
     expected_provenance,
     source_hashes,
@@ -32,6 +33,7 @@ from kd_kedro.freshness import (
     write_provenance,
 )
 from kd_kedro.parameters import check_parameters, flatten
+from kd_kedro.trial_runs import log_trials
 
 logger = logging.getLogger(__name__)
 
@@ -75,13 +77,7 @@ class FreshnessHooks:
         made_by = {
             output: name for name, part in registered().items() for output in part.all_outputs()
         }
-        # What fabrication leaves is a raw file like a user's own: a source, not an artifact.
-        full = Pipeline(
-            node
-            for part in registered().values()
-            for node in part.nodes
-            if any(version_folder(catalog, output, "save") for output in node.outputs)
-        )
+        full = artifact_nodes(registered().values(), catalog)
         leaves = (full.inputs() | pipeline.inputs()) - full.all_outputs()
         self._sources = source_hashes(leaves, catalog, self._config)
         self._recorded = check_fresh(
@@ -191,7 +187,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             self._log_history(dataset_name.removesuffix("_history"), data)
         else:
             self._log_artifact(dataset_name)
-            if dataset_name in {"verdict", "compression"}:
+            if dataset_name == "tuning_record":
+                log_trials(self._client, self.run_id, data)
+            if dataset_name in {"verdict", "compression", "best_hyperparameters"}:
                 self._log_figures(dataset_name, data)
 
     @property

@@ -9,6 +9,7 @@ from kd_kedro.pipelines import (
     fabrication,
     filtering,
     preprocessing,
+    tuning,
 )
 
 MAIN_JOB = ("preprocessing", "filtering", "augmentation", "distillation", "evaluation")
@@ -16,7 +17,15 @@ MAIN_JOB = ("preprocessing", "filtering", "augmentation", "distillation", "evalu
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by name; `__default__` is the main job."""
-    modules = (fabrication, preprocessing, filtering, augmentation, distillation, evaluation)
+    modules = (
+        fabrication,
+        preprocessing,
+        filtering,
+        augmentation,
+        distillation,
+        tuning,
+        evaluation,
+    )
     pipelines = {module.__name__.rsplit(".", 1)[-1]: module.create_pipeline() for module in modules}
     pipelines["__default__"] = sum((pipelines[name] for name in MAIN_JOB), Pipeline([]))
     return pipelines

@@ -1,7 +1,8 @@
 """What the commands print: the outcome of a run, and the life of a row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
@@ -33,6 +34,15 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
         console.print(_table(table.title, table.header, table.rows))
         if table.note:
             console.print(Text(table.note, style="bold"), soft_wrap=True)
+    if "tuning" in chosen:
+        best = catalog.load("best_hyperparameters")
+        values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
+        console.print(
+            f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation "
+            f"loss {best['validation_loss']:.4f}: {values}\n`kedro run --tuned` takes these.",
+            soft_wrap=True,
+            highlight=False,
+        )
     if judged:
         report = Path(str(catalog.get("report")._get_load_path()))  # type: ignore[union-attr]
         console.print(f"\nReport:  {_short(report)}", soft_wrap=True, highlight=False)
@@ -85,6 +95,13 @@ _TABLES = (
     "deduplication_rephrasing",
     "augmented_qa",
 )
+
+
+def _rounded(best: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key: f"{value:.4g}" if isinstance(value, float) else str(value)
+        for key, value in best["parameters"].items()
+    }
 
 
 def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

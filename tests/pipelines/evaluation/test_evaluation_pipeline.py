@@ -42,6 +42,21 @@ def _rows() -> pd.DataFrame:
     )
 
 
+STUDY = {
+    "capture": None,
+    "importances": {"alpha": 0.75, "learning_rate": 0.25},
+    "trials": [
+        {"number": number, "state": state, "value": value, "losses": losses, "values": values}
+        for number, (state, value, losses, values) in enumerate(
+            [
+                ("complete", 3.0, {"5": 4.0, "10": 3.0}, {"alpha": 0.1, "divergence": "jsd"}),
+                ("pruned", None, {"5": 4.5}, {"alpha": 0.9, "divergence": "jsd"}),
+                ("fail", None, {}, {}),
+                ("complete", 2.5, {"5": 3.5, "10": 2.5}, {"alpha": 0.2, "divergence": ATTACK}),
+            ]
+        )
+    ],
+}
 PRODUCTS = (
     "reviewed_qa",
     "cleaned_qa",
@@ -131,6 +146,7 @@ def inputs() -> dict[str, Any]:
         "teacher_history": history,
         "baseline_history": history,
         "student_history": [],
+        "tuning_record": STUDY,
         "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),
         "params:evaluation.verdict": VerdictParams(draws=1000, min_families=9),
         "params:evaluation.compression": CompressionParams(prompts=3, new_tokens=2, max_seconds=1),
@@ -264,12 +280,45 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
         nodes.slice_results(outputs["validation_results"], stage, truth),
         inputs["row_waterfall"],
         {"teacher": [], "baseline": [], "student": []},
+        {},
         inputs["params:evaluation.slices"],
         inputs["params:evaluation.report"],
         inputs["params:evaluation.verdict"],
     )
     assert "precision and recall cannot be told" in page
     assert "No model was trained in this run" in page
+
+
+def test_the_page_shows_the_study(outputs: dict[str, Any]) -> None:
+    section = outputs["report"].partition('id="tuning"')[2].partition("</section>")[0]
+    assert "Of 4 trials 2 finished, 1 was ended early and 1 failed. Trial 3 has" in section
+    assert "2.5000 nats" in section
+    assert section.count("<title>trial") == 3
+    assert "75 %" in section
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [({}, ""), ({**STUDY, "capture": "another"}, "read other teacher targets than the student")],
+)
+def test_a_study_of_other_targets_is_not_shown(
+    inputs: dict[str, Any], outputs: dict[str, Any], record: dict[str, Any], said: str
+) -> None:
+    from kd_kedro.pipelines.evaluation import nodes
+
+    names = ("filter_quality", "curation_examples")
+    page = nodes.write_report(
+        *(outputs[n] for n in ("validation_results", "evaluation_facts", "verdict", "compression")),
+        *(outputs[name] for name in names),
+        inputs["personal_data_summary"],
+        outputs["slices"],
+        inputs["row_waterfall"],
+        outputs["training_histories"],
+        record,
+        *(inputs[f"params:evaluation.{name}"] for name in ("slices", "report", "verdict")),
+    )
+    assert said in page
+    assert "Optimisation history" not in page
 
 
 def test_parameters_in_yaml_are_the_models_fields() -> None:

@@ -1,7 +1,7 @@
 """Nodes of the distillation pipeline: rows become tokens here, `training` does the rest."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
 
 History = list[dict[str, float]]
 Rows = list[tuple[str, str, str]]  # row_id, question, answer
+OnEvaluation = Callable[[int, float], None] | None
 
 
 def train_tokenizer(
@@ -113,7 +114,7 @@ def train_baseline(
     """Train the student's twin: same size, seed, budget and row order, without the teacher."""
     from kd_kedro.training.objective import Objective
 
-    return _train_one(
+    return train_one(
         augmented_qa,
         tokenizer,
         examples,
@@ -141,8 +142,10 @@ def train_student(
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
     """Train a student on the written answers and on the teacher's captured targets."""
-    targets = _open(augmented_qa, tokenizer, teacher, teacher_targets, target_store, examples)
-    return _train_one(
+    targets = open_capture(
+        augmented_qa, tokenizer, teacher, teacher_targets, target_store, examples
+    )
+    return train_one(
         augmented_qa,
         tokenizer,
         examples,
@@ -172,14 +175,16 @@ def train_seeds(
     """Train baseline and student again with every seed after the first, from the same targets."""
     from kd_kedro.training.objective import Objective
 
-    targets = _open(augmented_qa, tokenizer, teacher, teacher_targets, target_store, examples)
+    targets = open_capture(
+        augmented_qa, tokenizer, teacher, teacher_targets, target_store, examples
+    )
     kinds = {"baseline": (Objective(), None), "student": (_objective(objective), targets)}
     models: dict[str, LanguageModel] = {}
     histories: History = []
     for seed in range(seeds.first + 1, seeds.first + seeds.count):
         for kind, (goal, source) in kinds.items():
             name = f"{kind}_{seed}"
-            models[name], history = _train_one(
+            models[name], history = train_one(
                 augmented_qa,
                 tokenizer,
                 examples,
@@ -195,7 +200,7 @@ def train_seeds(
     return models, histories
 
 
-def _train_one(
+def train_one(
     augmented_qa: pd.DataFrame,
     tokenizer: Any,
     examples: ExampleParams,
@@ -206,7 +211,9 @@ def _train_one(
     seed: int,
     work_dir: Path,
     name: str,
+    on_evaluation: OnEvaluation = None,
 ) -> tuple[LanguageModel, History]:
+    """Train one student; `on_evaluation` is told step and validation loss and may end it."""
     model = _make_model(
         student, tokenizer, examples.max_length, seed, "distillation.student", "float32"
     )
@@ -222,6 +229,7 @@ def _train_one(
         work_dir,
         name,
         student.pretrained,
+        on_evaluation,
     )
 
 
@@ -237,6 +245,7 @@ def _train(
     work_dir: Path,
     name: str,
     origin: str,
+    on_evaluation: OnEvaluation = None,
 ) -> tuple[LanguageModel, History]:
     from kd_kedro.training.examples import pad_token_id
     from kd_kedro.training.trainer import TrainingSettings, train
@@ -252,6 +261,7 @@ def _train(
         padding=pad_token_id(tokenizer),
         work_dir=work_dir,
         description=name,
+        on_evaluation=on_evaluation,
     )
     card = {
         **_card(model, name, examples, seed, origin),
@@ -276,7 +286,7 @@ def _make_model(
     return new_model(architecture, tokenizer, max_length, seed)
 
 
-def _open(
+def open_capture(
     augmented_qa: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
@@ -284,6 +294,7 @@ def _open(
     target_store: Path,
     examples: ExampleParams,
 ) -> "TargetSource":
+    """Open the captured targets; refuse those of other rows or another tokenizer or teacher."""
     from kd_kedro.training.target_store import identity, open_targets
 
     rows = _training_rows(augmented_qa, examples)

@@ -162,6 +162,7 @@ def write_report(
     slices: pd.DataFrame,
     row_waterfall: pd.DataFrame,
     histories: Mapping[str, list[dict[str, Any]]],
+    tuning_record: Mapping[str, Any],
     choices: SlicesParams,
     wording: ReportParams,
     judging: VerdictParams,
@@ -180,6 +181,7 @@ def write_report(
         examples=instructive_examples(validation_results, count=choices.examples),
         waterfall=row_waterfall,
         histories=histories,
+        tuning=tuning_record,
         wording=wording,
         judging=judging,
     )

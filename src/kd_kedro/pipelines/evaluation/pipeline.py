@@ -103,6 +103,7 @@ def create_pipeline() -> Pipeline:
                     "slices",
                     "row_waterfall",
                     "training_histories",
+                    "tuning_record",
                     "params:evaluation.slices",
                     "params:evaluation.report",
                     "params:evaluation.verdict",

@@ -1,6 +1,7 @@
 """Where marks stand in the report's inline drawings, and the same figures for kedro-viz."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from kd_kedro.metrics.summary import TITLES
@@ -96,6 +97,60 @@ def loss_curves(
     return {"lines": lines, "top": top, "bottom": bottom, "steps": steps}
 
 
+def study_marks(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where the trials of a study stand, in percent of the box, and what was best.
+
+    Args:
+        record: `tuning_record`; empty where no study was made.
+
+    Returns:
+        `trials` (state, number, loss, x, y, values), `steps` (the best so far as lines x1, x2, y1,
+        y2), `top`, `bottom` (nats), `best` (the best trial), `shares` (name, share in percent,
+        largest first) and `counts` by state; empty where no trial finished.
+    """
+    shown = [
+        (trial, min(trial["losses"].values()))
+        for trial in record.get("trials", ())
+        if (trial["state"] in {"complete", "pruned"} and trial["losses"])
+    ]
+    finished = [trial for trial, _ in shown if trial["state"] == "complete"]
+    if not finished:
+        return {}
+    low, high = (float(f(loss for _, loss in shown)) for f in (min, max))
+    last = int(max(*(trial["number"] for trial, _ in shown), 1))
+
+    def across(number: int) -> float:
+        return _MARGIN / 2 + (100 - _MARGIN) * number / last
+
+    def down(loss: float) -> float:
+        return _MARGIN + (100 - 2 * _MARGIN) * (high - loss) / max(high - low, 1e-12)
+
+    trials = [
+        {
+            **{key: trial[key] for key in ("state", "number", "values")},
+            "loss": loss,
+            "x": across(trial["number"]),
+            "y": down(loss),
+        }
+        for trial, loss in shown
+    ]
+    counts = {
+        state: sum(trial["state"] == state for trial in record["trials"])
+        for state in ("complete", "pruned", "fail")
+    }
+    shares = sorted(record["importances"].items(), key=lambda item: -item[1])
+    return {
+        "trials": trials,
+        "steps": _best_so_far([mark for mark in trials if mark["state"] == "complete"]),
+        "top": high,
+        "bottom": low,
+        "last": last,
+        "best": min(finished, key=lambda trial: (trial["value"], trial["number"])),
+        "shares": [(name, 100 * share) for name, share in shares],
+        "counts": counts,
+    }
+
+
 def waterfall_bars(records: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     """Return by stage the widths in percent of what stayed, was created, dropped, set aside."""
     largest = max((int(row["in"]) + int(row["created"]) for row in records), default=1) or 1
@@ -137,6 +192,18 @@ def models_figure(verdict: Mapping[str, Any]) -> Any:
             col=column,
         )
     return figure
+
+
+def _best_so_far(marks: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Return the stairs under the marks: a tread to each next mark, a riser where it is better."""
+    steps = []
+    best = marks[0]["y"]
+    for before, mark in pairwise(marks):
+        steps.append({"x1": before["x"], "x2": mark["x"], "y1": best, "y2": best})
+        if mark["y"] > best:
+            steps.append({"x1": mark["x"], "x2": mark["x"], "y1": best, "y2": mark["y"]})
+            best = mark["y"]
+    return steps
 
 
 def _points(history: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[float, float]]:

@@ -16,6 +16,7 @@ from kd_kedro.pipelines.evaluation.params import ReportParams, VerdictParams
 from kd_kedro.pipelines.evaluation.plots import (
     difference_strips,
     loss_curves,
+    study_marks,
     system_strips,
     waterfall_bars,
 )
@@ -37,6 +38,7 @@ def render_report(
     examples: pd.DataFrame,
     waterfall: pd.DataFrame,
     histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    tuning: Mapping[str, Any],
     wording: ReportParams,
     judging: VerdictParams,
 ) -> str:
@@ -55,6 +57,7 @@ def render_report(
         examples: Instructive rows.
         waterfall: `row_waterfall`.
         histories: Training history by model.
+        tuning: `tuning_record`; empty where there is none.
         wording: Title and licences.
         judging: How the verdict was reached.
     """
@@ -88,6 +91,7 @@ def render_report(
         gallery=_kinds_by_stage(curation_examples),
         personal_data=_records(personal_data),
         curves=loss_curves(histories),
+        tuning=_study(tuning, facts["models"]["student"]),
         compression=compression,
         compression_rows=COMPRESSION_ROWS,
         slices=_slices_by_kind(slices),
@@ -96,6 +100,19 @@ def render_report(
         licences=wording.licences.model_dump(),
         cards={model: _flat_card(card) for model, card in facts["models"].items()},
     )
+
+
+def _study(record: Mapping[str, Any], student: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a study's marks, and how it relates to the student that was judged."""
+    marks = study_marks(record)
+    if not marks:
+        return {}
+    trained = {**student.get("training", {}), **student.get("objective", {})}
+    return {
+        **marks,
+        "same_capture": record["capture"] == student.get("teacher_targets"),
+        "taken": all(trained.get(key) == value for key, value in marks["best"]["values"].items()),
+    }
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,0 +1,183 @@
+"""Nodes of the tuning pipeline: a study over students, its table, its best values, its figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kd_kedro.pipelines.distillation.params import (
+    ExampleParams,
+    ObjectiveParams,
+    StudentParams,
+    TrainingParams,
+)
+from kd_kedro.pipelines.tuning.params import TARGETS, TuningParams
+from kd_kedro.pipelines.tuning.plots import history_figure, importance_figure
+from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
+
+if TYPE_CHECKING:
+    from kd_kedro.pipelines.tuning.students import StudentTrainer
+
+
+def run_study(
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    teacher: LanguageModel,
+    teacher_targets: dict[str, Any],
+    target_store: Path,
+    examples: ExampleParams,
+    student: StudentParams,
+    training: TrainingParams,
+    objective: ObjectiveParams,
+    seed: int,
+    tuning: TuningParams,
+    study_storage: Any,
+    training_work_dir: Path,
+) -> dict[str, Any]:
+    """Run the trials that the study lacks, and return all of them.
+
+    A trial is a student trained on one capture with other values; its outcome is its least loss on
+    the validation split.
+
+    Returns:
+        `{study, capture, space, base, trials, importances}`.
+    """
+    from kd_kedro.pipelines.tuning.students import StudentTrainer
+    from kd_kedro.pipelines.tuning.study import complete_study, importances, records, storage_errors
+    from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
+
+    trainer = StudentTrainer(
+        augmented_qa,
+        tokenizer,
+        examples,
+        student,
+        _share(training, tuning.budget),
+        objective,
+        seed,
+        teacher_targets,
+        target_store,
+    )
+    _check_validation(augmented_qa, examples)
+    trainer.check(tuning.space, teacher)
+    base = {name: _base(name, objective, training) for name in TARGETS}
+    work = Work(
+        address=study_storage,
+        name=f"kd_kedro-{_fingerprint(trainer, tuning)}",
+        params=tuning,
+        base=base,
+        work_dir=training_work_dir,
+        train=trainer,
+    )
+    run = run_here if tuning.workers == 1 else run_side_by_side
+    with storage_errors(study_storage):
+        study = work.study()
+        complete_study(
+            study, tuning.trials, tuning.heartbeat, lambda count: run(work, study, count)
+        )
+        return {
+            "study": work.name,
+            "capture": teacher_targets["fingerprint"],
+            "space": tuning.space.model_dump(mode="json"),
+            "base": base,
+            "trials": records(study),
+            "importances": importances(study),
+        }
+
+
+def tabulate_study(tuning_record: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a trial."""
+    table = pd.DataFrame(
+        [
+            {
+                "number": trial["number"],
+                "state": trial["state"],
+                "value": trial["value"],
+                **{name: trial["values"].get(name) for name in TARGETS},
+                "seconds": None if trial["seconds"] is None else round(trial["seconds"], 1),
+                "pruned_at": trial["pruned_at"],
+                "reason": trial["reason"],
+            }
+            for trial in tuning_record["trials"]
+        ]
+    )
+    return table.astype({"pruned_at": "Int64"})
+
+
+def choose_best(tuning_record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the trial with the least validation loss, as parameters.
+
+    Raises:
+        ValueError: No trial finished.
+    """
+    finished = [trial for trial in tuning_record["trials"] if trial["state"] == "complete"]
+    if not finished:
+        reasons = sorted({trial["reason"] for trial in tuning_record["trials"]} - {""})
+        raise ValueError(
+            f"no trial of the study finished ({'; '.join(reasons) or 'all failed'}): widen "
+            "tuning.space, lower its learning rates or give more tuning.trials"
+        )
+    best = min(finished, key=lambda trial: (trial["value"], trial["number"]))
+    return {
+        "parameters": {TARGETS[name]: best["values"][name] for name in TARGETS},
+        "trial": best["number"],
+        "validation_loss": best["value"],
+        "capture": tuning_record["capture"],
+        "study": tuning_record["study"],
+        "finished_trials": len(finished),
+    }
+
+
+def plot_history(tuning_record: Mapping[str, Any]) -> Any:
+    """Draw the loss of every trial."""
+    return history_figure(tuning_record)
+
+
+def plot_importance(tuning_record: Mapping[str, Any]) -> Any:
+    """Draw how much each value matters."""
+    return importance_figure(tuning_record)
+
+
+def _share(training: TrainingParams, share: float) -> TrainingParams:
+    """Return the training with a share of its budget."""
+    return training.model_copy(
+        update={
+            "epochs": training.epochs * share,
+            "max_tokens": max(1, round(training.max_tokens * share)),
+            "max_steps": max(1, round(training.max_steps * share)) if training.max_steps else 0,
+        }
+    )
+
+
+def _base(name: str, objective: ObjectiveParams, training: TrainingParams) -> Any:
+    return getattr(training if name == "learning_rate" else objective, name)
+
+
+def _check_validation(augmented_qa: pd.DataFrame, examples: ExampleParams) -> None:
+    if not examples.validation_rows or not (augmented_qa["split"] == "validation").any():
+        raise ValueError(
+            "a study needs rows to compare its trials on: the validation split is empty, or "
+            "distillation.examples.validation_rows is 0"
+        )
+
+
+def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
+    """Return the hash of all that a trial's outcome, or which trials come, depends on."""
+    from kd_kedro.training.fingerprints import rows_fingerprint, settings_fingerprint
+
+    space, searched = tuning.space, {n for n in TARGETS if getattr(tuning.space, n).values}
+    held_out = trainer.augmented_qa[trainer.augmented_qa["split"] == "validation"]
+    columns = [held_out[name].astype(str) for name in ("row_id", "question", "answer")]
+    return settings_fingerprint(
+        {
+            "capture": trainer.manifest["fingerprint"],
+            "validation": rows_fingerprint(zip(*columns, strict=True)),
+            "examples": trainer.examples.model_dump(mode="json"),
+            "student": trainer.student.model_dump(mode="json"),
+            "training": trainer.training.model_dump(mode="json", exclude=searched),
+            "objective": trainer.objective.model_dump(mode="json", exclude=searched),
+            "seed": trainer.seed,
+            "space": space.model_dump(mode="json"),
+            "tuning": tuning.model_dump(include={"seed", "budget", "startup_trials", "pruner"}),
+        }
+    )

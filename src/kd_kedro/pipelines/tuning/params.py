@@ -1,0 +1,174 @@
+"""Parameters of the tuning pipeline."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from kd_kedro.pipelines.distillation.params import Divergence, ObjectiveParams, TrainingParams
+
+_CONFIG = ConfigDict(extra="forbid", frozen=True)
+
+# What is tuned, and the parameter each value is written to by `kedro run --tuned`.
+TARGETS = {
+    "alpha": "distillation.objective.alpha",
+    "beta": "distillation.objective.beta",
+    "temperature": "distillation.objective.temperature",
+    "divergence": "distillation.objective.divergence",
+    "learning_rate": "distillation.training.learning_rate",
+}
+
+
+class NumberParams(BaseModel):
+    """What a number may be: fixed wins over choices, choices over the range; none: as it is."""
+
+    model_config = _CONFIG
+
+    low: float | None = Field(description="Least value of the range; null for no range.")
+    high: float | None = Field(description="Greatest value of the range.")
+    log: bool = Field(description="Whether the range is searched on a logarithmic scale.")
+    choices: tuple[float, ...] = Field(description="Values to choose from, instead of a range.")
+    fixed: float | None = Field(
+        description="The one value of every trial; null to search or to keep distillation's."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "NumberParams":
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high go together: give both or neither")
+        if self.low is not None and self.high is not None:
+            if self.low >= self.high:
+                raise ValueError(f"low {self.low:g} must be less than high {self.high:g}")
+            if self.log and self.low <= 0:
+                raise ValueError(f"low {self.low:g} has no logarithm: it must be above 0")
+        return self
+
+    @property
+    def searched(self) -> bool:
+        """Whether trials differ in it."""
+        return self.fixed is None and (len(self.choices) > 1 or self._ranges)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Every value it may take; of a range both ends and the middle; none: distillation's."""
+        if self.fixed is not None:
+            return (self.fixed,)
+        if self.choices or self.low is None or self.high is None:
+            return self.choices
+        return (self.low, (self.low + self.high) / 2, self.high)
+
+    @property
+    def _ranges(self) -> bool:
+        return not self.choices and self.low is not None
+
+
+class DivergenceParams(BaseModel):
+    """Which divergences are tried: fixed wins over choices; none: as in distillation."""
+
+    model_config = _CONFIG
+
+    choices: tuple[Divergence, ...] = Field(description="Divergences to choose from.")
+    fixed: Divergence | None = Field(
+        description="The one of every trial; null to search or to keep distillation's."
+    )
+
+    @property
+    def searched(self) -> bool:
+        """Whether trials differ in it."""
+        return self.fixed is None and len(self.choices) > 1
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Every value it may take; none: distillation's."""
+        return self.choices if self.fixed is None else (self.fixed,)
+
+
+class SpaceParams(BaseModel):
+    """The search space."""
+
+    model_config = _CONFIG
+
+    alpha: NumberParams = Field(description="Weight of the cross-entropy.")
+    beta: NumberParams = Field(description="Weight of the divergence.")
+    temperature: NumberParams = Field(
+        description="T; a top-k cache serves those of distillation.targets.temperatures alone."
+    )
+    learning_rate: NumberParams = Field(description="Peak learning rate.")
+    divergence: DivergenceParams = Field(description="Which divergence.")
+
+    @field_validator("alpha", "beta", "temperature", "learning_rate")
+    @classmethod
+    def _within_bounds(cls, number: NumberParams, info: ValidationInfo) -> NumberParams:
+        name = str(info.field_name)
+        bounds = _bounds(name)
+        for value in number.values:
+            try:
+                bounds.validate_python(value)
+            except ValidationError as error:
+                raise ValueError(f"{name} {value:g}: {error.errors()[0]['msg']}") from error
+        return number
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "SpaceParams":
+        if not any(getattr(self, name).searched for name in TARGETS):
+            raise ValueError("every value is fixed: there is nothing to search")
+        if 0 in self.alpha.values and 0 in self.beta.values:
+            raise ValueError("alpha and beta may both be 0: such a student would learn nothing")
+        return self
+
+
+class PrunerParams(BaseModel):
+    """When a trial that does worse than the others is ended early."""
+
+    model_config = _CONFIG
+
+    kind: Literal["median", "none"] = Field(
+        description="median ends a trial whose loss is above the others' median at that step."
+    )
+    startup_trials: int = Field(ge=0, description="Trials that finish before any is ended early.")
+    after: int = Field(ge=0, description="Evaluations of a trial before it may be ended early.")
+
+
+class TuningParams(BaseModel):
+    """A study: trials of students that all learn from one capture of the teacher."""
+
+    model_config = _CONFIG
+
+    trials: int = Field(ge=1, le=100_000, description="Trials in all, those of earlier runs too.")
+    workers: int = Field(
+        ge=1,
+        le=256,
+        description=(
+            "Processes that run trials side by side; with 1 the same seed gives the same study."
+        ),
+    )
+    seed: int = Field(ge=0, description="Seed of the sampler; students have distillation's seed.")
+    budget: float = Field(
+        gt=0, le=1, description="Share of distillation.training's budget that each trial gets."
+    )
+    startup_trials: int = Field(
+        ge=1, description="Trials drawn at random before the sampler (TPE) learns from them."
+    )
+    heartbeat: int = Field(
+        ge=1,
+        le=3600,
+        description=(
+            "Seconds between the signs of life of a running trial; silent for three of them it "
+            "counts as dead and is tried again."
+        ),
+    )
+    pruner: PrunerParams = Field(description="When trials are ended early.")
+    space: SpaceParams = Field(description="What is searched.")
+
+
+def _bounds(name: str) -> TypeAdapter[Any]:
+    fields = {**TrainingParams.model_fields, **ObjectiveParams.model_fields}
+    return TypeAdapter(Annotated[float, *fields[name].metadata])

@@ -1,0 +1,156 @@
+"""Running trials: in this process, or in several side by side that share the study's database."""
+
+import math
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kd_kedro.pipelines.tuning.params import TuningParams
+
+if TYPE_CHECKING:
+    import optuna
+    from sqlalchemy import URL
+
+Train = Callable[[dict[str, Any], str, Path, Callable[[int, float], None]], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a worker needs, so that a new process can be given it.
+
+    Attributes:
+        address: Of the study's database.
+        name: Of the study.
+        params: The tuning parameters.
+        base: Each tuned value as it is in distillation's parameters.
+        work_dir: Where checkpoints of trials lie while they run.
+        train: Called with a trial's values, its label, its folder and what to call after each
+            evaluation with step and validation loss; may be given to another process.
+    """
+
+    address: "URL"
+    name: str
+    params: TuningParams
+    base: dict[str, float | str]
+    work_dir: Path
+    train: Train
+
+    def study(self) -> "optuna.Study":
+        """Open the study."""
+        from kd_kedro.pipelines.tuning.study import open_study
+
+        return open_study(
+            self.address,
+            self.name,
+            seed=self.params.seed,
+            startup_trials=self.params.startup_trials,
+            heartbeat=self.params.heartbeat,
+            pruner=self.params.pruner,
+        )
+
+
+def run_here(work: Work, study: "optuna.Study", count: int) -> None:
+    """Run so many trials in this process, one after the other."""
+    for _ in range(count):
+        study.optimize(lambda trial: run_trial(work, trial), n_trials=1)
+
+
+def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
+    """Run so many trials in new processes.
+
+    Raises:
+        ValueError: A trial failed, or a worker was killed; the others are then ended.
+    """
+    import torch
+    from tqdm import tqdm
+
+    context = multiprocessing.get_context("spawn")
+    permits, failures = context.Semaphore(count), context.SimpleQueue()
+    workers = min(work.params.workers, count)
+    threads = max(1, torch.get_num_threads() // workers)
+    before = _ended(study)
+    processes = [
+        context.Process(target=_work, args=(work, permits, failures, threads), daemon=True)
+        for _ in range(workers)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        with tqdm(total=count, desc=f"study, {workers} workers", unit="trial") as bar:
+            while alive := [process.sentinel for process in processes if process.is_alive()]:
+                wait(alive, timeout=1.0)
+                bar.update(_ended(study) - before - bar.n)
+                if any(process.exitcode for process in processes):
+                    break
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    if not failures.empty():
+        raise ValueError(failures.get())
+    for process in processes:
+        if process.exitcode:
+            raise ValueError(
+                f"a worker of the study ended with exit code {process.exitcode}, killed or out of "
+                "memory: the trials that ended are kept, run the same command again for the others"
+            )
+
+
+def run_trial(work: Work, trial: "optuna.Trial") -> float:
+    """Train one student and return its least validation loss.
+
+    Raises:
+        optuna.TrialPruned: It did worse than the others, or its loss is no number.
+    """
+    import optuna
+
+    from kd_kedro.pipelines.tuning.study import suggest
+
+    values = suggest(trial, work.params.space, work.base)
+    losses: list[float] = []
+    parent = multiprocessing.parent_process()
+
+    def on_evaluation(step: int, loss: float) -> None:
+        if parent is not None and not parent.is_alive():
+            os._exit(1)  # nobody waits for this trial any more; the next run tries it again
+        if not math.isfinite(loss):
+            trial.set_user_attr("reason", f"the validation loss at step {step} is no number")
+            raise optuna.TrialPruned
+        losses.append(loss)
+        trial.report(loss, step)
+        if len(losses) > work.params.pruner.after and trial.should_prune():
+            trial.set_user_attr("reason", "its loss was above the others' median")
+            raise optuna.TrialPruned
+
+    folder = work.work_dir / f"{work.name}-{trial.number}"
+    try:
+        work.train(values, f"trial {trial.number}", folder, on_evaluation)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return min(losses)
+
+
+def _work(work: Work, permits: Any, failures: Any, threads: int) -> None:
+    import torch
+
+    from kd_kedro.pipelines.tuning.study import storage_errors
+
+    os.environ["TQDM_DISABLE"] = "1"  # bars of several processes would overwrite each other
+    torch.set_num_threads(threads)
+    try:
+        with storage_errors(work.address):
+            study = work.study()
+            while permits.acquire(block=False):
+                run_here(work, study, 1)
+    except (ValueError, OSError) as error:
+        failures.put(" ".join(str(error).split()))
+        raise SystemExit(1) from None
+
+
+def _ended(study: "optuna.Study") -> int:
+    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
