@@ -79,6 +79,7 @@ def train(
     work_dir: Path,
     description: str,
     on_evaluation: Callable[[int, float], None] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, float]]:
     """Train a model in place; it ends with the weights that were best on the validation rows.
 
@@ -95,6 +96,7 @@ def train(
         description: Label of the progress bar.
         on_evaluation: Told step and validation loss after each evaluation; what it raises ends
             the training.
+        callbacks: Told of every event of the loop, after those of this module.
 
     Returns:
         The history: `{step, loss, cross_entropy, divergence, hidden, learning_rate, grad_norm}`
@@ -111,9 +113,9 @@ def train(
     folder = work_dir / f"{description.replace(' ', '-')}-{label}"
     shutil.rmtree(folder, ignore_errors=True)
     arguments = _arguments(folder, settings, steps, seed, bool(validation))
-    callbacks: list[TrainerCallback] = [ProgressBar(description)]
+    listeners: list[TrainerCallback] = [ProgressBar(description)]
     if validation and settings.patience:
-        callbacks.append(EarlyStoppingCallback(settings.patience))
+        listeners.append(EarlyStoppingCallback(settings.patience))
     with torch.random.fork_rng(), quiet_transformers():
         trainer = AnswerTrainer(
             model,
@@ -125,7 +127,7 @@ def train(
             precision=resolve_precision(settings.precision),
             padding=padding,
             on_evaluation=on_evaluation,
-            callbacks=callbacks,
+            callbacks=[*listeners, *callbacks],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
