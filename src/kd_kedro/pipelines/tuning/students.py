@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.pipelines.distillation.nodes import open_capture, train_one
+from kd_kedro.pipelines.distillation.lessons import (
+    Lesson,
+    make_lesson,
+    open_capture,
+    train_one,
+)
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
@@ -57,20 +62,15 @@ class StudentTrainer:
         on_evaluation: Callable[[int, float], None],
     ) -> None:
         """Train; `on_evaluation` is told step and validation loss and may raise to end it."""
-        from kd_kedro.training.objective import Objective
-
         goal = {name: value for name, value in values.items() if name != "learning_rate"}
         rate = {"learning_rate": values["learning_rate"]}
         train_one(
-            self.augmented_qa,
-            self.tokenizer,
-            self.examples,
+            self._lesson(work_dir),
             self.student,
             self.training.model_copy(update=rate),
-            Objective(**with_values(self.objective, goal).model_dump()),
+            with_values(self.objective, goal),
             self.targets,
             self.seed,
-            work_dir,
             name,
             on_evaluation,
         )
@@ -83,6 +83,9 @@ class StudentTrainer:
         if self._targets is None:  # `check` has seen that they belong to rows and teacher
             self._targets = open_targets(self.manifest, self.target_store, {})
         return self._targets
+
+    def _lesson(self, work_dir: Path) -> Lesson:
+        return make_lesson(self.augmented_qa, self.tokenizer, self.examples, work_dir)
 
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps do not travel between processes: each opens its own.
@@ -97,12 +100,7 @@ class StudentTrainer:
         from kd_kedro.training.objective import Objective
 
         targets = open_capture(
-            self.augmented_qa,
-            self.tokenizer,
-            teacher,
-            dict(self.manifest),
-            self.target_store,
-            self.examples,
+            self._lesson(self.target_store), teacher, dict(self.manifest), self.target_store
         )
         for goal in _corners(space):
             try:

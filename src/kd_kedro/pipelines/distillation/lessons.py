@@ -1,0 +1,190 @@
+"""One training of the distillation pipeline: a model, rows, a source of targets, and its card."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kd_kedro.pipelines.distillation.params import (
+    ExampleParams,
+    ObjectiveParams,
+    StudentParams,
+    TeacherParams,
+    TrainingParams,
+)
+from kd_kedro.pipelines.distillation.rows import Rows, encode_rows, training_rows, validation_rows
+from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
+
+if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
+    from kd_kedro.training.objective import Objective
+    from kd_kedro.training.targets import TargetSource
+
+History = list[dict[str, float]]
+OnEvaluation = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What all trainings of a run share.
+
+    Attributes:
+        rows: Training rows.
+        validation: Rows that early stopping looks at.
+        tokenizer: What turns them into tokens.
+        max_length: Most tokens of a row.
+        work_dir: Where checkpoints lie.
+    """
+
+    rows: Rows
+    validation: Rows
+    tokenizer: Any
+    max_length: int
+    work_dir: Path
+
+
+def make_lesson(
+    augmented_qa: pd.DataFrame, tokenizer: Any, examples: ExampleParams, work_dir: Path
+) -> Lesson:
+    """Choose the rows to learn from."""
+    return Lesson(
+        training_rows(augmented_qa, examples),
+        validation_rows(augmented_qa, examples),
+        tokenizer,
+        examples.max_length,
+        work_dir,
+    )
+
+
+def train_one(
+    lesson: Lesson,
+    student: StudentParams,
+    training: TrainingParams,
+    objective: ObjectiveParams | None,
+    targets: "TargetSource | None",
+    seed: int,
+    name: str,
+    on_evaluation: OnEvaluation | None = None,
+) -> tuple[LanguageModel, History]:
+    """Train one student, or without an objective its baseline.
+
+    Args:
+        lesson: Rows, tokenizer and work directory.
+        student: What it is.
+        training: Budget and optimiser.
+        objective: What it learns; None for the written answers alone.
+        targets: The teacher's signals; None where it is not asked.
+        seed: Of weights, row order and dropout.
+        name: What its card and its progress bar say.
+        on_evaluation: Told step and validation loss; what it raises ends the training.
+    """
+    model = make_model(student, lesson, seed, "distillation.student", "float32")
+    goal = _objective(objective)
+    return train_model(
+        model, lesson, training, goal, targets, seed, name, student.pretrained, on_evaluation
+    )
+
+
+def train_model(
+    model: Any,
+    lesson: Lesson,
+    training: TrainingParams,
+    objective: "Objective",
+    targets: "TargetSource | None",
+    seed: int,
+    name: str,
+    origin: str,
+    on_evaluation: OnEvaluation | None = None,
+) -> tuple[LanguageModel, History]:
+    """Train a model in place; return it with its card, and its history."""
+    from kd_kedro.training.examples import pad_token_id
+    from kd_kedro.training.trainer import TrainingSettings, train
+
+    history = train(
+        model,
+        encode_rows(lesson.rows, lesson.tokenizer, lesson.max_length),
+        encode_rows(lesson.validation, lesson.tokenizer, lesson.max_length),
+        objective=objective,
+        targets=targets,
+        settings=TrainingSettings(**training.model_dump()),
+        seed=seed,
+        padding=pad_token_id(lesson.tokenizer),
+        work_dir=lesson.work_dir,
+        description=name,
+        on_evaluation=on_evaluation,
+    )
+    card = _training_card(training, objective, targets, history)
+    return with_card(model, lesson, seed, name, origin, card), history
+
+
+def make_model(
+    params: TeacherParams | StudentParams, lesson: Lesson, seed: int, key: str, dtype: str
+) -> Any:
+    """Make or load the model that parameters describe; `key` names them in messages."""
+    from kd_kedro.training.models import Architecture, new_model, pretrained_model
+
+    if params.pretrained:
+        return pretrained_model(params.pretrained, f"{key}.pretrained", lesson.tokenizer, dtype)
+    architecture = Architecture(**params.architecture.model_dump())
+    return new_model(architecture, lesson.tokenizer, lesson.max_length, seed)
+
+
+def open_capture(
+    lesson: Lesson, teacher: LanguageModel, teacher_targets: dict[str, Any], target_store: Path
+) -> "TargetSource":
+    """Open the captured targets; refuse those of other rows or another tokenizer or teacher."""
+    from kd_kedro.training.target_store import identity, open_targets
+
+    belongs_to = identity(lesson.rows, lesson.tokenizer, [(teacher, 1.0)], lesson.max_length)
+    return open_targets(teacher_targets, target_store, belongs_to)
+
+
+def with_card(
+    model: Any,
+    lesson: Lesson,
+    seed: int,
+    name: str,
+    origin: str,
+    training_card: dict[str, Any] | None = None,
+) -> LanguageModel:
+    """Return a model with its tokenizer and a card that says what it is and what made it."""
+    from kd_kedro.training.fingerprints import weights_fingerprint
+    from kd_kedro.training.models import size_card
+
+    card = {
+        "name": name,
+        # Reports and model cards travel: a folder is named, not where it lies on this machine.
+        "origin": (Path(origin).name if Path(origin).is_dir() else origin) or "made in this run",
+        "seed": seed,
+        **size_card(model),
+        "max_length": lesson.max_length,
+        "weights": weights_fingerprint(model),
+        **(training_card or {}),
+    }
+    return LanguageModel(model.eval(), lesson.tokenizer, card)
+
+
+def _training_card(
+    training: TrainingParams,
+    objective: "Objective",
+    targets: "TargetSource | None",
+    history: History,
+) -> dict[str, Any]:
+    losses = [record["validation_loss"] for record in history if "validation_loss" in record]
+    asked: dict[str, Any] = {"alpha": objective.alpha, "beta": objective.beta}
+    if targets is not None:
+        asked |= asdict(objective)
+    return {
+        "steps": int(history[-1]["step"]),
+        "validation_loss": min(losses) if losses else None,
+        "teacher_targets": targets.fingerprint if targets is not None else None,
+        "objective": asked,
+        "training": training.model_dump(),
+    }
+
+
+def _objective(params: ObjectiveParams | None) -> "Objective":
+    from kd_kedro.training.objective import Objective
+
+    return Objective() if params is None else Objective(**params.model_dump())
