@@ -1,5 +1,6 @@
 """The order of training rows: shuffled, yet rows of like length side by side."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -50,3 +51,38 @@ class LengthGroupedSampler(Sampler[int]):
         for place in torch.randperm(len(whole), generator=generator).tolist():
             yield from whole[place]
         yield from rest
+
+
+class RankBatches(Sampler[list[int]]):
+    """The share that one of several processes has of every batch.
+
+    A batch is the same rows however many processes there are; they deal it out in turn, so that
+    each gets short rows and long ones. Where a last, small batch does not go round, the processes
+    without a row get an empty one, and stay in step.
+
+    Args:
+        order: All rows; batches are cut from it.
+        batch_size: Rows of a batch, over all processes.
+        rank: Which process this is.
+        ranks: How many there are.
+    """
+
+    def __init__(
+        self, order: LengthGroupedSampler, batch_size: int, rank: int = 0, ranks: int = 1
+    ) -> None:
+        self._order = order
+        self._batch_size = batch_size
+        self._rank = rank
+        self._ranks = ranks
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self._order.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(self._order)
+        for start in range(0, len(order), self._batch_size):
+            yield order[start : start + self._batch_size][self._rank :: self._ranks]

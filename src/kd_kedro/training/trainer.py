@@ -4,66 +4,42 @@
 module gives it the objective, the row order, an exact validation loss and a quiet console.
 """
 
-import math
+import json
+import pickle
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from kd_kedro.training.answering import answer_states, decoder_start, evaluating
+from kd_kedro.training.checkpoints import (
+    checkpoint_at,
+    complete,
+    last_checkpoint,
+    training_fingerprint,
+    training_folder,
+)
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Batch, Example, batches_by_length, collate
-from kd_kedro.training.fingerprints import settings_fingerprint
 from kd_kedro.training.learner import Learner
 from kd_kedro.training.objective import AnswerLoss, Objective, answer_loss
 from kd_kedro.training.precision import autocast, resolve_precision
 from kd_kedro.training.progress import ProgressBar
-from kd_kedro.training.sampling import LengthGroupedSampler
+from kd_kedro.training.sampling import LengthGroupedSampler, RankBatches
+from kd_kedro.training.settings import TrainingSettings, planned_steps, training_arguments
 from kd_kedro.training.targets import TargetSource
 
+__all__ = ["AnswerTrainer", "TrainingSettings", "mean_cross_entropy", "planned_steps", "train"]
+
 WEIGHTS = "learned.safetensors"  # in a checkpoint: what training changes, the projection too
-LOGS = 40  # points of a training curve
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The budget and the optimiser of one training.
-
-    Attributes:
-        learning_rate: Peak of the schedule.
-        batch_size: Rows of one forward pass.
-        accumulation: Forward passes of one step.
-        epochs: Most passes over the rows.
-        max_tokens: Most tokens read, prompts included; the training gets as many steps as that.
-        max_steps: Most optimiser steps; 0 for no bound of its own.
-        warmup: Share of the steps in which the learning rate rises.
-        schedule: `cosine`, `linear` or `constant_with_warmup`.
-        weight_decay: Of AdamW.
-        max_grad_norm: Gradients are clipped to this norm.
-        evaluations: How often the validation rows are scored, evenly spread.
-        patience: Evaluations without improvement before the training stops; 0 to never stop.
-        precision: `auto`, `bf16` or `fp32` of the matrix products; weights stay float32.
-    """
-
-    learning_rate: float
-    batch_size: int
-    accumulation: int
-    epochs: float
-    max_tokens: int
-    max_steps: int
-    warmup: float
-    schedule: str
-    weight_decay: float
-    max_grad_norm: float
-    evaluations: int
-    patience: int
-    precision: str
+PROGRESS = "progress_{}.json"  # in a checkpoint, of a process: its losses not yet logged
 
 
 def train(
@@ -92,10 +68,12 @@ def train(
         settings: Budget and optimiser.
         seed: Of the row order and the dropout.
         padding: The padding token.
-        work_dir: Where checkpoints lie while it trains.
+        work_dir: Where checkpoints lie while it trains, in a folder named by the fingerprint of all
+            that determines the result. A training that was killed goes on from the last one and
+            ends with the weights and the history it would have had.
         description: Label of the progress bar.
-        on_evaluation: Told step and validation loss after each evaluation; what it raises ends
-            the training.
+        on_evaluation: Told step and validation loss after each evaluation, those before a kill
+            included; what it raises ends the training.
         callbacks: Told of every event of the loop, after those of this module.
 
     Returns:
@@ -103,50 +81,40 @@ def train(
         and `{step, validation_loss}`, per answer token in nats; parts that do not count are absent.
 
     Raises:
-        ValueError: If the targets cannot serve the objective.
+        ValueError: If the targets cannot serve the objective, or a checkpoint is none of ours.
     """
     objective.check(targets)
-    steps = planned_steps(rows, settings)
-    label = settings_fingerprint(
-        {**asdict(settings), **asdict(objective), "seed": seed, "rows": [r.row_id for r in rows]}
-    )
-    folder = work_dir / f"{description.replace(' ', '-')}-{label}"
-    shutil.rmtree(folder, ignore_errors=True)
-    arguments = _arguments(folder, settings, steps, seed, bool(validation))
-    listeners: list[TrainerCallback] = [ProgressBar(description)]
-    if validation and settings.patience:
-        listeners.append(EarlyStoppingCallback(settings.patience))
-    with torch.random.fork_rng(), quiet_transformers():
-        trainer = AnswerTrainer(
-            model,
-            arguments,
-            rows=rows,
-            validation=validation,
-            objective=objective,
-            targets=targets if objective.asks_teacher else None,
-            precision=resolve_precision(settings.precision),
-            padding=padding,
-            on_evaluation=on_evaluation,
-            callbacks=[*listeners, *callbacks],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
+    determines = {
+        "settings": asdict(settings) | {"precision": resolve_precision(settings.precision)},
+        "objective": asdict(objective),
+        "targets": targets.fingerprint if targets and objective.asks_teacher else None,
+        "seed": seed,
+        "padding": padding,
+    }
+    fingerprint = training_fingerprint(model, rows, validation, determines)
+    with training_folder(work_dir, fingerprint) as folder:
+        listeners: list[TrainerCallback] = [ProgressBar(description)]
+        if validation and settings.patience:
+            listeners.append(EarlyStoppingCallback(settings.patience))
+        steps = planned_steps(rows, settings)
+        with torch.random.fork_rng(), quiet_transformers():
+            trainer = AnswerTrainer(
+                model,
+                training_arguments(folder, settings, steps, seed, bool(validation)),
+                rows=rows,
+                validation=validation,
+                objective=objective,
+                targets=targets if objective.asks_teacher else None,
+                precision=resolve_precision(settings.precision),
+                padding=padding,
+                checkpoint_steps=settings.checkpoint_steps,
+                on_evaluation=on_evaluation,
+                callbacks=[*listeners, *callbacks],
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train_or_resume()
     model.eval()
-    shutil.rmtree(folder, ignore_errors=True)
     return _history(trainer.state.log_history)
-
-
-def planned_steps(rows: Sequence[Example], settings: TrainingSettings) -> int:
-    """Return how many optimiser steps the budget gives, at least one."""
-    batch = settings.batch_size * settings.accumulation
-    mean_tokens = sum(len(row.input_ids) for row in rows) / len(rows)
-    bounds = [
-        math.ceil(settings.epochs * len(rows) / batch),
-        math.ceil(settings.max_tokens / (mean_tokens * batch)),
-    ]
-    if settings.max_steps:
-        bounds.append(settings.max_steps)
-    return max(1, min(bounds))
 
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]
@@ -163,6 +131,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         targets: TargetSource | None,
         precision: str,
         padding: int,
+        checkpoint_steps: int = 0,
         on_evaluation: Callable[[int, float], None] | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
@@ -173,8 +142,10 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             args=args,
             train_dataset=list(rows),
             eval_dataset=list(validation),
-            data_collator=lambda examples: _inputs(collate(examples, padding, start)),
-            callbacks=list(callbacks),
+            data_collator=lambda examples: _inputs(
+                collate(examples or [Example("", (padding,), 1)], padding, start)
+            ),
+            callbacks=[*callbacks, _Checkpointing(self, checkpoint_steps)],
         )
         # Trainer then counts the labels of all accumulated batches and hands us the number; the
         # loss below is divided by it, so Trainer must not divide by the accumulation steps too.
@@ -187,6 +158,32 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         self._padding = padding
         self._on_evaluation = on_evaluation
         self._parts = torch.zeros(4, dtype=torch.float64)
+        self._resumed_from: Path | None = None
+        self._random_state_is_due = False
+
+    def train_or_resume(self) -> None:
+        """Train, from the last whole checkpoint in the output folder where there is one.
+
+        Raises:
+            ValueError: If a checkpoint holds what is neither a tensor nor a plain value.
+        """
+        folder = Path(self.args.output_dir)
+        checkpoint = last_checkpoint(folder)
+        self._resumed_from = checkpoint
+        self._random_state_is_due = checkpoint is not None
+        try:
+            if checkpoint is not None and _has_ended(checkpoint):
+                self._take_result(checkpoint)
+            else:
+                self.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        except pickle.UnpicklingError as error:  # torch.load(weights_only=True) refuses objects
+            raise ValueError(
+                f"{checkpoint}: this checkpoint holds more than tensors and numbers, which no "
+                f"training here wrote; delete {folder} and run again"
+            ) from error
+        except _CallerError as ended:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ended.reason from None
 
     def compute_loss(
         self,
@@ -196,7 +193,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
         """Return this batch's share of the mean loss over the accumulated batch."""
-        batch = inputs["batch"]
+        batch = inputs["batch"].to(self.args.device)
         signal = (
             None
             if self._targets is None
@@ -215,8 +212,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         loss = mean_cross_entropy(self._student, self.eval_dataset, self._padding, self._precision)
         metrics = {"eval_loss": loss}
         self.log(metrics)
-        if self._on_evaluation is not None:
-            self._on_evaluation(self.state.global_step, loss)
+        self._tell(self.state.global_step, loss)
         self.control: Any = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
@@ -234,10 +230,77 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             self._parts.zero_()
         super().log(logs, start_time)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
-        rows = self.train_dataset if train_dataset is None else train_dataset
-        lengths = [len(row.input_ids) for row in rows]
-        return LengthGroupedSampler(lengths, self.args.train_batch_size, self.args.seed)
+    def get_train_dataloader(self) -> "_RowLoader":
+        """Return the batches of this process: its share of every batch of all processes."""
+        rows, args = self.train_dataset, self.args
+        order = LengthGroupedSampler(
+            [len(row.input_ids) for row in rows], args.train_batch_size, args.seed
+        )
+        batches = RankBatches(order, args.train_batch_size, args.process_index, args.world_size)
+        return _RowLoader(rows, batch_sampler=batches, collate_fn=self.data_collator)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the next accumulated batch, with the random state it had before a kill."""
+        # Trainer restores it only after this call, too late for one that draws.
+        self._load_rng_state(self._resumed_from)
+        return super().get_batch_samples(*args, **kwargs)
+
+    def _load_rng_state(self, checkpoint: Any) -> None:
+        if self._random_state_is_due:
+            super()._load_rng_state(checkpoint)
+            self._random_state_is_due = False
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        checkpoint = checkpoint_at(Path(self.args.output_dir), self.state.global_step)
+        with writing(checkpoint):
+            super()._save_checkpoint(model, trial)
+            progress = {
+                "loss": self._tr_loss.item(),
+                "logged": self._globalstep_last_logged,
+                "parts": self._parts.tolist(),
+            }
+            self._progress(checkpoint).write_text(json.dumps(progress), encoding="ascii")
+        best = self.state.best_model_checkpoint
+        complete(checkpoint, keep=[Path(best)] if best else [])
+
+    def restore_progress(self) -> None:
+        """Take up what Trainer forgets: the losses not yet logged, and where the best weights lie.
+
+        The caller's `on_evaluation` hears of the evaluations before the kill.
+        """
+        if self._resumed_from is None:
+            return
+        kept = json.loads(self._progress(self._resumed_from).read_text(encoding="ascii"))
+        self._tr_loss += kept["loss"]
+        self._globalstep_last_logged = kept["logged"]
+        self._parts += torch.tensor(kept["parts"], dtype=torch.float64)
+        if self.state.best_global_step:  # the work directory may lie elsewhere now
+            best = checkpoint_at(self._resumed_from.parent, self.state.best_global_step)
+            self.state.best_model_checkpoint = str(best)
+        for entry in self.state.log_history:
+            if "eval_loss" in entry:
+                self._tell(entry["step"], entry["eval_loss"])
+
+    def _progress(self, checkpoint: Path) -> Path:
+        return checkpoint / PROGRESS.format(self.args.process_index)
+
+    def _take_result(self, checkpoint: Path) -> None:
+        self.state = TrainerState.load_from_json(checkpoint / "trainer_state.json")
+        best = self.state.best_global_step
+        self._load_from_checkpoint(
+            str(checkpoint_at(checkpoint.parent, best) if best else checkpoint)
+        )
+        for entry in self.state.log_history:
+            if "eval_loss" in entry:
+                self._tell(entry["step"], entry["eval_loss"])
+
+    def _tell(self, step: int, loss: float) -> None:
+        if self._on_evaluation is None:
+            return
+        try:
+            self._on_evaluation(step, loss)
+        except Exception as reason:
+            raise _CallerError(reason) from reason
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # Trainer's own adds a pickle of its arguments; nothing here needs one.
@@ -259,6 +322,42 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         with torch.no_grad():
             for name, weight in _learned(self.model):
                 weight.copy_(saved[name])
+
+
+class _CallerError(Exception):
+    """What `on_evaluation` raised: this training is over, and nobody will go on with it."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _RowLoader(DataLoader[Example]):
+    """A loader that Trainer can tell the epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+class _Checkpointing(TrainerCallback):  # type: ignore[misc]
+    """Checkpoints between evaluations, and what a resumed training takes up from one."""
+
+    def __init__(self, trainer: AnswerTrainer, steps: int) -> None:
+        self._trainer = trainer
+        self._steps = steps
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.restore_progress()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._steps and state.global_step % self._steps == 0:
+            control.should_save = True
+
+
+def _has_ended(checkpoint: Path) -> bool:
+    state = TrainerState.load_from_json(checkpoint / "trainer_state.json")
+    return bool(state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"])
 
 
 def _learned(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
@@ -284,42 +383,6 @@ def mean_cross_entropy(
 def _inputs(batch: Batch) -> dict[str, Any]:
     # Trainer counts `shift_labels` as they are, and looks for `labels` before it counts at all.
     return {"labels": batch.labels, "shift_labels": batch.labels, "batch": batch}
-
-
-def _arguments(
-    folder: Path, settings: TrainingSettings, steps: int, seed: int, validates: bool
-) -> TrainingArguments:
-    every = max(1, steps // settings.evaluations)
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=math.ceil(settings.warmup * steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch_fused",
-        logging_steps=max(1, steps // LOGS),
-        eval_strategy="steps" if validates else "no",
-        eval_steps=every,
-        save_strategy="best" if validates else "no",
-        save_only_model=True,
-        save_total_limit=1,
-        load_best_model_at_end=validates,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        seed=seed,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-    )
-    # One process trains on one device. With more GPUs Trainer would wrap the model in DataParallel,
-    # whose head and hidden states cannot be had apart, and multiply the batch by their number.
-    arguments._n_gpu = 1
-    return arguments
 
 
 def _history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:

@@ -114,6 +114,10 @@ class TrainingParams(BaseModel):
     precision: Precision = Field(
         description="Of matrix products; auto is bf16 where the processor has instructions for it."
     )
+    checkpoint_steps: int = Field(
+        ge=0,
+        description="Most steps a kill can cost; 0 for those between two evaluations.",
+    )
 
 
 class TeacherParams(BaseModel):
