@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.pipelines.distillation.lessons import make_lesson
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
@@ -48,17 +49,20 @@ def run_study(
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
     trainer = StudentTrainer(
-        augmented_qa,
-        tokenizer,
-        examples,
+        make_lesson(augmented_qa, tokenizer, examples, training_work_dir),
         student,
         _share(training, tuning.budget),
         objective,
         seed,
         teacher_targets,
         target_store,
+        _threads(tuning.workers),
     )
-    _check_validation(augmented_qa, examples)
+    if not trainer.lesson.validation:
+        raise ValueError(
+            "a study needs rows to compare its trials on: the validation split is empty, or "
+            "distillation.examples.validation_rows is 0"
+        )
     trainer.check(tuning.space, teacher)
     base = {name: _base(name, objective, training) for name in TARGETS}
     work = Work(
@@ -149,16 +153,14 @@ def _share(training: TrainingParams, share: float) -> TrainingParams:
     )
 
 
+def _threads(workers: int) -> int:
+    import torch
+
+    return max(1, torch.get_num_threads() // workers) if workers > 1 else 0
+
+
 def _base(name: str, objective: ObjectiveParams, training: TrainingParams) -> Any:
     return getattr(training if name == "learning_rate" else objective, name)
-
-
-def _check_validation(augmented_qa: pd.DataFrame, examples: ExampleParams) -> None:
-    if not examples.validation_rows or not (augmented_qa["split"] == "validation").any():
-        raise ValueError(
-            "a study needs rows to compare its trials on: the validation split is empty, or "
-            "distillation.examples.validation_rows is 0"
-        )
 
 
 def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
@@ -166,13 +168,10 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
     from kd_kedro.training.fingerprints import rows_fingerprint, settings_fingerprint
 
     space, searched = tuning.space, {n for n in TARGETS if getattr(tuning.space, n).values}
-    held_out = trainer.augmented_qa[trainer.augmented_qa["split"] == "validation"]
-    columns = [held_out[name].astype(str) for name in ("row_id", "question", "answer")]
     return settings_fingerprint(
         {
             "capture": trainer.manifest["fingerprint"],
-            "validation": rows_fingerprint(zip(*columns, strict=True)),
-            "examples": trainer.examples.model_dump(mode="json"),
+            "validation": rows_fingerprint(trainer.lesson.validation),
             "student": trainer.student.model_dump(mode="json"),
             "training": trainer.training.model_dump(mode="json", exclude=searched),
             "objective": trainer.objective.model_dump(mode="json", exclude=searched),

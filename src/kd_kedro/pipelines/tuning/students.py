@@ -6,20 +6,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from kd_kedro.pipelines.distillation.lessons import (
-    Lesson,
-    make_lesson,
-    open_capture,
-    train_one,
-)
-from kd_kedro.pipelines.distillation.params import (
-    ExampleParams,
-    ObjectiveParams,
-    StudentParams,
-    TrainingParams,
-)
+from kd_kedro.pipelines.distillation.lessons import Lesson, open_capture, train_one
+from kd_kedro.pipelines.distillation.params import ObjectiveParams, StudentParams, TrainingParams
 from kd_kedro.pipelines.tuning.params import SpaceParams
 from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
@@ -32,26 +20,24 @@ class StudentTrainer:
     """Trains a student with a trial's values, always from the same capture.
 
     Attributes:
-        augmented_qa: The rows.
-        tokenizer: Of teacher and students.
-        examples: Which rows are learned from.
+        lesson: Rows and tokenizer.
         student: The student's size.
         training: A trial's budget; its learning rate is the trial's own.
         objective: What is minimised; the trial's values are put into it.
         seed: Of every student, so that trials differ in their values alone.
         manifest: `teacher_targets`.
         target_store: Where the manifest points.
+        threads: CPU threads of a student that is trained beside others; 0 leaves it to torch.
     """
 
-    augmented_qa: pd.DataFrame
-    tokenizer: Any
-    examples: ExampleParams
+    lesson: Lesson
     student: StudentParams
     training: TrainingParams
     objective: ObjectiveParams
     seed: int
     manifest: Mapping[str, Any]
     target_store: Path
+    threads: int
     _targets: "TargetSource | None" = field(default=None, repr=False)
 
     def __call__(
@@ -62,10 +48,14 @@ class StudentTrainer:
         on_evaluation: Callable[[int, float], None],
     ) -> None:
         """Train; `on_evaluation` is told step and validation loss and may raise to end it."""
+        import torch
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
         goal = {name: value for name, value in values.items() if name != "learning_rate"}
         rate = {"learning_rate": values["learning_rate"]}
         train_one(
-            self._lesson(work_dir),
+            replace(self.lesson, work_dir=work_dir),
             self.student,
             self.training.model_copy(update=rate),
             with_values(self.objective, goal),
@@ -84,9 +74,6 @@ class StudentTrainer:
             self._targets = open_targets(self.manifest, self.target_store, {})
         return self._targets
 
-    def _lesson(self, work_dir: Path) -> Lesson:
-        return make_lesson(self.augmented_qa, self.tokenizer, self.examples, work_dir)
-
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps do not travel between processes: each opens its own.
         return {**self.__dict__, "_targets": None}
@@ -99,14 +86,12 @@ class StudentTrainer:
         """
         from kd_kedro.training.objective import Objective
 
-        targets = open_capture(
-            self._lesson(self.target_store), teacher, dict(self.manifest), self.target_store
-        )
+        targets = open_capture(self.lesson, teacher, dict(self.manifest), self.target_store)
+        beta = max(space.beta.values or (self.objective.beta,))
         for goal in _corners(space):
             try:
                 params = with_values(self.objective, goal)
-                # A beta of 0 asks nothing of the capture, but no space consists of that alone.
-                replace(Objective(**params.model_dump()), beta=1.0).check(targets)
+                replace(Objective(**params.model_dump()), beta=beta).check(targets)
             except ValueError as error:
                 raise ValueError(f"tuning.space: {error}") from error
 

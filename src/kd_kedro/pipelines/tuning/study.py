@@ -5,6 +5,7 @@ leaves no sign of life (Optuna's heartbeat) and is then counted as failed.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -224,8 +225,10 @@ def importances(study: optuna.Study) -> dict[str, float]:
     """
     try:
         with quiet():
+            # Optuna would warn and call all parameters equally important.
+            warnings.filterwarnings("error", message=".*importances will be equal")
             return dict(optuna.importance.get_param_importances(study))
-    except (RuntimeError, ValueError):  # fewer than two trials, or all alike
+    except (RuntimeError, ValueError, UserWarning):
         return {}
 
 
@@ -256,8 +259,6 @@ def storage_errors(address: "URL") -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Optuna's remarks on what it calls experimental to itself."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield

@@ -66,16 +66,14 @@ def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
     Raises:
         ValueError: A trial failed, or a worker was killed; the others are then ended.
     """
-    import torch
     from tqdm import tqdm
 
     context = multiprocessing.get_context("spawn")
     permits, failures = context.Semaphore(count), context.SimpleQueue()
     workers = min(work.params.workers, count)
-    threads = max(1, torch.get_num_threads() // workers)
     before = _ended(study)
     processes = [
-        context.Process(target=_work, args=(work, permits, failures, threads), daemon=True)
+        context.Process(target=_work, args=(work, permits, failures), daemon=True)
         for _ in range(workers)
     ]
     try:
@@ -128,6 +126,8 @@ def run_trial(work: Work, trial: "optuna.Trial") -> float:
             raise optuna.TrialPruned
 
     folder = work.work_dir / f"{work.name}-{trial.number}"
+    if (killed := trial.user_attrs.get("again")) is not None:
+        shutil.rmtree(work.work_dir / f"{work.name}-{killed}", ignore_errors=True)
     try:
         work.train(values, f"trial {trial.number}", folder, on_evaluation)
     finally:
@@ -135,13 +135,10 @@ def run_trial(work: Work, trial: "optuna.Trial") -> float:
     return min(losses)
 
 
-def _work(work: Work, permits: Any, failures: Any, threads: int) -> None:
-    import torch
-
+def _work(work: Work, permits: Any, failures: Any) -> None:
     from kd_kedro.pipelines.tuning.study import storage_errors
 
     os.environ["TQDM_DISABLE"] = "1"  # bars of several processes would overwrite each other
-    torch.set_num_threads(threads)
     try:
         with storage_errors(work.address):
             study = work.study()

@@ -1,0 +1,149 @@
+"""The pipeline on a toy sheet: real students, one capture, and what is refused before a trial."""
+
+import json
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+from sqlalchemy import make_url
+
+from kd_kedro.pipelines.tuning import create_pipeline
+from kd_kedro.pipelines.tuning.nodes import choose_best, run_study, tabulate_study
+from kd_kedro.pipelines.tuning.params import TARGETS
+from tests.pipelines.distillation.recipe import Kept, parameters
+from tests.pipelines.distillation.recipe import run as distil
+from tests.pipelines.distillation.toy import augmented_qa
+from tests.pipelines.tuning.quadratic import outcomes, params
+
+TABLE = augmented_qa(60)
+GROUPS = ("examples", "student", "training", "objective")
+TUNING = params(trials=4, budget=1.0, pruner={"kind": "none"})
+
+
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory):
+    return distil(TABLE, tmp_path_factory.mktemp("distillation"))
+
+
+def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, **changed):
+    groups = {name: parameters("test")[f"params:distillation.{name}"] for name in GROUPS}
+    names = ("tokenizer", "teacher", "teacher_targets", "target_store")
+    return {
+        "augmented_qa": table,
+        **{name: distilled.load(name) for name in names},
+        **groups,
+        "seed": 1,
+        "tuning": tuning,
+        "study_storage": make_url(f"sqlite:///{folder}/study.sqlite"),
+        "training_work_dir": folder / "work",
+        **changed,
+    }
+
+
+@pytest.fixture(scope="module")
+def record(distilled, tmp_path_factory):
+    return run_study(**inputs_of(distilled, tmp_path_factory.mktemp("study")))
+
+
+def test_the_pipeline_leaves_a_table_the_best_values_and_two_figures(distilled, tmp_path):
+    inputs = inputs_of(distilled, tmp_path)
+    for name in GROUPS:
+        inputs[f"params:distillation.{name}"] = inputs.pop(name)
+    inputs["params:distillation.seeds.first"] = inputs.pop("seed")
+    inputs["params:tuning"] = inputs.pop("tuning")
+    catalog = DataCatalog({name: Kept(value) for name, value in inputs.items()})
+    for name in create_pipeline().all_outputs():
+        catalog[name] = Kept()
+    SequentialRunner().run(create_pipeline(), catalog)
+    study, best = catalog.load("study"), catalog.load("best_hyperparameters")
+    assert list(study["number"]) == [0, 1, 2, 3]
+    assert best["validation_loss"] == study["value"].min()
+    assert study.loc[best["trial"], "alpha"] == best["parameters"]["distillation.objective.alpha"]
+    assert best["capture"] == catalog.load("teacher_targets")["fingerprint"]
+    history = json.loads(catalog.load("tuning_history_plot").to_json())
+    assert [len(trace["x"]) for trace in history["data"]] == [4, 0, 4]
+    importance = json.loads(catalog.load("tuning_importance_plot").to_json())
+    assert set(importance["data"][0]["y"]) <= set(TARGETS)
+    json.dumps(catalog.load("tuning_record"), allow_nan=False)
+
+
+def test_a_trial_is_scored_on_the_validation_split_by_step(record):
+    for trial in record["trials"]:
+        assert trial["value"] == min(trial["losses"].values())
+        assert [int(step) for step in trial["losses"]] == [2, 4]
+
+
+def test_workers_train_the_very_same_students(distilled, record, tmp_path):
+    tuning = TUNING.model_copy(update={"workers": 2, "startup_trials": 4, "trials": 2})
+    one = tuning.model_copy(update={"workers": 1})
+    together = run_study(**inputs_of(distilled, tmp_path, tuning=tuning))
+    alone = run_study(**inputs_of(distilled, tmp_path, tuning=one, study_storage=another(tmp_path)))
+    assert outcomes(together["trials"]) == outcomes(alone["trials"])
+    assert together["study"] == alone["study"]
+
+
+def another(folder):
+    return make_url(f"sqlite:///{folder}/another.sqlite")
+
+
+def test_the_test_split_touches_no_trial(distilled, record, tmp_path):
+    table = TABLE.copy()
+    table.loc[table["split"] == "test", "answer"] = "Another answer."
+    again = run_study(**inputs_of(distilled, tmp_path, table=table))
+    assert again["study"] == record["study"]
+    assert outcomes(again["trials"]) == outcomes(record["trials"])
+
+
+def test_other_validation_rows_or_another_budget_are_another_study(distilled, record, tmp_path):
+    table = TABLE.copy()
+    table.loc[table["split"] == "validation", "answer"] = "Another answer."
+    one = TUNING.model_copy(update={"trials": 1})
+    changed = run_study(**inputs_of(distilled, tmp_path, table=table, tuning=one))
+    less = one.model_copy(update={"budget": 0.5})
+    shorter = run_study(**inputs_of(distilled, tmp_path, tuning=less))
+    assert len({record["study"], changed["study"], shorter["study"]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"divergence": {"choices": ["jsd", "bucketed_jsd"], "fixed": None}}, "cannot give 'jsd'"),
+        (
+            {
+                "temperature": {
+                    **{"low": 1.0, "high": 4.0, "log": False},
+                    **{"choices": [], "fixed": None},
+                }
+            },
+            "captured at 1, not 2.5",
+        ),
+    ],
+)
+def test_a_space_that_the_capture_cannot_serve_is_refused(distilled, tmp_path, space, said):
+    inputs = inputs_of(distilled, tmp_path, tuning=params(space=space))
+    with pytest.raises(ValueError, match=rf"tuning\.space: objective\..*{said}"):
+        run_study(**inputs)
+    assert not (tmp_path / "study.sqlite").exists()
+
+
+def test_rows_and_teacher_must_be_those_of_the_capture(distilled, tmp_path):
+    table = TABLE.copy()
+    table.loc[table["split"] == "train", "answer"] = "Another answer."
+    with pytest.raises(ValueError, match="teacher_targets belong to another set of rows"):
+        run_study(**inputs_of(distilled, tmp_path, table=table))
+    with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
+        run_study(**inputs_of(distilled, tmp_path, teacher=distilled.load("student")))
+
+
+def test_without_validation_rows_there_is_no_study(distilled, tmp_path):
+    table = TABLE[TABLE["split"] != "validation"]
+    with pytest.raises(ValueError, match="a study needs rows to compare its trials on"):
+        run_study(**inputs_of(distilled, tmp_path, table=table))
+
+
+def test_where_no_trial_finished_there_is_no_best(record):
+    pruned = {"state": "pruned", "value": None, "reason": "the validation loss is no number"}
+    nothing = {**record, "trials": [{**trial, **pruned} for trial in record["trials"]]}
+    with pytest.raises(ValueError, match=r"no trial of the study finished .the validation loss is"):
+        choose_best(nothing)
+    assert tabulate_study(nothing)["value"].isna().all()
