@@ -33,7 +33,7 @@ def parser(description: str | None, *, learns: bool) -> argparse.ArgumentParser:
         if learns
         else "ignored: nothing is learned",
     )
-    made.add_argument("--json", type=_file_to_write, help="write the figures here")
+    made.add_argument("--json", type=file_to_write, help="write the figures here")
     made.add_argument(
         "--cache", type=Path, help="SQLite file that keeps embeddings between benchmarks"
     )
@@ -51,7 +51,8 @@ def at_least(low: int) -> Callable[[str], int]:
     return whole
 
 
-def _file_to_write(text: str) -> Path:
+def file_to_write(text: str) -> Path:
+    """Return the type of an argument that names a file to be written."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(

@@ -1,0 +1,114 @@
+"""What each way of distilling brings: held-out loss of students that differ in one thing.
+
+    python benchmarks/quality.py [--data SHEET] [--cache FOLDER] [--seeds 5] [--json OUT]
+
+The sheet goes through the project's own pipelines up to a trained teacher, once. Then students of
+one size, budget and set of seeds are trained: without a teacher (`baseline`) and by each method.
+Every student is compared with the baseline of its seed on the same held-out families;
+`layer_copy`, which needs a student as wide as its teacher, with one of its own shape that starts
+from random weights (`wide`). Choices are made on `--families validation`; `test` is for reporting.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import at_least, file_to_write, finish, run
+from paired import compare
+from students import ROOT, Recipe, Sheet, determines, family_losses, prepare, run_card, train_all
+
+DENSE = {"source": "dense"}
+METHODS: dict[str, Recipe] = {
+    "baseline": Recipe(node="train_baseline"),
+    "forward_kl": Recipe({"targets": DENSE, "objective": {"divergence": "forward_kl"}}),
+    "reverse_kl": Recipe({"targets": DENSE, "objective": {"divergence": "reverse_kl"}}),
+    "jsd": Recipe({"targets": DENSE, "objective": {"divergence": "jsd"}}),
+    "top_k": Recipe(),
+    "hidden_states": Recipe(
+        {
+            "targets": {**DENSE, "hidden": True},
+            "objective": {"divergence": "forward_kl", "hidden": 1.0},
+        }
+    ),
+}
+REFERENCES = {name: "baseline" for name in METHODS if name != "baseline"}
+
+
+def measure(sheet: Sheet, recipes: dict[str, Recipe], seeds: range, split: str) -> dict[str, Any]:
+    """Return the figures of every recipe, and of the teacher, on a split."""
+    losses = {
+        name: np.stack([family_losses(sheet, recipe, seed, split) for seed in seeds])
+        for name, recipe in recipes.items()
+    }
+    losses["teacher"] = family_losses(sheet, None, 0, split)[None]
+    references = {name: REFERENCES[name] for name in recipes if name in REFERENCES}
+    told = compare(losses, references, draws=10_000)
+    for name, recipe in recipes.items():
+        cards = [run_card(sheet, recipe, seed) for seed in seeds]
+        told[name]["processor_seconds"] = [card["processor_seconds"] for card in cards]
+    return told
+
+
+def main() -> None:
+    """Train what is not there yet, compare, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
+    parser.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
+    parser.add_argument("--env", default="local", help="the project's environment")
+    parser.add_argument("--methods", default=",".join(METHODS), help="some of them, by comma")
+    parser.add_argument("--seeds", type=at_least(2), default=5)
+    parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
+    parser.add_argument("--processes", type=at_least(1), default=2)
+    parser.add_argument("--families", choices=("validation", "test"), default="test")
+    parser.add_argument("--json", type=file_to_write, help="write the figures here")
+    args = parser.parse_args()
+    names = args.methods.split(",")
+    if unknown := sorted({*names} - {*METHODS}):
+        raise ValueError(f"--methods: there is no {unknown[0]}; there are {', '.join(METHODS)}")
+    recipes = {name: METHODS[name] for name in METHODS if name in {*names, "baseline"}}
+    cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
+    sheet = prepare(args.data, cache, args.env, args.tokens or 0)
+    seeds = range(1, args.seeds + 1)
+    train_all(sheet, recipes, seeds, args.processes)
+    told = measure(sheet, recipes, seeds, args.families)
+    print(table(told))
+    figures = {
+        "families": args.families,
+        "seeds": list(seeds),
+        "methods": told,
+        "parameters": {name: determines(sheet, each) for name, each in recipes.items()},
+    }
+    best = min((name for name in recipes), key=lambda name: told[name]["loss"]["estimate"])
+    finish(figures, f"quality: {best} has the lowest loss on {args.families} families", args.json)
+
+
+def table(told: dict[str, Any]) -> str:
+    """Return the figures as a Markdown table."""
+    lines = [
+        "| method | loss (nats a token) | perplexity | difference in perplexity | p (Holm) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, figures in told.items():
+        loss, perplexity = figures["loss"], figures["perplexity"]
+        cells = [
+            name.replace("_", " "),
+            f"{loss['estimate']:.4f} [{loss['low']:.4f}, {loss['high']:.4f}]",
+            f"{perplexity['estimate']:.2f}",
+        ]
+        if "difference" in figures:
+            gap = figures["difference"]
+            percent = [100 * np.expm1(gap[key]) for key in ("estimate", "low", "high")]
+            beside = "" if gap["from"] == "baseline" else f" against {gap['from']}"
+            cells += [
+                f"{percent[0]:+.1f} % [{percent[1]:+.1f}, {percent[2]:+.1f}]{beside}",
+                f"{gap['p_holm']:.3f}",
+            ]
+        lines.append("| " + " | ".join(cells + [""] * (5 - len(cells))) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run(main)

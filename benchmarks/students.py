@@ -1,0 +1,299 @@
+"""A sheet prepared once by the real pipelines, and students trained on what they left.
+
+Everything lies in one folder, the cache: the project's data with its teacher, captured targets,
+and each student in a folder addressed by all that determines it. So a comparison that was stopped
+goes on where it was, and two benchmarks share the students that they have in common.
+"""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from tqdm import tqdm
+
+from kd_kedro.datasets.hf_model import HFModelDataset
+from kd_kedro.metrics.significance import Floats
+from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
+
+ROOT = Path(__file__).resolve().parents[1]
+PREPARED = "prepared.json"  # in the cache, once the sheet's teacher is trained: of what
+RUN = "run.json"  # in a student's folder, written last
+TEACHER = "train_teacher"
+CAPTURE = "capture_targets"
+SEED = "params:distillation.seeds.first"
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a student is trained.
+
+    Attributes:
+        changes: Of the parameters below `distillation`: {"objective": {"beta": 1.0}, …}.
+        node: `train_student`, or `train_baseline` for one that has no teacher.
+    """
+
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    node: str = "train_student"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What the pipelines left of one sheet; plain values, so that workers can have it."""
+
+    cache: Path
+    env: str
+    max_tokens: int
+
+    @contextmanager
+    def project(self, recipe: Recipe, seed: int) -> Iterator[tuple[Pipeline, Any]]:
+        """Give the nodes that lead from the teacher to a student, and their catalog."""
+        changes = {group: dict(values) for group, values in recipe.changes.items()}
+        changes["seeds"] = {"first": seed}
+        if self.max_tokens:
+            changes["training"] = {**changes.get("training", {}), "max_tokens": self.max_tokens}
+        whole = pipelines["distillation"]
+        nodes = whole.to_nodes(recipe.node) - whole.to_nodes(TEACHER)
+        with _session(self.cache, self.env, {"distillation": changes}) as context:
+            catalog = context.catalog
+            for name in nodes.all_outputs():
+                catalog[name] = MemoryDataset()
+            yield nodes, catalog
+
+    def folder(self, recipe: Recipe, seed: int) -> Path:
+        """Return where the student of a recipe and a seed lies, or will."""
+        name = settings_fingerprint([recipe.node, determines(self, recipe), seed])
+        return self.cache / "students" / name
+
+
+@cache
+def determines(sheet: Sheet, recipe: Recipe) -> dict[str, Any]:
+    """Return what a student depends on but its seed: its parameters, what its teacher is."""
+    with sheet.project(recipe, 0) as (nodes, catalog):
+        names = {name for name in nodes.inputs() if name.startswith("params:")} - {SEED}
+        held = {name: catalog.load(name) for name in sorted(names)}
+    made = {
+        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        for name, value in held.items()
+    }
+    return {**made, "prepared": json.loads((sheet.cache / PREPARED).read_text("utf-8"))}
+
+
+def prepare(sheet: Path, cache: Path, env: str, max_tokens: int) -> Sheet:
+    """Run the project on a sheet up to its teacher, where that is not done, data in the cache.
+
+    Args:
+        sheet: Questions and answers, CSV or XLSX.
+        cache: Folder.
+        env: The project's environment.
+        max_tokens: Budget of the students; 0 for that of the environment.
+
+    Raises:
+        ValueError: The cache holds another sheet or other parameters, or the run failed.
+    """
+    if not sheet.is_file():
+        raise ValueError(f"{sheet} does not exist: give a sheet of questions and answers")
+    cache = cache.resolve()
+    bootstrap_project(ROOT)
+    _quieten()
+    _write_conf(sheet.resolve(), cache, env)
+    made = Sheet(cache, env, max_tokens)
+    upstream = pipelines["__default__"].to_nodes(TEACHER)
+    with _session(cache, env, {}) as context:
+        names = sorted(name for name in upstream.inputs() if name.startswith("params:"))
+        parameters = json.dumps([str(context.catalog.load(name)) for name in names])
+    asked = {
+        "sheet": file_fingerprint(sheet),
+        "parameters": settings_fingerprint([parameters]),
+        "env": env,
+    }
+    if (cache / PREPARED).is_file():
+        held = json.loads((cache / PREPARED).read_text(encoding="utf-8"))
+        if held != asked:
+            differs = next(key for key in asked if held.get(key) != asked[key])
+            raise ValueError(f"{cache} was prepared from another {differs}: name another --cache")
+        return made
+    words = ["run", "--conf-source", str(cache / "conf"), "--env", env, "--to-nodes", TEACHER]
+    ran = subprocess.run(
+        [sys.executable, "-m", "kedro", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "DO_NOT_TRACK": "1"},
+        stdout=sys.stderr,
+        check=False,
+    )
+    if ran.returncode:
+        raise ValueError(f"the pipelines failed on {sheet}: the reason stands above")
+    (cache / PREPARED).write_text(json.dumps(asked), encoding="utf-8")
+    return made
+
+
+def train_all(
+    sheet: Sheet, recipes: Mapping[str, Recipe], seeds: Sequence[int], processes: int
+) -> dict[str, dict[str, Any]]:
+    """Train every recipe with every seed, those that are not there yet.
+
+    Seed by seed, so that what is there when it is stopped can be compared.
+
+    Returns:
+        The manifest of what each recipe's students learn from; none where they have no teacher.
+    """
+    manifests = {name: _capture(sheet, recipe, seeds[0]) for name, recipe in recipes.items()}
+    jobs = [
+        (sheet, name, recipe, seed)
+        for seed in seeds
+        for name, recipe in recipes.items()
+        if not (sheet.folder(recipe, seed) / RUN).is_file()
+    ]
+    if jobs:
+        # Read by what the workers import: one thread each, and no bars of their own.
+        os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
+        with (
+            get_context("spawn").Pool(min(processes, len(jobs)), _start) as pool,
+            tqdm(pool.imap_unordered(_train, jobs), desc="students", total=len(jobs)) as bar,
+        ):
+            for told in bar:
+                bar.write(told, file=sys.stderr)
+    return {name: manifest for name, manifest in manifests.items() if manifest}
+
+
+def stored_bytes(sheet: Sheet, manifest: Mapping[str, Any]) -> float:
+    """Return bytes an answer token of all files of captured targets, the manifest included."""
+    with _session(sheet.cache, sheet.env, {}) as context:
+        folder = context.catalog.load("target_store") / str(manifest["fingerprint"])
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return size / int(manifest["answer_tokens"])
+
+
+def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) -> Floats:
+    """Return a model's loss on the original rows of a split, family by family.
+
+    Args:
+        sheet: Where the rows and the models are.
+        recipe: Of the student; None for the teacher.
+        seed: Of the student.
+        split: `validation` or `test`.
+
+    Returns:
+        (families, 2): summed negative log-likelihood in nats, and answer tokens.
+    """
+    from kd_kedro.training.answering import score_answers
+
+    folder = sheet.cache / "teacher" if recipe is None else sheet.folder(recipe, seed)
+    kept = folder / f"{split}.npy"
+    if kept.is_file():
+        losses: Floats = np.load(kept, allow_pickle=False)
+        return losses
+    with _session(sheet.cache, sheet.env, {}) as context:
+        rows = context.catalog.load("augmented_qa")
+        stored = HFModelDataset(filepath=str(folder / "model"), device="cpu")
+        model = context.catalog.load("teacher") if recipe is None else stored.load()
+    chosen = (rows["split"] == split) & (rows["version"] == "original")
+    rows = rows[chosen].sort_values("row_id")
+    scores = score_answers(model, list(rows["question"]), list(rows["answer"]), batch_size=64)
+    table = pd.DataFrame({name: [s[name] for s in scores] for name in ("nll", "answer_tokens")})
+    losses = table.groupby(rows["family_id"].to_numpy()).sum().to_numpy(dtype=np.float64)
+    folder.mkdir(exist_ok=True)
+    np.save(kept, losses)
+    return losses
+
+
+def run_card(sheet: Sheet, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Return what is known of a training: parameters, history, seconds."""
+    text = (sheet.folder(recipe, seed) / RUN).read_text(encoding="utf-8")
+    card: dict[str, Any] = json.loads(text)
+    return card
+
+
+def _capture(sheet: Sheet, recipe: Recipe, seed: int) -> dict[str, Any]:
+    with sheet.project(recipe, seed) as (nodes, catalog):
+        if CAPTURE not in {node.name for node in nodes.nodes}:
+            return {}
+        SequentialRunner().run(nodes.to_nodes(CAPTURE), catalog)
+        manifest: dict[str, Any] = catalog.load("teacher_targets")
+        return manifest
+
+
+def _start() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    bootstrap_project(ROOT)
+    _quieten()
+
+
+def _train(job: tuple[Sheet, str, Recipe, int]) -> str:
+    sheet, name, recipe, seed = job
+    folder = sheet.folder(recipe, seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    wall, processor = time.perf_counter(), time.process_time()
+    with sheet.project(recipe, seed) as (nodes, catalog):
+        (trained,) = (node for node in nodes.nodes if node.name == recipe.node)
+        SequentialRunner().run(nodes, catalog)
+        student, history = (catalog.load(output) for output in trained.outputs)
+    run = {
+        "recipe": name,
+        "seed": seed,
+        "seconds": round(time.perf_counter() - wall, 1),
+        "processor_seconds": round(time.process_time() - processor, 1),
+        "history": history,
+        "parameters": determines(sheet, recipe),
+    }
+    HFModelDataset(filepath=str(folder / "model")).save(student)
+    (folder / RUN).write_text(json.dumps(run), encoding="utf-8")
+    best = min(record.get("validation_loss", float("inf")) for record in history)
+    return f"{name}, seed {seed}: validation loss {best:.4f}, {run['processor_seconds']:.0f} s"
+
+
+def _quieten() -> None:
+    for name in ("kedro", "kedro_mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _session(cache: Path, env: str, parameters: dict[str, Any]) -> Iterator[Any]:
+    conf = str(cache / "conf")
+    with KedroSession.create(ROOT, conf_source=conf, env=env, runtime_params=parameters) as session:
+        yield session.load_context()
+
+
+def _write_conf(sheet: Path, cache: Path, env: str) -> None:
+    """Copy the configuration; the copy's data and MLflow store lie in the cache."""
+    conf = cache / "conf"
+    shutil.rmtree(conf, ignore_errors=True)
+    shutil.copytree(ROOT / "conf", conf)
+    tracked = {
+        "name": "benchmark",
+        "create_experiment_kwargs": {"artifact_location": f"{cache.as_posix()}/mlruns"},
+    }
+    changes = {
+        # Relative, because entries of the catalog put the project's path before it.
+        "globals.yml": {"data_root": os.path.relpath(cache / "data", ROOT), "qa_csv": str(sheet)},
+        "mlflow.yml": {
+            "server": {"mlflow_tracking_uri": f"sqlite:///{cache.as_posix()}/mlflow.db"},
+            "tracking": {"experiment": tracked},
+        },
+    }
+    (conf / env).mkdir(exist_ok=True)
+    for name, values in changes.items():
+        path = conf / env / name
+        held = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        path.write_text(yaml.safe_dump({**(held or {}), **values}), encoding="utf-8")

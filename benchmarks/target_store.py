@@ -1,0 +1,155 @@
+"""Bytes of captured targets against what students learn from them.
+
+    python benchmarks/target_store.py [--data SHEET] [--cache FOLDER] [--seeds 5] [--json OUT]
+
+One teacher's answers are captured dense, as the top k with their tail, and as draws; students that
+differ in nothing else learn from each. Bytes are those of all files on disk, by answer token. The
+seed noise is the standard deviation of the held-out loss between the seeds of the dense students;
+beside it stands the difference from them, paired by seed and family. k is chosen on
+`--families validation`; `test` is for reporting. The cache is that of `quality.py`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import at_least, file_to_write, finish, run
+from paired import compare
+from students import (
+    ROOT,
+    Recipe,
+    Sheet,
+    determines,
+    family_losses,
+    prepare,
+    stored_bytes,
+    train_all,
+)
+
+KS = (8, 16, 32, 64, 128)
+DRAWS = (5, 20, 50, 100)
+MOST_BYTES = 64  # of the default, an answer token
+GPT2_VOCABULARY = 50_257
+
+
+def sources(sheet: Sheet, ks: Sequence[int], draws: Sequence[int]) -> dict[str, Recipe]:
+    """Return the recipes of all sources under the project's objective; its own is `default`."""
+    held = determines(sheet, Recipe())
+    targets, objective = (held[f"params:distillation.{name}"] for name in ("targets", "objective"))
+    plain = objective["divergence"].removeprefix("bucketed_")
+    full = {"objective": {"divergence": plain}}
+    bucketed = {"objective": {"divergence": f"bucketed_{plain}"}}
+    made = {"dense": Recipe({**full, "targets": {"source": "dense"}}), "default": Recipe()}
+    for k in sorted({*ks} - {targets["k"]}):
+        made[f"top_k {k}"] = Recipe({**bucketed, "targets": {"source": "top_k", "k": k}})
+    if plain == "forward_kl":  # which is all that draws can serve
+        for count in draws:
+            made[f"sampled {count}"] = Recipe(
+                {**full, "targets": {"source": "sampled", "draws": count}}
+            )
+    return made
+
+
+def measure(
+    sheet: Sheet, recipes: dict[str, Recipe], manifests: dict[str, Any], seeds: range, split: str
+) -> dict[str, dict[str, Any]]:
+    """Return bytes and losses of every source on a split."""
+    losses = {
+        name: np.stack([family_losses(sheet, recipe, seed, split) for seed in seeds])
+        for name, recipe in recipes.items()
+    }
+    told = compare(losses, {name: "dense" for name in recipes if name != "dense"}, draws=10_000)
+    for name in recipes:
+        manifest = manifests[name]
+        size = stored_bytes(sheet, manifest)
+        told[name] |= {
+            "bytes_per_token": size,
+            "bytes_per_token_gpt2": size - _written(manifest) + _written(manifest, GPT2_VOCABULARY),
+            "answer_tokens": manifest["answer_tokens"],
+        }
+    return told
+
+
+def _written(manifest: dict[str, Any], vocabulary: int = 0) -> int:
+    """Return the arithmetic of a token's bytes, without what files hold around them."""
+    vocabulary = vocabulary or manifest["vocabulary"]
+    value = 4 if manifest["dtype"] == "float32" else 2
+    token = 2 if vocabulary <= 2**16 else 4
+    states = (manifest["hidden_width"] or 0) * value
+    if manifest["source"] == "dense":
+        return vocabulary * value + states
+    if manifest["source"] == "sampled":
+        return int(manifest["draws"]) * (token + 1) + 4 + states
+    return int(manifest["k"]) * (token + value) + 4 * len(manifest["temperatures"]) + states
+
+
+def main() -> None:
+    """Train what is not there yet, weigh, compare, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
+    parser.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
+    parser.add_argument("--env", default="local", help="the project's environment")
+    parser.add_argument("--k", type=at_least(1), nargs="*", default=KS)
+    parser.add_argument("--draws", type=at_least(1), nargs="*", default=DRAWS)
+    parser.add_argument("--seeds", type=at_least(2), default=5)
+    parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
+    parser.add_argument("--processes", type=at_least(1), default=2)
+    parser.add_argument("--families", choices=("validation", "test"), default="test")
+    parser.add_argument("--json", type=file_to_write, help="write the figures here")
+    args = parser.parse_args()
+    cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
+    sheet = prepare(args.data, cache, args.env, args.tokens or 0)
+    recipes = sources(sheet, args.k, args.draws)
+    seeds = range(1, args.seeds + 1)
+    manifests = train_all(sheet, recipes, seeds, args.processes)
+    told = measure(sheet, recipes, manifests, seeds, args.families)
+    noise = float(np.std(told["dense"]["losses"], ddof=1))
+    own, kept = told["default"], manifests["default"]
+    default = {
+        "bytes_per_token": own["bytes_per_token"],
+        "loss_minus_dense": own["difference"]["estimate"],
+        "interval": [own["difference"]["low"], own["difference"]["high"]],
+        "seed_noise": noise,
+        "targets": {key: kept[key] for key in ("source", "k", "dtype", "temperatures")},
+    }
+    print(table(told, noise))
+    figures = {
+        "default": default,
+        "families": args.families,
+        "seeds": list(seeds),
+        "sources": told,
+        "parameters": {name: determines(sheet, each) for name, each in recipes.items()},
+    }
+    finish(
+        figures,
+        f"target_store: the default takes {default['bytes_per_token']:.1f} bytes an answer token "
+        f"(at most {MOST_BYTES} asked), its loss is dense {default['loss_minus_dense']:+.4f} nats, "
+        f"seed noise {noise:.4f}",
+        args.json,
+    )
+
+
+def table(told: dict[str, dict[str, Any]], noise: float) -> str:
+    """Return the figures as a Markdown table."""
+    lines = [
+        "| source | bytes a token | at 50,257 tokens | loss (nats a token) | minus dense "
+        f"(seed noise {noise:.4f}) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, figures in told.items():
+        gap = figures.get("difference")
+        shown = f"{gap['estimate']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]" if gap else ""
+        lines.append(
+            f"| {name} | {figures['bytes_per_token']:,.1f} | "
+            f"{figures['bytes_per_token_gpt2']:,.1f} | "
+            f"{figures['loss']['estimate']:.4f} | {shown} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run(main)
