@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -158,20 +158,14 @@ def train_all(
     """
     manifests = {name: _capture(sheet, recipe, seeds[0]) for name, recipe in recipes.items()}
     jobs = [
-        (sheet, name, recipe, seed)
+        (sheet, name, recipe, seed, manifests[name])
         for seed in seeds
         for name, recipe in recipes.items()
         if not (sheet.folder(recipe, seed) / RUN).is_file()
     ]
-    if jobs:
-        # Read by what the workers import: one thread each, and no bars of their own.
-        os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
-        with (
-            get_context("spawn").Pool(min(processes, len(jobs)), _start) as pool,
-            tqdm(pool.imap_unordered(_train, jobs), desc="students", total=len(jobs)) as bar,
-        ):
-            for told in bar:
-                bar.write(told, file=sys.stderr)
+    with _workers(min(processes, len(jobs))) as apply:
+        for told in (bar := tqdm(apply(_train, jobs), desc="students", total=len(jobs))):
+            bar.write(told, file=sys.stderr)
     return {name: manifest for name, manifest in manifests.items() if manifest}
 
 
@@ -232,6 +226,19 @@ def _capture(sheet: Sheet, recipe: Recipe, seed: int) -> dict[str, Any]:
         return manifest
 
 
+@contextmanager
+def _workers(processes: int) -> Iterator[Callable[..., Iterable[str]]]:
+    """Give what applies a function to many jobs, in other processes or, of one, in this one."""
+    # Read by what a worker imports: one thread each, and no bars of their own.
+    os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
+    if processes < 2:
+        _start()
+        yield map
+        return
+    with get_context("spawn").Pool(processes, _start) as pool:
+        yield pool.imap_unordered
+
+
 def _start() -> None:
     import torch
 
@@ -240,13 +247,15 @@ def _start() -> None:
     _quieten()
 
 
-def _train(job: tuple[Sheet, str, Recipe, int]) -> str:
-    sheet, name, recipe, seed = job
+def _train(job: tuple[Sheet, str, Recipe, int, dict[str, Any]]) -> str:
+    sheet, name, recipe, seed, manifest = job
     folder = sheet.folder(recipe, seed)
     shutil.rmtree(folder, ignore_errors=True)
     wall, processor = time.perf_counter(), time.process_time()
     with sheet.project(recipe, seed) as (nodes, catalog):
         (trained,) = (node for node in nodes.nodes if node.name == recipe.node)
+        catalog["teacher_targets"] = MemoryDataset(manifest)
+        nodes -= nodes.only_nodes(*{CAPTURE} & {node.name for node in nodes.nodes})
         SequentialRunner().run(nodes, catalog)
         student, history = (catalog.load(output) for output in trained.outputs)
     run = {

@@ -114,6 +114,27 @@ def test_relevance(tmp_path: Path) -> None:
     assert made["curve"][0] == made["curve"][0] | {"reviewed": 0, "auto": ["cold_start"]}
 
 
+@pytest.mark.slow
+def test_quality_and_target_store(tmp_path: Path) -> None:
+    words: list[str | Path] = ["--env", "test", "--data", SHEET, "--cache", tmp_path / "cache"]
+    words += ["--seeds", "2", "--processes", "1"]
+    made = figures("quality", tmp_path, *words, "--methods", "forward_kl,top_k")
+    assert list(made["methods"]) == ["baseline", "forward_kl", "top_k", "teacher"]
+    for name in ("forward_kl", "top_k"):
+        gap = made["methods"][name]["difference"]
+        assert gap["from"] == "baseline"
+        assert gap["low"] <= gap["estimate"] <= gap["high"]
+        assert len(made["methods"][name]["losses"]) == 2
+    told = figures("target_store", tmp_path, *words, "--k", "8", "--draws", "5")
+    assert set(told["sources"]) == {"dense", "default", "top_k 8", "sampled 5"}
+    assert 60 < told["default"]["bytes_per_token"] <= 64
+    assert told["default"].keys() >= {"loss_minus_dense", "seed_noise"}
+    dense, small = (told["sources"][name] for name in ("dense", "top_k 8"))
+    assert small["bytes_per_token"] < dense["bytes_per_token"] / 10
+    # The students of both benchmarks are the same ones, trained once.
+    assert dense["losses"] == made["methods"]["forward_kl"]["losses"]
+
+
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
@@ -123,6 +144,9 @@ def test_relevance(tmp_path: Path) -> None:
         ("embedding", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("embedding", ["--data", "pyproject.toml"], "pyproject.toml ends in '.toml'"),
         ("augmentation", ["--data", "nosuch.csv"], "nosuch.csv"),
+        ("quality", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("quality", ["--methods", "magic"], "--methods: there is no magic"),
+        ("target_store", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("duplicates", [], "nothing to measure"),
         ("duplicates", ["--sheet", "nosuch.csv"], "nosuch.csv does not exist"),
         ("duplicates", ["--scale", "-5"], "--scale: must be 2 or more"),
