@@ -255,8 +255,8 @@ def _train(job: tuple[Sheet, str, Recipe, int, dict[str, Any]]) -> str:
     with sheet.project(recipe, seed) as (nodes, catalog):
         (trained,) = (node for node in nodes.nodes if node.name == recipe.node)
         catalog["teacher_targets"] = MemoryDataset(manifest)
-        nodes -= nodes.only_nodes(*{CAPTURE} & {node.name for node in nodes.nodes})
-        SequentialRunner().run(nodes, catalog)
+        rest = Pipeline([node for node in nodes.nodes if node.name != CAPTURE])
+        SequentialRunner().run(rest, catalog)
         student, history = (catalog.load(output) for output in trained.outputs)
     run = {
         "recipe": name,
@@ -287,8 +287,7 @@ def _session(cache: Path, env: str, parameters: dict[str, Any]) -> Iterator[Any]
 def _write_conf(sheet: Path, cache: Path, env: str) -> None:
     """Copy the configuration; the copy's data and MLflow store lie in the cache."""
     conf = cache / "conf"
-    shutil.rmtree(conf, ignore_errors=True)
-    shutil.copytree(ROOT / "conf", conf)
+    shutil.copytree(ROOT / "conf", conf, dirs_exist_ok=True)  # another benchmark may be reading
     tracked = {
         "name": "benchmark",
         "create_experiment_kwargs": {"artifact_location": f"{cache.as_posix()}/mlruns"},
