@@ -33,6 +33,7 @@ from kd_kedro.freshness import (
     write_provenance,
 )
 from kd_kedro.parameters import check_parameters, flatten
+from kd_kedro.pipelines.distillation.params import DistillationParams
 from kd_kedro.trial_runs import log_trials
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class ParameterHooks:
         """Refuse an unknown or impossible parameter in one sentence."""
         pipelines.set_requested(None)
         assert isinstance(context.config_loader, OmegaConfigLoader)
-        check_parameters(context.config_loader, registered())
+        check_parameters(context.config_loader, registered(), {"distillation": DistillationParams})
 
 
 class FreshnessHooks:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
@@ -19,16 +20,22 @@ CATALOG_KEYS = {
 }
 
 
-def check_parameters(loader: OmegaConfigLoader, pipelines: Mapping[str, Pipeline]) -> None:
+def check_parameters(
+    loader: OmegaConfigLoader,
+    pipelines: Mapping[str, Pipeline],
+    together: Mapping[str, type[BaseModel]] = MappingProxyType({}),
+) -> None:
     """Check the parameters of the files and of `--params` against the models of the pipelines.
 
     Args:
         loader: The session's configuration loader, runtime parameters included.
         pipelines: The registered pipelines by name.
+        together: By pipeline, a model of all its groups, which knows what one asks of another.
 
     Raises:
-        ValueError: A key that no pipeline knows, or a value outside its bounds; the message
-            names the key, the value, where it was set and what would be right.
+        ValueError: A key that no pipeline knows, a value outside its bounds, or values that do not
+            fit together; the message names the key, the value, where it was set and what would
+            be right.
     """
     runtime = dict(flatten(loader.runtime_params or {}))
     models = parameter_models(pipelines)
@@ -43,6 +50,12 @@ def check_parameters(loader: OmegaConfigLoader, pipelines: Mapping[str, Pipeline
     values = loader["parameters"]
     for name, model in models.items():
         _check_group(name, model, _get(values, name), runtime, loader)
+    for name, model in together.items():
+        try:
+            model.model_validate(values[name])
+        except ValidationError as error:
+            what = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"parameters of {name} do not fit together: {what}") from error
 
 
 def parameter_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[BaseModel]]:

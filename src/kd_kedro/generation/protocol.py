@@ -15,7 +15,8 @@ class Request:
         task: What to do. `fitb` turns a statement with blanks (each written `____`) into a
             question, `mcq` does so with a stem whose options are gone; `relevance` says `yes` or
             `no` to whether a question belongs to the domain; `rephrase`, `formal`, `casual`,
-            `general` and `typo` write a question anew without changing what it asks.
+            `general` and `typo` write a question anew without changing what it asks; `answer`
+            answers it.
         text: The text.
         context: What the generator may know besides: `answer`, `options`, `examples`.
         seed: Chooses among equally good rewrites; the same request gives the same text.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kd_kedro.generation.prompts import Message
 from kd_kedro.generation.protocol import Request, Status
-from kd_kedro.generation.reply_defects import plain, reply_defect
+from kd_kedro.generation.reply_defects import answer_defect, plain, repeats_prompt, reply_defect
 
 YES_NO = ("yes", "no")
 
@@ -49,6 +49,8 @@ def judge_reply(request: Request, messages: list[Message], reply: Reply) -> tupl
     text = "" if defect else bare_text(request, reply.text)
     if not defect and request.task == "relevance":
         return _judge_verdict(request, text)
+    if not defect and request.task == "answer":
+        return _judge_answer(request, messages, text)
     if not defect and text and plain(text) == plain(request.text):
         return "unchanged", request.text, "the model changed nothing"
     defect = defect or reply_defect(request, messages, text)
@@ -76,6 +78,13 @@ def bare_text(request: Request, reply: str) -> str:
     ):
         text = inside.strip()
     return text
+
+
+def _judge_answer(request: Request, messages: list[Message], text: str) -> tuple[Status, str, str]:
+    # Large models run on past their answer into a question of their own: it ends at a blank line.
+    text = re.split(r"\n\s*\n", text, maxsplit=1)[0].strip()
+    defect = answer_defect(request.text, text) or repeats_prompt(request, messages, text)
+    return ("rejected", request.text, defect) if defect else ("ok", text, "model: answer")
 
 
 def _judge_verdict(request: Request, text: str) -> tuple[Status, str, str]:

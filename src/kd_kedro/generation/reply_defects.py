@@ -75,7 +75,7 @@ def reply_defect(request: Request, messages: list[Message], text: str) -> str:
         return f"broken character U+{ord(broken):04X}"
     return (
         contamination(text, request.text)
-        or _echo(request, messages, text)
+        or repeats_prompt(request, messages, text)
         or _several(request.text, text)
         or _language_defect(request.text, text)
         or _length_defect(request.text, text)
@@ -85,7 +85,18 @@ def reply_defect(request: Request, messages: list[Message], text: str) -> str:
     )
 
 
-def _echo(request: Request, messages: list[Message], text: str) -> str:
+def answer_defect(question: str, answer: str) -> str:
+    """Return what makes an answer to a question unfit to learn from, or '' where nothing does."""
+    if not re.search(r"\w", answer):
+        return "empty" if not answer else f"no words: {answer[:60]!r}"
+    if broken := next((char for char in answer if _is_broken(char)), ""):
+        return f"broken character U+{ord(broken):04X}"
+    if plain(answer) == plain(question):
+        return "the question again"
+    return contamination(answer, question)
+
+
+def repeats_prompt(request: Request, messages: list[Message], text: str) -> str:
     """Return a defect where a reply says an instruction of its prompt."""
     said, source = plain(text), plain(request.text)
     for message in messages:

@@ -40,17 +40,32 @@ def generate_answers(
     Returns:
         One answer for each question, in order, without surrounding blanks.
     """
+    written = write_answers(
+        language_model, questions, max_new_tokens=max_new_tokens, batch_size=batch_size
+    )
+    return [text for text, _ in written]
+
+
+def write_answers(
+    language_model: LanguageModel,
+    questions: Sequence[str],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[tuple[str, bool]]:
+    """Answer questions as `generate_answers` does, and say of each whether it came to its end."""
     model, tokenizer = language_model.model, language_model.tokenizer
     limit = language_model.max_length
     new_tokens = min(max_new_tokens, limit - 1)
     prompts = [ids[-(limit - new_tokens) :] for ids in encode_prompts(tokenizer, questions)]
-    answers = [""] * len(prompts)
+    answers = [("", False)] * len(prompts)
     with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
         for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
             generated = _generate(model, tokenizer, [prompts[i] for i in chosen], new_tokens)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
-            for index, text in zip(chosen, texts, strict=True):
-                answers[index] = text.strip()
+            ended = (generated == tokenizer.eos_token_id).any(1).tolist()
+            for index, text, whole in zip(chosen, texts, ended, strict=True):
+                answers[index] = (text.strip(), whole)
             bar.update(len(chosen))
     return answers
 

@@ -6,7 +6,6 @@ the manifest is written last.
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from kd_kedro.training.examples import Example, batches_by_length, collate, pad_
 from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.precision import autocast
 from kd_kedro.training.target_store import Teachers, serves
-from kd_kedro.training.targets import log_probs_of
+from kd_kedro.training.targets import log_probs_of, mixture
 
 SCHEMA = 2
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -70,6 +69,7 @@ def capture(
 
     Args:
         teachers: Each with its weight; their probabilities are averaged, before any temperature.
+            The weights sum to one.
         examples: The rows as tokens, row ids unique.
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
@@ -192,9 +192,8 @@ def _ask(
         batch = collate(rows, pad_token_id(teacher.tokenizer), decoder_start(model))
         with evaluating(model), autocast(precision, model.device):
             hidden = answer_states(model, batch.to(model.device))
-            weighted.append(log_probs_of(model, hidden, 1.0, vocabulary) + math.log(share))
-    mean = weighted[0] if len(weighted) == 1 else torch.stack(weighted).logsumexp(0)
-    return mean, hidden
+            weighted.append((log_probs_of(model, hidden, 1.0, vocabulary), share))
+    return mixture(weighted), hidden
 
 
 def _keep(

@@ -6,6 +6,7 @@ writes it.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,8 @@ def identity(
     rows: Sequence[tuple[str, str, str]], tokenizer: Any, teachers: Teachers, max_length: int
 ) -> dict[str, Any]:
     """Return what targets belong to: the hashes that must be the same when they are used."""
-    weights = [weights_fingerprint(teacher.model) for teacher, _ in teachers]
-    shares = [share for _, share in teachers]
     return {
-        "teacher": weights[0] if len(weights) == 1 else settings_fingerprint([weights, shares]),
+        "teacher": teachers_fingerprint(teachers),
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "template": TEMPLATE,
         "rows": rows_fingerprint(rows),
@@ -41,21 +40,25 @@ def identity(
     }
 
 
+def teachers_fingerprint(teachers: Teachers) -> str:
+    """Return the hash of one teacher's weights, or of all teachers' weights and shares."""
+    weights = [weights_fingerprint(teacher.model) for teacher, _ in teachers]
+    shares = [share for _, share in teachers]
+    return weights[0] if len(weights) == 1 else settings_fingerprint([weights, shares])
+
+
 def open_targets(
     manifest: Mapping[str, Any], store: Path, belongs_to: Mapping[str, Any]
 ) -> "CachedTargets":
     """Open captured targets for the rows, tokenizer and teacher at hand.
 
+    Every shard is read once in a process to see that its bytes are those that were captured.
+
     Raises:
         ValueError: If something differs, or a shard is not what was written; one sentence names it.
         FileNotFoundError: If a shard is gone.
     """
-    for key, present in belongs_to.items():
-        if manifest.get(key) != present:
-            raise ValueError(
-                f"teacher_targets belong to another {_named(key)} ({manifest.get(key)}) than the "
-                f"present one ({present}); run capture_targets again"
-            )
+    check_identity(manifest, belongs_to)
     if not manifest.keys() >= {"fingerprint", "shards", "source", "temperatures", "vocabulary"}:
         raise ValueError("teacher_targets is no manifest of targets; run capture_targets again")
     folder = store / str(manifest["fingerprint"])
@@ -65,12 +68,33 @@ def open_targets(
             raise FileNotFoundError(
                 f"teacher_targets: the shard {path} is gone; run capture_targets again"
             )
-        if file_fingerprint(path) != shard["sha256"]:
+        facts = path.stat()
+        if _hash_of(path, facts.st_mtime_ns, facts.st_size) != shard["sha256"]:
             raise ValueError(
                 f"teacher_targets: the shard {path} is not what was captured (its hash differs); "
                 "delete it and run capture_targets again"
             )
     return CachedTargets(manifest, folder)
+
+
+def check_identity(manifest: Mapping[str, Any], belongs_to: Mapping[str, Any]) -> None:
+    """Refuse targets of other rows, another tokenizer or teacher than those at hand.
+
+    Raises:
+        ValueError: The message names what differs.
+    """
+    for key, present in belongs_to.items():
+        if manifest.get(key) != present:
+            raise ValueError(
+                f"teacher_targets belong to another {_named(key)} ({manifest.get(key)}) than the "
+                f"present one ({present}); run capture_targets again"
+            )
+
+
+@lru_cache(maxsize=65_536)
+def _hash_of(path: Path, _changed: int, _size: int) -> str:
+    # Several students of one process read the same shards: they are hashed once.
+    return file_fingerprint(path)
 
 
 class CachedTargets:

@@ -5,6 +5,8 @@ loss takes a signal and never learns whether a live teacher, a dense cache, a to
 sampled one made it.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +16,7 @@ from kd_kedro.training.answering import answer_states
 from kd_kedro.training.divergences import DIVERGENCES, FULL
 from kd_kedro.training.event_log_probs import event_log_probs
 from kd_kedro.training.examples import Batch
+from kd_kedro.training.precision import autocast
 
 
 class Signal(Protocol):
@@ -156,23 +159,64 @@ class SampledSignal:
 
 
 class LiveTeacher:
-    """A source that asks the teacher anew for every batch: the reference for every cache."""
+    """A source that asks the teacher anew for every batch: the reference for every cache.
 
-    serves = FULL
-    temperatures = None
+    Args:
+        model: The teacher.
+        vocabulary: How many ids teacher and student share.
+        fingerprint: What determines every signal.
+        further: More models, with their shares of the probability; the first one has the rest.
+        precision: `fp32` or `bf16`, of the forward passes.
+    """
 
-    def __init__(self, model: Any, vocabulary: int, fingerprint: str) -> None:
-        self._model = model.eval()
-        self.hidden_width: int | None = model.get_output_embeddings().weight.shape[1]
+    serves: frozenset[str] = FULL
+    temperatures: tuple[float, ...] | None = None
+
+    def __init__(
+        self,
+        model: Any,
+        vocabulary: int,
+        fingerprint: str,
+        *,
+        further: Sequence[tuple[Any, float]] = (),
+        precision: str = "fp32",
+    ) -> None:
+        first = 1.0 - sum(share for _, share in further)
+        self._models = [(model.eval(), first), *((each.eval(), share) for each, share in further)]
+        width: int = model.get_output_embeddings().weight.shape[1]
+        self.hidden_width = None if further else width
         self._vocabulary = vocabulary
+        self._precision = precision
         self.fingerprint = fingerprint
 
     def signal(self, batch: Batch, temperature: float) -> DenseSignal:
         """Return the teacher's distribution over the shared ids, without gradients."""
-        with torch.no_grad():
-            hidden = answer_states(self._model, batch.to(self._model.device))
-            log_probs = log_probs_of(self._model, hidden, temperature, self._vocabulary)
-        return DenseSignal(log_probs, temperature, hidden)
+        device = batch.labels.device
+        with torch.no_grad(), autocast(self._precision, device):
+            if len(self._models) == 1:
+                ((model, _),) = self._models
+                hidden = answer_states(model, batch.to(model.device))
+                log_probs = log_probs_of(model, hidden, temperature, self._vocabulary)
+                return DenseSignal(log_probs.to(device), temperature, hidden.to(device))
+            mixed = mixture(
+                [
+                    (log_probs_of(model, states, 1.0, self._vocabulary).to(device), share)
+                    for model, share in self._models
+                    for states in [answer_states(model, batch.to(model.device))]
+                ]
+            )
+            return DenseSignal(torch.log_softmax(mixed / temperature, -1), temperature)
+
+
+def mixture(weighted: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:
+    """Return the log of the weighted mean of distributions: probabilities are averaged, not logits.
+
+    Args:
+        weighted: (tokens, vocabulary) log probabilities with their shares, which sum to one.
+    """
+    if len(weighted) == 1:
+        return weighted[0][0]
+    return torch.stack([log_probs + math.log(share) for log_probs, share in weighted]).logsumexp(0)
 
 
 def log_probs_of(

@@ -7,6 +7,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from kd_kedro.generation.rules import RulesGenerator
 from kd_kedro.parameters import parameter_models
 from kd_kedro.pipelines.distillation import create_pipeline
 
@@ -51,6 +52,7 @@ def run(table: pd.DataFrame, folder: Path, env="test", changed=None, **entries) 
         "augmented_qa": table,
         "target_store": _made(folder / "store"),
         "training_work_dir": _made(folder / "work"),
+        "text_generator": RulesGenerator(),
         **parameters(env, changed),
         **entries,
     }

@@ -5,6 +5,7 @@ import pytest
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
     train_baseline,
+    train_further_teachers,
     train_seeds,
     train_student,
     train_teacher,
@@ -18,12 +19,23 @@ NAMES = {
     "examples": "params:distillation.examples",
     "tokenizer": "params:distillation.tokenizer",
     "teacher": "params:distillation.teacher",
+    "ensemble": "params:distillation.ensemble",
+    "sequence_level": "params:distillation.sequence_level",
     "targets": "params:distillation.targets",
     "student": "params:distillation.student",
     "training": "params:distillation.training",
     "objective": "params:distillation.objective",
     "seeds": "params:distillation.seeds",
 }
+TAUGHT = (
+    "teacher_answers",
+    "tokenizer",
+    "teacher",
+    "further_teachers",
+    "teacher_targets",
+    "target_store",
+)
+LEARNED = ("examples", "sequence_level", "student", "training", "objective")
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +50,20 @@ def groups():
 
 
 def student_of(catalog, table, groups, path, **changed):
-    values = {name: catalog.load(name) for name in ("tokenizer", "teacher", "teacher_targets")}
-    store = catalog.load("target_store")
+    given = {name: catalog.load(name) for name in TAUGHT} | changed
     return train_student(
         table,
-        values["tokenizer"],
-        changed.get("teacher", values["teacher"]),
-        values["teacher_targets"],
-        store,
-        *(groups[name] for name in ("examples", "student", "training", "objective")),
+        *given.values(),
+        *(groups[name] for name in LEARNED),
         groups["seeds"].first,
         path,
     )
+
+
+def capture_of(catalog, table, groups, path, **changed):
+    given = {name: catalog.load(name) for name in TAUGHT[:4]} | changed
+    params = (groups[name] for name in ("examples", "sequence_level", "targets"))
+    return capture_targets(table, *given.values(), *params, path)
 
 
 def test_baseline_and_student_are_twins(catalog):
@@ -97,8 +111,8 @@ def test_the_targets_cover_the_training_rows_alone(catalog):
 def test_augmented_rows_are_bounded_and_original_ones_are_not(catalog, groups, tmp_path):
     def rows(**changed):
         examples = groups["examples"].model_copy(update=changed)
-        models = (catalog.load("tokenizer"), catalog.load("teacher"))
-        return capture_targets(TABLE, *models, examples, groups["targets"], tmp_path)["row_count"]
+        own = {**groups, "examples": examples}
+        return capture_of(catalog, TABLE, own, tmp_path)["row_count"]
 
     train = TABLE["split"] == "train"
     original = int((train & (TABLE["version"] == "original")).sum())
@@ -139,14 +153,7 @@ def test_a_student_repeats_bit_by_bit(catalog, groups, tmp_path):
 
 def test_rows_in_another_order_give_the_same_targets(catalog, groups, tmp_path):
     turned = TABLE.iloc[::-1].reset_index(drop=True)
-    manifest = capture_targets(
-        turned,
-        catalog.load("tokenizer"),
-        catalog.load("teacher"),
-        groups["examples"],
-        groups["targets"],
-        tmp_path,
-    )
+    manifest = capture_of(catalog, turned, groups, tmp_path)
     assert manifest == catalog.load("teacher_targets")
 
 
@@ -169,11 +176,8 @@ def test_a_divergence_the_targets_cannot_give_is_refused(catalog, groups, tmp_pa
 def test_one_seed_has_no_others(catalog, groups, tmp_path):
     models, history = train_seeds(
         TABLE,
-        catalog.load("tokenizer"),
-        catalog.load("teacher"),
-        catalog.load("teacher_targets"),
-        catalog.load("target_store"),
-        *(groups[name] for name in ("examples", "student", "training", "objective")),
+        *(catalog.load(name) for name in TAUGHT),
+        *(groups[name] for name in LEARNED),
         groups["seeds"].model_copy(update={"count": 1}),
         tmp_path,
     )
@@ -249,3 +253,64 @@ def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, t
 def test_parameters_out_of_bounds_are_refused(group, change, message):
     with pytest.raises(ValueError, match=message):
         parameters("test", {group: change})
+
+
+LIVE = {
+    "targets": {"source": "live"},
+    "objective": {"divergence": "jsd"},
+    "seeds": {"count": 1},
+}
+
+
+def test_a_live_teacher_is_asked_and_nothing_is_captured(catalog, groups, tmp_path):
+    live = run(TABLE, tmp_path, changed=LIVE)
+    manifest = live.load("teacher_targets")
+    assert manifest["source"] == "live"
+    assert "shards" not in manifest
+    assert list((tmp_path / "store").iterdir()) == []
+    student = live.load("student").card
+    assert student["weights"] != live.load("baseline_student").card["weights"]
+    assert student["objective"]["divergence"] == "jsd"
+    # The same teacher, read from a dense cache, teaches the same up to rounding.
+    dense = run(TABLE, tmp_path / "dense", changed=LIVE | {"targets": {"source": "dense"}})
+    losses = [
+        [record["loss"] for record in each.load("student_history") if "loss" in record]
+        for each in (live, dense)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
+        student_of(live, TABLE, groups, tmp_path, teacher=catalog.load("student"))
+
+
+def test_an_ensemble_teaches_with_its_shares(catalog, groups, tmp_path):
+    changed = {"ensemble": {"seeds": [7], "weights": [3.0, 1.0]}, "seeds": {"count": 1}}
+    both = run(TABLE, tmp_path, changed=changed)
+    (further,) = both.load("further_teachers").values()
+    assert further.card["share"] == 0.25
+    assert further.card["seed"] == 7
+    assert further.card["weights"] != both.load("teacher").card["weights"]
+    keys = {key for record in both.load("further_teachers_history") for key in record}
+    assert "seed_7.loss" in keys
+    assert both.load("teacher").card["weights"] == catalog.load("teacher").card["weights"]
+    alone, together = catalog.load("teacher_targets"), both.load("teacher_targets")
+    assert together["teacher"] != alone["teacher"]
+    assert both.load("student").card["weights"] != catalog.load("student").card["weights"]
+    with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
+        student_of(both, TABLE, groups, tmp_path, further_teachers={})
+
+
+def test_a_pretrained_teacher_joins_the_ensemble(catalog, groups, tmp_path):
+    folder = tmp_path / "other"
+    catalog.load("student").model.save_pretrained(folder)
+    values = parameters("test", {"ensemble": {"pretrained": [str(folder)]}})
+    teachers, history = train_further_teachers(
+        TABLE,
+        catalog.load("tokenizer"),
+        groups["examples"],
+        groups["teacher"],
+        values["params:distillation.ensemble"],
+        tmp_path,
+    )
+    assert teachers["pretrained_0"].card["weights"] == catalog.load("student").card["weights"]
+    assert teachers["pretrained_0"].card["share"] == 0.5
+    assert history == []

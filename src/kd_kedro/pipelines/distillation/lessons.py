@@ -1,8 +1,9 @@
 """One training of the distillation pipeline: a model, rows, a source of targets, and its card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,15 +11,23 @@ import pandas as pd
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
+    SequenceLevelParams,
     StudentParams,
     TeacherParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.distillation.rows import Rows, encode_rows, training_rows, validation_rows
+from kd_kedro.pipelines.distillation.rows import (
+    Rows,
+    encode_rows,
+    student_rows,
+    training_rows,
+    validation_rows,
+)
 from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
     from kd_kedro.training.objective import Objective
+    from kd_kedro.training.target_store import Teachers
     from kd_kedro.training.targets import TargetSource
 
 History = list[dict[str, float]]
@@ -45,11 +54,19 @@ class Lesson:
 
 
 def make_lesson(
-    augmented_qa: pd.DataFrame, tokenizer: Any, examples: ExampleParams, work_dir: Path
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    examples: ExampleParams,
+    work_dir: Path,
+    teacher_answers: pd.DataFrame | None = None,
+    sequence_level: SequenceLevelParams | None = None,
 ) -> Lesson:
-    """Choose the rows to learn from."""
+    """Choose the rows to learn from: the written ones, or those with what a teacher wrote."""
+    rows = training_rows(augmented_qa, examples)
+    if teacher_answers is not None and sequence_level is not None:
+        rows = student_rows(rows, teacher_answers, sequence_level)
     return Lesson(
-        training_rows(augmented_qa, examples),
+        rows,
         validation_rows(augmented_qa, examples),
         tokenizer,
         examples.max_length,
@@ -130,14 +147,48 @@ def make_model(
     return new_model(architecture, lesson.tokenizer, lesson.max_length, seed)
 
 
-def open_capture(
-    lesson: Lesson, teacher: LanguageModel, teacher_targets: dict[str, Any], target_store: Path
-) -> "TargetSource":
-    """Open the captured targets; refuse those of other rows or another tokenizer or teacher."""
-    from kd_kedro.training.target_store import identity, open_targets
+def teachers_of(teacher: LanguageModel, further: Mapping[str, LanguageModel]) -> "Teachers":
+    """Return all teachers with their shares of the probability, which sum to one."""
+    others = [(further[name], float(further[name].card["share"])) for name in sorted(further)]
+    return [(teacher, 1.0 - sum(share for _, share in others)), *others]
 
-    belongs_to = identity(lesson.rows, lesson.tokenizer, [(teacher, 1.0)], lesson.max_length)
-    return open_targets(teacher_targets, target_store, belongs_to)
+
+def open_capture(
+    lesson: Lesson,
+    teacher: LanguageModel,
+    teacher_targets: Mapping[str, Any],
+    target_store: Path,
+    further_teachers: Mapping[str, LanguageModel] = MappingProxyType({}),
+) -> "TargetSource":
+    """Open the captured targets, or the teacher itself where it is to be asked live.
+
+    Raises:
+        ValueError: They are those of other rows, of another tokenizer or teacher.
+    """
+    from kd_kedro.training.target_store import check_identity, identity, open_targets
+
+    teachers = teachers_of(teacher, further_teachers)
+    belongs_to = identity(lesson.rows, lesson.tokenizer, teachers, lesson.max_length)
+    if teacher_targets.get("source") != "live":
+        return open_targets(teacher_targets, target_store, belongs_to)
+    check_identity(teacher_targets, belongs_to)
+    return live_teacher(teachers, lesson.tokenizer, teacher_targets["precision"])
+
+
+def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "TargetSource":
+    """Return the teachers as a source that is asked at every step."""
+    from kd_kedro.training.fingerprints import settings_fingerprint
+    from kd_kedro.training.target_store import teachers_fingerprint
+    from kd_kedro.training.targets import LiveTeacher
+
+    (first, _), *further = teachers
+    return LiveTeacher(
+        first.model,
+        len(tokenizer),
+        settings_fingerprint(["live", teachers_fingerprint(teachers), precision]),
+        further=[(teacher.model, share) for teacher, share in further],
+        precision=precision,
+    )
 
 
 def with_card(

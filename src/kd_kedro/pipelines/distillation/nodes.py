@@ -1,31 +1,46 @@
 """Nodes of the distillation pipeline: rows become tokens here, `training` does the rest."""
 
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.generation.reply_defects import answer_defect
+from kd_kedro.metrics.text import exact_match, gradable
 from kd_kedro.pipelines.distillation.lessons import (
     History,
+    Lesson,
     make_lesson,
     make_model,
     open_capture,
+    teachers_of,
     train_model,
     train_one,
     with_card,
 )
 from kd_kedro.pipelines.distillation.params import (
+    EnsembleParams,
     ExampleParams,
     ObjectiveParams,
     SeedParams,
+    SequenceLevelParams,
     StudentParams,
     TargetParams,
     TeacherParams,
     TokenizerParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.distillation.rows import encode_rows, training_rows
+from kd_kedro.pipelines.distillation.rows import Rows, encode_rows, training_rows
 from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
+
+logger = logging.getLogger(__name__)
+
+ANSWER_COLUMNS = ["row_id", "question", "answer", "outcome", "reason"]
 
 
 def train_tokenizer(
@@ -52,38 +67,108 @@ def train_teacher(
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
     """Make or load the teacher, and fine-tune it on the answers of the train split."""
-    from kd_kedro.training.objective import Objective
-
     lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
-    model = make_model(params, lesson, params.seed, "distillation.teacher", params.dtype)
-    made = (params.seed, "teacher", params.pretrained)
-    if not params.fine_tune:
-        return with_card(model, lesson, *made), []
-    return train_model(model, lesson, params.training, Objective(), None, *made)
+    return _make_teacher(lesson, params, "teacher", "distillation.teacher")
+
+
+def train_further_teachers(
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    examples: ExampleParams,
+    params: TeacherParams,
+    ensemble: EnsembleParams,
+    training_work_dir: Path,
+) -> tuple[dict[str, LanguageModel], History]:
+    """Make the other teachers of an ensemble; each card has its share of the probability."""
+    lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
+    described = {
+        f"seed_{seed}": (params.model_copy(update={"seed": seed}), "distillation.teacher")
+        for seed in ensemble.seeds
+    } | {
+        f"pretrained_{number}": (
+            params.model_copy(update={"pretrained": name, "fine_tune": False}),
+            f"distillation.ensemble.pretrained.{number}",
+        )
+        for number, name in enumerate(ensemble.pretrained)
+    }
+    teachers: dict[str, LanguageModel] = {}
+    histories: History = []
+    for (name, (own, key)), share in zip(described.items(), ensemble.shares, strict=True):
+        teacher, history = _make_teacher(lesson, own, f"teacher_{name}", key)
+        teachers[name] = replace(teacher, card={**teacher.card, "share": share})
+        histories += [_prefixed(name, record) for record in history]
+    return teachers, histories
+
+
+def write_teacher_answers(
+    augmented_qa: pd.DataFrame,
+    teacher: LanguageModel,
+    text_generator: TextGenerator,
+    examples: ExampleParams,
+    params: SequenceLevelParams,
+) -> pd.DataFrame:
+    """Let a teacher answer the training questions (Kim and Rush, 2016, arXiv:1606.07947).
+
+    Returns:
+        `teacher_answers`: row_id, question, answer, outcome (only `ok` is trained on) and reason.
+    """
+    rows = training_rows(augmented_qa, examples)
+    if params.source == "none":
+        return pd.DataFrame([], columns=ANSWER_COLUMNS, dtype="str")
+    by_model = params.source == "teacher"
+    made = _ask_teacher(rows, teacher, params) if by_model else _ask(rows, text_generator, params)
+    records = []
+    for (row_id, question, written), (answer, outcome, reason) in zip(rows, made, strict=True):
+        judged = (outcome, reason)
+        differs = gradable(written) and not exact_match(answer, written)
+        if outcome == "ok" and params.must_match and differs:
+            judged = ("rejected", "differs from the written answer, which can be graded")
+        records.append((row_id, question, answer, *judged))
+    counts = Counter(f"{outcome} ({reason})" for *_, outcome, reason in records if outcome != "ok")
+    logger.info(
+        "teacher_answers: %d of %d can be learned from%s",
+        len(records) - sum(counts.values()),
+        len(records),
+        "".join(f"; {count} {why}" for why, count in counts.most_common(5)),
+    )
+    return pd.DataFrame(records, columns=ANSWER_COLUMNS, dtype="str")
 
 
 def capture_targets(
     augmented_qa: pd.DataFrame,
+    teacher_answers: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
+    further_teachers: Mapping[str, LanguageModel],
     examples: ExampleParams,
+    sequence_level: SequenceLevelParams,
     params: TargetParams,
     target_store: Path,
 ) -> dict[str, Any]:
-    """Read the teacher once over the answers of the training rows; return the manifest."""
+    """Read the teachers once over the answers that students learn from; return the manifest.
+
+    Where they are to be asked live, the manifest says who they are and nothing is captured.
+    """
+    from kd_kedro.training.fingerprints import settings_fingerprint
     from kd_kedro.training.precision import resolve_precision
     from kd_kedro.training.target_capture import CaptureSettings, capture
     from kd_kedro.training.target_store import identity
 
-    rows = training_rows(augmented_qa, examples)
-    settings = params.model_dump() | {"precision": resolve_precision(params.precision)}
-    teachers = [(teacher, 1.0)]
+    lesson = make_lesson(
+        augmented_qa, tokenizer, examples, target_store, teacher_answers, sequence_level
+    )
+    teachers = teachers_of(teacher, further_teachers)
+    belongs_to = identity(lesson.rows, tokenizer, teachers, examples.max_length)
+    precision = resolve_precision(params.precision)
+    if params.source == "live":
+        manifest = {**belongs_to, "source": "live", "precision": precision}
+        return {**manifest, "fingerprint": settings_fingerprint(manifest)}
     return capture(
         teachers,
-        encode_rows(rows, tokenizer, examples.max_length),
-        identity(rows, tokenizer, teachers, examples.max_length),
+        encode_rows(lesson.rows, tokenizer, examples.max_length),
+        belongs_to,
         target_store,
-        CaptureSettings(**settings),
+        CaptureSettings(**params.model_dump() | {"precision": precision}),
     )
 
 
@@ -103,11 +188,14 @@ def train_baseline(
 
 def train_student(
     augmented_qa: pd.DataFrame,
+    teacher_answers: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
+    further_teachers: Mapping[str, LanguageModel],
     teacher_targets: dict[str, Any],
     target_store: Path,
     examples: ExampleParams,
+    sequence_level: SequenceLevelParams,
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
@@ -115,18 +203,23 @@ def train_student(
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
     """Train a student on the written answers and on the teacher's captured targets."""
-    lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
-    targets = open_capture(lesson, teacher, teacher_targets, target_store)
+    lesson = make_lesson(
+        augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+    )
+    targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
     return train_one(lesson, student, training, objective, targets, seed, "student")
 
 
 def train_seeds(
     augmented_qa: pd.DataFrame,
+    teacher_answers: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
+    further_teachers: Mapping[str, LanguageModel],
     teacher_targets: dict[str, Any],
     target_store: Path,
     examples: ExampleParams,
+    sequence_level: SequenceLevelParams,
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
@@ -134,16 +227,60 @@ def train_seeds(
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
     """Train baseline and student again with every seed after the first, from the same targets."""
-    lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
-    targets = open_capture(lesson, teacher, teacher_targets, target_store)
+    own = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
+    lesson = make_lesson(
+        augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+    )
+    targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
+    kinds = (("baseline", own, None, None), ("student", lesson, objective, targets))
     models: dict[str, LanguageModel] = {}
     histories: History = []
     for seed in range(seeds.first + 1, seeds.first + seeds.count):
-        for kind, goal, source in (("baseline", None, None), ("student", objective, targets)):
+        for kind, rows, goal, source in kinds:
             name = f"{kind}_{seed}"
-            models[name], history = train_one(lesson, student, training, goal, source, seed, name)
+            models[name], history = train_one(rows, student, training, goal, source, seed, name)
             histories += [_prefixed(name, record) for record in history]
     return models, histories
+
+
+def _make_teacher(
+    lesson: Lesson, params: TeacherParams, name: str, key: str
+) -> tuple[LanguageModel, History]:
+    from kd_kedro.training.objective import Objective
+
+    model = make_model(params, lesson, params.seed, key, params.dtype)
+    made = (params.seed, name, params.pretrained)
+    if not params.fine_tune:
+        return with_card(model, lesson, *made), []
+    return train_model(model, lesson, params.training, Objective(), None, *made)
+
+
+def _ask_teacher(
+    rows: Rows, teacher: LanguageModel, params: SequenceLevelParams
+) -> list[tuple[str, str, str]]:
+    """Return answer, outcome and reason of each row."""
+    from kd_kedro.training.answering import write_answers
+
+    questions = [question for _, question, _ in rows]
+    sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}
+    made = []
+    for question, (text, whole) in zip(
+        questions, write_answers(teacher, questions, **sizes), strict=True
+    ):
+        defect = answer_defect(question, text) if whole else "cut off at max_new_tokens"
+        made.append((text, "rejected" if defect else "ok", defect or "teacher"))
+    return made
+
+
+def _ask(
+    rows: Rows, text_generator: TextGenerator, params: SequenceLevelParams
+) -> list[tuple[str, str, str]]:
+    requests = [Request("answer", question, {}, params.seed) for _, question, _ in rows]
+    outcomes = text_generator.generate(requests)
+    return [
+        (outcome.text if outcome.status == "ok" else "", outcome.status, outcome.reason)
+        for outcome in outcomes
+    ]
 
 
 def _prefixed(name: str, record: dict[str, float]) -> dict[str, float]:

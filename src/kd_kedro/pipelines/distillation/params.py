@@ -8,6 +8,7 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 Version = Literal["original", "formal", "casual", "general", "typo"]
 Precision = Literal["auto", "bf16", "fp32"]
+Source = Literal["top_k", "dense", "sampled", "live"]
 Divergence = Literal[
     "forward_kl",
     "reverse_kl",
@@ -143,16 +144,82 @@ class TeacherParams(BaseModel):
         return self
 
 
+class EnsembleParams(BaseModel):
+    """Further teachers: their probabilities are averaged with the first one's, at capture."""
+
+    model_config = _CONFIG
+
+    seeds: tuple[int, ...] = Field(
+        description="Seeds of further teachers, made or fine-tuned as the first one is."
+    )
+    pretrained: tuple[str, ...] = Field(
+        description="Hub names or folders of further teachers of the same tokenizer, used as is."
+    )
+    weights: tuple[float, ...] = Field(
+        description="Of the first teacher, the seeds', the pretrained ones; none for equal weights."
+    )
+
+    @model_validator(mode="after")
+    def _one_weight_each(self) -> "EnsembleParams":
+        count = 1 + len(self.seeds) + len(self.pretrained)
+        if self.weights and (len(self.weights) != count or min(self.weights) <= 0):
+            raise ValueError(f"weights must be {count} numbers above 0, the first teacher's first")
+        return self
+
+    @property
+    def shares(self) -> list[float]:
+        """The further teachers' shares of the probability; the first one has the rest."""
+        weights = self.weights or (1.0,) * (1 + len(self.seeds) + len(self.pretrained))
+        return [weight / sum(weights) for weight in weights[1:]]
+
+
+class SequenceLevelParams(BaseModel):
+    """Answers that a teacher writes to the training questions, for students to be trained on."""
+
+    model_config = _CONFIG
+
+    source: Literal["none", "teacher", "generator"] = Field(
+        description=(
+            "Who writes them: nobody; the teacher of this run; or text_generator of the catalog, "
+            "such as a server, by its prompt for the task answer."
+        )
+    )
+    keep_written: bool = Field(
+        description="Train students on the written answers as well as on the teacher's."
+    )
+    must_match: bool = Field(
+        description="Reject an answer that differs from a written one that can be graded."
+    )
+    max_new_tokens: int = Field(
+        ge=1, le=65_536, description="Tokens after which the teacher's answer is cut, and rejected."
+    )
+    batch_size: int = Field(ge=1, le=65_536, description="Questions the teacher answers at once.")
+    seed: int = Field(ge=0, description="Chooses among the answers of a generator that samples.")
+
+
+class OnPolicyParams(BaseModel):
+    """The student samples answers of its own, and the teacher itself, not a cache, judges them."""
+
+    model_config = _CONFIG
+
+    share: float = Field(ge=0, le=1, description="Share of the batches with sampled answers.")
+    temperature: float = Field(gt=0, le=100, description="The student's when it samples.")
+    max_new_tokens: int = Field(
+        ge=1, le=65_536, description="Tokens after which a sampled answer is cut."
+    )
+
+
 class TargetParams(BaseModel):
     """What is kept of the teacher's distributions."""
 
     model_config = _CONFIG
 
-    source: Literal["top_k", "dense", "sampled"] = Field(
+    source: Source = Field(
         description=(
             "top_k keeps the k likeliest tokens and the rest as one bucket and serves the "
             "bucketed_ divergences; dense keeps every token and serves all others; sampled keeps "
-            "draws and serves forward_kl without bias."
+            "draws and serves forward_kl without bias; live keeps nothing, asks the teacher at "
+            "every step and serves what dense does."
         )
     )
     k: int = Field(ge=1, le=65_536, description="Tokens kept by top_k.")
@@ -179,6 +246,13 @@ class StudentParams(BaseModel):
     """The student, and the baseline that is its twin without a teacher."""
 
     model_config = _CONFIG
+
+    tokenizer: str = Field(
+        description=(
+            "Hub name or folder of the student's own tokenizer, where it is not the teacher's: it "
+            "then learns from answers alone (sequence_level); empty for the teacher's."
+        )
+    )
 
     pretrained: str = Field(
         description="Hub name or folder (safetensors only); empty to make one here."
@@ -231,3 +305,111 @@ class SeedParams(BaseModel):
     count: int = Field(
         ge=1, le=100, description="Seeds in all; those after the first are in student_seeds."
     )
+
+
+class DistillationParams(BaseModel):
+    """All groups together: what one asks of another is checked before anything runs."""
+
+    model_config = _CONFIG
+
+    examples: ExampleParams
+    tokenizer: TokenizerParams
+    teacher: TeacherParams
+    ensemble: EnsembleParams
+    sequence_level: SequenceLevelParams
+    targets: TargetParams
+    student: StudentParams
+    training: TrainingParams
+    objective: ObjectiveParams
+    on_policy: OnPolicyParams
+    seeds: SeedParams
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> "DistillationParams":
+        for conflict in (
+            self._ensemble_conflict(),
+            self._capture_conflict(),
+            self._objective_conflict(),
+            self._on_policy_conflict(),
+            self._tokenizer_conflict(),
+        ):
+            if conflict:
+                raise ValueError(conflict)
+        return self
+
+    def _ensemble_conflict(self) -> str:
+        if self.ensemble.seeds and not self.teacher.fine_tune:
+            return "ensemble.seeds are given but teacher.fine_tune is false: all would be the same"
+        if len({self.teacher.seed, *self.ensemble.seeds}) <= len(self.ensemble.seeds):
+            return "ensemble.seeds and teacher.seed must all differ"
+        return ""
+
+    def _capture_conflict(self) -> str:
+        targets = self.targets
+        if targets.source == "sampled" and len(targets.temperatures) > 1:
+            return "targets.temperatures: sampled targets are drawn at one temperature; name one"
+        if targets.hidden and self.ensemble.shares:
+            return "targets.hidden: several teachers share no hidden states; set it to false"
+        if (
+            targets.source == "top_k"
+            and not self.tokenizer.pretrained
+            and targets.k >= self.tokenizer.vocabulary
+        ):
+            return (
+                f"targets.k is {targets.k} but tokenizer.vocabulary {self.tokenizer.vocabulary}: "
+                "use a smaller k or targets.source dense"
+            )
+        return ""
+
+    def _objective_conflict(self) -> str:
+        objective, targets = self.objective, self.targets
+        if objective.beta and not serves(targets.source, objective.divergence):
+            return (
+                f"objective.divergence is {objective.divergence}, which targets.source "
+                f"{targets.source} cannot give exactly: top_k serves the bucketed_ ones, sampled "
+                "forward_kl, dense and live all others"
+            )
+        if (
+            objective.beta
+            and targets.source in ("top_k", "sampled")
+            and objective.temperature not in targets.temperatures
+        ):
+            return (
+                f"objective.temperature is {objective.temperature:g}, which targets.temperatures "
+                f"lack ({', '.join(f'{value:g}' for value in targets.temperatures)}): add it"
+            )
+        if objective.hidden and self.ensemble.shares:
+            return "objective.hidden: several teachers share no hidden states; set it to 0"
+        if objective.hidden and not (targets.hidden or targets.source == "live"):
+            return "objective.hidden is above 0 but targets.hidden is false: set it to true"
+        return ""
+
+    def _on_policy_conflict(self) -> str:
+        if not self.on_policy.share:
+            return ""
+        if not self.objective.beta:
+            return "on_policy.share is above 0 but objective.beta is 0: the teacher is not asked"
+        if not serves("live", self.objective.divergence):
+            return (
+                f"on_policy.share is above 0, which asks the teacher itself, but "
+                f"objective.divergence is {self.objective.divergence}: use one without bucketed_, "
+                "with targets.source live or dense"
+            )
+        return ""
+
+    def _tokenizer_conflict(self) -> str:
+        if self.student.tokenizer and (self.objective.beta or self.objective.hidden):
+            return (
+                "student.tokenizer differs from the teacher's, so that their tokens cannot be "
+                "compared: set objective.beta and objective.hidden to 0 and "
+                "sequence_level.source to teacher, and targets.source to live, which captures "
+                "nothing"
+            )
+        return ""
+
+
+def serves(source: Source, divergence: str) -> bool:
+    """Say whether targets of a source give a divergence exactly, as `training` has it."""
+    if source == "sampled":
+        return divergence == "forward_kl"
+    return divergence.startswith("bucketed_") == (source == "top_k")

@@ -5,10 +5,12 @@ from kedro.pipeline import Pipeline, node
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
     train_baseline,
+    train_further_teachers,
     train_seeds,
     train_student,
     train_teacher,
     train_tokenizer,
+    write_teacher_answers,
 )
 
 _EXAMPLES = "params:distillation.examples"
@@ -16,7 +18,18 @@ _STUDENT = "params:distillation.student"
 _TRAINING = "params:distillation.training"
 _OBJECTIVE = "params:distillation.objective"
 _SEEDS = "params:distillation.seeds"
-_TARGETS = ["teacher", "teacher_targets", "target_store"]
+_SEQUENCE_LEVEL = "params:distillation.sequence_level"
+_TAUGHT = [
+    "augmented_qa",
+    "teacher_answers",
+    "tokenizer",
+    "teacher",
+    "further_teachers",
+    "teacher_targets",
+    "target_store",
+    _EXAMPLES,
+    _SEQUENCE_LEVEL,
+]
 
 
 def create_pipeline() -> Pipeline:
@@ -42,12 +55,34 @@ def create_pipeline() -> Pipeline:
                 name="train_teacher",
             ),
             node(
-                capture_targets,
+                train_further_teachers,
                 [
                     "augmented_qa",
                     "tokenizer",
-                    "teacher",
                     _EXAMPLES,
+                    "params:distillation.teacher",
+                    "params:distillation.ensemble",
+                    "training_work_dir",
+                ],
+                ["further_teachers", "further_teachers_history"],
+                name="train_further_teachers",
+            ),
+            node(
+                write_teacher_answers,
+                ["augmented_qa", "teacher", "text_generator", _EXAMPLES, _SEQUENCE_LEVEL],
+                "teacher_answers",
+                name="write_teacher_answers",
+            ),
+            node(
+                capture_targets,
+                [
+                    "augmented_qa",
+                    "teacher_answers",
+                    "tokenizer",
+                    "teacher",
+                    "further_teachers",
+                    _EXAMPLES,
+                    _SEQUENCE_LEVEL,
                     "params:distillation.targets",
                     "target_store",
                 ],
@@ -71,10 +106,7 @@ def create_pipeline() -> Pipeline:
             node(
                 train_student,
                 [
-                    "augmented_qa",
-                    "tokenizer",
-                    *_TARGETS,
-                    _EXAMPLES,
+                    *_TAUGHT,
                     _STUDENT,
                     _TRAINING,
                     _OBJECTIVE,
@@ -87,10 +119,7 @@ def create_pipeline() -> Pipeline:
             node(
                 train_seeds,
                 [
-                    "augmented_qa",
-                    "tokenizer",
-                    *_TARGETS,
-                    _EXAMPLES,
+                    *_TAUGHT,
                     _STUDENT,
                     _TRAINING,
                     _OBJECTIVE,

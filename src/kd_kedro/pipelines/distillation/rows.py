@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.pipelines.distillation.params import ExampleParams
+from kd_kedro.pipelines.distillation.params import ExampleParams, SequenceLevelParams
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.training.examples import Example
@@ -40,6 +40,32 @@ def validation_rows(augmented_qa: pd.DataFrame, examples: ExampleParams) -> Rows
     """Return the rows of the validation split that early stopping looks at."""
     rows = _triples(augmented_qa[augmented_qa["split"] == "validation"])
     return _by_hash(rows, examples.validation_rows)
+
+
+def student_rows(written: Rows, teacher_answers: pd.DataFrame, params: SequenceLevelParams) -> Rows:
+    """Return the rows a student is trained on: written ones, and what a teacher wrote well.
+
+    Raises:
+        ValueError: The answers are those to other questions, or none is left.
+    """
+    if params.source == "none":
+        return written
+    asked = [(row_id, question) for row_id, question, _ in written]
+    if sorted(zip(teacher_answers["row_id"], teacher_answers["question"], strict=True)) != sorted(
+        asked
+    ):
+        raise ValueError(
+            "teacher_answers are answers to other questions than the training rows; run "
+            "write_teacher_answers again"
+        )
+    good = _triples(teacher_answers[teacher_answers["outcome"] == "ok"])
+    rows = [(f"{row_id}-teacher", question, answer) for row_id, question, answer in good]
+    if not (rows or params.keep_written):
+        raise ValueError(
+            "no answer of the teacher can be used and sequence_level.keep_written is false: see "
+            "the reasons in teacher_answers"
+        )
+    return [*written, *rows] if params.keep_written else rows
 
 
 def encode_rows(rows: Rows, tokenizer: Any, max_length: int) -> "list[Example]":
