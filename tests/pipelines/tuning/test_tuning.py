@@ -16,7 +16,7 @@ from tests.pipelines.distillation.toy import augmented_qa
 from tests.pipelines.tuning.quadratic import outcomes, params
 
 TABLE = augmented_qa(60)
-GROUPS = ("examples", "student", "training", "objective")
+GROUPS = ("examples", "sequence_level", "student", "training", "objective")
 TUNING = params(trials=4, budget=1.0, pruner={"kind": "none"})
 
 
@@ -27,7 +27,8 @@ def distilled(tmp_path_factory):
 
 def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, **changed):
     groups = {name: parameters("test")[f"params:distillation.{name}"] for name in GROUPS}
-    names = ("tokenizer", "teacher", "teacher_targets", "target_store")
+    models = ("tokenizer", "teacher", "further_teachers")
+    names = (*models, "teacher_answers", "teacher_targets", "target_store")
     return {
         "augmented_qa": table,
         **{name: distilled.load(name) for name in names},

@@ -10,6 +10,7 @@ from kd_kedro.pipelines.distillation.lessons import make_lesson
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
+    SequenceLevelParams,
     StudentParams,
     TrainingParams,
 )
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 
 def run_study(
     augmented_qa: pd.DataFrame,
+    teacher_answers: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
+    further_teachers: Mapping[str, LanguageModel],
     teacher_targets: dict[str, Any],
     target_store: Path,
     examples: ExampleParams,
+    sequence_level: SequenceLevelParams,
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
@@ -49,7 +53,9 @@ def run_study(
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
     trainer = StudentTrainer(
-        make_lesson(augmented_qa, tokenizer, examples, training_work_dir),
+        make_lesson(
+            augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+        ),
         student,
         _share(training, tuning.budget),
         objective,
@@ -63,7 +69,7 @@ def run_study(
             "a study needs rows to compare its trials on: the validation split is empty, or "
             "distillation.examples.validation_rows is 0"
         )
-    trainer.check(tuning.space, teacher)
+    trainer.check(tuning.space, teacher, further_teachers)
     base = {name: _base(name, objective, training) for name in TARGETS}
     work = Work(
         address=study_storage,

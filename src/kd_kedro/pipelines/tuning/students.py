@@ -78,7 +78,12 @@ class StudentTrainer:
         # Memory maps do not travel between processes: each opens its own.
         return {**self.__dict__, "_targets": None}
 
-    def check(self, space: SpaceParams, teacher: LanguageModel) -> None:
+    def check(
+        self,
+        space: SpaceParams,
+        teacher: LanguageModel,
+        further_teachers: Mapping[str, LanguageModel],
+    ) -> None:
         """Refuse another teacher's capture, and a space with anything it cannot serve.
 
         Raises:
@@ -86,7 +91,14 @@ class StudentTrainer:
         """
         from kd_kedro.training.objective import Objective
 
-        targets = open_capture(self.lesson, teacher, dict(self.manifest), self.target_store)
+        if self.manifest.get("source") == "live":
+            raise ValueError(
+                "a study reads one capture, but distillation.targets.source is live; choose "
+                "another source and run capture_targets again"
+            )
+        targets = open_capture(
+            self.lesson, teacher, self.manifest, self.target_store, further_teachers
+        )
         beta = max(space.beta.values or (self.objective.beta,))
         for goal in _corners(space):
             try:
