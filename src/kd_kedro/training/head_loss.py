@@ -5,6 +5,7 @@ taken at once, so its logits are gone before the next chunk's are made, and noth
 twice: three matrix products of the head's size, as without chunks.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,15 +51,17 @@ class _HeadLoss(torch.autograd.Function):
         wanted: bool,
     ) -> torch.Tensor:
         wants = [wanted and ctx.needs_input_grad[place] for place in range(3)]
+        # Every value is written by the first chunk; without any there is nothing to add up.
+        new = torch.empty_like if len(hidden) else torch.zeros_like
         grads = [
-            torch.zeros_like(tensor) if want and tensor is not None else None
+            new(tensor) if want and tensor is not None else None
             for want, tensor in zip(wants, (hidden, weight, bias), strict=True)
         ]
         computed = torch.get_autocast_dtype(hidden.device.type)
         autocast = torch.is_autocast_enabled(hidden.device.type)
         narrow = weight.to(computed) if autocast else weight
         sums = torch.zeros(parts, dtype=dtype, device=hidden.device)
-        step = max(1, CHUNK_VALUES // weight.shape[0])
+        step = _chunk(len(hidden), max(1, CHUNK_VALUES // weight.shape[0]))
         for start in range(0, len(hidden), step):
             chunk = hidden[start : start + step].to(narrow.dtype)
             logits = torch.nn.functional.linear(chunk, narrow).to(dtype)
@@ -83,6 +86,11 @@ class _HeadLoss(torch.autograd.Function):
         return (*grads, None, None, None, None)
 
 
+def _chunk(tokens: int, most: int) -> int:
+    """Return the size of equal chunks: a last one of a few tokens would read the head for them."""
+    return max(1, math.ceil(tokens / max(1, math.ceil(tokens / most))))
+
+
 def _add_gradients(
     slope: torch.Tensor,
     chunk: torch.Tensor,
@@ -90,14 +98,24 @@ def _add_gradients(
     grads: list[torch.Tensor | None],
     start: int,
 ) -> None:
-    """Add what a chunk's logits, by their (chunk, vocabulary) slope, do to hidden, weight, bias."""
+    """Add what a chunk's logits, by their (chunk, vocabulary) slope, do to hidden, weight, bias.
+
+    The first chunk overwrites what is there.
+    """
     hidden_grad, weight_grad, bias_grad = grads
     if bias_grad is not None:
-        bias_grad += slope.sum(0)
+        _add(bias_grad, slope.sum(0), start)
     slope = slope.to(weight.dtype)
     if hidden_grad is not None:
         hidden_grad[start : start + len(chunk)] = slope @ weight
     if weight_grad is not None and weight_grad.dtype == slope.dtype:
-        weight_grad.addmm_(slope.T, chunk)
+        weight_grad.addmm_(slope.T, chunk, beta=int(start > 0))
     elif weight_grad is not None:
-        weight_grad += slope.T @ chunk
+        _add(weight_grad, slope.T @ chunk, start)
+
+
+def _add(total: torch.Tensor, part: torch.Tensor, start: int) -> None:
+    if start:
+        total += part
+    else:
+        total.copy_(part)

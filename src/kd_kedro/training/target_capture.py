@@ -21,7 +21,7 @@ from kd_kedro.training.examples import Example, batches_by_length, collate, pad_
 from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.precision import autocast
 from kd_kedro.training.target_store import Teachers, serves
-from kd_kedro.training.targets import log_probs_of, mixture
+from kd_kedro.training.targets import log_probs_of, mixture, shared_logits
 
 SCHEMA = 2
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -210,7 +210,10 @@ def _keep(
         return {"ids": ids.to(narrow), "shares": shares, "entropy": entropy.float()}
     top, ids = log_probs.topk(settings.k, -1)
     rest = log_probs.scatter(1, ids, float("-inf"))
-    tails = [(rest / temperature).logsumexp(-1) for temperature in settings.temperatures]
+    tails = [
+        shared_logits(rest, rest.shape[-1], temperature).logsumexp(-1)
+        for temperature in settings.temperatures
+    ]
     return {
         "log_probs": top.to(dtype),
         "ids": ids.to(narrow),

@@ -86,7 +86,7 @@ class DenseSignal:
 
     def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
         """Return the divergence over the shared ids: cut first, then softmax."""
-        shared = logits[:, : self.teacher.shape[-1]] / self.temperature
+        shared = shared_logits(logits, self.teacher.shape[-1], self.temperature)
         return DIVERGENCES[name](self.teacher, torch.log_softmax(shared, -1), weight)
 
 
@@ -116,7 +116,7 @@ class TopKSignal:
 
     def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
         """Return the divergence over the k tokens and the bucket."""
-        shared = logits[:, : self.vocabulary] / self.temperature
+        shared = shared_logits(logits, self.vocabulary, self.temperature)
         student = event_log_probs(shared, self.ids, self.ids.shape[-1])
         return DIVERGENCES[name](self.teacher, student, weight)
 
@@ -153,7 +153,7 @@ class SampledSignal:
 
     def divergence(self, name: str, _: float, logits: torch.Tensor) -> torch.Tensor:
         """Return the estimate, which for a single token may lie below zero."""
-        shared = logits[:, : self.vocabulary] / self.temperature
+        shared = shared_logits(logits, self.vocabulary, self.temperature)
         student = event_log_probs(shared, self.ids, 0)
         return -self.entropy - (self.shares * student).sum(-1)
 
@@ -230,6 +230,17 @@ def log_probs_of(
         temperature: What the logits are divided by.
         vocabulary: How many ids teacher and student share.
     """
-    logits = model.get_output_embeddings()(hidden)[:, :vocabulary]
+    logits = model.get_output_embeddings()(hidden)
     wide = torch.promote_types(logits.dtype, torch.float32)
-    return torch.log_softmax(logits.to(wide) / temperature, -1)
+    return torch.log_softmax(shared_logits(logits.to(wide), vocabulary, temperature), -1)
+
+
+def shared_logits(logits: torch.Tensor, vocabulary: int, temperature: float) -> torch.Tensor:
+    """Return logits of the ids both sides have, divided by the temperature.
+
+    Where there is nothing to cut or to divide they are returned as they are: each would be a pass
+    over the vocabulary forward, and one more backward.
+    """
+    if vocabulary < logits.shape[-1]:
+        logits = logits[:, :vocabulary]
+    return logits if temperature == 1 else logits / temperature
