@@ -135,6 +135,18 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
     assert dense["losses"] == made["methods"]["forward_kl"]["losses"]
 
 
+@pytest.mark.slow
+def test_distillation(tmp_path: Path) -> None:
+    words = ["--data", SHEET, "--size", "tiny", "--threads", "1", "--rounds", "1"]
+    made = figures("distillation", tmp_path, *words)["threads_1"]
+    ratios = {"cached_step_vs_sft", "capture_vs_forward", "four_epochs_vs_gkd"}
+    ratios |= {"next_student_vs_gkd", "share_of_flop_limit", "peak_memory_vs_gkd"}
+    for lengths in ("equal", "natural"):
+        assert all(made[lengths][name] > 0 for name in ratios)
+    assert made["equal"]["loss_difference"] < 1e-4
+    assert made["equal"]["text_loss_difference"] < 1e-4
+
+
 @pytest.mark.parametrize(
     ("name", "words", "said"),
     [
@@ -147,6 +159,8 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
         ("quality", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
         ("quality", ["--methods", "magic"], "--methods: there is no magic"),
         ("target_store", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("distillation", ["--data", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("distillation", ["--data", "{sheet}", "--size", "full"], "too little text"),
         ("duplicates", [], "nothing to measure"),
         ("duplicates", ["--sheet", "nosuch.csv"], "nosuch.csv does not exist"),
         ("duplicates", ["--scale", "-5"], "--scale: must be 2 or more"),
