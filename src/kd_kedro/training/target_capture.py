@@ -187,7 +187,7 @@ def _ask(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (tokens, vocabulary) averaged log probabilities, and the hidden states."""
     weighted = []
-    for teacher, _ in teachers:
+    for teacher, share in teachers:
         model = teacher.model
         batch = collate(rows, pad_token_id(teacher.tokenizer), decoder_start(model))
         with evaluating(model), autocast(precision, model.device):
