@@ -44,6 +44,7 @@ def fit(
     targets=None,
     validation=None,
     seed=1,
+    on_policy=None,
     on_evaluation=None,
     **changed,
 ):
@@ -53,6 +54,7 @@ def fit(
         examples[:3] if validation is None else validation,
         objective=objective or Objective(),
         targets=targets,
+        on_policy=on_policy,
         settings=TrainingSettings(**SETTINGS | changed),
         seed=seed,
         padding=1,

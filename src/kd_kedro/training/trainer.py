@@ -30,6 +30,7 @@ from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Batch, Example, batches_by_length, collate
 from kd_kedro.training.learner import Learner
 from kd_kedro.training.objective import AnswerLoss, Objective, answer_loss
+from kd_kedro.training.on_policy import OnPolicy
 from kd_kedro.training.precision import autocast, resolve_precision
 from kd_kedro.training.progress import ProgressBar
 from kd_kedro.training.sampling import LengthGroupedSampler, RankBatches
@@ -54,6 +55,7 @@ def train(
     padding: int,
     work_dir: Path,
     description: str,
+    on_policy: OnPolicy | None = None,
     on_evaluation: Callable[[int, float], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, float]]:
@@ -72,6 +74,8 @@ def train(
             that determines the result. A training that was killed goes on from the last one and
             ends with the weights and the history it would have had.
         description: Label of the progress bar.
+        on_policy: How the student samples answers in a share of the batches; None for written ones
+            alone.
         on_evaluation: Told step and validation loss after each evaluation, those before a kill
             included; what it raises ends the training.
         callbacks: Told of every event of the loop, after those of this module.
@@ -84,10 +88,13 @@ def train(
         ValueError: If the targets cannot serve the objective, or a checkpoint is none of ours.
     """
     objective.check(targets)
+    if on_policy is not None:
+        objective.check(on_policy.teacher)
     determines = {
         "settings": asdict(settings) | {"precision": resolve_precision(settings.precision)},
         "objective": asdict(objective),
         "targets": targets.fingerprint if targets and objective.asks_teacher else None,
+        "on_policy": on_policy and on_policy.settings,
         "seed": seed,
         "padding": padding,
     }
@@ -108,6 +115,7 @@ def train(
                 precision=resolve_precision(settings.precision),
                 padding=padding,
                 checkpoint_steps=settings.checkpoint_steps,
+                on_policy=on_policy,
                 on_evaluation=on_evaluation,
                 callbacks=[*listeners, *callbacks],
             )
@@ -132,6 +140,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         precision: str,
         padding: int,
         checkpoint_steps: int = 0,
+        on_policy: OnPolicy | None = None,
         on_evaluation: Callable[[int, float], None] | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
@@ -156,8 +165,9 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         self._targets = targets
         self._precision = precision
         self._padding = padding
+        self._on_policy = on_policy
         self._on_evaluation = on_evaluation
-        self._parts = torch.zeros(4, dtype=torch.float64)
+        self._parts = torch.zeros(5, dtype=torch.float64)  # three sums, tokens, written tokens
         self._resumed_from: Path | None = None
         self._random_state_is_due = False
 
@@ -194,16 +204,16 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     ) -> torch.Tensor:
         """Return this batch's share of the mean loss over the accumulated batch."""
         batch = inputs["batch"].to(self.args.device)
-        signal = (
-            None
-            if self._targets is None
-            else self._targets.signal(batch, self._objective.temperature)
-        )
+        source = self._targets
+        if self._on_policy is not None and not batch.written:
+            source = self._on_policy.teacher
+        signal = None if source is None else source.signal(batch, self._objective.temperature)
         with autocast(self._precision, batch.input_ids.device):
             loss: AnswerLoss = model(batch, signal)
         parts = [loss.cross_entropy, loss.divergence, loss.hidden]
         self._parts[:3] += torch.stack([part.double() for part in parts]).cpu()
         self._parts[3] += len(batch.answers)
+        self._parts[4] += len(batch.answers) * batch.written
         mean: torch.Tensor = loss.total / num_items_in_batch
         return mean
 
@@ -220,13 +230,14 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the parts of the loss to what Trainer logs."""
-        *parts, tokens = self._parts.tolist()
+        *parts, tokens, written = self._parts.tolist()
         goal = self._objective
         if "loss" in logs and tokens:
             weights = {"cross_entropy": goal.alpha, "divergence": goal.beta, "hidden": goal.hidden}
             for (name, weight), part in zip(weights.items(), parts, strict=True):
-                if weight:
-                    logs[name] = part / tokens
+                # Sampled answers have no cross-entropy: theirs is a mean over the written ones.
+                if weight and (counted := written if name == "cross_entropy" else tokens):
+                    logs[name] = part / counted
             self._parts.zero_()
         super().log(logs, start_time)
 
@@ -243,7 +254,17 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         """Return the next accumulated batch, with the random state it had before a kill."""
         # Trainer restores it only after this call, too late for one that draws.
         self._load_rng_state(self._resumed_from)
-        return super().get_batch_samples(*args, **kwargs)
+        batches, count = super().get_batch_samples(*args, **kwargs)
+        policy = self._on_policy
+        if policy is None:
+            return batches, count
+        for number, inputs in enumerate(batches):
+            place = (self.args.seed, self.state.global_step, number)
+            if policy.chooses(*place):
+                own = (*place, self.args.process_index)
+                batches[number] = _inputs(policy.sample(self._student, inputs["batch"], *own))
+        # The answers are counted anew: those of all accumulated batches share one mean.
+        return batches, self._get_num_items_in_batch(batches, self.args.device)
 
     def _load_rng_state(self, checkpoint: Any) -> None:
         if self._random_state_is_due:

@@ -25,6 +25,7 @@ NAMES = {
     "student": "params:distillation.student",
     "training": "params:distillation.training",
     "objective": "params:distillation.objective",
+    "on_policy": "params:distillation.on_policy",
     "seeds": "params:distillation.seeds",
 }
 TAUGHT = (
@@ -35,7 +36,7 @@ TAUGHT = (
     "teacher_targets",
     "target_store",
 )
-LEARNED = ("examples", "sequence_level", "student", "training", "objective")
+LEARNED = ("examples", "sequence_level", "student", "training", "objective", "on_policy")
 
 
 @pytest.fixture(scope="module")
@@ -314,3 +315,12 @@ def test_a_pretrained_teacher_joins_the_ensemble(catalog, groups, tmp_path):
     assert teachers["pretrained_0"].card["weights"] == catalog.load("student").card["weights"]
     assert teachers["pretrained_0"].card["share"] == 0.5
     assert history == []
+
+
+def test_a_student_learns_from_its_own_answers(groups, tmp_path):
+    changed = LIVE | {"on_policy": {"share": 0.5, "max_new_tokens": 8}}
+    catalog = run(TABLE, tmp_path, changed=changed)
+    card = catalog.load("student").card
+    assert card["on_policy"]["share"] == 0.5
+    assert "on_policy" not in catalog.load("baseline_student").card
+    assert any("divergence" in record for record in catalog.load("student_history"))

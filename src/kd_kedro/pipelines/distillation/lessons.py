@@ -1,7 +1,7 @@
 """One training of the distillation pipeline: a model, rows, a source of targets, and its card."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import pandas as pd
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
+    OnPolicyParams,
     SequenceLevelParams,
     StudentParams,
     TeacherParams,
@@ -27,6 +28,7 @@ from kd_kedro.training.language_model import LanguageModel  # imports nothing he
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
     from kd_kedro.training.objective import Objective
+    from kd_kedro.training.on_policy import OnPolicy
     from kd_kedro.training.target_store import Teachers
     from kd_kedro.training.targets import TargetSource
 
@@ -44,6 +46,7 @@ class Lesson:
         tokenizer: What turns them into tokens.
         max_length: Most tokens of a row.
         work_dir: Where checkpoints lie.
+        on_policy: How a student samples answers of its own; None where it does not.
     """
 
     rows: Rows
@@ -51,6 +54,7 @@ class Lesson:
     tokenizer: Any
     max_length: int
     work_dir: Path
+    on_policy: "OnPolicy | None" = None
 
 
 def make_lesson(
@@ -72,6 +76,31 @@ def make_lesson(
         examples.max_length,
         work_dir,
     )
+
+
+def with_own_tokenizer(lesson: Lesson, student: StudentParams) -> Lesson:
+    """Return the lesson in the tokens of a student that has a tokenizer of its own."""
+    from kd_kedro.training.tokenization import load_pretrained_tokenizer
+
+    if not student.tokenizer:
+        return lesson
+    return replace(lesson, tokenizer=load_pretrained_tokenizer(student.tokenizer))
+
+
+def with_own_answers(lesson: Lesson, teachers: "Teachers", params: OnPolicyParams) -> Lesson:
+    """Return the lesson of a student that samples answers, which its teachers judge live."""
+    from kd_kedro.training.examples import pad_token_id
+    from kd_kedro.training.on_policy import OnPolicy
+
+    if not params.share:
+        return lesson
+    policy = OnPolicy(
+        live_teacher(teachers, lesson.tokenizer, "fp32"),
+        **params.model_dump(),
+        end=lesson.tokenizer.eos_token_id,
+        padding=pad_token_id(lesson.tokenizer),
+    )
+    return replace(lesson, on_policy=policy)
 
 
 def train_one(
@@ -129,9 +158,12 @@ def train_model(
         padding=pad_token_id(lesson.tokenizer),
         work_dir=lesson.work_dir,
         description=name,
+        on_policy=lesson.on_policy,
         on_evaluation=on_evaluation,
     )
     card = _training_card(training, objective, targets, history)
+    if lesson.on_policy is not None:
+        card["on_policy"] = lesson.on_policy.settings
     return with_card(model, lesson, seed, name, origin, card), history
 
 

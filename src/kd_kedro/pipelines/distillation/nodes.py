@@ -22,11 +22,14 @@ from kd_kedro.pipelines.distillation.lessons import (
     train_model,
     train_one,
     with_card,
+    with_own_answers,
+    with_own_tokenizer,
 )
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
+    OnPolicyParams,
     SeedParams,
     SequenceLevelParams,
     StudentParams,
@@ -183,6 +186,7 @@ def train_baseline(
 ) -> tuple[LanguageModel, History]:
     """Train the student's twin: same size, seed, budget and row order, without the teacher."""
     lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
+    lesson = with_own_tokenizer(lesson, student)
     return train_one(lesson, student, training, None, None, seed, "baseline")
 
 
@@ -199,6 +203,7 @@ def train_student(
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
+    on_policy: OnPolicyParams,
     seed: int,
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
@@ -207,6 +212,8 @@ def train_student(
         augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
     )
     targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
+    lesson = with_own_answers(lesson, teachers_of(teacher, further_teachers), on_policy)
+    lesson = with_own_tokenizer(lesson, student)
     return train_one(lesson, student, training, objective, targets, seed, "student")
 
 
@@ -223,6 +230,7 @@ def train_seeds(
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
+    on_policy: OnPolicyParams,
     seeds: SeedParams,
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
@@ -232,6 +240,8 @@ def train_seeds(
         augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
     )
     targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
+    lesson = with_own_answers(lesson, teachers_of(teacher, further_teachers), on_policy)
+    own, lesson = (with_own_tokenizer(each, student) for each in (own, lesson))
     kinds = (("baseline", own, None, None), ("student", lesson, objective, targets))
     models: dict[str, LanguageModel] = {}
     histories: History = []
