@@ -1,6 +1,7 @@
-"""The project's commands: `kedro run` with one-sentence errors, `trace`, `review-queue`."""
+"""The project's commands: `kedro run` with one-sentence errors, `distill-plan`, `trace`, …"""
 
 import csv
+import json
 import logging
 import re
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as stock_run
+from kedro.framework.cli.utils import _split_params
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import DataCatalog, DatasetError
@@ -77,6 +79,44 @@ def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
                 raise ValueError("row_events has not been made yet: run `kedro run` first")
             print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
     except Exception as error:
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        raise SystemExit(1) from None
+
+
+@cli.command("distill-plan")
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.option(
+    "--params",
+    type=click.UNPROCESSED,
+    default="",
+    callback=_split_params,
+    help="Parameters, as for `kedro run`.",
+)
+@click.option("--json", "to", type=click.Path(path_type=Path), help="Write the figures here.")
+@click.pass_obj
+def distill_plan(
+    metadata: ProjectMetadata, env: str | None, params: dict[str, Any], to: Path | None
+) -> None:
+    """Tell what the distillation will cost: disk, memory and time, and whether to capture."""
+    from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
+    from kd_kedro.terminal import print_plan
+
+    _set_up_terminal(metadata.project_path)
+    try:
+        with _catalog(metadata.project_path, env, params) as catalog:
+            if not catalog.exists("augmented_qa"):
+                choice = f" --env {env}" if env else ""
+                raise ValueError(
+                    "augmented_qa has not been made yet: run `kedro run --pipelines "
+                    f"preprocessing,filtering,augmentation{choice}` first"
+                )
+            groups = {name: catalog.load(f"params:distillation.{name}") for name in GROUPS}
+            plan = plan_distillation(catalog.load("augmented_qa"), **groups)
+        print_plan(plan)
+        if to:
+            to.write_text(json.dumps(plan.figures(), indent=1) + "\n", encoding="utf-8")
+    except Exception as error:
+        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
         raise SystemExit(1) from None
 
@@ -210,9 +250,13 @@ def _set_up_terminal(project: Path) -> Path:
 
 
 @contextmanager
-def _catalog(project: Path, env: str | None) -> Iterator[DataCatalog]:
+def _catalog(
+    project: Path, env: str | None, params: dict[str, Any] | None = None
+) -> Iterator[DataCatalog]:
     """Give the project's catalog, read outside a run."""
-    with settings.SESSION_CLASS.create(project_path=project, env=env) as session:
+    with settings.SESSION_CLASS.create(
+        project_path=project, env=env, runtime_params=params
+    ) as session:
         yield session.load_context().catalog
 
 

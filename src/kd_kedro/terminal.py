@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kd_kedro.metrics.summary import summarise
+from kd_kedro.training.plan import Plan, cost_lines
 
 
 def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) -> None:
@@ -79,6 +80,22 @@ def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None
                 console.print(Text(f"\n{title}", style="bold"))
                 console.print(Text(f"Question: {now[0]}\nAnswer:   {now[1]}"))
             before = now
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what the distillation pipeline will cost, and whether to capture."""
+    console = Console()
+    header = ["part", "work", "time", "peak memory", "disk"]
+    where = "the GPU" if plan.device == "cuda" else "the process"
+    console.print(_table("Cost of the distillation, at most", header, list(cost_lines(plan))))
+    console.print(
+        f"Memory is that of {where}. Early stopping ends a training sooner; MLflow keeps a second "
+        "copy of every model.",
+        soft_wrap=True,
+    )
+    if plan.not_counted:
+        console.print(f"Not counted: {'; '.join(plan.not_counted)}.", soft_wrap=True)
+    console.print(Text(plan.conclusion(), style="bold"), soft_wrap=True)
 
 
 _TABLES = (

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.pipelines.distillation.toy import augmented_qa
 
 SHEET = ROOT / "data" / "01_raw" / "test_qa.csv"
 
@@ -72,6 +73,17 @@ def test_augmentation(tmp_path: Path) -> None:
     assert made["false_rejection"] <= 0.2
     assert 0 < made["distinct_2"] < 1
     assert 0 < made["self_bleu"] < 1
+
+
+@pytest.mark.slow
+def test_plan(tmp_path: Path) -> None:
+    augmented_qa(60).to_csv(tmp_path / "augmented.csv", index=False)
+    made = figures("plan", tmp_path, "--env", "test", "--data", tmp_path / "augmented.csv")
+    assert made["parts"].keys() == {"tokenizer", "teacher", "capture", "baseline", "student"}
+    assert made["parts"]["student"]["planned_steps"] == made["parts"]["student"]["steps"] == 4
+    assert 0.9 < made["disk_ratios"]["target_store"] < 1.1
+    assert 0.9 < made["disk_ratios"]["models"] < 1.1
+    assert min(made["ratio"], made["worst_ratio"], made["memory_ratio"]) > 0
 
 
 def test_text_repair(tmp_path: Path) -> None:

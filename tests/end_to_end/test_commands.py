@@ -1,6 +1,8 @@
 """Commands after a run: partial runs, stale artifacts, old versions, traces, bad input."""
 
+import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,31 @@ def test_another_sheet_makes_what_was_made_stale(project: Path) -> None:
     check_sentence(
         outcome, "converted_mcq", "stale", "raw_qa", "kedro run --pipelines preprocessing"
     )
+
+
+def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
+    before = sorted((project / "data").rglob("*"))
+    runs = sqlite3.connect(project / "mlflow.db").execute("select count(*) from runs").fetchone()
+    words = ["distill-plan", "--params", "distillation.seeds.count=4"]
+    told, absent, nowhere = run_commands(
+        project,
+        [
+            [*words, *TEST, "--json", "plan.json"],
+            ["distill-plan"],
+            ["distill-plan", "--env", "nosuch"],
+        ],
+    )
+    assert told["code"] == 0, told["err"]
+    for word in ("teacher targets", "4 steps", "3 x both", "peak memory"):
+        assert word in told["out"]
+    figures = json.loads((project / "plan.json").read_text(encoding="utf-8"))
+    assert figures["further_seeds"] == 3
+    assert figures["conclusion"] in " ".join(told["out"].split())
+    check_sentence(absent, "kedro run --pipelines preprocessing,filtering,augmentation")
+    check_sentence(nowhere, "nosuch")
+    assert sorted((project / "data").rglob("*")) == before
+    after = sqlite3.connect(project / "mlflow.db").execute("select count(*) from runs").fetchone()
+    assert after == runs
 
 
 def test_trace_prints_a_life(project: Path) -> None:

@@ -1,0 +1,284 @@
+"""What a distillation will cost: plain numbers, and when a capture pays off.
+
+`probe` measures them; nothing here touches a model.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+CHECKPOINTS = 3  # the best, the last and the one that is being written
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of what a training consists of.
+
+    Attributes:
+        start: What comes once, whatever the number of steps.
+        batch: Forward and backward pass of a batch of mean length.
+        update: Of the optimiser, and of the loop around it.
+        evaluation: Of all validation rows.
+        checkpoint: Of writing one.
+    """
+
+    start: float
+    batch: float
+    update: float
+    evaluation: float
+    checkpoint: float
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """Of one training; early stopping makes it end sooner, so seconds and steps are at most.
+
+    Attributes:
+        name: Of what is trained.
+        steps: Optimiser steps.
+        epochs: Passes over the rows.
+        accumulation: Batches of one step.
+        evaluations: How often the validation rows are scored.
+        checkpoints: How often one is written.
+        rates: Seconds of each.
+        memory: Peak, bytes: of the GPU where there is one, else of the process.
+        checkpoint_bytes: One checkpoint.
+        model_bytes: The weights and tokenizer it leaves.
+    """
+
+    name: str
+    steps: int
+    epochs: float
+    accumulation: int
+    evaluations: int
+    checkpoints: int
+    rates: Rates
+    memory: int
+    checkpoint_bytes: int
+    model_bytes: int
+
+    @property
+    def step_seconds(self) -> float:
+        """Of one optimiser step."""
+        return self.accumulation * self.rates.batch + self.rates.update
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Of one pass over the rows, without evaluations and checkpoints."""
+        return self.step_seconds * self.steps / self.epochs if self.steps else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole training."""
+        scored = self.evaluations * self.rates.evaluation
+        written = self.checkpoints * self.rates.checkpoint
+        return self.rates.start + self.steps * self.step_seconds + scored + written
+
+
+@dataclass(frozen=True)
+class CaptureCost:
+    """Of capturing the teacher's targets.
+
+    Attributes:
+        rows: Training rows.
+        answer_tokens: Theirs.
+        seconds: Of the whole capture.
+        memory: As in `TrainingCost`.
+        bytes: Of the target store.
+    """
+
+    rows: int
+    answer_tokens: int
+    seconds: float
+    memory: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the distillation pipeline will cost.
+
+    Attributes:
+        tokenizer_seconds: Of making or loading the tokenizer.
+        teacher: Of fine-tuning the teacher; no steps where it is taken as it is.
+        capture: Of its targets.
+        baseline: Of the student's twin without a teacher.
+        student: Of a student that reads the capture.
+        live: Of the same student with a live teacher; None where the objective asks none.
+        further_seeds: How often baseline and student are trained again.
+        further_teachers: How many more are fine-tuned as the first one is.
+        asks_live: Whether students will ask the teacher live; `capture` and `student` then say
+            what a cache would cost that serves the same.
+        not_counted: What the figures leave out, in words.
+        device: `cpu` or `cuda`.
+    """
+
+    tokenizer_seconds: float
+    teacher: TrainingCost
+    capture: CaptureCost
+    baseline: TrainingCost
+    student: TrainingCost
+    live: TrainingCost | None
+    further_seeds: int
+    device: str
+    further_teachers: int = 0
+    asks_live: bool = False
+    not_counted: tuple[str, ...] = ()
+
+    @property
+    def taught(self) -> TrainingCost:
+        """The student as it will be trained."""
+        return self.live if self.asks_live and self.live else self.student
+
+    @property
+    def trainings(self) -> tuple[TrainingCost, TrainingCost, TrainingCost]:
+        """Teacher, baseline and student."""
+        return self.teacher, self.baseline, self.taught
+
+    @property
+    def further_seconds(self) -> float:
+        """Of the further seeds: a baseline and a student each."""
+        return self.further_seeds * (self.baseline.seconds + self.taught.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole pipeline, at most."""
+        trained = sum(each.seconds for each in self.trainings)
+        trained += self.further_teachers * self.teacher.seconds + self.further_seconds
+        return self.tokenizer_seconds + trained + (0 if self.asks_live else self.capture.seconds)
+
+    @property
+    def memory(self) -> int:
+        """Peak of the whole pipeline, bytes."""
+        captured = 0 if self.asks_live else self.capture.memory
+        return max(captured, *(each.memory for each in self.trainings))
+
+    @property
+    def model_bytes(self) -> int:
+        """Of all models that the pipeline leaves."""
+        pair = self.baseline.model_bytes + self.student.model_bytes
+        teachers = self.teacher.model_bytes * (1 + self.further_teachers)
+        return teachers + pair * (1 + self.further_seeds)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Of all checkpoints that lie there at one time; a training removes its own."""
+        return CHECKPOINTS * max(each.checkpoint_bytes for each in self.trainings)
+
+    @property
+    def disk(self) -> int:
+        """Target store, models and checkpoints, bytes."""
+        stored = 0 if self.asks_live else self.capture.bytes
+        return stored + self.model_bytes + self.checkpoint_bytes
+
+    @property
+    def break_even(self) -> float:
+        """After how many epochs of a student capture and cache have cost less than asking live."""
+        if self.live is None:
+            return math.inf
+        return break_even_epochs(
+            self.capture.seconds, self.student.epoch_seconds, self.live.epoch_seconds
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """Return all numbers as plain JSON values; what never pays off is null."""
+        epochs = self.break_even if math.isfinite(self.break_even) else None
+        return {
+            **asdict(self),
+            "seconds": self.seconds,
+            "seconds_of": {
+                "tokenizer": self.tokenizer_seconds,
+                "teacher": self.teacher.seconds,
+                "capture": self.capture.seconds,
+                "baseline": self.baseline.seconds,
+                "student": self.taught.seconds,
+                "further_seeds": self.further_seconds,
+            },
+            "memory": self.memory,
+            "disk": self.disk,
+            "model_bytes": self.model_bytes,
+            "checkpoint_bytes": self.checkpoint_bytes,
+            "break_even_epochs": epochs,
+            "break_even_students": epochs and math.ceil(epochs / self.student.epochs),
+            "conclusion": self.conclusion(),
+        }
+
+    def conclusion(self) -> str:
+        """Return in one sentence whether to capture."""
+        if self.live is None:
+            return "The objective asks no teacher: the capture is of no use to this student."
+        saved = self.live.epoch_seconds - self.student.epoch_seconds
+        if saved <= 0:
+            return "The capture never pays off: asking the teacher live takes no longer."
+        students = 1 + self.further_seeds
+        advice = "Capture now" if not self.asks_live else "Capture, with targets.source dense"
+        if self.break_even <= self.student.epochs:
+            when = f"from epoch {math.ceil(self.break_even)} of the first student on"
+            return f"{advice}: it pays off {when}, of {self.student.epochs:.1f} epochs planned."
+        needed = math.ceil(self.break_even / self.student.epochs)
+        if needed <= students:
+            return f"{advice}: it pays off with student {needed} of {students} planned."
+        return (
+            f"The capture pays off with {needed} students; {students} planned: asking the teacher "
+            "live would be faster."
+        )
+
+
+def break_even_epochs(capture: float, cached_epoch: float, live_epoch: float) -> float:
+    """Return after how many epochs a capture is paid for; infinite where it never is.
+
+    Args:
+        capture: Seconds of the capture.
+        cached_epoch: Seconds of a student's epoch from the cache.
+        live_epoch: Seconds of the same epoch with a live teacher.
+    """
+    saved = live_epoch - cached_epoch
+    return capture / saved if saved > 0 else math.inf
+
+
+def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield the lines of a plan: part, steps, time, peak memory, disk."""
+    yield "tokenizer", "", duration(plan.tokenizer_seconds), "", ""
+    yield _line(plan.teacher)
+    if plan.further_teachers:
+        time = duration(plan.further_teachers * plan.teacher.seconds)
+        disk = size(plan.further_teachers * plan.teacher.model_bytes)
+        yield f"{plan.further_teachers} x more teachers", "", time, "", disk
+    capture = plan.capture
+    stored = f"{size(capture.bytes)} ({capture.bytes / capture.answer_tokens:.0f} B a token)"
+    memory = size(capture.memory)
+    name = "teacher targets, if captured" if plan.asks_live else "teacher targets"
+    yield name, f"{capture.rows} rows", duration(capture.seconds), memory, stored
+    yield _line(plan.baseline)
+    yield _line(plan.taught)
+    if plan.further_seeds:
+        name = f"{plan.further_seeds} x both, further seeds"
+        disk = size(plan.further_seeds * (plan.baseline.model_bytes + plan.student.model_bytes))
+        yield name, "", duration(plan.further_seconds), "", disk
+    yield "checkpoints, while it trains", "", "", "", size(plan.checkpoint_bytes)
+    yield "all", "", duration(plan.seconds), size(plan.memory), size(plan.disk)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people say it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _line(cost: TrainingCost) -> tuple[str, str, str, str, str]:
+    steps = f"{cost.steps} steps" if cost.steps else "as it is"
+    disk = size(cost.model_bytes)
+    return cost.name, steps, duration(cost.seconds), size(cost.memory), disk
