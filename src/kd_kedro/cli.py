@@ -22,7 +22,11 @@ from kedro.io import DataCatalog, DatasetError
 from pydantic import ValidationError
 
 LOG_FILE = Path("logs") / "kedro.log"
-_SPOKEN = ("kd_kedro.hooks", "kd_kedro.generation")  # whose log lines stand on the terminal
+_SPOKEN = (
+    "kd_kedro.hooks",
+    "kd_kedro.generation",
+    "kd_kedro.pipelines.tuning",
+)  # whose log lines stand on the terminal
 
 
 _PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")

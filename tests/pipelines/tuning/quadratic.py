@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import optuna
 import yaml
 from sqlalchemy import make_url
 
@@ -57,8 +58,15 @@ class Quadratic:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.action == "raise":
             raise OSError("the disk is full")
+        if self.action == "be counted as dead":
+            self._count_as_dead()
         if self.action == "sleep":
             time.sleep(60)
+
+    def _count_as_dead(self):
+        storage = f"sqlite:///{self.folder.parent}/study.sqlite"
+        others = optuna.load_study(study_name="quadratic", storage=storage)
+        others.tell(int(self.trial.split()[-1]), state=optuna.trial.TrialState.FAIL)
 
     def _diverges(self, name, step):
         return name == self.trial and step == STEPS[1] and self.action == "diverge"

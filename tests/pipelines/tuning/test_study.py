@@ -76,6 +76,14 @@ def test_a_killed_trial_is_tried_again_with_its_values(whole, tmp_path, trial):
     assert not list((tmp_path / "work").iterdir())
 
 
+def test_a_trial_that_others_count_as_dead_is_tried_again(whole, tmp_path):
+    (tmp_path / "seen").mkdir()
+    lost = Quadratic(tmp_path / "seen", "trial 3", "be counted as dead")
+    trials = complete(work(tmp_path / "study.sqlite", params(trials=6), lost))
+    assert [t["number"] for t in trials if t["state"] == "fail"] == [3]
+    assert outcomes(trials) == outcomes(whole)
+
+
 def test_a_trial_that_raises_ends_the_run_and_is_tried_again(whole, tmp_path):
     tuning = params(trials=6)
     with pytest.raises(OSError, match="the disk is full"):

@@ -4,6 +4,7 @@ Optuna keeps the trials, draws their values and ends the hopeless ones; a trial 
 leaves no sign of life (Optuna's heartbeat) and is then counted as failed.
 """
 
+import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from kd_kedro.pipelines.tuning.params import TARGETS, NumberParams, PrunerParams
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # a trial that died so often is not tried again
 SILENT = 3  # heartbeats after which a running trial counts as dead
@@ -133,6 +136,12 @@ def complete_study(
         heartbeat: As in `open_study`.
         run: Runs so many trials, those that wait first.
     """
+    if running := _running(study):
+        logger.info(
+            "waiting up to %d s for a sign of life of %s, begun by another run",
+            SILENT * heartbeat,
+            ", ".join(f"trial {trial.number}" for trial in running),
+        )
     deadline = time.monotonic() + SILENT * heartbeat + 1
     while _running(study) and time.monotonic() < deadline:  # a killed run's, or another machine's
         time.sleep(min(1.0, heartbeat))

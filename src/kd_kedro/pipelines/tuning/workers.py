@@ -4,7 +4,8 @@ import math
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -55,9 +56,10 @@ class Work:
 
 
 def run_here(work: Work, study: "optuna.Study", count: int) -> None:
-    """Run so many trials in this process, one after the other."""
+    """Run so many trials in this process, one after the other, or up to one that was lost."""
     for _ in range(count):
-        study.optimize(lambda trial: run_trial(work, trial), n_trials=1)
+        if not _run_one(work, study):
+            return
 
 
 def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
@@ -77,8 +79,7 @@ def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
         for _ in range(workers)
     ]
     try:
-        for process in processes:
-            process.start()
+        _start(processes)
         with tqdm(total=count, desc=f"study, {workers} workers", unit="trial") as bar:
             while alive := [process.sentinel for process in processes if process.is_alive()]:
                 wait(alive, timeout=1.0)
@@ -135,10 +136,43 @@ def run_trial(work: Work, trial: "optuna.Trial") -> float:
     return min(losses)
 
 
+def _run_one(work: Work, study: "optuna.Study") -> bool:
+    lost = False
+
+    def objective(trial: "optuna.Trial") -> float:
+        nonlocal lost
+        try:
+            return run_trial(work, trial)
+        finally:
+            lost = study.get_trials(deepcopy=False)[trial.number].state.name == "FAIL"
+
+    try:
+        study.optimize(objective, n_trials=1)
+    except (ValueError, RuntimeError):
+        # On a machine so busy that no sign of life came through, others counted the trial as dead
+        # while it ran. It is tried again like one that was.
+        if not lost:
+            raise
+    return not lost
+
+
+def _start(processes: Sequence[Any]) -> None:
+    # tqdm reads this when it is imported. Bars of several processes would overwrite each other.
+    before = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        os.environ.pop("TQDM_DISABLE")
+        if before is not None:
+            os.environ["TQDM_DISABLE"] = before
+
+
 def _work(work: Work, permits: Any, failures: Any) -> None:
     from kd_kedro.pipelines.tuning.study import storage_errors
 
-    os.environ["TQDM_DISABLE"] = "1"  # bars of several processes would overwrite each other
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     try:
         with storage_errors(work.address):
             study = work.study()

@@ -1,0 +1,87 @@
+"""A study on what a finished run left behind, and a run with what it found."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from tests.end_to_end.harness import run_kedro
+
+TEST = ["run", "--env", "test"]
+COMMANDS = [
+    [*TEST, "--tuned"],
+    [*TEST, "--pipelines", "tuning"],
+    [*TEST, "--tuned", "--pipelines", "distillation,evaluation"],
+    [*TEST, "--tuned", "--params", "distillation.student.architecture.layers=2"],
+]
+
+
+@pytest.fixture(scope="module")
+def tuned(finished, tmp_path_factory):
+    """A project after `COMMANDS`, and what they said."""
+    project = tmp_path_factory.mktemp("tuned") / "project"
+    shutil.copytree(finished[0], project)
+    return project, [run_kedro(project, *words) for words in COMMANDS]
+
+
+def newest(project: Path, name: str) -> Path:
+    return sorted(project.glob(f"data/test_env/*/{name}/*/{name}"))[-1]
+
+
+def test_tuned_without_a_study_says_what_to_run(tuned):
+    _, (refused, *_) = tuned
+    assert refused.returncode == 1
+    assert "there are no best_hyperparameters yet: run `kedro run --pipelines tuning`" in (
+        refused.stderr
+    )
+
+
+def test_a_study_leaves_its_products_and_says_what_was_best(tuned):
+    project, (_, study, *_) = tuned
+    assert study.returncode == 0, study.stderr[-2000:]
+    trials = pd.read_csv(newest(project, "study.csv"))
+    best = json.loads(newest(project, "best_hyperparameters.json").read_text())
+    assert len(trials) == 3
+    assert best["validation_loss"] == pytest.approx(trials["value"].min())
+    assert "`kedro run --tuned` takes these" in study.stdout
+    for name in ("tuning_history_plot.json", "tuning_importance_plot.json"):
+        assert json.loads(newest(project, name).read_text())["data"]
+
+
+def test_a_tuned_run_takes_the_best_values(tuned):
+    project, (_, _, run, _) = tuned
+    assert run.returncode == 0, run.stderr[-2000:]
+    best = json.loads(newest(project, "best_hyperparameters.json").read_text())
+    assert run.stdout.startswith("Tuned: distillation.objective.alpha=")
+    card = json.loads((newest(project, "student") / "card.json").read_text())
+    values = {**card["training"], **card["objective"]}
+    for key, value in best["parameters"].items():
+        assert values[key.rpartition(".")[2]] == value
+    page = newest(project, "report.html").read_text()
+    section = page.partition('id="tuning"')[2].partition("</section>")[0]
+    assert "The student of this report has these values." in section
+
+
+def test_values_of_another_student_are_refused(tuned):
+    _, (*_, refused) = tuned
+    assert refused.returncode == 1
+    layers = "parameter distillation.student.architecture.layers was 1 and is 2 now"
+    assert layers in refused.stderr
+
+
+def test_every_trial_is_a_child_run(tuned):
+    project, _ = tuned
+    client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("kd_kedro")
+    runs = client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in runs if run.info.run_name == "tuning"]
+    own = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert sorted(run.data.tags["trial"] for run in own) == ["0", "1", "2"]
+    for run in own:
+        assert set(run.data.params) >= {"alpha", "beta", "temperature", "divergence"}
+        assert client.get_metric_history(run.info.run_id, "validation_loss")
+    artifacts = {entry.path for entry in client.list_artifacts(parent.info.run_id)}
+    assert {"best_hyperparameters", "tuning_history_plot", "tuning_importance_plot"} <= artifacts
