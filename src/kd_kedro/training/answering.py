@@ -168,12 +168,22 @@ def decoder_start(model: Any) -> int | None:
 def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: int) -> Any:
     longest = max(len(ids) for ids in prompts)
     padding = pad_token_id(tokenizer)
-    input_ids = torch.tensor([[padding] * (longest - len(ids)) + ids for ids in prompts])
-    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts])
+    encoder_decoder = bool(model.config.is_encoder_decoder)
+
+    def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
+        fill = [[filler] * (longest - len(row)) for row in rows]
+        # An encoder counts positions from the left, a causal model goes on at the right.
+        pairs = zip(rows, fill, strict=True) if encoder_decoder else zip(fill, rows, strict=True)
+        return torch.tensor([left + right for left, right in pairs], device=model.device)
+
+    mask = padded([[1] * len(ids) for ids in prompts], 0)
+    inputs: dict[str, Any] = {"input_ids": padded(prompts, padding), "attention_mask": mask}
+    if encoder_decoder:
+        inputs["decoder_start_token_id"] = decoder_start(model)
+    else:
+        inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
     generated = model.generate(
-        input_ids=input_ids.to(model.device),
-        attention_mask=mask.to(model.device),
-        position_ids=(mask.cumsum(-1) - 1).clamp(min=0).to(model.device),
+        **inputs,
         max_new_tokens=new_tokens,
         do_sample=False,
         num_beams=1,
@@ -181,7 +191,7 @@ def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: 
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=padding,
     )
-    return generated[:, longest:]
+    return generated[:, 1 if encoder_decoder else longest :]
 
 
 @contextmanager

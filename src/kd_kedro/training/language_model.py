@@ -7,10 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
-    """A causal language model, its tokenizer, and what made it.
+    """A language model, its tokenizer, and what made it.
 
     Attributes:
-        model: A `transformers` causal language model.
+        model: A `transformers` causal or encoder-decoder language model, or one of them with an
+            adapter (`peft`).
         tokenizer: Its fast tokenizer.
         card: Plain JSON values: architecture, parameter count, training settings, fingerprint of
             the weights, where the weights came from.
@@ -29,5 +30,7 @@ class LanguageModel:
     def max_length(self) -> int:
         """The longest sequence the model takes, in tokens, prompt and answer together."""
         config = self.model.config
-        positions = getattr(config, "max_position_embeddings", None) or 1_000_000
+        halves = [getattr(config, name, None) or config for name in ("encoder", "decoder")]
+        known = [getattr(half, "max_position_embeddings", None) for half in halves]
+        positions = min(count or 1_000_000 for count in known)
         return int(min(self.card.get("max_length") or positions, positions))

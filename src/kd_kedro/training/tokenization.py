@@ -64,6 +64,8 @@ def load_pretrained_tokenizer(name: str) -> Any:
             f"tokenizer.pretrained: no tokenizer could be loaded from '{name}'; "
             "give a hub name that this machine can reach or a folder with a tokenizer.json"
         ) from error
+    if tokenizer.eos_token_id is None and tokenizer.sep_token_id is not None:
+        tokenizer.eos_token = tokenizer.sep_token  # an encoder's texts end so
     if tokenizer.eos_token_id is None:
         raise ValueError(
             f"tokenizer.pretrained: '{name}' has no end-of-sequence token; "

@@ -1,0 +1,90 @@
+"""Students made of a teacher: some of its layers, or its shape alone."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+
+def copy_layers(teacher: Any, layers: Sequence[int], seed: int) -> Any:
+    """Return a float32 student with chosen layers of the teacher, in the order given.
+
+    Embeddings, head, final norm and whatever else is not in a layer are copied as well. An
+    encoder-decoder keeps the same layers of both halves.
+
+    Args:
+        teacher: A causal or encoder-decoder language model.
+        layers: Numbers of its layers, counted from 0.
+        seed: Of what is copied from nowhere: nothing, in the architectures known.
+
+    Raises:
+        ValueError: If the teacher has no such layer.
+    """
+    student = same_shape(teacher, layers, seed)
+    given = teacher.state_dict()
+    names = {name: _origin(name, layers, list(blocks(student)), given) for name in _names(student)}
+    student.load_state_dict({name: given[origin] for name, origin in names.items()})
+    return student
+
+
+def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
+    """Return an untrained float32 model with the teacher's configuration and as many layers.
+
+    Args:
+        teacher: Gives the configuration, and no weight.
+        layers: Numbers of the teacher's layers that the new ones stand for.
+        seed: Of the weights. The global random state is left as it was.
+
+    Raises:
+        ValueError: If the teacher has no such layer.
+    """
+    for name, stack in blocks(teacher).items():
+        wrong = [layer for layer in layers if layer >= len(stack)]
+        if wrong:
+            raise ValueError(
+                f"distillation.student.copy_layers: the teacher has no layer {wrong[0]}; its "
+                f"{name} has layers 0 to {len(stack) - 1}"
+            )
+    config = copy.deepcopy(teacher.config)
+    halves = [half for name in ("encoder", "decoder") if (half := getattr(config, name, None))]
+    for part in halves or [config]:
+        _shorten(part, layers)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        student = type(teacher)(config=config).float()
+    student.generation_config = copy.deepcopy(teacher.generation_config)
+    return student.eval()
+
+
+def blocks(model: Any) -> dict[str, torch.nn.ModuleList]:
+    """Return the stacks of layers by name: one of a causal model, two of an encoder-decoder."""
+    stacks: dict[str, torch.nn.ModuleList] = {}
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in stacks)
+        if isinstance(module, torch.nn.ModuleList) and not inside:
+            stacks[name] = module
+    return stacks
+
+
+def _shorten(config: Any, layers: Sequence[int]) -> None:
+    config.num_hidden_layers = len(layers)
+    if getattr(config, "num_decoder_layers", None) is not None:
+        config.num_decoder_layers = len(layers)
+    kinds = getattr(config, "layer_types", None)  # full or sliding attention, layer by layer
+    if kinds is not None:
+        config.layer_types = [kinds[layer] for layer in layers]
+
+
+def _names(model: Any) -> list[str]:
+    return list(model.state_dict())
+
+
+def _origin(name: str, layers: Sequence[int], stacks: Sequence[str], given: dict[str, Any]) -> str:
+    for stack in stacks:
+        if name.startswith(f"{stack}."):
+            number, rest = name.removeprefix(f"{stack}.").split(".", 1)
+            origin = f"{stack}.{layers[int(number)]}.{rest}"
+            # T5's first layer alone holds the positions that all layers share.
+            return origin if origin in given else name
+    return name
