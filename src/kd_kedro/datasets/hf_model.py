@@ -15,6 +15,7 @@ from kd_kedro.training.fingerprints import file_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 
 CARD = "card.json"
+BASE = "base"  # where the model lies that an adapter belongs to
 Models = LanguageModel | dict[str, LanguageModel]
 
 
@@ -22,7 +23,8 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
     """Saves one `LanguageModel`, or a dict of them, each in a folder of its own.
 
     A folder appears whole or not at all, and its card keeps the hash of every file, so that a
-    damaged one is refused by name instead of giving wrong answers.
+    damaged one is refused by name instead of giving wrong answers. A model with an adapter is the
+    adapter in the format of `peft`, and its base in a folder below.
 
     ```yaml
     student:
@@ -79,18 +81,11 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
 
     def _load_model(self, folder: Path) -> LanguageModel:
         import torch
-        from transformers import AutoModelForCausalLM
 
         _check_files(folder)
         try:
             with quiet_transformers():
-                model = AutoModelForCausalLM.from_pretrained(
-                    folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                    dtype="auto",
-                )
+                model = _read_model(folder)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(_broken(folder, f"its weights cannot be read ({reason})")) from error
@@ -168,14 +163,40 @@ def _save_models(folder: Path, data: Models) -> None:
 
 
 def _save_model(folder: Path, language_model: LanguageModel) -> None:
+    from kd_kedro.training.adapters import is_adapted, save_adapter, without_adapter
+
+    model = language_model.model
     with quiet_transformers():
-        language_model.model.save_pretrained(folder)
+        if is_adapted(model):
+            save_adapter(model, folder)
+            without_adapter(model).save_pretrained(folder / BASE)
+        else:
+            model.save_pretrained(folder)
     language_model.tokenizer.save_pretrained(folder)
     _write_card(folder, dict(language_model.card))
 
 
+def _read_model(folder: Path) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    from kd_kedro.training.adapters import load_adapter
+
+    if (folder / BASE).is_dir():
+        return load_adapter(_read_model(folder / BASE), folder)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    return kind.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        dtype="auto",
+    )
+
+
 def _write_card(folder: Path, card: dict[str, Any]) -> None:
-    files = {path.name: file_fingerprint(path) for path in sorted(folder.iterdir())}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): file_fingerprint(path) for path in paths}
     text = json.dumps({**card, "files": files}, indent=2, ensure_ascii=False)
     (folder / CARD).write_text(text, encoding="utf-8")
 

@@ -80,6 +80,11 @@ def merged(model: Any) -> Any:
     return plain.merge_and_unload().eval()
 
 
+def without_adapter(model: Any) -> Any:
+    """Return the base as it was before the adapter; the adapted model stays as it is."""
+    return copy.deepcopy(model).unload()
+
+
 def save_adapter(model: Any, folder: Path) -> None:
     """Write the adapter alone, in the format of `peft`."""
     from peft import get_peft_model_state_dict
