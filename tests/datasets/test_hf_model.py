@@ -8,9 +8,11 @@ from kedro.io import Version
 
 from kd_kedro.datasets import hf_model
 from kd_kedro.datasets.hf_model import HFModelDataset, HFTokenizerDataset
+from kd_kedro.training.adapters import AdapterSettings, add_adapter
 from kd_kedro.training.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.tokenization import train_byte_bpe
+from tests.training.architectures import build
 from tests.training.tiny import QUESTIONS, tiny_model
 
 VERSION = "2026-01-01T00.00.00.000Z"
@@ -140,3 +142,26 @@ def test_a_tokenizer_comes_back_as_it_was(tmp_path, tokenizer):
     (tmp_path / "student" / VERSION / "student" / "tokenizer.json").unlink()
     with pytest.raises(Exception, match=r"tokenizer\.json is missing"):
         dataset(tmp_path, HFTokenizerDataset).load()
+
+
+@pytest.mark.parametrize("kind", ["llama", "t5", "encoder_decoder"])
+def test_every_architecture_comes_back_as_it_was(tmp_path, tokenizer, kind):
+    model = build(kind, tokenizer, extra=3)
+    dataset(tmp_path).save(LanguageModel(model, tokenizer))
+    loaded = dataset(tmp_path).load().model
+    assert type(loaded) is type(model)
+    assert weights_fingerprint(loaded) == weights_fingerprint(model)
+
+
+def test_an_adapter_comes_back_on_its_base(tmp_path, tokenizer):
+    adapted = add_adapter(build("qwen2", tokenizer), AdapterSettings(), seed=1)
+    dataset(tmp_path).save(LanguageModel(adapted, tokenizer, {"name": "student"}))
+    loaded = dataset(tmp_path).load()
+    assert weights_fingerprint(loaded.model) == weights_fingerprint(adapted)
+    assert loaded.parameters == sum(weight.numel() for weight in adapted.parameters())
+    folder = tmp_path / "student" / VERSION / "student"
+    assert (folder / "adapter_model.safetensors").is_file()
+    weights = folder / "base" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(Exception, match=r"damaged: base/model\.safetensors is not what was saved"):
+        dataset(tmp_path).load()

@@ -1,6 +1,7 @@
 """Low-rank adapters on a pretrained model (Hu et al., 2021, arXiv:2106.09685), through `peft`."""
 
 import copy
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -52,7 +53,8 @@ def add_adapter(model: Any, settings: AdapterSettings, seed: int) -> Any:
         target_modules=_targets(model, settings.target_modules),
         fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in model.modules()),
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
         torch.manual_seed(seed)
         adapted = get_peft_model(model, config)
     # The base lies beside the adapter; where it lay on this machine concerns nobody.
@@ -65,6 +67,19 @@ def is_adapted(model: Any) -> bool:
     return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
 
 
+def adapter_card(model: Any) -> dict[str, Any]:
+    """Return what a card says of an adapter, as plain JSON values."""
+    config = model.peft_config["default"]
+    adapted = [name for name, module in model.named_modules() if hasattr(module, "lora_A")]
+    return {
+        "rank": config.r,
+        "alpha": config.lora_alpha,
+        "dropout": config.lora_dropout,
+        "target_modules": sorted({name.rpartition(".")[2] for name in adapted}),
+        "parameters": sum(w.numel() for n, w in model.named_parameters() if "lora_" in n),
+    }
+
+
 def merged(model: Any) -> Any:
     """Return a plain model that needs no `peft`, with the adapter added to its weights.
 
@@ -75,9 +90,14 @@ def merged(model: Any) -> Any:
     """
     if not is_adapted(model):
         return model
-    plain = copy.deepcopy(model)
-    _write_out(plain)
-    return plain.merge_and_unload().eval()
+    adapted = copy.deepcopy(model)
+    _write_out(adapted)
+    plain = adapted.merge_and_unload().eval()
+    quantizer = getattr(plain, "hf_quantizer", None)
+    if quantizer is not None:  # nothing is in 4 bits any more: it is to be saved as any model is
+        quantizer.remove_quantization_config(plain)
+        plain._weight_conversions = None
+    return plain
 
 
 def without_adapter(model: Any) -> Any:
@@ -101,7 +121,9 @@ def load_adapter(base: Any, folder: Path) -> Any:
     """Return the base with an adapter that `save_adapter` wrote."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(base, str(folder), local_files_only=True).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return PeftModel.from_pretrained(base, str(folder), local_files_only=True).eval()
 
 
 def four_bits(key: str) -> Any:

@@ -45,3 +45,7 @@ class Learner(torch.nn.Module):
         objective = self.objective if batch.written else replace(self.objective, alpha=0.0)
         head = self.model.get_output_embeddings()
         return answer_loss(objective, states, head, batch.answers, signal, self.projection)
+
+    def activation_checkpointing_enable(self, **settings: Any) -> None:
+        """Tell the student to compute activations anew in the backward pass, as Trainer asks."""
+        self.model.activation_checkpointing_enable(**settings)

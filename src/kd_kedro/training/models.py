@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from kd_kedro.training.adapters import adapter_card, is_adapted
 from kd_kedro.training.answering import decoder_start, evaluating
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.tokenization import load_pretrained_tokenizer
@@ -95,7 +96,7 @@ def pretrained_model(
         "output_loading_info": True,
     }
     if quantization is not None:
-        given |= {"quantization_config": quantization, "device_map": {"": 0}}
+        given["quantization_config"] = quantization
     try:
         with quiet_transformers(), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -116,15 +117,14 @@ def pretrained_model(
 
 def size_card(model: Any) -> dict[str, Any]:
     """Return what a card says of a model's size and shape, as plain JSON values."""
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model  # of an adapter
+    plain = model.get_base_model() if is_adapted(model) else model
     config = plain.config
-    card = {
+    card: dict[str, Any] = {
         "architecture": type(plain).__name__,
         "parameters": sum(weight.numel() for weight in model.parameters()),
     }
-    learned = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     if plain is not model:
-        card["adapter_parameters"] = learned
+        card["adapter"] = adapter_card(model)
     if getattr(config, "decoder", None) is not None:  # an encoder and a decoder put together
         card["encoder_layers"] = config.encoder.num_hidden_layers
         config = config.decoder
@@ -215,8 +215,8 @@ def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> 
         raise ValueError(
             f"{key}: '{name}' was trained with another tokenizer ({_described(own)}) than "
             f"'{present}' ({_described(tokenizer)}); set tokenizer.pretrained to a tokenizer that "
-            "teacher and student share, or let the teacher write answers that the student is "
-            "trained on (sequence-level distillation), which needs no common tokenizer"
+            "teacher and student share, or give the student its own (student.tokenizer) and let "
+            "the teacher write its answers (sequence-level distillation, sequence_level.source)"
         )
 
 

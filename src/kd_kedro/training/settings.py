@@ -32,6 +32,7 @@ class TrainingSettings:
         precision: `auto`, `bf16` or `fp32` of the matrix products; weights stay float32.
         checkpoint_steps: Most optimiser steps that a kill can cost; 0 for those between two
             evaluations, after each of which there is a checkpoint in any case.
+        gradient_checkpointing: Keep no activations within a block, compute them again.
     """
 
     learning_rate: float
@@ -48,6 +49,7 @@ class TrainingSettings:
     patience: int
     precision: str
     checkpoint_steps: int = 0
+    gradient_checkpointing: bool = False
 
 
 def planned_steps(rows: Sequence[Example], settings: TrainingSettings) -> int:
@@ -87,6 +89,8 @@ def training_arguments(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         optim="adamw_torch_fused",
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, steps // LOGS),
         eval_strategy="steps" if validates else "no",
         eval_steps=every,

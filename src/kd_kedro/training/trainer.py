@@ -1,4 +1,4 @@
-"""Training a causal language model on answer tokens, with or without a teacher.
+"""Training a language model on answer tokens, with or without a teacher.
 
 `transformers.Trainer` does the loop, the schedule, accumulation, clipping and checkpoints; this
 module gives it the objective, the row order, an exact validation loss and a quiet console.
@@ -62,7 +62,7 @@ def train(
     """Train a model in place; it ends with the weights that were best on the validation rows.
 
     Args:
-        model: A causal language model in float32.
+        model: A causal or encoder-decoder language model in float32, or one with an adapter.
         rows: Training rows.
         validation: Rows of the validation split; where there are none, the last weights stay.
         objective: What is minimised.
@@ -121,6 +121,9 @@ def train(
             )
             trainer.remove_callback(PrinterCallback)
             trainer.train_or_resume()
+    if settings.gradient_checkpointing:
+        model.activation_checkpointing_disable()
+        model.disable_input_require_grads()
     model.eval()
     return _history(trainer.state.log_history)
 

@@ -201,6 +201,7 @@ def test_without_validation_rows_it_still_trains(catalog, groups, tmp_path):
     student, history = train_baseline(
         TABLE[TABLE["split"] != "validation"],
         catalog.load("tokenizer"),
+        catalog.load("teacher"),
         *(groups[name] for name in ("examples", "student", "training")),
         1,
         tmp_path,

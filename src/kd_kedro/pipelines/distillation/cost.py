@@ -18,8 +18,8 @@ from kd_kedro.pipelines.distillation.lessons import (
     Lesson,
     live_teacher,
     make_lesson,
-    make_model,
 )
+from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import train_tokenizer
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
@@ -104,7 +104,13 @@ def plan_distillation(
         def cost(name: str, goal: "Objective", source: "TargetSource | None") -> "TrainingCost":
             part(name)
             make = partial(
-                make_model, student, sheet.lesson, seeds.first, "distillation.student", "float32"
+                make_student,
+                student,
+                made,
+                examples.max_length,
+                seeds.first,
+                taught,
+                name != "baseline",
             )
             probed = capture.probed
             return _training(sheet, make, settings, seeds.first, goal, source, probed, name)[1]
@@ -179,7 +185,13 @@ def _teacher(sheet: _Sheet, params: TeacherParams) -> tuple[LanguageModel, "Trai
     from kd_kedro.training.trainer import TrainingSettings
 
     make = partial(
-        make_model, params, sheet.lesson, params.seed, "distillation.teacher", params.dtype
+        make_model,
+        params,
+        sheet.lesson.tokenizer,
+        sheet.lesson.max_length,
+        params.seed,
+        "distillation.teacher",
+        params.dtype,
     )
     if params.fine_tune:
         settings = TrainingSettings(**params.training.model_dump())
@@ -206,7 +218,8 @@ def _teachers(
     for number, name in enumerate(ensemble.pretrained):
         own = params.model_copy(update={"pretrained": name})
         key = f"distillation.ensemble.pretrained.{number}"
-        model = make_model(own, sheet.lesson, params.seed, key, params.dtype)
+        lesson = sheet.lesson
+        model = make_model(own, lesson.tokenizer, lesson.max_length, params.seed, key, params.dtype)
         model = model.to("cuda" if sheet.cuda else "cpu").eval()
         models.append(LanguageModel(model, sheet.lesson.tokenizer, {}))
     shares = ensemble.shares

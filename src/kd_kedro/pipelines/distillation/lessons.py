@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.pipelines.distillation.models import make_student, origin_of
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
     OnPolicyParams,
     SequenceLevelParams,
     StudentParams,
-    TeacherParams,
     TrainingParams,
 )
 from kd_kedro.pipelines.distillation.rows import (
@@ -47,6 +47,7 @@ class Lesson:
         max_length: Most tokens of a row.
         work_dir: Where checkpoints lie.
         on_policy: How a student samples answers of its own; None where it does not.
+        teacher: Whose layers a student may be made of.
     """
 
     rows: Rows
@@ -55,6 +56,7 @@ class Lesson:
     max_length: int
     work_dir: Path
     on_policy: "OnPolicy | None" = None
+    teacher: LanguageModel | None = None
 
 
 def make_lesson(
@@ -115,21 +117,22 @@ def train_one(
 ) -> tuple[LanguageModel, History]:
     """Train one student, or without an objective its baseline.
 
+    Where the student is made of the teacher's layers, the baseline has their shape alone.
+
     Args:
-        lesson: Rows, tokenizer and work directory.
+        lesson: Rows, tokenizer, work directory, and the teacher where its layers are copied.
         student: What it is.
         training: Budget and optimiser.
-        objective: What it learns; None for the written answers alone.
+        objective: What it learns; None for the baseline, which has the written answers alone.
         targets: The teacher's signals; None where it is not asked.
         seed: Of weights, row order and dropout.
         name: What its card and its progress bar say.
         on_evaluation: Told step and validation loss; what it raises ends the training.
     """
-    model = make_model(student, lesson, seed, "distillation.student", "float32")
-    goal = _objective(objective)
-    return train_model(
-        model, lesson, training, goal, targets, seed, name, student.pretrained, on_evaluation
-    )
+    taught = objective is not None
+    model = make_student(student, lesson.tokenizer, lesson.max_length, seed, lesson.teacher, taught)
+    goal, origin = _objective(objective), origin_of(student, taught)
+    return train_model(model, lesson, training, goal, targets, seed, name, origin, on_evaluation)
 
 
 def train_model(
@@ -165,18 +168,6 @@ def train_model(
     if lesson.on_policy is not None:
         card["on_policy"] = lesson.on_policy.settings
     return with_card(model, lesson, seed, name, origin, card), history
-
-
-def make_model(
-    params: TeacherParams | StudentParams, lesson: Lesson, seed: int, key: str, dtype: str
-) -> Any:
-    """Make or load the model that parameters describe; `key` names them in messages."""
-    from kd_kedro.training.models import Architecture, new_model, pretrained_model
-
-    if params.pretrained:
-        return pretrained_model(params.pretrained, f"{key}.pretrained", lesson.tokenizer, dtype)
-    architecture = Architecture(**params.architecture.model_dump())
-    return new_model(architecture, lesson.tokenizer, lesson.max_length, seed)
 
 
 def teachers_of(teacher: LanguageModel, further: Mapping[str, LanguageModel]) -> "Teachers":

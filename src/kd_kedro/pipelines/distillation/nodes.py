@@ -16,7 +16,6 @@ from kd_kedro.pipelines.distillation.lessons import (
     History,
     Lesson,
     make_lesson,
-    make_model,
     open_capture,
     teachers_of,
     train_model,
@@ -25,6 +24,7 @@ from kd_kedro.pipelines.distillation.lessons import (
     with_own_answers,
     with_own_tokenizer,
 )
+from kd_kedro.pipelines.distillation.models import make_model
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
     ExampleParams,
@@ -178,15 +178,20 @@ def capture_targets(
 def train_baseline(
     augmented_qa: pd.DataFrame,
     tokenizer: Any,
+    teacher: LanguageModel,
     examples: ExampleParams,
     student: StudentParams,
     training: TrainingParams,
     seed: int,
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
-    """Train the student's twin: same size, seed, budget and row order, without the teacher."""
+    """Train the student's twin: same size, adapter, seed, budget and rows, without the teacher.
+
+    Where the student is made of the teacher's layers, the twin has their shape and random weights.
+    """
     lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
     lesson = with_own_tokenizer(lesson, student)
+    lesson = replace(lesson, teacher=teacher)
     return train_one(lesson, student, training, None, None, seed, "baseline")
 
 
@@ -214,6 +219,7 @@ def train_student(
     targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
     lesson = with_own_answers(lesson, teachers_of(teacher, further_teachers), on_policy)
     lesson = with_own_tokenizer(lesson, student)
+    lesson = replace(lesson, teacher=teacher)
     return train_one(lesson, student, training, objective, targets, seed, "student")
 
 
@@ -242,6 +248,7 @@ def train_seeds(
     targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
     lesson = with_own_answers(lesson, teachers_of(teacher, further_teachers), on_policy)
     own, lesson = (with_own_tokenizer(each, student) for each in (own, lesson))
+    own, lesson = (replace(each, teacher=teacher) for each in (own, lesson))
     kinds = (("baseline", own, None, None), ("student", lesson, objective, targets))
     models: dict[str, LanguageModel] = {}
     histories: History = []
@@ -253,12 +260,26 @@ def train_seeds(
     return models, histories
 
 
+def merge_student(student: LanguageModel) -> LanguageModel | dict[str, LanguageModel]:
+    """Return the student as a plain model that needs no peft; nothing where it is one already."""
+    from kd_kedro.training.adapters import is_adapted, merged
+    from kd_kedro.training.fingerprints import weights_fingerprint
+    from kd_kedro.training.models import size_card
+
+    if not is_adapted(student.model):
+        return {}
+    model = merged(student.model)
+    card = {name: value for name, value in student.card.items() if name != "adapter"}
+    card |= {"name": "merged_student", **size_card(model), "weights": weights_fingerprint(model)}
+    return LanguageModel(model, student.tokenizer, card)
+
+
 def _make_teacher(
     lesson: Lesson, params: TeacherParams, name: str, key: str
 ) -> tuple[LanguageModel, History]:
     from kd_kedro.training.objective import Objective
 
-    model = make_model(params, lesson, params.seed, key, params.dtype)
+    model = make_model(params, lesson.tokenizer, lesson.max_length, params.seed, key, params.dtype)
     made = (params.seed, name, params.pretrained)
     if not params.fine_tune:
         return with_card(model, lesson, *made), []

@@ -1,6 +1,6 @@
 """Parameters of the distillation pipeline, one group for each thing that can go stale alone."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -119,6 +119,9 @@ class TrainingParams(BaseModel):
         ge=0,
         description="Most steps a kill can cost; 0 for those between two evaluations.",
     )
+    gradient_checkpointing: bool = Field(
+        description="Compute activations anew in the backward pass: less memory, a third slower."
+    )
 
 
 class TeacherParams(BaseModel):
@@ -127,7 +130,10 @@ class TeacherParams(BaseModel):
     model_config = _CONFIG
 
     pretrained: str = Field(
-        description="Hub name or folder (safetensors only); empty to make one here."
+        description=(
+            "Hub name or folder (safetensors only) of a causal or encoder-decoder model, or of an "
+            "encoder, which becomes both halves of one; empty to make one here."
+        )
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         description="Dtype a pretrained teacher is loaded in; auto is as stored."
@@ -242,6 +248,25 @@ class TargetParams(BaseModel):
     )
 
 
+class AdapterParams(BaseModel):
+    """A low-rank adapter that learns in the place of a pretrained student's own weights."""
+
+    model_config = _CONFIG
+
+    kind: Literal["none", "lora", "qlora"] = Field(
+        description="qlora holds the base in 4 bits: it needs a GPU and the extra kd_kedro[qlora]."
+    )
+    rank: int = Field(ge=1, le=4096, description="r: inner size of the adapter's two matrices.")
+    alpha: float = Field(gt=0, description="What the adapter adds is multiplied by alpha / rank.")
+    dropout: float = Field(ge=0, lt=1, description="Share of its inputs dropped in training.")
+    target_modules: tuple[str, ...] = Field(
+        description=(
+            "Linear layers it is added to, by the last part of their names (q_proj, c_attn); "
+            "empty for all linear layers of the blocks. The head cannot be one."
+        )
+    )
+
+
 class StudentParams(BaseModel):
     """The student, and the baseline that is its twin without a teacher."""
 
@@ -255,9 +280,36 @@ class StudentParams(BaseModel):
     )
 
     pretrained: str = Field(
-        description="Hub name or folder (safetensors only); empty to make one here."
+        description=(
+            "Hub name or folder (safetensors only) of a causal or encoder-decoder model, or of an "
+            "encoder, which becomes both halves of one; empty to make one here."
+        )
     )
+    copy_layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        description=(
+            "Numbers of the teacher's layers, from 0, that the student is made of, with the "
+            "teacher's embeddings, norms and head; the baseline then has that shape and random "
+            "weights. Empty to copy none."
+        )
+    )
+    adapter: AdapterParams = Field(description="LoRA or QLoRA on a pretrained student.")
     architecture: ArchitectureParams = Field(description="Its size where it is made here.")
+
+    @model_validator(mode="after")
+    def _is_made_one_way(self) -> "StudentParams":
+        if self.copy_layers and self.pretrained:
+            raise ValueError("copy_layers and pretrained are two students; empty one of them")
+        if self.copy_layers and self.tokenizer:
+            raise ValueError(
+                "copy_layers brings the teacher's embeddings, which belong to the teacher's "
+                "tokenizer; empty tokenizer or copy_layers"
+            )
+        if self.adapter.kind != "none" and not self.pretrained:
+            raise ValueError(
+                f"adapter.kind is {self.adapter.kind} but pretrained is empty: an adapter changes "
+                "a model that has learned before"
+            )
+        return self
 
 
 class ObjectiveParams(BaseModel):

@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline, node
 
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
+    merge_student,
     train_baseline,
     train_further_teachers,
     train_seeds,
@@ -94,6 +95,7 @@ def create_pipeline() -> Pipeline:
                 [
                     "augmented_qa",
                     "tokenizer",
+                    "teacher",
                     _EXAMPLES,
                     _STUDENT,
                     _TRAINING,
@@ -117,6 +119,7 @@ def create_pipeline() -> Pipeline:
                 ["student", "student_history"],
                 name="train_student",
             ),
+            node(merge_student, "student", "merged_student", name="merge_student"),
             node(
                 train_seeds,
                 [

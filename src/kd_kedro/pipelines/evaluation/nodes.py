@@ -67,13 +67,14 @@ def measure_compression(
     student: Any,
     compression: CompressionParams,
 ) -> dict[str, Any]:
-    """Weigh and time teacher and student on held-out questions."""
+    """Weigh and time teacher and student on held-out questions, an adapter merged as it is used."""
+    from kd_kedro.training.adapters import merged
     from kd_kedro.training.examples import encode_prompts
 
     questions = list(choose_held_out(augmented_qa, max_rows=compression.prompts)["question"])
     return compare(
         System(teacher.model, encode_prompts(teacher.tokenizer, questions)),
-        System(student.model, encode_prompts(student.tokenizer, questions)),
+        System(merged(student.model), encode_prompts(student.tokenizer, questions)),
         new_tokens=compression.new_tokens,
         max_seconds=compression.max_seconds,
     )

@@ -1,6 +1,7 @@
 """Nodes of the tuning pipeline: a study over students, its table, its best values, its figures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,11 @@ def run_study(
     from kd_kedro.pipelines.tuning.study import complete_study, importances, records, storage_errors
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
+    lesson = make_lesson(
+        augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+    )
     trainer = StudentTrainer(
-        make_lesson(
-            augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
-        ),
+        replace(lesson, teacher=teacher if student.copy_layers else None),
         student,
         _share(training, tuning.budget),
         objective,
