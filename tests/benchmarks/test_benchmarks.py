@@ -192,3 +192,11 @@ def test_bad_input_is_one_sentence(tmp_path: Path, name: str, words: list[str], 
     assert ran.returncode in (1, 2)
     assert said in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.slow
+def test_kills(tmp_path: Path) -> None:
+    made = figures("kills", tmp_path, "--kills", "2", "--rows", "300", "--steps", "60")
+    assert made["same"] == 2
+    assert made["expected"].keys() == {"targets", "weights", "history"}
+    assert [kill["same"] for kill in made["kills"]] == [True, True]

@@ -1,0 +1,146 @@
+"""Kills capture and training at random moments, runs them again, and compares what they end with.
+
+    python benchmarks/kills.py [--kills 20] [--seed 1] [--json OUT]
+
+A child process captures the targets of a small teacher and trains a student on them. It is killed
+with SIGKILL at a moment drawn evenly from the time it takes, and started again on what it left;
+the bytes of the captured targets, the student's weights and its history must be those of a child
+that nobody killed. There is no rival: a peer's trainer resumes, and promises no same bits.
+"""
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from measuring import at_least, finish, parser, run
+
+PHASES = ["capture", "training", "end"]
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.child:
+        _work(arguments.child, arguments.rows, arguments.steps)
+        return
+    moments = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        options = ["--rows", str(arguments.rows), "--steps", str(arguments.steps)]
+        whole = Path(scratch) / "whole"
+        seconds = _run(whole, options, None)
+        expected = json.loads((whole / "result.json").read_text())
+        kills = []
+        for number in range(arguments.kills):
+            folder = Path(scratch) / str(number)
+            after = moments.uniform(0, seconds)
+            _run(folder, options, after)
+            during = (folder / "phase").read_text()
+            left = sum(1 for _ in folder.rglob("checkpoint-*/complete.json"))
+            shards = sum(1 for _ in folder.rglob("shard-*.safetensors"))
+            if not (folder / "result.json").exists():
+                _run(folder, options, None)
+            same = json.loads((folder / "result.json").read_text()) == expected
+            kill = {"after_s": after, "during": during, "checkpoints": left, "shards": shards}
+            kills.append({**kill, "same": same})
+            print(f"{number + 1}: killed during {during} after {after:.2f} s, ", end="")
+            print(f"{shards} shards and {left} checkpoints there: {'same' if same else 'OTHER'}")
+    same = sum(kill["same"] for kill in kills)
+    figures: dict[str, Any] = {"kills": kills, "same": same, "expected": expected}
+    figures["during"] = {name: sum(kill["during"] == name for kill in kills) for name in PHASES}
+    finish(figures, f"kills: {same} of {len(kills)} ended with the same hashes", arguments.json)
+    if same < len(kills):
+        raise ValueError(f"{len(kills) - same} of {len(kills)} kills changed the result")
+
+
+def _arguments() -> argparse.Namespace:
+    made = parser(__doc__, learns=False)
+    made.add_argument("--kills", type=at_least(1), default=20, help="how often it is killed")
+    made.add_argument("--seed", type=int, default=1, help="of the moments")
+    made.add_argument("--rows", type=at_least(2), default=1500, help="rows that are learned from")
+    made.add_argument("--steps", type=at_least(2), default=150, help="optimiser steps")
+    made.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    return made.parse_args()
+
+
+def _run(folder: Path, options: list[str], kill_after: float | None) -> float:
+    """Run the child in a folder, or kill it; return how long it worked, imports aside."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, __file__, "--child", str(folder), *options]
+    with (folder / "log").open("w") as log:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert child.stdout is not None
+        child.stdout.readline()  # it has imported all it needs
+        started = time.perf_counter()
+        try:
+            child.wait(kill_after)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        child.stdout.close()
+    if child.returncode not in (0, -signal.SIGKILL):
+        raise ValueError(f"the child failed: {(folder / 'log').read_text()[-500:]}")
+    return time.perf_counter() - started
+
+
+def _work(folder: Path, rows: int, steps: int) -> None:
+    from kd_kedro.training.examples import encode, pad_token_id
+    from kd_kedro.training.fingerprints import settings_fingerprint, weights_fingerprint
+    from kd_kedro.training.language_model import LanguageModel
+    from kd_kedro.training.models import Architecture, new_model
+    from kd_kedro.training.objective import Objective
+    from kd_kedro.training.target_capture import CaptureSettings, capture
+    from kd_kedro.training.target_store import identity, open_targets
+    from kd_kedro.training.tokenization import train_byte_bpe
+    from kd_kedro.training.trainer import TrainingSettings, train
+
+    names = ["Mehta", "Rao", "Khan", "Das"]
+    table = [
+        (f"row{n}", f"Sold goods to {names[n % 4]} for {37 * n + 5}", f"Debit {names[n % 4]} {n}")
+        for n in range(rows)
+    ]
+    tokenizer = train_byte_bpe([question for _, question, _ in table], 400)
+    teacher = LanguageModel(
+        new_model(Architecture(2, 64, 2, 0.0, 0.1), tokenizer, 64, seed=1), tokenizer
+    )
+    student = new_model(Architecture(1, 32, 2, 0.1, 0.1), tokenizer, 64, seed=2)
+    examples = encode(tokenizer, *zip(*table, strict=True), 64)
+    belongs_to = identity(table, tokenizer, [(teacher, 1.0)], 64)
+    keep = CaptureSettings("top_k", 8, 8, (1.0,), False, "float16", "fp32", 16, 100, 1)
+    budget = TrainingSettings(
+        3e-3, 4, 2, 100, 10**9, steps, 0.1, "cosine", 0.01, 1.0, 5, 3, "fp32", 10
+    )
+    (folder / "phase").write_text("capture")
+    print("ready", flush=True)
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, folder / "store", keep)
+    (folder / "phase").write_text("training")
+    history = train(
+        student,
+        examples,
+        examples[: rows // 10],
+        objective=Objective(0.5, 0.5, "bucketed_forward_kl"),
+        targets=open_targets(manifest, folder / "store", belongs_to),
+        settings=budget,
+        seed=3,
+        padding=pad_token_id(tokenizer),
+        work_dir=folder / "work",
+        description="student",
+    )
+    result = {
+        "targets": settings_fingerprint([shard["sha256"] for shard in manifest["shards"]]),
+        "weights": weights_fingerprint(student),
+        "history": settings_fingerprint(history),
+    }
+    unfinished = folder / "result.unfinished"
+    unfinished.write_text(json.dumps(result))
+    unfinished.replace(folder / "result.json")
+    (folder / "phase").write_text("end")
+
+
+if __name__ == "__main__":
+    run(main)
