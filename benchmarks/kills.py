@@ -75,7 +75,9 @@ def _run(folder: Path, options: list[str], kill_after: float | None) -> float:
     with (folder / "log").open("w") as log:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert child.stdout is not None
-        child.stdout.readline()  # it has imported all it needs
+        for line in child.stdout:  # what the libraries say on their way
+            if line == "ready\n":
+                break
         started = time.perf_counter()
         try:
             child.wait(kill_after)
