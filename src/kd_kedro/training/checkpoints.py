@@ -116,6 +116,12 @@ def last_checkpoint(folder: Path) -> Path | None:
     return last
 
 
+def whole_steps(folder: Path) -> list[int]:
+    """Return the steps that have a whole checkpoint."""
+    whole = [checkpoint for checkpoint in _checkpoints(folder) if _is_whole(checkpoint)]
+    return [int(checkpoint.name.removeprefix(_CHECKPOINT)) for checkpoint in whole]
+
+
 def checkpoint_at(folder: Path, step: int) -> Path:
     """Return where the checkpoint of a step lies."""
     return folder / f"{_CHECKPOINT}{step}"

@@ -1,5 +1,6 @@
 """A training's progress on the console."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -36,3 +37,22 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the bar."""
         self._bar.close()
+
+
+def history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """Return what Trainer logged as `{step, ...}` records under the names of this project."""
+    names = {
+        "loss": "loss",
+        "cross_entropy": "cross_entropy",
+        "divergence": "divergence",
+        "hidden": "hidden",
+        "learning_rate": "learning_rate",
+        "grad_norm": "grad_norm",
+        "eval_loss": "validation_loss",
+    }
+    records = []
+    for entry in logged:
+        values = {new: float(entry[old]) for old, new in names.items() if old in entry}
+        if values:
+            records.append({"step": int(entry["step"]), **values})
+    return records

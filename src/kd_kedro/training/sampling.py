@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
+
+from kd_kedro.training.examples import Example
 
 
 class LengthGroupedSampler(Sampler[int]):
@@ -86,3 +88,11 @@ class RankBatches(Sampler[list[int]]):
         order = list(self._order)
         for start in range(0, len(order), self._batch_size):
             yield order[start : start + self._batch_size][self._rank :: self._ranks]
+
+
+class RowLoader(DataLoader[Example]):
+    """A loader of `RankBatches` that Trainer can tell the epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]

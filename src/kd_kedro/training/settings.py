@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import TrainingArguments
 
 from kd_kedro.training.examples import Example
@@ -33,6 +34,10 @@ class TrainingSettings:
         checkpoint_steps: Most optimiser steps that a kill can cost; 0 for those between two
             evaluations, after each of which there is a checkpoint in any case.
         gradient_checkpointing: Keep no activations within a block, compute them again.
+        num_processes: Processes on this machine; each has its share of every batch.
+        strategy: `ddp`, each process has all weights, or `fsdp`, each has a share of them.
+        nodes: Machines that train together, each with as many processes.
+        rendezvous: host:port of one of them, where they meet.
     """
 
     learning_rate: float
@@ -50,6 +55,15 @@ class TrainingSettings:
     precision: str
     checkpoint_steps: int = 0
     gradient_checkpointing: bool = False
+    num_processes: int = 1
+    strategy: str = "ddp"
+    nodes: int = 1
+    rendezvous: str = ""
+
+    @property
+    def processes(self) -> int:
+        """Processes on all machines."""
+        return self.num_processes * self.nodes
 
 
 def planned_steps(rows: Sequence[Example], settings: TrainingSettings) -> int:
@@ -105,6 +119,9 @@ def training_arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         restore_callback_states_from_checkpoint=True,  # the patience that is left
+        save_on_each_node=True,  # machines need not share a disk
+        # Where there is no GPU, accelerate joins several processes only if told of it.
+        use_cpu=settings.processes > 1 and not torch.cuda.is_available(),
     )
     # One process trains on one device. With more GPUs Trainer would wrap the model in DataParallel,
     # whose head and hidden states cannot be had apart, and multiply the batch by their number.

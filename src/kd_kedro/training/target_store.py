@@ -103,6 +103,8 @@ class CachedTargets:
     def __init__(self, manifest: Mapping[str, Any], folder: Path) -> None:
         from safetensors.torch import load_file
 
+        self.manifest = manifest
+        self.folder = folder
         self.fingerprint = str(manifest["fingerprint"])
         self.serves = serves(manifest["source"])
         self.hidden_width: int | None = manifest["hidden_width"]
@@ -147,6 +149,9 @@ class CachedTargets:
         expected = (batch.labels != IGNORED).sum(1).tolist()
         places = []
         for row_id, tokens in zip(batch.row_ids, expected, strict=True):
+            if not tokens:  # a row that only keeps processes in step
+                places.append((0, 0, 0))
+                continue
             place = self._places.get(row_id)
             if place is None or place[2] - place[1] != tokens:
                 raise ValueError(

@@ -182,26 +182,26 @@ class LiveTeacher:
         precision: str = "fp32",
     ) -> None:
         first = 1.0 - sum(share for _, share in further)
-        self._models = [(model.eval(), first), *((each.eval(), share) for each, share in further)]
+        self.models = [(model.eval(), first), *((each.eval(), share) for each, share in further)]
         width: int = model.get_output_embeddings().weight.shape[1]
         self.hidden_width = None if further else width
-        self._vocabulary = vocabulary
-        self._precision = precision
+        self.vocabulary = vocabulary
+        self.precision = precision
         self.fingerprint = fingerprint
 
     def signal(self, batch: Batch, temperature: float) -> DenseSignal:
         """Return the teacher's distribution over the shared ids, without gradients."""
         device = batch.labels.device
-        with torch.no_grad(), autocast(self._precision, device):
-            if len(self._models) == 1:
-                ((model, _),) = self._models
+        with torch.no_grad(), autocast(self.precision, device):
+            if len(self.models) == 1:
+                ((model, _),) = self.models
                 hidden = answer_states(model, batch.to(model.device))
-                log_probs = log_probs_of(model, hidden, temperature, self._vocabulary)
+                log_probs = log_probs_of(model, hidden, temperature, self.vocabulary)
                 return DenseSignal(log_probs.to(device), temperature, hidden.to(device))
             mixed = mixture(
                 [
-                    (log_probs_of(model, states, 1.0, self._vocabulary).to(device), share)
-                    for model, share in self._models
+                    (log_probs_of(model, states, 1.0, self.vocabulary).to(device), share)
+                    for model, share in self.models
                     for states in [answer_states(model, batch.to(model.device))]
                 ]
             )

@@ -7,17 +7,17 @@ module gives it the objective, the row order, an exact validation loss and a qui
 import json
 import pickle
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from kd_kedro.training.answering import answer_states, decoder_start, evaluating
+from kd_kedro.training.answering import decoder_start
 from kd_kedro.training.checkpoints import (
     checkpoint_at,
     complete,
@@ -27,19 +27,20 @@ from kd_kedro.training.checkpoints import (
 )
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.disk import writing
-from kd_kedro.training.examples import Batch, Example, batches_by_length, collate
-from kd_kedro.training.learner import Learner
-from kd_kedro.training.objective import AnswerLoss, Objective, answer_loss
+from kd_kedro.training.examples import Batch, Example, collate
+from kd_kedro.training.learner import Learner, load_learned, save_learned
+from kd_kedro.training.objective import AnswerLoss, Objective
 from kd_kedro.training.on_policy import OnPolicy
 from kd_kedro.training.precision import autocast, resolve_precision
-from kd_kedro.training.progress import ProgressBar
-from kd_kedro.training.sampling import LengthGroupedSampler, RankBatches
+from kd_kedro.training.progress import ProgressBar, history
+from kd_kedro.training.sampling import LengthGroupedSampler, RankBatches, RowLoader
 from kd_kedro.training.settings import TrainingSettings, planned_steps, training_arguments
+from kd_kedro.training.sharding import agreed, shard, share_optimizer_state, whole_optimizer_state
 from kd_kedro.training.targets import TargetSource
+from kd_kedro.training.validation import mean_cross_entropy, nothing, summed_cross_entropy
 
 __all__ = ["AnswerTrainer", "TrainingSettings", "mean_cross_entropy", "planned_steps", "train"]
 
-WEIGHTS = "learned.safetensors"  # in a checkpoint: what training changes, the projection too
 PROGRESS = "progress_{}.json"  # in a checkpoint, of a process: its losses not yet logged
 
 
@@ -90,6 +91,11 @@ def train(
     objective.check(targets)
     if on_policy is not None:
         objective.check(on_policy.teacher)
+    if settings.processes > 1 and (on_evaluation or callbacks):
+        raise ValueError(
+            "training.num_processes: a training that is watched (tuning, plans) runs in one "
+            "process; set it and training.nodes to 1"
+        )
     determines = {
         "settings": asdict(settings) | {"precision": resolve_precision(settings.precision)},
         "objective": asdict(objective),
@@ -100,32 +106,73 @@ def train(
     }
     fingerprint = training_fingerprint(model, rows, validation, determines)
     with training_folder(work_dir, fingerprint) as folder:
-        listeners: list[TrainerCallback] = [ProgressBar(description)]
+        given = (model, rows, validation, objective, targets if objective.asks_teacher else None)
+        if settings.processes > 1:
+            from kd_kedro.training.launch import launch  # which calls `fit` below
+
+            return launch(*given, settings, seed, padding, folder, description, on_policy)
+        return fit(
+            *given,
+            settings,
+            seed,
+            padding,
+            folder,
+            description,
+            on_policy,
+            on_evaluation,
+            callbacks,
+        )
+
+
+def fit(
+    model: Any,
+    rows: Sequence[Example],
+    validation: Sequence[Example],
+    objective: Objective,
+    targets: TargetSource | None,
+    settings: TrainingSettings,
+    seed: int,
+    padding: int,
+    folder: Path,
+    description: str,
+    on_policy: OnPolicy | None = None,
+    on_evaluation: Callable[[int, float], None] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> list[dict[str, float]]:
+    """Train in this process, alone or beside others that do the same; as `train` but for a folder.
+
+    Args:
+        folder: Where the checkpoints of this training are and go.
+    """
+    steps = planned_steps(rows, settings)
+    with torch.random.fork_rng(), quiet_transformers():
+        trainer = AnswerTrainer(
+            model,
+            training_arguments(folder, settings, steps, seed, bool(validation)),
+            rows=rows,
+            validation=validation,
+            objective=objective,
+            targets=targets,
+            precision=resolve_precision(settings.precision),
+            padding=padding,
+            sharded=settings.strategy == "fsdp",
+            checkpoint_steps=settings.checkpoint_steps,
+            on_policy=on_policy,
+            on_evaluation=on_evaluation,
+        )
+        trainer.remove_callback(PrinterCallback)
+        if trainer.is_world_process_zero():
+            trainer.add_callback(ProgressBar(description))
         if validation and settings.patience:
-            listeners.append(EarlyStoppingCallback(settings.patience))
-        steps = planned_steps(rows, settings)
-        with torch.random.fork_rng(), quiet_transformers():
-            trainer = AnswerTrainer(
-                model,
-                training_arguments(folder, settings, steps, seed, bool(validation)),
-                rows=rows,
-                validation=validation,
-                objective=objective,
-                targets=targets if objective.asks_teacher else None,
-                precision=resolve_precision(settings.precision),
-                padding=padding,
-                checkpoint_steps=settings.checkpoint_steps,
-                on_policy=on_policy,
-                on_evaluation=on_evaluation,
-                callbacks=[*listeners, *callbacks],
-            )
-            trainer.remove_callback(PrinterCallback)
-            trainer.train_or_resume()
+            trainer.add_callback(EarlyStoppingCallback(settings.patience))
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        trainer.train_or_resume()
     if settings.gradient_checkpointing:
         model.activation_checkpointing_disable()
         model.disable_input_require_grads()
     model.eval()
-    return _history(trainer.state.log_history)
+    return history(trainer.state.log_history)
 
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]
@@ -142,28 +189,32 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         targets: TargetSource | None,
         precision: str,
         padding: int,
+        sharded: bool = False,
         checkpoint_steps: int = 0,
         on_policy: OnPolicy | None = None,
         on_evaluation: Callable[[int, float], None] | None = None,
-        callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         width = targets.hidden_width if targets is not None else None
         start = decoder_start(model)
+        self._sharded = sharded
         super().__init__(
             model=Learner(model, objective, width, args.seed),
             args=args,
             train_dataset=list(rows),
             eval_dataset=list(validation),
             data_collator=lambda examples: _inputs(
-                collate(examples or [Example("", (padding,), 1)], padding, start)
+                collate(examples or [nothing(padding)], padding, start)
             ),
-            callbacks=[*callbacks, _Checkpointing(self, checkpoint_steps)],
+            callbacks=[_Checkpointing(self, checkpoint_steps)],
         )
         # Trainer then counts the labels of all accumulated batches and hands us the number; the
         # loss below is divided by it, so Trainer must not divide by the accumulation steps too.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
-        self._student = model
+        if sharded:
+            shard(self.model, args.device)
+            # Trainer then neither moves nor wraps it.
+            self.is_distributed_loading_by_transformers = True
         self._objective = objective
         self._targets = targets
         self._precision = precision
@@ -181,7 +232,10 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             ValueError: If a checkpoint holds what is neither a tensor nor a plain value.
         """
         folder = Path(self.args.output_dir)
-        checkpoint = last_checkpoint(folder)
+        checkpoint = agreed(last_checkpoint(folder))
+        # Each process drops out other units; one alone draws what Trainer has seeded.
+        if self.args.process_index:
+            torch.manual_seed(self.args.seed + 1_000_003 * self.args.process_index)
         self._resumed_from = checkpoint
         self._random_state_is_due = checkpoint is not None
         try:
@@ -217,12 +271,25 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         self._parts[:3] += torch.stack([part.double() for part in parts]).cpu()
         self._parts[3] += len(batch.answers)
         self._parts[4] += len(batch.answers) * batch.written
-        mean: torch.Tensor = loss.total / num_items_in_batch
+        # Over processes gradients are averaged, and what is wanted is their sum.
+        mean: torch.Tensor = loss.total * self.args.world_size / num_items_in_batch
         return mean
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Score the validation rows: mean cross-entropy per answer token, over all of them."""
-        loss = mean_cross_entropy(self._student, self.eval_dataset, self._padding, self._precision)
+        args, padding, precision = self.args, self._padding, self._precision
+        sums = summed_cross_entropy(
+            self.model,
+            self.eval_dataset,
+            padding,
+            precision,
+            rank=args.process_index,
+            ranks=args.world_size,
+        )
+        if self._sharded:
+            self.model.reshard()  # evaluation leaves the root's weights gathered
+        total, tokens = self._over_processes(sums).tolist()
+        loss = total / tokens
         metrics = {"eval_loss": loss}
         self.log(metrics)
         self._tell(self.state.global_step, loss)
@@ -233,9 +300,9 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the parts of the loss to what Trainer logs."""
-        *parts, tokens, written = self._parts.tolist()
         goal = self._objective
-        if "loss" in logs and tokens:
+        if "loss" in logs:
+            *parts, tokens, written = self._over_processes(self._parts).tolist()
             weights = {"cross_entropy": goal.alpha, "divergence": goal.beta, "hidden": goal.hidden}
             for (name, weight), part in zip(weights.items(), parts, strict=True):
                 # Sampled answers have no cross-entropy: theirs is a mean over the written ones.
@@ -244,14 +311,20 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             self._parts.zero_()
         super().log(logs, start_time)
 
-    def get_train_dataloader(self) -> "_RowLoader":
+    def _over_processes(self, sums: torch.Tensor) -> torch.Tensor:
+        if self.args.world_size == 1:
+            return sums
+        whole: torch.Tensor = self.accelerator.reduce(sums.to(self.args.device), "sum")
+        return whole
+
+    def get_train_dataloader(self) -> RowLoader:
         """Return the batches of this process: its share of every batch of all processes."""
         rows, args = self.train_dataset, self.args
         order = LengthGroupedSampler(
             [len(row.input_ids) for row in rows], args.train_batch_size, args.seed
         )
         batches = RankBatches(order, args.train_batch_size, args.process_index, args.world_size)
-        return _RowLoader(rows, batch_sampler=batches, collate_fn=self.data_collator)
+        return RowLoader(rows, batch_sampler=batches, collate_fn=self.data_collator)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """Return the next accumulated batch, with the random state it had before a kill."""
@@ -265,7 +338,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             place = (self.args.seed, self.state.global_step, number)
             if policy.chooses(*place):
                 own = (*place, self.args.process_index)
-                batches[number] = _inputs(policy.sample(self._student, inputs["batch"], *own))
+                batches[number] = _inputs(policy.sample(self.model.model, inputs["batch"], *own))
         # The answers are counted anew: those of all accumulated batches share one mean.
         return batches, self._get_num_items_in_batch(batches, self.args.device)
 
@@ -284,8 +357,10 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
                 "parts": self._parts.tolist(),
             }
             self._progress(checkpoint).write_text(json.dumps(progress), encoding="ascii")
-        best = self.state.best_model_checkpoint
-        complete(checkpoint, keep=[Path(best)] if best else [])
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            best = self.state.best_model_checkpoint
+            complete(checkpoint, keep=[Path(best)] if best else [])
 
     def restore_progress(self) -> None:
         """Take up what Trainer forgets: the losses not yet logged, and where the best weights lie.
@@ -328,24 +403,49 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # Trainer's own adds a pickle of its arguments; nothing here needs one.
-        from safetensors.torch import save_file
-
-        folder = Path(output_dir or self.args.output_dir)
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            learned = {name: weight.detach() for name, weight in _learned(self.model)}
-            save_file(learned, folder / WEIGHTS)
+        save_learned(self.model, Path(output_dir or self.args.output_dir), self.args.should_save)
 
     def _load_best_model(self) -> None:
         self._load_from_checkpoint(self.state.best_model_checkpoint)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        from safetensors.torch import load_file
+        load_learned(self.model, Path(resume_from_checkpoint))
 
-        saved = load_file(Path(resume_from_checkpoint) / WEIGHTS)
-        with torch.no_grad():
-            for name, weight in _learned(self.model):
-                weight.copy_(saved[name])
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self._sharded:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        whole = whole_optimizer_state(self.model, self.optimizer)
+        if self.args.should_save:
+            torch.save(whole, Path(output_dir) / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self._sharded or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        parts = [
+            torch.load(Path(checkpoint) / name, map_location="cpu", weights_only=True)
+            for name in ("optimizer.pt", "scheduler.pt")
+        ]
+        share_optimizer_state(self.model, self.optimizer, parts[0])
+        self.lr_scheduler.load_state_dict(parts[1])
+
+    def _move_model_to_device(self, model: Any, device: torch.device) -> None:
+        if not self._sharded:  # else each shard goes to its own, and no device has the whole
+            super()._move_model_to_device(model, device)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        return norm.full_tensor() if self._sharded else norm
+
+    @contextmanager
+    def _defer_fsdp_gradient_reduction(self) -> Iterator[None]:
+        self.model.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            self.model.set_requires_gradient_sync(True)
 
 
 class _CallerError(Exception):
@@ -354,14 +454,6 @@ class _CallerError(Exception):
     def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))
         self.reason = reason
-
-
-class _RowLoader(DataLoader[Example]):
-    """A loader that Trainer can tell the epoch."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
 
 
 class _Checkpointing(TrainerCallback):  # type: ignore[misc]
@@ -384,44 +476,6 @@ def _has_ended(checkpoint: Path) -> bool:
     return bool(state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"])
 
 
-def _learned(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """Return the weights that training changes, tied ones once."""
-    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-
-
-def mean_cross_entropy(
-    model: Any, rows: Sequence[Example], padding: int, precision: str, batch_size: int = 64
-) -> float:
-    """Return the mean cross-entropy per answer token over all rows, in nats."""
-    total, tokens, start = 0.0, 0, decoder_start(model)
-    with evaluating(model), autocast(precision, model.device):
-        for chosen in batches_by_length([len(row.input_ids) for row in rows], batch_size):
-            batch = collate([rows[index] for index in chosen], padding, start).to(model.device)
-            states, head = answer_states(model, batch), model.get_output_embeddings()
-            loss = answer_loss(Objective(), states, head, batch.answers, None)
-            total += loss.cross_entropy.item()
-            tokens += len(batch.answers)
-    return total / tokens
-
-
 def _inputs(batch: Batch) -> dict[str, Any]:
     # Trainer counts `shift_labels` as they are, and looks for `labels` before it counts at all.
     return {"labels": batch.labels, "shift_labels": batch.labels, "batch": batch}
-
-
-def _history(logged: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    names = {
-        "loss": "loss",
-        "cross_entropy": "cross_entropy",
-        "divergence": "divergence",
-        "hidden": "hidden",
-        "learning_rate": "learning_rate",
-        "grad_norm": "grad_norm",
-        "eval_loss": "validation_loss",
-    }
-    records = []
-    for entry in logged:
-        values = {new: float(entry[old]) for old, new in names.items() if old in entry}
-        if values:
-            records.append({"step": int(entry["step"]), **values})
-    return records

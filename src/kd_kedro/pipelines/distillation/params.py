@@ -122,6 +122,28 @@ class TrainingParams(BaseModel):
     gradient_checkpointing: bool = Field(
         description="Compute activations anew in the backward pass: less memory, a third slower."
     )
+    num_processes: int = Field(
+        ge=1,
+        le=1024,
+        description="Processes on this machine that share every batch; the result is the same.",
+    )
+    strategy: Literal["ddp", "fsdp"] = Field(
+        description="Of several processes: each has all weights (ddp) or a share of them (fsdp)."
+    )
+    nodes: int = Field(
+        ge=1, le=1024, description="Machines that train together, as many processes on each."
+    )
+    rendezvous: str = Field(
+        description="host:port of one of several machines, where they meet; else empty."
+    )
+
+    @model_validator(mode="after")
+    def _nodes_meet(self) -> "TrainingParams":
+        if (self.nodes > 1) != bool(self.rendezvous):
+            raise ValueError("nodes above 1 and rendezvous go together: give both or neither")
+        if self.strategy == "fsdp" and self.nodes * self.num_processes == 1:
+            raise ValueError("strategy fsdp needs num_processes or nodes above 1")
+        return self
 
 
 class TeacherParams(BaseModel):
