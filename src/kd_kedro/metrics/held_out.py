@@ -41,7 +41,7 @@ def grade(
     rows: pd.DataFrame,
     predictions: Sequence[str],
     scores: Sequence[Mapping[str, Any]],
-    teacher_scores: Sequence[Mapping[str, Any]],
+    teacher_scores: Sequence[Mapping[str, Any]] | None,
     *,
     model: str,
     seed: str,
@@ -53,7 +53,8 @@ def grade(
         predictions: The model's own answer to each row.
         scores: For the reference answer of each row: `nll` (nats, summed), `answer_tokens` and
             `top1` (the model's first choice at each answer position, ids).
-        teacher_scores: The teacher's scores of the same rows.
+        teacher_scores: The teacher's scores of the same rows; None where its tokens are others, so
+            that agreement token by token does not apply.
         model: teacher, baseline or student.
         seed: Its seed, '' for the teacher.
 
@@ -65,7 +66,8 @@ def grade(
     """
     records = []
     for number, (row, reference) in enumerate(zip(rows["row_id"], rows["answer"], strict=True)):
-        own, teacher = np.asarray(scores[number]["top1"]), teacher_scores[number]["top1"]
+        own = np.asarray(scores[number]["top1"])
+        teacher = own if teacher_scores is None else np.asarray(teacher_scores[number]["top1"])
         if len(own) != len(teacher):
             raise ValueError(
                 f"{model} of seed {seed!r} cuts the answer of row {row} into {len(own)} tokens, "
@@ -84,7 +86,7 @@ def grade(
                 predictions[number],
                 repr(float(scores[number]["nll"])),
                 str(scores[number]["answer_tokens"]),
-                str(int((own == np.asarray(teacher)).sum())),
+                "" if teacher_scores is None else str(int((own == teacher).sum())),
                 "yes" if can_be_graded else "no",
                 "yes" if exact else "no",
             )

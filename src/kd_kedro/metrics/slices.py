@@ -85,6 +85,7 @@ def _with_statistics(results: pd.DataFrame) -> pd.DataFrame:
 def _record(names: list[str], rows: pd.DataFrame) -> list[str]:
     tokens = rows["answer_tokens"].astype(float).sum()
     gradable = (rows["gradable"] == "yes").sum()
+    agreeing = rows["agreeing_tokens"]  # empty where the tokenizers differ
     exact = (rows["exact_match"] == "yes").sum() / gradable if gradable else None
     return [
         *names,
@@ -93,5 +94,5 @@ def _record(names: list[str], rows: pd.DataFrame) -> list[str]:
         f"{np.exp(rows['nll'].astype(float).sum() / tokens):.4f}",
         f"{float(bleu(np.sum(np.stack(list(rows['_bleu'])), axis=0))):.4f}",
         "" if exact is None else f"{exact:.4f}",
-        f"{rows['agreeing_tokens'].astype(float).sum() / tokens:.4f}",
+        "" if (agreeing == "").any() else f"{agreeing.astype(float).sum() / tokens:.4f}",
     ]

@@ -49,6 +49,12 @@ class Metric:
     signature: Callable[[], str]
 
 
+def _agreement(rows: pd.DataFrame) -> Floats:
+    if (rows["agreeing_tokens"] == "").any():  # nothing is counted where the tokenizers differ
+        return np.zeros((len(rows), 2))
+    return _numbers(rows, "agreeing_tokens", "answer_tokens")
+
+
 METRICS = (
     Metric(
         "perplexity",
@@ -85,7 +91,7 @@ METRICS = (
     ),
     Metric(
         "teacher_agreement",
-        lambda rows: _numbers(rows, "agreeing_tokens", "answer_tokens"),
+        _agreement,
         text.ratio,
         True,
         float,
@@ -215,6 +221,8 @@ def _measure(
 
 
 def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> str:
+    if metric.name == "teacher_agreement" and not families:
+        return "teacher and student have different tokenizers: their tokens cannot be compared"
     if families < min_families:
         what = "a gradable answer" if metric.name == "exact_match" else "an answer"
         return f"only {families} held-out families have {what}; {min_families} are needed"

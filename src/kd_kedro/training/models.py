@@ -12,6 +12,12 @@ from kd_kedro.training.answering import decoder_start, evaluating
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.tokenization import load_pretrained_tokenizer
 
+OWN_TOKENIZER = (
+    "set tokenizer.pretrained to a tokenizer that teacher and student share, or give the student "
+    "its own (student.tokenizer) and let the teacher write its answers (sequence-level "
+    "distillation, sequence_level.source)"
+)
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -204,7 +210,7 @@ def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> 
     if len(tokenizer) > rows:
         raise ValueError(
             f"{key}: the tokenizer has {len(tokenizer)} tokens but '{name}' has embeddings for "
-            f"{rows}; set tokenizer.pretrained to the model's own tokenizer"
+            f"{rows}; {OWN_TOKENIZER}"
         )
     folder = Path(name)
     if folder.is_dir() and not (folder / "tokenizer.json").is_file():
@@ -214,9 +220,7 @@ def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> 
         present = tokenizer.name_or_path or "the one trained in this run"
         raise ValueError(
             f"{key}: '{name}' was trained with another tokenizer ({_described(own)}) than "
-            f"'{present}' ({_described(tokenizer)}); set tokenizer.pretrained to a tokenizer that "
-            "teacher and student share, or give the student its own (student.tokenizer) and let "
-            "the teacher write its answers (sequence-level distillation, sequence_level.source)"
+            f"'{present}' ({_described(tokenizer)}); {OWN_TOKENIZER}"
         )
 
 

@@ -24,8 +24,8 @@ class Kept(MemoryDataset):
         pass
 
 
-def parameters(env, changed=None):
-    """Return the `params:` inputs of the pipeline, checked by their models."""
+def whole(env, changed=None):
+    """Return all parameters of the pipeline as plain values."""
     loader = OmegaConfigLoader(
         str(CONF),
         env=env,
@@ -34,11 +34,17 @@ def parameters(env, changed=None):
         merge_strategy={"parameters": "soft"},
         runtime_params={"distillation": changed} if changed else None,
     )
+    return loader["parameters"]["distillation"]
+
+
+def parameters(env, changed=None):
+    """Return the `params:` inputs of the pipeline, checked by their models."""
+    values_of = {"distillation": whole(env, changed)}
     models = parameter_models({"distillation": create_pipeline()})
     values = {}
     for name in create_pipeline().inputs():
         if name.startswith("params:"):
-            value = loader["parameters"]
+            value = values_of
             for part in name[7:].split("."):
                 value = value[part]
             model = models.get(name[7:])

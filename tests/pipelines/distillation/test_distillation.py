@@ -1,7 +1,14 @@
 """The pipeline on a toy sheet: what comes out, what it depends on, what it refuses."""
 
-import pytest
+import copy
+import itertools
+from dataclasses import replace
 
+import pytest
+import torch
+
+from kd_kedro.pipelines.distillation import params as params_module
+from kd_kedro.pipelines.distillation.lessons import make_lesson
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
     train_baseline,
@@ -10,9 +17,15 @@ from kd_kedro.pipelines.distillation.nodes import (
     train_student,
     train_teacher,
     train_tokenizer,
+    write_teacher_answers,
 )
-from tests.pipelines.distillation.recipe import parameters, run
+from kd_kedro.pipelines.distillation.params import DistillationParams
+from kd_kedro.training import target_store
+from kd_kedro.training.divergences import DIVERGENCES
+from kd_kedro.training.targets import LiveTeacher
+from tests.pipelines.distillation.recipe import parameters, run, whole
 from tests.pipelines.distillation.toy import augmented_qa
+from tests.training.tiny import tiny_model
 
 TABLE = augmented_qa(60)
 NAMES = {
@@ -325,3 +338,129 @@ def test_a_student_learns_from_its_own_answers(groups, tmp_path):
     assert card["on_policy"]["share"] == 0.5
     assert "on_policy" not in catalog.load("baseline_student").card
     assert any("divergence" in record for record in catalog.load("student_history"))
+
+
+def test_a_student_of_another_tokenizer_learns_from_answers_alone(catalog, groups, tmp_path):
+    teacher, student = tmp_path / "a", tmp_path / "b"
+    catalog.load("teacher").model.save_pretrained(teacher)
+    catalog.load("tokenizer").save_pretrained(teacher)
+    other = train_tokenizer(
+        TABLE, groups["examples"], groups["tokenizer"].model_copy(update={"vocabulary": 300})
+    )
+    tiny_model(other).save_pretrained(student)
+    other.save_pretrained(student)
+    changed = {
+        "tokenizer": {"pretrained": str(teacher)},
+        "teacher": {"pretrained": str(teacher), "fine_tune": False},
+        "student": {"pretrained": str(student)},
+        "sequence_level": {"source": "teacher", "must_match": False, "max_new_tokens": 8},
+        "targets": {"source": "live"},
+        "objective": {"alpha": 1.0, "beta": 0.0},
+        "seeds": {"count": 1},
+    }
+    with pytest.raises(ValueError, match=r"the tokenizer has .*student\.tokenizer"):
+        run(TABLE, tmp_path / "refused", changed=changed)
+    changed["student"]["tokenizer"] = str(student)
+    made = run(TABLE, tmp_path / "run", changed=changed)
+    assert len(made.load("teacher_answers")) == (TABLE["split"] == "train").sum()
+    assert made.load("student").tokenizer.get_vocab() == other.get_vocab()
+    assert made.load("baseline_student").tokenizer.get_vocab() == other.get_vocab()
+    assert made.load("teacher").tokenizer.get_vocab() != other.get_vocab()
+
+
+def says(catalog, text):
+    """The teacher, made to say a text to whatever it is asked."""
+    teacher = catalog.load("teacher")
+    model = copy.deepcopy(teacher.model)
+    ids = teacher.tokenizer(text)["input_ids"]
+    tokens = itertools.cycle([*ids, teacher.tokenizer.eos_token_id])
+
+    def say(_module, _given, logits):
+        forced = torch.full_like(logits, -1e9)
+        forced[..., next(tokens)] = 0.0
+        return forced
+
+    model.get_output_embeddings().register_forward_hook(say)
+    return replace(teacher, model=model)
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "must_match", "outcome", "reason"),
+    [
+        (" Debit Land.", 60, False, "ok", "teacher"),
+        (" Debit Land.", 60, True, "rejected", "differs from the written answer"),
+        (" Debit Land.", 1, False, "rejected", "cut off at max_new_tokens"),
+        ("", 60, False, "rejected", "empty"),
+        (" As an AI language model, I cannot.", 90, False, "rejected", "refusal"),
+    ],
+)
+def test_only_what_a_teacher_wrote_well_is_learned_from(
+    catalog, groups, text, size, must_match, outcome, reason
+):
+    params = groups["sequence_level"].model_copy(
+        update={"source": "teacher", "must_match": must_match, "max_new_tokens": size}
+    )
+    answers = write_teacher_answers(TABLE, says(catalog, text), None, groups["examples"], params)
+    assert set(answers["outcome"]) == {outcome}
+    assert answers["reason"].str.startswith(reason).all()
+    lesson = make_lesson(TABLE, None, groups["examples"], None, answers, params)
+    written = (TABLE["split"] == "train").sum()
+    assert len(lesson.rows) == written * (2 if outcome == "ok" else 1)
+    alone = params.model_copy(update={"keep_written": False})
+    if outcome == "ok":
+        only = make_lesson(TABLE, None, groups["examples"], None, answers, alone)
+        assert {answer for *_, answer in only.rows} == {text.strip()}
+    else:
+        with pytest.raises(ValueError, match="no answer of the teacher can be used"):
+            make_lesson(TABLE, None, groups["examples"], None, answers, alone)
+
+
+def test_answers_to_other_questions_are_refused(catalog, groups):
+    params = groups["sequence_level"].model_copy(update={"source": "teacher", "must_match": False})
+    answers = write_teacher_answers(
+        TABLE, says(catalog, " Debit Land."), None, groups["examples"], params
+    )
+    with pytest.raises(ValueError, match="answers to other questions than the training rows"):
+        make_lesson(TABLE, None, groups["examples"], None, answers.iloc[1:], params)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"objective": {"divergence": "forward_kl"}}, "forward_kl, which targets.source top_k"),
+        ({"objective": {"temperature": 3.0}}, "temperature is 3, which targets.temperatures lack"),
+        ({"objective": {"hidden": 0.5}}, "targets.hidden is false"),
+        ({"targets": {"k": 400}}, "targets.k is 400 but tokenizer.vocabulary 400"),
+        (
+            {"targets": {"source": "sampled", "temperatures": [1.0, 2.0]}},
+            "sampled targets are drawn at one temperature",
+        ),
+        ({"ensemble": {"seeds": [1]}}, "must all differ"),
+        (
+            {"ensemble": {"seeds": [4]}, "targets": {"hidden": True}},
+            "several teachers share no hidden states",
+        ),
+        ({"on_policy": {"share": 0.5}}, "on_policy.share is above 0, which asks the teacher"),
+        (
+            {"on_policy": {"share": 0.5}, "objective": {"beta": 0.0}},
+            "objective.beta is 0: the teacher is not asked",
+        ),
+        ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused_before_anything_runs(changed, message):
+    everything({})
+    with pytest.raises(ValueError, match=message):
+        everything(changed)
+
+
+def everything(changed):
+    return DistillationParams.model_validate(whole("test", changed))
+
+
+def test_a_divergence_is_served_as_the_engine_says():
+    for source in ("dense", "top_k", "sampled"):
+        for name in DIVERGENCES:
+            assert params_module.serves(source, name) == (name in target_store.serves(source))
+    for name in DIVERGENCES:
+        assert params_module.serves("live", name) == (name in LiveTeacher.serves)

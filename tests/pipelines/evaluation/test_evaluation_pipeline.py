@@ -14,7 +14,9 @@ from kedro.runner import SequentialRunner
 from kd_kedro.curation.lineage import EVENT_COLUMNS, make_waterfall
 from kd_kedro.curation.personal_data import SUMMARY
 from kd_kedro.curation.rows import table
+from kd_kedro.metrics.slices import score_runs
 from kd_kedro.pipelines.evaluation import create_pipeline
+from kd_kedro.pipelines.evaluation.nodes import answer_held_out, judge_student, slice_results
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
@@ -372,3 +374,30 @@ def test_the_page_fits_the_screen(
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(20, 21, 24)") == (scheme == "dark")
     page.close()
+
+
+def test_students_of_another_tokenizer_are_not_compared_token_by_token(
+    inputs: dict[str, Any],
+) -> None:
+    from kd_kedro.training.tokenization import train_byte_bpe
+
+    other = train_byte_bpe(["another text about depreciation"] * 3, 270)
+    names = ("baseline_2", "student_2", "baseline_3", "student_3")
+    baseline, student, *seeds = (_language_model(16, seed, other) for seed in (2, 2, 3, 3))
+    results, _ = answer_held_out(
+        inputs["augmented_qa"],
+        inputs["teacher"],
+        baseline,
+        student,
+        dict(zip(names[2:], seeds, strict=True)),
+        inputs["params:evaluation.answering"],
+    )
+    verdict = judge_student(results, inputs["params:evaluation.verdict"])
+    agreement = verdict["metrics"]["teacher_agreement"]
+    assert agreement["conclusion"] == "not applicable"
+    assert "different tokenizers" in agreement["reason"]
+    assert agreement["teacher"]["estimate"] is None
+    assert verdict["metrics"]["perplexity"]["student"]["estimate"] > 0
+    slices = slice_results(results, inputs["converted_mcq"], inputs["final_qa_truth"])
+    assert set(slices["teacher_agreement"]) == {""}
+    assert set(score_runs(results)["teacher_agreement"]) == {""}

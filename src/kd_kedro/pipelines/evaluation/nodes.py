@@ -210,8 +210,10 @@ def _answer_all(
     rows: pd.DataFrame, runs: Sequence[tuple[str, str, Any]], answering: AnsweringParams
 ) -> pd.DataFrame:
     from kd_kedro.training.answering import generate_answers, score_answers
+    from kd_kedro.training.fingerprints import tokenizer_fingerprint
 
     questions, references = list(rows["question"]), list(rows["answer"])
+    one_tokenizer = len({tokenizer_fingerprint(run.tokenizer) for *_, run in runs}) == 1
     parts: list[pd.DataFrame] = []
     teacher_scores: list[dict[str, Any]] = []
     for model, seed, language_model in runs:
@@ -225,7 +227,8 @@ def _answer_all(
             language_model, questions, references, batch_size=answering.batch_size
         )
         teacher_scores = teacher_scores or scores  # the teacher comes first
-        parts.append(grade(rows, predictions, scores, teacher_scores, model=model, seed=seed))
+        compared = teacher_scores if one_tokenizer else None
+        parts.append(grade(rows, predictions, scores, compared, model=model, seed=seed))
     return pd.concat(parts, ignore_index=True)
 
 
