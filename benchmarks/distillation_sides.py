@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import yaml
+from accelerate.utils import send_to_device
 from distillation_workload import Size, new_gpt2
 
 from kd_kedro.training.examples import Example
@@ -59,8 +60,8 @@ class Side:
             return float(self._trainer.compute_loss(self._model, inputs, num_items_in_batch=tokens))
 
     def _collated(self, rows: list[Any]) -> tuple[dict[str, Any], Any]:
-        inputs = self._trainer.data_collator(rows)
         device = self._trainer.args.device
+        inputs = send_to_device(self._trainer.data_collator(rows), device)
         (inputs,), tokens = self._trainer.get_batch_samples(iter([inputs]), 1, device)
         return inputs, tokens
 

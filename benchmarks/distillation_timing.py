@@ -152,9 +152,12 @@ def _epochs(sides: Any, job: Job, tokenizer: Any) -> dict[str, Tasks]:
 
 
 def _side(sides: Any, job: Job, tokenizer: Any, name: str, teacher: Any = None) -> Any:
-    """Return a side ready to step, with a teacher of its own where it needs one and got none."""
+    """Return a side ready to step, with a teacher of its own where it needs one and got none.
+
+    GKD never shares one: on a GPU it wraps the teacher's forward pass.
+    """
     size, rows, folder = job.size, job.examples, job.folder
-    if teacher is None and name in ("live", "gkd"):
+    if name == "gkd" or (name == "live" and teacher is None):
         teacher = _teacher(size, tokenizer)
     if name == "gkd":
         trainer = sides.gkd(size, rows, teacher, folder)

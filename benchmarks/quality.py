@@ -20,20 +20,35 @@ from paired import compare
 from students import ROOT, Recipe, Sheet, determines, family_losses, prepare, run_card, train_all
 
 DENSE = {"source": "dense"}
+WIDE = {"layers": 2, "width": 160, "heads": 5}  # conf/base's teacher has 4 layers of this width
 METHODS: dict[str, Recipe] = {
     "baseline": Recipe(node="train_baseline"),
     "forward_kl": Recipe({"targets": DENSE, "objective": {"divergence": "forward_kl"}}),
     "reverse_kl": Recipe({"targets": DENSE, "objective": {"divergence": "reverse_kl"}}),
     "jsd": Recipe({"targets": DENSE, "objective": {"divergence": "jsd"}}),
     "top_k": Recipe(),
+    "top_k_even": Recipe({"objective": {"alpha": 0.5, "beta": 0.5}}),
     "hidden_states": Recipe(
         {
             "targets": {**DENSE, "hidden": True},
             "objective": {"divergence": "forward_kl", "hidden": 1.0},
         }
     ),
+    # Generating costs far more than training here: hence few and short answers of its own.
+    "on_policy": Recipe(
+        {
+            "targets": DENSE,
+            "objective": {"divergence": "forward_kl"},
+            "on_policy": {"share": 0.1, "max_new_tokens": 32},
+        }
+    ),
+    "wide": Recipe({"student": {"architecture": WIDE}}),
+    "layer_copy": Recipe({"student": {"copy_layers": [0, 3]}}),
 }
-REFERENCES = {name: "baseline" for name in METHODS if name != "baseline"}
+REFERENCES = {
+    **{name: "baseline" for name in METHODS if name not in ("baseline", "wide", "layer_copy")},
+    "layer_copy": "wide",
+}
 
 
 def measure(sheet: Sheet, recipes: dict[str, Recipe], seeds: range, split: str) -> dict[str, Any]:
@@ -67,7 +82,8 @@ def main() -> None:
     names = args.methods.split(",")
     if unknown := sorted({*names} - {*METHODS}):
         raise ValueError(f"--methods: there is no {unknown[0]}; there are {', '.join(METHODS)}")
-    recipes = {name: METHODS[name] for name in METHODS if name in {*names, "baseline"}}
+    references = {REFERENCES[name] for name in names if name in REFERENCES}
+    recipes = {name: METHODS[name] for name in METHODS if name in {*names, *references}}
     cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
     sheet = prepare(args.data, cache, args.env, args.tokens or 0)
     seeds = range(1, args.seeds + 1)
