@@ -1,11 +1,17 @@
 """Several processes: the same result as one, over whatever path the targets reach them."""
 
+import socket
+import subprocess
+import sys
+
 import pytest
 import torch
+from safetensors.torch import load_model
 
 from kd_kedro.training.objective import Objective
 from kd_kedro.training.sampling import LengthGroupedSampler, RankBatches
 from kd_kedro.training.targets import LiveTeacher
+from tests.conftest import ROOT
 from tests.training.test_trainer import fit
 from tests.training.tiny import tiny_model
 
@@ -40,6 +46,62 @@ def test_two_processes_end_with_the_weights_of_one(tokenizer, examples, tmp_path
     for record, other in zip(alone, shared, strict=True):
         assert record == pytest.approx(other, rel=1e-5)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_logits_in_float32_are_those_of_one(strategy, tokenizer, examples, tmp_path):
+    ids = torch.tensor([examples[0].input_ids])
+    said = []
+    for shared in ({}, {"num_processes": 2, "strategy": strategy}):
+        model = tiny_model(tokenizer)
+        fit(model, examples, tmp_path, **BUDGET | shared)
+        with torch.no_grad():
+            said.append(model(ids).logits)
+    with torch.no_grad():
+        assert (said[0] - tiny_model(tokenizer)(ids).logits).abs().max() > 1e-2
+    torch.testing.assert_close(*said, rtol=0, atol=1e-5)
+
+
+NODE = """
+import sys
+from pathlib import Path
+from safetensors.torch import save_model
+from tests.training.test_processes import BUDGET
+from tests.training.test_trainer import fit
+from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
+from kd_kedro.training.examples import encode
+from kd_kedro.training.tokenization import train_byte_bpe
+
+tokenizer = train_byte_bpe([*QUESTIONS, *ANSWERS], vocabulary=300)
+ids = [f"row{number}" for number in range(len(QUESTIONS))]
+examples = encode(tokenizer, ids, QUESTIONS, ANSWERS, 128)
+folder = Path(sys.argv[1])
+model = tiny_model(tokenizer).double()
+fit(model, examples, folder, nodes=2, rendezvous=sys.argv[2], **BUDGET)
+save_model(model, str(folder / "ended.safetensors"))
+"""
+
+
+def test_two_nodes_end_with_the_weights_of_one_process(tokenizer, examples, tmp_path):
+    """Two machines are two launchers that know of each other by the rendezvous alone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    folders = [tmp_path / name for name in ("first", "second")]
+    nodes = []
+    for folder in folders:
+        folder.mkdir()
+        command = [sys.executable, "-c", NODE, str(folder), endpoint]
+        nodes.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+    for node in nodes:
+        _, error = node.communicate(timeout=120)
+        assert node.returncode == 0, error
+    model = tiny_model(tokenizer).double()
+    fit(model, examples, tmp_path, **BUDGET)
+    for folder in folders:
+        other = tiny_model(tokenizer).double()
+        load_model(other, folder / "ended.safetensors")
+        assert (weights(model) - weights(other)).abs().max() < 1e-9
 
 
 def test_every_batch_is_dealt_out_whole_and_all_ranks_stay_in_step():
