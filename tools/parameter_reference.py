@@ -4,6 +4,7 @@ python tools/parameter_reference.py           write it
 python tools/parameter_reference.py --check   fail where it is out of step
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,7 @@ def _bounds(field: FieldInfo) -> str:
     annotation = field.annotation
     kind = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     kind = kind.replace("typing.", "").replace("|", "\\|")
+    kind = re.sub(r"Annotated\[(\w+), Ge\(ge=(\d+)\)\]", r"\1 ≥ \2", kind)
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥"}
     limits = [
         f"{sign} {getattr(rule, name)}"

@@ -1,8 +1,8 @@
 """Parameters of the distillation pipeline, one group for each thing that can go stale alone."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -307,7 +307,7 @@ class StudentParams(BaseModel):
             "encoder, which becomes both halves of one; empty to make one here."
         )
     )
-    copy_layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    copy_layers: tuple[NonNegativeInt, ...] = Field(
         description=(
             "Numbers of the teacher's layers, from 0, that the student is made of, with the "
             "teacher's embeddings, norms and head; the baseline then has that shape and random "
