@@ -9,7 +9,7 @@ run: .venv/installed
 	$(BIN)/kedro run
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -12,6 +12,9 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 ABSENT_DATA = "shared data absent"
 
 os.environ["DO_NOT_TRACK"] = "1"
+# `make test` runs two workers: one thread each, in what they start too, or they stand in each
+# other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +38,7 @@ def chromium() -> str:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """In CI nothing may be skipped but what needs absent shared data."""
     yield
-    if os.environ.get("CI") != "true":
+    if os.environ.get("CI") != "true" or hasattr(session.config, "workerinput"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
