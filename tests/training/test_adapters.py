@@ -1,7 +1,6 @@
 """Adapters learn alone, are merged without loss, and sit where they were asked to."""
 
 import copy
-import importlib.util
 
 import pytest
 import torch
@@ -133,9 +132,6 @@ def test_four_bits_need_bitsandbytes_and_a_gpu(monkeypatch):
         four_bits("distillation.student.adapter.kind")
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("bitsandbytes") is None, reason="needs the extra kd_kedro[qlora]"
-)
 def test_a_base_in_four_bits_is_trained_and_merged_in_full(
     tokenizer, examples, tmp_path, monkeypatch
 ):
