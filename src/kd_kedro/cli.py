@@ -196,8 +196,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(inner, KeyError) and any("credentials" in str(each) for each in chain[:-1]):
         return (
             f"the catalog names credentials {inner.args[0]}, which no credentials.yml of this "
-            "environment has: write them as docs/generation.md says, or take what needs them out "
-            "of the catalog"
+            "environment has: write them as docs/generation.md (language models) and "
+            "docs/tuning.md (a study's database) say, or take what needs them out of the catalog"
         )
     if isinstance(inner, OSError) and inner.strerror:
         # A write that fails names no file, but Kedro says which dataset it was writing.
@@ -228,7 +228,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         following = error.__cause__
         if following is None and isinstance(error, DatasetError) and not error.__suppress_context__:
             following = error.__context__
-        if isinstance(error, ValueError) and not isinstance(error, DatasetError):
+        # Raised by the system, an OSError has a number; without one it is a sentence of our own.
+        sentence_of_ours = isinstance(error, OSError) and error.errno is None
+        if isinstance(error, ValueError) or sentence_of_ours:
             return
         error = following
 

@@ -38,6 +38,7 @@ def test_credentials_complete_the_address_and_are_not_shown():
     [
         ({"url": "no address, secret"}, "cannot be read: write it in the catalog as sqlite"),
         ({"url": "sqlite://", "credentials": {"user": "me"}}, "hold user: it takes username"),
+        ({"url": "sqlite://", "credentials": "secret"}, "are no mapping: write them in cred"),
     ],
 )
 def test_what_is_no_address_is_refused_without_repeating_it(arguments, said):

@@ -1,5 +1,6 @@
 """The database in which a study's trials outlive the run that began them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,7 +27,7 @@ class StudyStorageDataset(AbstractDataset[NoReturn, "URL"]):
         self,
         *,
         url: str,
-        credentials: dict[str, Any] | None = None,
+        credentials: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Read the address.
@@ -37,7 +38,7 @@ class StudyStorageDataset(AbstractDataset[NoReturn, "URL"]):
             metadata: For kedro-viz.
 
         Raises:
-            ValueError: The address is none, or the credentials have other keys.
+            ValueError: The address is none, or the credentials are no mapping of those keys.
         """
         from sqlalchemy import make_url
         from sqlalchemy.exc import ArgumentError
@@ -49,6 +50,11 @@ class StudyStorageDataset(AbstractDataset[NoReturn, "URL"]):
                 "the url of the study's storage cannot be read: write it in the catalog as "
                 "sqlite:////folder/study.sqlite or postgresql+psycopg://host:5432/database"
             ) from None
+        if credentials is not None and not isinstance(credentials, Mapping):
+            raise ValueError(
+                "the credentials of the study's storage are no mapping: write them in "
+                "credentials.yml as {username: …, password: …}"
+            )
         if unknown := sorted((credentials or {}).keys() - {"username", "password"}):
             raise ValueError(
                 f"the credentials of the study's storage hold {', '.join(unknown)}: it takes "

@@ -203,7 +203,8 @@ def test_a_storage_that_cannot_be_used_is_one_sentence(tmp_path):
     assert "unable to open database file" in refused(tmp_path / "absent" / "study.sqlite")
     assert "nosuch" in refused("nosuch://host/name")
     said = refused("mysql+pymysql://me:secret@host/name")
-    assert "driver mysql+pymysql is not installed" in said
+    assert "driver mysql+pymysql is not installed: install it beside this package" in said
+    assert "kd_kedro[postgresql]" in refused("postgresql+psycopg2://host/name")
     assert "secret" not in said
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-COLOURS = {"complete": "#2a6fb0", "pruned": "#b8b8b8", "failed": "#c0392b"}
+COLOURS = {"complete": "#2a6fb0", "pruned": "#b8b8b8"}
 
 
 def history_figure(record: Mapping[str, Any]) -> Any:

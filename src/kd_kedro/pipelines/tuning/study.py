@@ -252,9 +252,11 @@ def storage_errors(address: "URL") -> Iterator[None]:
     except ImportError as error:
         if "DB access module" not in str(error):
             raise
+        remedy = "install it beside this package"
+        if address.get_backend_name() == "postgresql":
+            remedy = "run pip install 'kd_kedro[postgresql]', for postgresql+psycopg://"
         raise ValueError(
-            f"study_storage {shown}: the driver {address.drivername} is not installed; for "
-            "PostgreSQL run pip install 'kd_kedro[postgresql]'"
+            f"study_storage {shown}: the driver {address.drivername} is not installed: {remedy}"
         ) from error
     except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         cause = error.__cause__ or error
