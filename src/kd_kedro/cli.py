@@ -102,18 +102,21 @@ def distill_plan(
     metadata: ProjectMetadata, env: str | None, params: dict[str, Any], to: Path | None
 ) -> None:
     """Tell what the distillation will cost: disk, memory and time, and whether to capture."""
+    from kd_kedro.hooks import check_inputs
     from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
     from kd_kedro.terminal import print_plan
 
     _set_up_terminal(metadata.project_path)
     try:
-        with _catalog(metadata.project_path, env, params) as catalog:
+        with _context(metadata.project_path, env, params) as context:
+            catalog = context.catalog
             if not catalog.exists("augmented_qa"):
                 choice = f" --env {env}" if env else ""
                 raise ValueError(
                     "augmented_qa has not been made yet: run `kedro run --pipelines "
                     f"preprocessing,filtering,augmentation{choice}` first"
                 )
+            check_inputs({"augmented_qa"}, catalog, context.config_loader["catalog"])
             groups = {name: catalog.load(f"params:distillation.{name}") for name in GROUPS}
             plan = plan_distillation(catalog.load("augmented_qa"), **groups)
         print_plan(plan)
@@ -260,10 +263,16 @@ def _catalog(
     project: Path, env: str | None, params: dict[str, Any] | None = None
 ) -> Iterator[DataCatalog]:
     """Give the project's catalog, read outside a run."""
+    with _context(project, env, params) as context:
+        yield context.catalog
+
+
+@contextmanager
+def _context(project: Path, env: str | None, params: dict[str, Any] | None = None) -> Iterator[Any]:
     with settings.SESSION_CLASS.create(
         project_path=project, env=env, runtime_params=params
     ) as session:
-        yield session.load_context().catalog
+        yield session.load_context()
 
 
 def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:

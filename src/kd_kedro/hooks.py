@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,30 @@ def registered() -> dict[str, Pipeline]:
     return {name: pipelines[name] for name in pipelines if name != "__default__"}
 
 
+def check_inputs(
+    needed: Set[str],
+    catalog: DataCatalog,
+    config: Mapping[str, Any],
+    pinned: Iterable[str] = (),
+) -> tuple[dict[str, str], dict[str, Provenance]]:
+    """Check that what is about to be read was made from the present inputs.
+
+    Args:
+        needed: Names of datasets and parameters.
+        catalog: The session's catalog.
+        config: Its configuration.
+        pinned: Names given to `--load-versions`.
+
+    Returns:
+        Hash by name of every source, and what `check_fresh` says.
+    """
+    made_by = {output: name for name, part in registered().items() for output in part.all_outputs()}
+    full = artifact_nodes(registered().values(), catalog)
+    leaves = (full.inputs() | needed) - full.all_outputs()
+    sources = source_hashes(leaves, catalog, config)
+    return sources, check_fresh(needed, full, catalog, sources, pinned, made_by)
+
+
 class ParameterHooks:
     """Check every parameter before the first node runs."""
 
@@ -75,19 +99,8 @@ class FreshnessHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Refuse to read anything stale, before anything is written."""
-        made_by = {
-            output: name for name, part in registered().items() for output in part.all_outputs()
-        }
-        full = artifact_nodes(registered().values(), catalog)
-        leaves = (full.inputs() | pipeline.inputs()) - full.all_outputs()
-        self._sources = source_hashes(leaves, catalog, self._config)
-        self._recorded = check_fresh(
-            pipeline.inputs(),
-            full,
-            catalog,
-            self._sources,
-            run_params["load_versions"] or {},
-            made_by,
+        self._sources, self._recorded = check_inputs(
+            pipeline.inputs(), catalog, self._config, run_params["load_versions"] or {}
         )
         self._pipeline = pipeline
 

@@ -92,12 +92,14 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
     before = sorted((project / "data").rglob("*"))
     runs = sqlite3.connect(project / "mlflow.db").execute("select count(*) from runs").fetchone()
     words = ["distill-plan", "--params", "distillation.seeds.count=4"]
-    told, absent, nowhere = run_commands(
+    told, absent, nowhere, stale, refused = run_commands(
         project,
         [
             [*words, *TEST, "--json", "plan.json"],
             ["distill-plan"],
             ["distill-plan", "--env", "nosuch"],
+            ["distill-plan", *TEST, "--params", "qa_csv=/nowhere.csv"],
+            ["distill-plan", *TEST, "--params", "distillation.student.pretrained=/nowhere"],
         ],
     )
     assert told["code"] == 0, told["err"]
@@ -108,6 +110,8 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
     assert figures["conclusion"] in " ".join(told["out"].split())
     check_sentence(absent, "kedro run --pipelines preprocessing,filtering,augmentation")
     check_sentence(nowhere, "nosuch")
+    check_sentence(stale, "augmented_qa", "is stale", "nowhere.csv, absent")
+    check_sentence(refused, "student.pretrained", "'/nowhere'", "give a hub name")
     assert sorted((project / "data").rglob("*")) == before
     after = sqlite3.connect(project / "mlflow.db").execute("select count(*) from runs").fetchone()
     assert after == runs

@@ -5,8 +5,10 @@ import tempfile
 import pytest
 
 from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
+from kd_kedro.training.tokenization import train_byte_bpe
 from tests.pipelines.distillation.recipe import parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
+from tests.training.architectures import build, save
 
 TABLE = augmented_qa(60)
 
@@ -14,6 +16,13 @@ TABLE = augmented_qa(60)
 def groups(**changed):
     values = parameters("test", changed)
     return {name: values[f"params:distillation.{name}"] for name in GROUPS}
+
+
+def pretrained(folder, kind):
+    """A tiny model with a tokenizer of its own, in a folder."""
+    texts = [text for column in ("question", "answer") for text in TABLE[column]]
+    tokenizer = train_byte_bpe(texts, 300, 2)
+    return save(folder, build(kind, tokenizer), tokenizer)
 
 
 def test_a_plan_says_what_the_pipeline_then_makes(tmp_path, monkeypatch) -> None:
@@ -36,6 +45,46 @@ def test_a_student_without_a_teacher_needs_no_capture() -> None:
     plan = plan_distillation(TABLE, **groups(objective={"beta": 0.0}))
     assert plan.live is None
     assert "asks no teacher" in plan.conclusion()
+
+
+@pytest.mark.parametrize("part", ["student", "teacher"])
+def test_a_cache_is_planned_where_a_live_teacher_cannot_read_the_batches(part, tmp_path) -> None:
+    folder = pretrained(tmp_path / "t5", "t5")
+    changed = {part: {"pretrained": folder}, "tokenizer": {"pretrained": folder}}
+    plan = plan_distillation(TABLE, **groups(**changed))
+    assert plan.live is None
+    assert plan.student.steps == 4
+    assert "a live teacher is no choice" in plan.conclusion()
+    live = {"targets": {"source": "live"}, "objective": {"divergence": "forward_kl"}}
+    with pytest.raises(ValueError, match=r"targets\.source is live, but of teacher and student"):
+        plan_distillation(TABLE, **groups(**changed, **live))
+
+
+def test_a_student_with_a_tokenizer_of_its_own_is_planned_in_its_tokens(tmp_path) -> None:
+    folder = pretrained(tmp_path / "own", "gpt2")
+    alone = {"objective": {"beta": 0.0}, "targets": {"source": "live"}}
+    student = {"pretrained": folder, "tokenizer": folder}
+    plan = plan_distillation(TABLE, **groups(student=student, **alone))
+    assert plan.student.steps == 4
+    assert plan.student.model_bytes != plan.teacher.model_bytes
+
+
+def test_a_plan_says_what_it_leaves_out() -> None:
+    several = {"num_processes": 2}
+    plan = plan_distillation(
+        TABLE,
+        **groups(
+            training={**several, "strategy": "fsdp"},
+            teacher={"training": several},
+            on_policy={"share": 0.5},
+            targets={"source": "dense"},
+            objective={"divergence": "forward_kl"},
+        ),
+    )
+    said = "; ".join(plan.not_counted)
+    assert "those of one" in said
+    assert "on_policy" in said
+    assert plan.student.steps == 4
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from kd_kedro.pipelines.distillation.lessons import (
     Lesson,
     live_teacher,
     make_lesson,
+    with_own_tokenizer,
 )
 from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import train_tokenizer
@@ -25,6 +26,7 @@ from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
+    OnPolicyParams,
     SeedParams,
     SequenceLevelParams,
     StudentParams,
@@ -55,6 +57,7 @@ GROUPS = (
     "student",
     "training",
     "objective",
+    "on_policy",
     "seeds",
 )
 
@@ -70,6 +73,7 @@ def plan_distillation(
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
+    on_policy: OnPolicyParams,
     seeds: SeedParams,
 ) -> "Plan":
     """Probe every part of the distillation pipeline and return what all of it will cost.
@@ -84,7 +88,6 @@ def plan_distillation(
     from kd_kedro.training.objective import Objective
     from kd_kedro.training.plan import Plan
     from kd_kedro.training.probe import training_batches
-    from kd_kedro.training.trainer import TrainingSettings
 
     goal = Objective(**objective.model_dump())
     with tempfile.TemporaryDirectory(prefix="distill-plan-") as folder, _progress() as part:
@@ -96,28 +99,35 @@ def plan_distillation(
         taught, teacher_cost = _teacher(sheet, teacher)
 
         part("targets")
-        settings = TrainingSettings(**training.model_dump())
+        settings = _alone(training)
         batches = training_batches(sheet.rows, settings, seeds.first)
         teachers = _teachers(sheet, taught, teacher, ensemble)
         capture = _capture(sheet, teachers, targets, goal, batches)
+        own, probed = sheet, capture.probed
+        if student.tokenizer:
+            own = _sheet(with_own_tokenizer(sheet.lesson, student))
+            probed = training_batches(own.rows, settings, seeds.first)
 
-        def cost(name: str, goal: "Objective", source: "TargetSource | None") -> "TrainingCost":
+        def cost(
+            name: str, goal: "Objective", source: "TargetSource | None"
+        ) -> tuple[Any, "TrainingCost"]:
             part(name)
             make = partial(
                 make_student,
                 student,
-                made,
+                own.lesson.tokenizer,
                 examples.max_length,
                 seeds.first,
                 taught,
                 name != "baseline",
             )
-            probed = capture.probed
-            return _training(sheet, make, settings, seeds.first, goal, source, probed, name)[1]
+            return _training(own, make, settings, seeds.first, goal, source, probed, name)
 
-        baseline = cost("baseline", Objective(), None)
-        cached = cost("student", goal, capture.cached)
-        live = cost("live teacher", _unbucketed(goal), capture.live) if goal.asks_teacher else None
+        _, baseline = cost("baseline", Objective(), None)
+        model, cached = cost("student", goal, capture.cached)
+        live = None
+        if goal.asks_teacher and _reads_alike(model, teachers, targets.source == "live"):
+            _, live = cost("live teacher", _unbucketed(goal), capture.live)
         return Plan(
             tokenizer_seconds=tokenizer_seconds,
             teacher=teacher_cost,
@@ -133,11 +143,8 @@ def plan_distillation(
             device="cuda" if sheet.cuda else "cpu",
             further_teachers=len(ensemble.seeds),
             asks_live=targets.source == "live",
-            not_counted=(
-                ("the answers that a teacher writes (sequence_level), and students' time on them",)
-                if sequence_level.source != "none"
-                else ()
-            ),
+            asks_teacher=goal.asks_teacher,
+            not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
         )
 
 
@@ -168,6 +175,44 @@ class _Captured:
     probed: "list[Rows]"
 
 
+def _alone(training: TrainingParams) -> "TrainingSettings":
+    """Return the settings of one process: a training that is watched runs in one."""
+    from kd_kedro.training.trainer import TrainingSettings
+
+    one = {"num_processes": 1, "strategy": "ddp", "nodes": 1, "rendezvous": ""}
+    return TrainingSettings(**training.model_dump() | one)
+
+
+def _not_counted(
+    teacher: TeacherParams,
+    training: TrainingParams,
+    sequence_level: SequenceLevelParams,
+    on_policy: OnPolicyParams,
+) -> Iterator[str]:
+    if sequence_level.source != "none":
+        yield "the answers that a teacher writes (sequence_level), and students' time on them"
+    if on_policy.share:
+        yield "the answers that a student samples, and what its teacher says of them (on_policy)"
+    trainings = [training, *([teacher.training] if teacher.fine_tune else [])]
+    if any(each.num_processes * each.nodes > 1 for each in trainings):
+        yield "further processes (num_processes, nodes): time and memory are those of one alone"
+
+
+def _reads_alike(student: Any, teachers: "Teachers", must: bool) -> bool:
+    """Say whether teachers can be asked live about the batches of a student.
+
+    Raises:
+        ValueError: They cannot, and must be.
+    """
+    kinds = [each.config.is_encoder_decoder for each in (student, *(t.model for t, _ in teachers))]
+    if must and len(set(kinds)) > 1:
+        raise ValueError(
+            "targets.source is live, but of teacher and student one is an encoder-decoder and one "
+            "is not: a batch of the one cannot be read by the other; capture the targets instead"
+        )
+    return len(set(kinds)) == 1
+
+
 def _sheet(lesson: Lesson) -> _Sheet:
     import torch
 
@@ -182,7 +227,6 @@ def _teacher(sheet: _Sheet, params: TeacherParams) -> tuple[LanguageModel, "Trai
     from kd_kedro.training.objective import Objective
     from kd_kedro.training.plan import Rates, TrainingCost
     from kd_kedro.training.probe import PeakMemory, training_batches, weight_bytes
-    from kd_kedro.training.trainer import TrainingSettings
 
     make = partial(
         make_model,
@@ -194,7 +238,7 @@ def _teacher(sheet: _Sheet, params: TeacherParams) -> tuple[LanguageModel, "Trai
         params.dtype,
     )
     if params.fine_tune:
-        settings = TrainingSettings(**params.training.model_dump())
+        settings = _alone(params.training)
         probed = training_batches(sheet.rows, settings, params.seed)
         model, cost = _training(
             sheet, make, settings, params.seed, Objective(), None, probed, "teacher"
