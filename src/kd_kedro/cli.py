@@ -25,6 +25,7 @@ LOG_FILE = Path("logs") / "kedro.log"
 _SPOKEN = (
     "kd_kedro.hooks",
     "kd_kedro.generation",
+    "kd_kedro.pipelines.distillation",
     "kd_kedro.pipelines.tuning",
 )  # whose log lines stand on the terminal
 

@@ -163,9 +163,18 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
 
 
 def _leaves(key: str, value: Any) -> dict[str, Any]:
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    plain = _decisive(value)
     leaves = dict(flatten(plain, f"{key}.")) if isinstance(plain, Mapping) else {key: plain}
     return json.loads(json.dumps(leaves))  # type: ignore[no-any-return]
+
+
+def _decisive(value: Any) -> Any:
+    """Return a parameter as plain values, without those that say only how work is done."""
+    if not isinstance(value, BaseModel):
+        return value
+    plain = value.model_dump(mode="json", exclude=getattr(value, "OPERATIONAL", None))
+    groups = {name: own for name in plain if isinstance(own := getattr(value, name), BaseModel)}
+    return plain | {name: _decisive(own) for name, own in groups.items()}
 
 
 def _source_hash(dataset: Any, entry: Any) -> str:

@@ -47,7 +47,7 @@ def _log_trial(
         "trial": str(trial["number"]),
         "state": trial["state"],
         "attempt": str(trial["attempt"]),
-        "teacher_targets": record["capture"],
+        **({"teacher_targets": record["capture"]} if record["capture"] else {}),
         **({"reason": trial["reason"]} if trial["reason"] else {}),
     }
     run = client.create_run(

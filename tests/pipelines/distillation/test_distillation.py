@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kd_kedro.pipelines.distillation import params as params_module
-from kd_kedro.pipelines.distillation.lessons import make_lesson
+from kd_kedro.pipelines.distillation.lessons import student_lesson
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
     train_baseline,
@@ -20,6 +20,7 @@ from kd_kedro.pipelines.distillation.nodes import (
     write_teacher_answers,
 )
 from kd_kedro.pipelines.distillation.params import DistillationParams
+from kd_kedro.pipelines.distillation.rows import student_rows, training_rows
 from kd_kedro.training import target_store
 from kd_kedro.training.divergences import DIVERGENCES
 from kd_kedro.training.targets import LiveTeacher
@@ -187,10 +188,42 @@ def test_a_divergence_the_targets_cannot_give_is_refused(catalog, groups, tmp_pa
         student_of(catalog, TABLE, {**groups, "objective": wrong}, tmp_path)
 
 
+def test_a_student_that_asks_no_teacher_says_so(catalog, groups, tmp_path):
+    alone = groups["objective"].model_copy(update={"beta": 0.0})
+    student, _ = student_of(
+        catalog, TABLE, {**groups, "objective": alone}, tmp_path, target_store=tmp_path / "none"
+    )
+    assert student.card["teacher_targets"] is None
+    assert student.card["objective"] == catalog.load("baseline_student").card["objective"] | {
+        "alpha": alone.alpha
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_who_judges_sampled_answers_computes_as_the_capture_did(
+    catalog, groups, tmp_path, precision
+):
+    on_policy = groups["on_policy"].model_copy(update={"share": 0.5})
+    targets = groups["targets"].model_copy(update={"precision": precision})
+    given = {name: catalog.load(name) for name in TAUGHT}
+    given["teacher_targets"] = capture_of(catalog, TABLE, {**groups, "targets": targets}, tmp_path)
+    lesson = student_lesson(
+        TABLE,
+        *(given | {"target_store": tmp_path}).values(),
+        *(groups[name] for name in ("examples", "sequence_level", "student")),
+        on_policy,
+        True,
+        tmp_path,
+    )
+    assert lesson.on_policy.teacher.precision == precision
+
+
 def test_one_seed_has_no_others(catalog, groups, tmp_path):
+    given = {name: catalog.load(name) for name in TAUGHT}
+    given["target_store"] = tmp_path / "never opened"
     models, history = train_seeds(
         TABLE,
-        *(catalog.load(name) for name in TAUGHT),
+        *given.values(),
         *(groups[name] for name in LEARNED),
         groups["seeds"].model_copy(update={"count": 1}),
         tmp_path,
@@ -260,6 +293,7 @@ def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, t
         ("teacher", {"fine_tune": False}, "an untrained teacher teaches nothing"),
         ("student", {"architecture": {"heads": 3}}, "heads 3 does not divide width"),
         ("objective", {"temperature": 0}, "greater than 0"),
+        ("targets", {"temperatures": [1.0, 0.0]}, "greater than 0"),
         ("objective", {"gamma": 1}, "Extra inputs"),
         ("objective", {"alpha": 0, "beta": 0}, "alpha and beta are both 0"),
         ("examples", {"versions": ["poetic"]}, "Input should be 'original'"),
@@ -403,16 +437,16 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
     answers = write_teacher_answers(TABLE, says(catalog, text), None, groups["examples"], params)
     assert set(answers["outcome"]) == {outcome}
     assert answers["reason"].str.startswith(reason).all()
-    lesson = make_lesson(TABLE, None, groups["examples"], None, answers, params)
-    written = (TABLE["split"] == "train").sum()
-    assert len(lesson.rows) == written * (2 if outcome == "ok" else 1)
+    written = training_rows(TABLE, groups["examples"])
+    rows = student_rows(written, answers, params)
+    assert len(rows) == len(written) * (2 if outcome == "ok" else 1)
     alone = params.model_copy(update={"keep_written": False})
     if outcome == "ok":
-        only = make_lesson(TABLE, None, groups["examples"], None, answers, alone)
-        assert {answer for *_, answer in only.rows} == {text.strip()}
+        only = student_rows(written, answers, alone)
+        assert {answer for *_, answer in only} == {text.strip()}
     else:
         with pytest.raises(ValueError, match="no answer of the teacher can be used"):
-            make_lesson(TABLE, None, groups["examples"], None, answers, alone)
+            student_rows(written, answers, alone)
 
 
 def test_answers_to_other_questions_are_refused(catalog, groups):
@@ -421,7 +455,7 @@ def test_answers_to_other_questions_are_refused(catalog, groups):
         TABLE, says(catalog, " Debit Land."), None, groups["examples"], params
     )
     with pytest.raises(ValueError, match="answers to other questions than the training rows"):
-        make_lesson(TABLE, None, groups["examples"], None, answers.iloc[1:], params)
+        student_rows(training_rows(TABLE, groups["examples"]), answers.iloc[1:], params)
 
 
 @pytest.mark.parametrize(
@@ -446,6 +480,11 @@ def test_answers_to_other_questions_are_refused(catalog, groups):
             "objective.beta is 0: the teacher is not asked",
         ),
         ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
+        ({"objective": {"beta": 0.0}}, "the student would learn nothing from a teacher"),
+        (
+            {"student": {"tokenizer": "other"}, "objective": {"beta": 0.0}},
+            "the student would learn nothing from a teacher",
+        ),
     ],
 )
 def test_groups_that_do_not_fit_are_refused_before_anything_runs(changed, message):

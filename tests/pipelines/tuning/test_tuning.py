@@ -7,16 +7,18 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from sqlalchemy import make_url
 
+from kd_kedro.pipelines.distillation import lessons
 from kd_kedro.pipelines.tuning import create_pipeline
 from kd_kedro.pipelines.tuning.nodes import choose_best, run_study, tabulate_study
 from kd_kedro.pipelines.tuning.params import TARGETS
+from kd_kedro.training.tokenization import train_byte_bpe
 from tests.pipelines.distillation.recipe import Kept, parameters
 from tests.pipelines.distillation.recipe import run as distil
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.pipelines.tuning.quadratic import outcomes, params
 
 TABLE = augmented_qa(60)
-GROUPS = ("examples", "sequence_level", "student", "training", "objective")
+GROUPS = ("examples", "sequence_level", "student", "training", "objective", "on_policy")
 TUNING = params(trials=4, budget=1.0, pruner={"kind": "none"})
 
 
@@ -25,8 +27,8 @@ def distilled(tmp_path_factory):
     return distil(TABLE, tmp_path_factory.mktemp("distillation"))
 
 
-def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, **changed):
-    groups = {name: parameters("test")[f"params:distillation.{name}"] for name in GROUPS}
+def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, groups=None, **changed):
+    groups = {name: parameters("test", groups)[f"params:distillation.{name}"] for name in GROUPS}
     models = ("tokenizer", "teacher", "further_teachers")
     names = (*models, "teacher_answers", "teacher_targets", "target_store")
     return {
@@ -140,6 +142,107 @@ def test_without_validation_rows_there_is_no_study(distilled, tmp_path):
     table = TABLE[TABLE["split"] != "validation"]
     with pytest.raises(ValueError, match="a study needs rows to compare its trials on"):
         run_study(**inputs_of(distilled, tmp_path, table=table))
+
+
+ONE = {"trials": 1, "pruner": {"kind": "none"}}
+ALONE = {"low": None, "high": None, "log": False, "choices": [], "fixed": None}
+
+
+@pytest.fixture(scope="module")
+def other_tokenizer(tmp_path_factory):
+    """A folder with a tokenizer that is not the teacher's."""
+    folder = str(tmp_path_factory.mktemp("tokenizer"))
+    train_byte_bpe(TABLE["question"], 300).save_pretrained(folder)
+    return folder
+
+
+def test_a_study_of_another_tokenizer_trains_students_of_it(
+    distilled, other_tokenizer, tmp_path, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(lessons, "train_model", seen_by(seen, lessons.train_model))
+    space = {"beta": ALONE | {"fixed": 0.0}, "alpha": ALONE | {"fixed": 1.0}}
+    groups = {"student": {"tokenizer": other_tokenizer}, "objective": {"beta": 0.0}}
+    live = {"source": "live"}  # as the refusal of other choices says: nothing is captured
+    record = run_study(
+        **inputs_of(distilled, tmp_path, tuning=params(**ONE, space=space), groups=groups)
+        | {"teacher_targets": live}
+    )
+    assert record["capture"] is None
+    assert {len(lesson.tokenizer) for lesson in seen} == {300}
+
+
+def seen_by(seen, train):
+    def train_and_tell(model, lesson, *given):
+        seen.append(lesson)
+        return train(model, lesson, *given)
+
+    return train_and_tell
+
+
+def test_a_space_that_compares_tokens_of_two_tokenizers_is_refused(
+    distilled, other_tokenizer, tmp_path
+):
+    groups = {"student": {"tokenizer": other_tokenizer}, "objective": {"beta": 0.0}}
+    with pytest.raises(ValueError, match=r"tuning\.space: beta may be above 0 but student\.token"):
+        run_study(**inputs_of(distilled, tmp_path, groups=groups))
+
+
+ON_POLICY = {
+    "targets": {"source": "dense"},
+    "objective": {"divergence": "forward_kl"},
+    "on_policy": {"share": 1.0, "max_new_tokens": 4},
+    "seeds": {"count": 1},
+}
+
+
+def test_trials_sample_answers_as_the_student_does(tmp_path, monkeypatch):
+    seen = []
+    dense = distil(TABLE, tmp_path, changed=ON_POLICY)
+    monkeypatch.setattr(lessons, "train_model", seen_by(seen, lessons.train_model))
+    space = {"divergence": {"choices": [], "fixed": None}}
+    tuning = params(**ONE, space=space)
+    names = set()
+    for share in (0.0, 1.0):
+        groups = ON_POLICY | {"on_policy": {"share": share, "max_new_tokens": 4}}
+        record = run_study(**inputs_of(dense, tmp_path, tuning=tuning, groups=groups))
+        names.add(record["study"])
+    written, sampled = seen
+    assert written.on_policy is None
+    assert sampled.on_policy.share == 1.0
+    assert len(names) == 2
+    zero = params(
+        **ONE,
+        space=space | {"beta": ALONE | {"choices": [0.0, 1.0]}, "alpha": ALONE | {"fixed": 1.0}},
+    )
+    with pytest.raises(ValueError, match=r"tuning\.space: .*beta is 0 but on_policy\.share"):
+        run_study(**inputs_of(dense, tmp_path, tuning=zero, groups=ON_POLICY))
+
+
+def test_alpha_that_may_be_0_beside_a_beta_that_is_0_is_refused(distilled, tmp_path):
+    space = {"alpha": ALONE | {"choices": [0.0, 1.0]}, "beta": ALONE}
+    inputs = inputs_of(
+        distilled, tmp_path, tuning=params(space=space), groups={"objective": {"beta": 0.0}}
+    )
+    with pytest.raises(ValueError, match=r"tuning\.space: objective: alpha and beta are both 0"):
+        run_study(**inputs)
+    assert not (tmp_path / "study.sqlite").exists()
+
+
+def test_how_a_training_runs_is_no_other_study_and_a_trial_has_one_process(
+    distilled, record, tmp_path
+):
+    several = {"num_processes": 2, "strategy": "fsdp", "checkpoint_steps": 1}
+    one = TUNING.model_copy(update={"trials": 1})
+    found = run_study(**inputs_of(distilled, tmp_path, tuning=one, groups={"training": several}))
+    assert found["study"] == record["study"]
+    assert outcomes(found["trials"]) == outcomes(record["trials"])[:1]
+
+
+def test_what_the_space_leaves_alone_is_no_best_value(record):
+    assert TUNING.space.temperature.values == ()
+    found = set(choose_best(record)["parameters"])
+    assert found == set(TARGETS.values()) - {TARGETS["temperature"]}
 
 
 def test_where_no_trial_finished_there_is_no_best(record):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -46,8 +45,9 @@ class Lesson:
         tokenizer: What turns them into tokens.
         max_length: Most tokens of a row.
         work_dir: Where checkpoints lie.
+        teacher: Whose layers the students are made of; None where they are made of none.
+        targets: The teacher's signals; None where it is not asked.
         on_policy: How a student samples answers of its own; None where it does not.
-        teacher: Whose layers a student may be made of.
     """
 
     rows: Rows
@@ -55,24 +55,17 @@ class Lesson:
     tokenizer: Any
     max_length: int
     work_dir: Path
-    on_policy: "OnPolicy | None" = None
     teacher: LanguageModel | None = None
+    targets: "TargetSource | None" = None
+    on_policy: "OnPolicy | None" = None
 
 
 def make_lesson(
-    augmented_qa: pd.DataFrame,
-    tokenizer: Any,
-    examples: ExampleParams,
-    work_dir: Path,
-    teacher_answers: pd.DataFrame | None = None,
-    sequence_level: SequenceLevelParams | None = None,
+    augmented_qa: pd.DataFrame, tokenizer: Any, examples: ExampleParams, work_dir: Path
 ) -> Lesson:
-    """Choose the rows to learn from: the written ones, or those with what a teacher wrote."""
-    rows = training_rows(augmented_qa, examples)
-    if teacher_answers is not None and sequence_level is not None:
-        rows = student_rows(rows, teacher_answers, sequence_level)
+    """Choose the written rows to learn from."""
     return Lesson(
-        rows,
+        training_rows(augmented_qa, examples),
         validation_rows(augmented_qa, examples),
         tokenizer,
         examples.max_length,
@@ -80,29 +73,68 @@ def make_lesson(
     )
 
 
-def with_own_tokenizer(lesson: Lesson, student: StudentParams) -> Lesson:
-    """Return the lesson in the tokens of a student that has a tokenizer of its own."""
+def baseline_lesson(
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    teacher: LanguageModel,
+    examples: ExampleParams,
+    student: StudentParams,
+    work_dir: Path,
+) -> Lesson:
+    """Return what a student learns without a teacher: the written rows, in its own tokens."""
     from kd_kedro.training.tokenization import load_pretrained_tokenizer
 
-    if not student.tokenizer:
+    if student.tokenizer:
+        tokenizer = load_pretrained_tokenizer(student.tokenizer)
+    lesson = make_lesson(augmented_qa, tokenizer, examples, work_dir)
+    return replace(lesson, teacher=teacher if student.copy_layers else None)
+
+
+def student_lesson(
+    augmented_qa: pd.DataFrame,
+    teacher_answers: pd.DataFrame,
+    tokenizer: Any,
+    teacher: LanguageModel,
+    further_teachers: Mapping[str, LanguageModel],
+    teacher_targets: Mapping[str, Any],
+    target_store: Path,
+    examples: ExampleParams,
+    sequence_level: SequenceLevelParams,
+    student: StudentParams,
+    on_policy: OnPolicyParams,
+    asks_teacher: bool,
+    work_dir: Path,
+) -> Lesson:
+    """Return what every student of a run learns from.
+
+    Args:
+        augmented_qa: All rows.
+        teacher_answers: What a teacher wrote to the training questions.
+        tokenizer: Of the teachers; a student may have one of its own.
+        teacher: The first teacher.
+        further_teachers: The others of an ensemble by name.
+        teacher_targets: The manifest of what was captured of them.
+        target_store: Where the manifest points.
+        examples: Which rows.
+        sequence_level: Whether the teacher's answers are learned from.
+        student: What it is.
+        on_policy: How it samples answers of its own.
+        asks_teacher: Whether its objective has a part that the teacher's signals give.
+        work_dir: Where checkpoints lie.
+
+    Raises:
+        ValueError: The targets are those of other rows, of another tokenizer or teacher.
+    """
+    lesson = baseline_lesson(augmented_qa, tokenizer, teacher, examples, student, work_dir)
+    lesson = replace(lesson, rows=student_rows(lesson.rows, teacher_answers, sequence_level))
+    if not asks_teacher:
         return lesson
-    return replace(lesson, tokenizer=load_pretrained_tokenizer(student.tokenizer))
-
-
-def with_own_answers(lesson: Lesson, teachers: "Teachers", params: OnPolicyParams) -> Lesson:
-    """Return the lesson of a student that samples answers, which its teachers judge live."""
-    from kd_kedro.training.examples import pad_token_id
-    from kd_kedro.training.on_policy import OnPolicy
-
-    if not params.share:
-        return lesson
-    policy = OnPolicy(
-        live_teacher(teachers, lesson.tokenizer, "fp32"),
-        **params.model_dump(),
-        end=lesson.tokenizer.eos_token_id,
-        padding=pad_token_id(lesson.tokenizer),
+    teachers = teachers_of(teacher, further_teachers)
+    return replace(
+        lesson,
+        targets=_open_capture(lesson, teachers, teacher_targets, target_store),
+        on_policy=_on_policy(teachers, tokenizer, on_policy, str(teacher_targets["precision"])),
     )
-    return replace(lesson, on_policy=policy)
 
 
 def train_one(
@@ -110,7 +142,6 @@ def train_one(
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams | None,
-    targets: "TargetSource | None",
     seed: int,
     name: str,
     on_evaluation: OnEvaluation | None = None,
@@ -120,11 +151,10 @@ def train_one(
     Where the student is made of the teacher's layers, the baseline has their shape alone.
 
     Args:
-        lesson: Rows, tokenizer, work directory, and the teacher where its layers are copied.
+        lesson: What it learns from.
         student: What it is.
         training: Budget and optimiser.
         objective: What it learns; None for the baseline, which has the written answers alone.
-        targets: The teacher's signals; None where it is not asked.
         seed: Of weights, row order and dropout.
         name: What its card and its progress bar say.
         on_evaluation: Told step and validation loss; what it raises ends the training.
@@ -132,7 +162,7 @@ def train_one(
     taught = objective is not None
     model = make_student(student, lesson.tokenizer, lesson.max_length, seed, lesson.teacher, taught)
     goal, origin = _objective(objective), origin_of(student, taught)
-    return train_model(model, lesson, training, goal, targets, seed, name, origin, on_evaluation)
+    return train_model(model, lesson, training, goal, seed, name, origin, on_evaluation)
 
 
 def train_model(
@@ -140,7 +170,6 @@ def train_model(
     lesson: Lesson,
     training: TrainingParams,
     objective: "Objective",
-    targets: "TargetSource | None",
     seed: int,
     name: str,
     origin: str,
@@ -150,6 +179,7 @@ def train_model(
     from kd_kedro.training.examples import pad_token_id
     from kd_kedro.training.trainer import TrainingSettings, train
 
+    targets = lesson.targets if objective.asks_teacher else None
     history = train(
         model,
         encode_rows(lesson.rows, lesson.tokenizer, lesson.max_length),
@@ -174,28 +204,6 @@ def teachers_of(teacher: LanguageModel, further: Mapping[str, LanguageModel]) ->
     """Return all teachers with their shares of the probability, which sum to one."""
     others = [(further[name], float(further[name].card["share"])) for name in sorted(further)]
     return [(teacher, 1.0 - sum(share for _, share in others)), *others]
-
-
-def open_capture(
-    lesson: Lesson,
-    teacher: LanguageModel,
-    teacher_targets: Mapping[str, Any],
-    target_store: Path,
-    further_teachers: Mapping[str, LanguageModel] = MappingProxyType({}),
-) -> "TargetSource":
-    """Open the captured targets, or the teacher itself where it is to be asked live.
-
-    Raises:
-        ValueError: They are those of other rows, of another tokenizer or teacher.
-    """
-    from kd_kedro.training.target_store import check_identity, identity, open_targets
-
-    teachers = teachers_of(teacher, further_teachers)
-    belongs_to = identity(lesson.rows, lesson.tokenizer, teachers, lesson.max_length)
-    if teacher_targets.get("source") != "live":
-        return open_targets(teacher_targets, target_store, belongs_to)
-    check_identity(teacher_targets, belongs_to)
-    return live_teacher(teachers, lesson.tokenizer, teacher_targets["precision"])
 
 
 def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "TargetSource":
@@ -237,6 +245,36 @@ def with_card(
         **(training_card or {}),
     }
     return LanguageModel(model.eval(), lesson.tokenizer, card)
+
+
+def _open_capture(
+    lesson: Lesson, teachers: "Teachers", teacher_targets: Mapping[str, Any], target_store: Path
+) -> "TargetSource":
+    """Open the captured targets, or the teachers themselves where they are to be asked live."""
+    from kd_kedro.training.target_store import check_identity, identity, open_targets
+
+    belongs_to = identity(lesson.rows, lesson.tokenizer, teachers, lesson.max_length)
+    if teacher_targets.get("source") != "live":
+        return open_targets(teacher_targets, target_store, belongs_to)
+    check_identity(teacher_targets, belongs_to)
+    return live_teacher(teachers, lesson.tokenizer, teacher_targets["precision"])
+
+
+def _on_policy(
+    teachers: "Teachers", tokenizer: Any, params: OnPolicyParams, precision: str
+) -> "OnPolicy | None":
+    """Return how a student samples answers, which its teachers judge live, where it does."""
+    from kd_kedro.training.examples import pad_token_id
+    from kd_kedro.training.on_policy import OnPolicy
+
+    if not params.share:
+        return None
+    return OnPolicy(
+        live_teacher(teachers, tokenizer, precision),
+        **params.model_dump(),
+        end=tokenizer.eos_token_id,
+        padding=pad_token_id(tokenizer),
+    )
 
 
 def _training_card(

@@ -15,14 +15,13 @@ from kd_kedro.metrics.text import exact_match, gradable
 from kd_kedro.pipelines.distillation.lessons import (
     History,
     Lesson,
+    baseline_lesson,
     make_lesson,
-    open_capture,
+    student_lesson,
     teachers_of,
     train_model,
     train_one,
     with_card,
-    with_own_answers,
-    with_own_tokenizer,
 )
 from kd_kedro.pipelines.distillation.models import make_model
 from kd_kedro.pipelines.distillation.params import (
@@ -38,7 +37,7 @@ from kd_kedro.pipelines.distillation.params import (
     TokenizerParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.distillation.rows import Rows, encode_rows, training_rows
+from kd_kedro.pipelines.distillation.rows import Rows, encode_rows, student_rows, training_rows
 from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
 logger = logging.getLogger(__name__)
@@ -157,18 +156,16 @@ def capture_targets(
     from kd_kedro.training.target_capture import CaptureSettings, capture
     from kd_kedro.training.target_store import identity
 
-    lesson = make_lesson(
-        augmented_qa, tokenizer, examples, target_store, teacher_answers, sequence_level
-    )
+    rows = student_rows(training_rows(augmented_qa, examples), teacher_answers, sequence_level)
     teachers = teachers_of(teacher, further_teachers)
-    belongs_to = identity(lesson.rows, tokenizer, teachers, examples.max_length)
+    belongs_to = identity(rows, tokenizer, teachers, examples.max_length)
     precision = resolve_precision(params.precision)
     if params.source == "live":
         manifest = {**belongs_to, "source": "live", "precision": precision}
         return {**manifest, "fingerprint": settings_fingerprint(manifest)}
     return capture(
         teachers,
-        encode_rows(lesson.rows, tokenizer, examples.max_length),
+        encode_rows(rows, tokenizer, examples.max_length),
         belongs_to,
         target_store,
         CaptureSettings(**params.model_dump() | {"precision": precision}),
@@ -185,14 +182,13 @@ def train_baseline(
     seed: int,
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
-    """Train the student's twin: same size, adapter, seed, budget and rows, without the teacher.
+    """Train the student's twin: same size, adapter, seed and budget, without the teacher.
 
-    Where the student is made of the teacher's layers, the twin has their shape and random weights.
+    It learns from the written answers alone, whatever a teacher wrote (sequence_level). Where the
+    student is made of the teacher's layers, the twin has their shape and random weights.
     """
-    lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
-    lesson = with_own_tokenizer(lesson, student)
-    lesson = replace(lesson, teacher=teacher)
-    return train_one(lesson, student, training, None, None, seed, "baseline")
+    lesson = baseline_lesson(augmented_qa, tokenizer, teacher, examples, student, training_work_dir)
+    return train_one(lesson, student, training, None, seed, "baseline")
 
 
 def train_student(
@@ -213,14 +209,22 @@ def train_student(
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
     """Train a student on the written answers and on the teacher's captured targets."""
-    lesson = make_lesson(
-        augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+    lesson = student_lesson(
+        augmented_qa,
+        teacher_answers,
+        tokenizer,
+        teacher,
+        further_teachers,
+        teacher_targets,
+        target_store,
+        examples,
+        sequence_level,
+        student,
+        on_policy,
+        objective.asks_teacher,
+        training_work_dir,
     )
-    targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
-    lesson = with_own_answers(lesson, teachers_of(teacher, further_teachers), on_policy)
-    lesson = with_own_tokenizer(lesson, student)
-    lesson = replace(lesson, teacher=teacher)
-    return train_one(lesson, student, training, objective, targets, seed, "student")
+    return train_one(lesson, student, training, objective, seed, "student")
 
 
 def train_seeds(
@@ -241,21 +245,33 @@ def train_seeds(
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
     """Train baseline and student again with every seed after the first, from the same targets."""
-    own = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
-    lesson = make_lesson(
-        augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+    if seeds.count == 1:
+        return {}, []
+    lesson = student_lesson(
+        augmented_qa,
+        teacher_answers,
+        tokenizer,
+        teacher,
+        further_teachers,
+        teacher_targets,
+        target_store,
+        examples,
+        sequence_level,
+        student,
+        on_policy,
+        objective.asks_teacher,
+        training_work_dir,
     )
-    targets = open_capture(lesson, teacher, teacher_targets, target_store, further_teachers)
-    lesson = with_own_answers(lesson, teachers_of(teacher, further_teachers), on_policy)
-    own, lesson = (with_own_tokenizer(each, student) for each in (own, lesson))
-    own, lesson = (replace(each, teacher=teacher) for each in (own, lesson))
-    kinds = (("baseline", own, None, None), ("student", lesson, objective, targets))
+    written = baseline_lesson(
+        augmented_qa, tokenizer, teacher, examples, student, training_work_dir
+    )
+    kinds = (("baseline", written, None), ("student", lesson, objective))
     models: dict[str, LanguageModel] = {}
     histories: History = []
     for seed in range(seeds.first + 1, seeds.first + seeds.count):
-        for kind, rows, goal, source in kinds:
+        for kind, taught, goal in kinds:
             name = f"{kind}_{seed}"
-            models[name], history = train_one(rows, student, training, goal, source, seed, name)
+            models[name], history = train_one(taught, student, training, goal, seed, name)
             histories += [_prefixed(name, record) for record in history]
     return models, histories
 
@@ -283,7 +299,7 @@ def _make_teacher(
     made = (params.seed, name, params.pretrained)
     if not params.fine_tune:
         return with_card(model, lesson, *made), []
-    return train_model(model, lesson, params.training, Objective(), None, *made)
+    return train_model(model, lesson, params.training, Objective(), *made)
 
 
 def _ask_teacher(

@@ -1,8 +1,8 @@
 """Parameters of the distillation pipeline, one group for each thing that can go stale alone."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,9 +83,23 @@ class ArchitectureParams(BaseModel):
 
 
 class TrainingParams(BaseModel):
-    """Budget and optimiser of a training."""
+    """Budget and optimiser of a training.
+
+    Attributes:
+        OPERATIONAL: How a training runs, not what comes of it: a change of one makes nothing stale.
+    """
 
     model_config = _CONFIG
+    OPERATIONAL: ClassVar[frozenset[str]] = frozenset(
+        [
+            "checkpoint_steps",
+            "gradient_checkpointing",
+            "num_processes",
+            "strategy",
+            "nodes",
+            "rendezvous",
+        ]
+    )
 
     learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of AdamW.")
     batch_size: int = Field(ge=1, le=65_536, description="Rows in one forward pass.")
@@ -125,7 +139,10 @@ class TrainingParams(BaseModel):
     num_processes: int = Field(
         ge=1,
         le=1024,
-        description="Processes on this machine that share every batch; the result is the same.",
+        description=(
+            "Processes on this machine that share every batch; without dropout the result is the "
+            "same."
+        ),
     )
     strategy: Literal["ddp", "fsdp"] = Field(
         description="Of several processes: each has all weights (ddp) or a share of them (fsdp)."
@@ -252,7 +269,7 @@ class TargetParams(BaseModel):
     )
     k: int = Field(ge=1, le=65_536, description="Tokens kept by top_k.")
     draws: int = Field(ge=1, le=255, description="Tokens drawn by sampled.")
-    temperatures: tuple[float, ...] = Field(
+    temperatures: tuple[PositiveFloat, ...] = Field(
         min_length=1,
         description=(
             "Temperatures that top_k can be asked at; sampled takes one; dense serves any."
@@ -369,6 +386,11 @@ class ObjectiveParams(BaseModel):
             raise ValueError("a skewed divergence with interpolation 1 is 0 whatever the student")
         return self
 
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether there is anything to learn from a teacher's signals."""
+        return bool(self.beta or self.hidden)
+
 
 class SeedParams(BaseModel):
     """Seeds of the students; `student` is the first one's, fixed beforehand."""
@@ -406,6 +428,7 @@ class DistillationParams(BaseModel):
             self._objective_conflict(),
             self._on_policy_conflict(),
             self._tokenizer_conflict(),
+            self._teaching_conflict(),
         ):
             if conflict:
                 raise ValueError(conflict)
@@ -472,7 +495,7 @@ class DistillationParams(BaseModel):
         return ""
 
     def _tokenizer_conflict(self) -> str:
-        if self.student.tokenizer and (self.objective.beta or self.objective.hidden):
+        if self.student.tokenizer and self.objective.asks_teacher:
             return (
                 "student.tokenizer differs from the teacher's, so that their tokens cannot be "
                 "compared: set objective.beta and objective.hidden to 0 and "
@@ -480,6 +503,16 @@ class DistillationParams(BaseModel):
                 "nothing"
             )
         return ""
+
+    def _teaching_conflict(self) -> str:
+        answers = self.sequence_level.source != "none"
+        if self.objective.asks_teacher or answers or self.student.copy_layers:
+            return ""
+        return (
+            "the student would learn nothing from a teacher: set objective.beta or "
+            "objective.hidden above 0, sequence_level.source to teacher or generator, or "
+            "student.copy_layers"
+        )
 
 
 def serves(source: Source, divergence: str) -> bool:

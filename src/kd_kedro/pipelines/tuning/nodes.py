@@ -1,21 +1,21 @@
 """Nodes of the tuning pipeline: a study over students, its table, its best values, its figures."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.pipelines.distillation.lessons import make_lesson
+from kd_kedro.pipelines.distillation.lessons import student_lesson
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
+    OnPolicyParams,
     SequenceLevelParams,
     StudentParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.tuning.params import TARGETS, TuningParams
+from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.plots import history_figure, importance_figure
 from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
@@ -36,6 +36,7 @@ def run_study(
     student: StudentParams,
     training: TrainingParams,
     objective: ObjectiveParams,
+    on_policy: OnPolicyParams,
     seed: int,
     tuning: TuningParams,
     study_storage: Any,
@@ -49,29 +50,42 @@ def run_study(
     Returns:
         `{study, capture, space, base, trials, importances}`.
     """
-    from kd_kedro.pipelines.tuning.students import StudentTrainer
+    from kd_kedro.pipelines.tuning.students import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.study import complete_study, importances, records, storage_errors
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
-    lesson = make_lesson(
-        augmented_qa, tokenizer, examples, training_work_dir, teacher_answers, sequence_level
+    manifest = capture_of(teacher_targets, tuning.space, objective, student)
+    lesson = student_lesson(
+        augmented_qa,
+        teacher_answers,
+        tokenizer,
+        teacher,
+        further_teachers,
+        manifest,
+        target_store,
+        examples,
+        sequence_level,
+        student,
+        on_policy,
+        bool(manifest),
+        training_work_dir,
     )
     trainer = StudentTrainer(
-        replace(lesson, teacher=teacher if student.copy_layers else None),
+        lesson,
         student,
         _share(training, tuning.budget),
         objective,
         seed,
-        teacher_targets,
+        manifest,
         target_store,
         _threads(tuning.workers),
     )
-    if not trainer.lesson.validation:
+    if not lesson.validation:
         raise ValueError(
             "a study needs rows to compare its trials on: the validation split is empty, or "
             "distillation.examples.validation_rows is 0"
         )
-    trainer.check(tuning.space, teacher, further_teachers)
+    trainer.check(tuning.space)
     base = {name: _base(name, objective, training) for name in TARGETS}
     work = Work(
         address=study_storage,
@@ -89,7 +103,7 @@ def run_study(
         )
         return {
             "study": work.name,
-            "capture": teacher_targets["fingerprint"],
+            "capture": manifest.get("fingerprint"),
             "space": tuning.space.model_dump(mode="json"),
             "base": base,
             "trials": records(study),
@@ -119,6 +133,8 @@ def tabulate_study(tuning_record: Mapping[str, Any]) -> pd.DataFrame:
 def choose_best(tuning_record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the trial with the least validation loss, as parameters.
 
+    What the space left as it is in distillation is none of them.
+
     Raises:
         ValueError: No trial finished.
     """
@@ -130,8 +146,10 @@ def choose_best(tuning_record: Mapping[str, Any]) -> dict[str, Any]:
             "tuning.space, lower its learning rates or give more tuning.trials"
         )
     best = min(finished, key=lambda trial: (trial["value"], trial["number"]))
+    space = SpaceParams.model_validate(tuning_record["space"])
+    chosen = [name for name in TARGETS if getattr(space, name).values]
     return {
-        "parameters": {TARGETS[name]: best["values"][name] for name in TARGETS},
+        "parameters": {TARGETS[name]: best["values"][name] for name in chosen},
         "trial": best["number"],
         "validation_loss": best["value"],
         "capture": tuning_record["capture"],
@@ -151,12 +169,13 @@ def plot_importance(tuning_record: Mapping[str, Any]) -> Any:
 
 
 def _share(training: TrainingParams, share: float) -> TrainingParams:
-    """Return the training with a share of its budget."""
+    """Return the training with a share of its budget, in the process of its trial."""
     return training.model_copy(
         update={
             "epochs": training.epochs * share,
             "max_tokens": max(1, round(training.max_tokens * share)),
             "max_steps": max(1, round(training.max_steps * share)) if training.max_steps else 0,
+            **{"num_processes": 1, "nodes": 1, "strategy": "ddp", "rendezvous": ""},
         }
     )
 
@@ -173,15 +192,25 @@ def _base(name: str, objective: ObjectiveParams, training: TrainingParams) -> An
 
 def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
     """Return the hash of all that a trial's outcome, or which trials come, depends on."""
-    from kd_kedro.training.fingerprints import rows_fingerprint, settings_fingerprint
+    from kd_kedro.training.fingerprints import (
+        rows_fingerprint,
+        settings_fingerprint,
+        tokenizer_fingerprint,
+    )
 
-    space, searched = tuning.space, {n for n in TARGETS if getattr(tuning.space, n).values}
+    lesson, space = trainer.lesson, tuning.space
+    searched = {name for name in TARGETS if getattr(space, name).values}
     return settings_fingerprint(
         {
-            "capture": trainer.manifest["fingerprint"],
-            "validation": rows_fingerprint(trainer.lesson.validation),
+            "capture": trainer.manifest.get("fingerprint"),
+            "rows": rows_fingerprint(lesson.rows),
+            "validation": rows_fingerprint(lesson.validation),
+            "tokenizer": tokenizer_fingerprint(lesson.tokenizer),
+            "on_policy": lesson.on_policy and lesson.on_policy.settings,
             "student": trainer.student.model_dump(mode="json"),
-            "training": trainer.training.model_dump(mode="json", exclude=searched),
+            "training": trainer.training.model_dump(
+                mode="json", exclude=searched | TrainingParams.OPERATIONAL
+            ),
             "objective": trainer.objective.model_dump(mode="json", exclude=searched),
             "seed": trainer.seed,
             "space": space.model_dump(mode="json"),

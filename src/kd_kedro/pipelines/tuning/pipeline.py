@@ -30,6 +30,7 @@ def create_pipeline() -> Pipeline:
                     "params:distillation.student",
                     "params:distillation.training",
                     "params:distillation.objective",
+                    "params:distillation.on_policy",
                     "params:distillation.seeds.first",
                     "params:tuning",
                     "study_storage",
