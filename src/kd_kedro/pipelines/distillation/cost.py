@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from kd_kedro.pipelines.distillation.lessons import (
     Lesson,
+    baseline_lesson,
     live_teacher,
     make_lesson,
-    with_own_tokenizer,
 )
 from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import train_tokenizer
@@ -105,7 +105,8 @@ def plan_distillation(
         capture = _capture(sheet, teachers, targets, goal, batches)
         own, probed = sheet, capture.probed
         if student.tokenizer:
-            own = _sheet(with_own_tokenizer(sheet.lesson, student))
+            lesson = baseline_lesson(augmented_qa, made, taught, examples, student, Path(folder))
+            own = _sheet(lesson)
             probed = training_batches(own.rows, settings, seeds.first)
 
         def cost(
