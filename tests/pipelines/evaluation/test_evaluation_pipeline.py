@@ -15,6 +15,7 @@ from kd_kedro.curation.lineage import EVENT_COLUMNS, make_waterfall
 from kd_kedro.curation.personal_data import SUMMARY
 from kd_kedro.curation.rows import table
 from kd_kedro.metrics.slices import score_runs
+from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation import create_pipeline
 from kd_kedro.pipelines.evaluation.nodes import answer_held_out, judge_student, slice_results
 from kd_kedro.pipelines.evaluation.params import (
@@ -25,6 +26,7 @@ from kd_kedro.pipelines.evaluation.params import (
     SlicesParams,
     VerdictParams,
 )
+from tests.pipelines.distillation.recipe import whole
 
 ROOT = Path(__file__).resolve().parents[3]
 ATTACK = "<script>alert('a')</script> & \"b\""
@@ -44,8 +46,14 @@ def _rows() -> pd.DataFrame:
     )
 
 
+STUDENT = StudentParams.model_validate(whole("test")["student"])
 STUDY = {
     "capture": None,
+    "students": {
+        "student": STUDENT.model_dump(mode="json"),
+        "settings": {"epochs": 3.0, "hidden": 0.0},
+        "seed": 2,
+    },
     "importances": {"alpha": 0.75, "learning_rate": 0.25},
     "trials": [
         {"number": number, "state": state, "value": value, "losses": losses, "values": values}
@@ -88,7 +96,13 @@ def _language_model(width: int, seed: int, tokenizer: Any) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = GPT2LMHeadModel(config).eval()
-    card = {"seed": seed, "max_length": 96, "teacher_targets": None, "objective": {"beta": 0.25}}
+    card = {
+        "seed": seed,
+        "max_length": 96,
+        "teacher_targets": None,
+        "training": {"epochs": 3.0},
+        "objective": {"beta": 0.25},
+    }
     return LanguageModel(model, tokenizer, card)
 
 
@@ -149,6 +163,7 @@ def inputs() -> dict[str, Any]:
         "baseline_history": history,
         "student_history": [],
         "tuning_record": STUDY,
+        "params:distillation.student": STUDENT,
         "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),
         "params:evaluation.verdict": VerdictParams(draws=1000, min_families=9),
         "params:evaluation.compression": CompressionParams(prompts=3, new_tokens=2, max_seconds=1),
@@ -283,6 +298,7 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
         inputs["row_waterfall"],
         {"teacher": [], "baseline": [], "student": []},
         {},
+        STUDENT,
         inputs["params:evaluation.slices"],
         inputs["params:evaluation.report"],
         inputs["params:evaluation.verdict"],
@@ -299,11 +315,21 @@ def test_the_page_shows_the_study(outputs: dict[str, Any]) -> None:
     assert "75 %" in section
 
 
+OTHER = "of other students than that of this report"
+
+
 @pytest.mark.parametrize(
     ("record", "said"),
-    [({}, ""), ({**STUDY, "capture": "another"}, "read other teacher targets than the student")],
+    [
+        ({}, ""),
+        ({**STUDY, "capture": "another"}, OTHER),
+        ({**STUDY, "students": {**STUDY["students"], "seed": 3}}, OTHER),
+        ({**STUDY, "students": {**STUDY["students"], "student": {}}}, OTHER),
+        ({**STUDY, "students": {**STUDY["students"], "settings": {"epochs": 4.0}}}, OTHER),
+        ({key: value for key, value in STUDY.items() if key != "students"}, OTHER),
+    ],
 )
-def test_a_study_of_other_targets_is_not_shown(
+def test_a_study_of_other_students_is_not_shown(
     inputs: dict[str, Any], outputs: dict[str, Any], record: dict[str, Any], said: str
 ) -> None:
     from kd_kedro.pipelines.evaluation import nodes
@@ -317,6 +343,7 @@ def test_a_study_of_other_targets_is_not_shown(
         inputs["row_waterfall"],
         outputs["training_histories"],
         record,
+        STUDENT,
         *(inputs[f"params:evaluation.{name}"] for name in ("slices", "report", "verdict")),
     )
     assert said in page

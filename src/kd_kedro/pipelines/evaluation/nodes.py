@@ -13,6 +13,7 @@ from kd_kedro.metrics.filters import measure_against_reviewers, measure_filters
 from kd_kedro.metrics.held_out import choose_held_out, grade
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.verdict import judge
+from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
@@ -164,6 +165,7 @@ def write_report(
     row_waterfall: pd.DataFrame,
     histories: Mapping[str, list[dict[str, Any]]],
     tuning_record: Mapping[str, Any],
+    student: StudentParams,
     choices: SlicesParams,
     wording: ReportParams,
     judging: VerdictParams,
@@ -183,6 +185,7 @@ def write_report(
         waterfall=row_waterfall,
         histories=histories,
         tuning=tuning_record,
+        student=student,
         wording=wording,
         judging=judging,
     )

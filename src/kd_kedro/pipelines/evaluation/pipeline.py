@@ -104,6 +104,7 @@ def create_pipeline() -> Pipeline:
                     "row_waterfall",
                     "training_histories",
                     "tuning_record",
+                    "params:distillation.student",
                     "params:evaluation.slices",
                     "params:evaluation.report",
                     "params:evaluation.verdict",

@@ -12,6 +12,7 @@ from kd_kedro.metrics.summary import (
     show_difference,
     verdict_sentence,
 )
+from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation.params import ReportParams, VerdictParams
 from kd_kedro.pipelines.evaluation.plots import (
     difference_strips,
@@ -39,6 +40,7 @@ def render_report(
     waterfall: pd.DataFrame,
     histories: Mapping[str, Sequence[Mapping[str, Any]]],
     tuning: Mapping[str, Any],
+    student: StudentParams,
     wording: ReportParams,
     judging: VerdictParams,
 ) -> str:
@@ -58,6 +60,7 @@ def render_report(
         waterfall: `row_waterfall`.
         histories: Training history by model.
         tuning: `tuning_record`; empty where there is none.
+        student: What the student was made of.
         wording: Title and licences.
         judging: How the verdict was reached.
     """
@@ -91,7 +94,7 @@ def render_report(
         gallery=_kinds_by_stage(curation_examples),
         personal_data=_records(personal_data),
         curves=loss_curves(histories),
-        tuning=_study(tuning, facts["models"]["student"]),
+        tuning=_study(tuning, facts["models"]["student"], student),
         compression=compression,
         compression_rows=COMPRESSION_ROWS,
         slices=_slices_by_kind(slices),
@@ -102,15 +105,22 @@ def render_report(
     )
 
 
-def _study(record: Mapping[str, Any], student: Mapping[str, Any]) -> dict[str, Any]:
+def _study(
+    record: Mapping[str, Any], card: Mapping[str, Any], student: StudentParams
+) -> dict[str, Any]:
     """Return a study's marks, and how it relates to the student that was judged."""
     marks = study_marks(record)
     if not marks:
         return {}
-    trained = {**student.get("training", {}), **student.get("objective", {})}
+    trained = {**card.get("training", {}), **card.get("objective", {})}
+    its = record.get("students", {"settings": {}})
+    settings = {key: value for key, value in its["settings"].items() if key in trained}
     return {
         **marks,
-        "same_capture": record["capture"] == student.get("teacher_targets"),
+        "of_this_student": record["capture"] == card.get("teacher_targets")
+        and its.get("student") == student.model_dump(mode="json")
+        and its.get("seed") == card.get("seed")
+        and all(trained[key] == value for key, value in settings.items()),
         "taken": all(trained.get(key) == value for key, value in marks["best"]["values"].items()),
     }
 

@@ -48,7 +48,7 @@ def run_study(
     the validation split.
 
     Returns:
-        `{study, capture, space, base, trials, importances}`.
+        `{study, capture, space, base, students, trials, importances}`.
     """
     from kd_kedro.pipelines.tuning.students import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.study import complete_study, importances, records, storage_errors
@@ -106,6 +106,7 @@ def run_study(
             "capture": manifest.get("fingerprint"),
             "space": tuning.space.model_dump(mode="json"),
             "base": base,
+            "students": _students(student, training, objective, seed),
             "trials": records(study),
             "importances": importances(study),
         }
@@ -188,6 +189,17 @@ def _threads(workers: int) -> int:
 
 def _base(name: str, objective: ObjectiveParams, training: TrainingParams) -> Any:
     return getattr(training if name == "learning_rate" else objective, name)
+
+
+def _students(
+    student: StudentParams, training: TrainingParams, objective: ObjectiveParams, seed: int
+) -> dict[str, Any]:
+    """Return what all students of the study are, so that one can be told from others."""
+    budget = training.model_dump(
+        mode="json", exclude={"learning_rate"} | TrainingParams.OPERATIONAL
+    )
+    goal = objective.model_dump(mode="json", exclude=set(TARGETS))
+    return {"student": student.model_dump(mode="json"), "settings": budget | goal, "seed": seed}
 
 
 def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
