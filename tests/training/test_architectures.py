@@ -1,8 +1,18 @@
 """Every architecture teaches and learns: loaded, asked, scored, captured, trained, copied."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
-from transformers import CohereConfig, CohereForCausalLM, Gemma2Config, Gemma2ForCausalLM
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+)
 
 from kd_kedro.training.answering import (
     answer_logits,
@@ -164,6 +174,45 @@ def test_all_layers_copied_are_the_teacher(kind, tokenizer, examples):
         torch.testing.assert_close(answer_logits(student, batch), answer_logits(teacher, batch))
 
 
+@pytest.mark.parametrize("student_start", [None, 0, 7])
+@pytest.mark.parametrize("kind", ["gpt2", "t5", "encoder_decoder"])
+def test_a_live_teacher_reads_the_batch_of_another_kind_of_student(
+    kind, student_start, tokenizer, examples
+):
+    teacher = build(kind, tokenizer)
+    source = LiveTeacher(teacher, len(tokenizer), "live")
+    own = source.signal(collate(examples, 1, decoder_start(teacher)), 1.0)
+    read = source.signal(collate(examples, 1, student_start), 1.0)
+    torch.testing.assert_close(read.teacher, own.teacher)
+    torch.testing.assert_close(read.hidden, own.hidden)
+
+
+def test_gradient_checkpointing_computes_blocks_twice_and_learns_the_same(
+    tokenizer, examples, tmp_path
+):
+    passes, ended = [], []
+    for recompute in (False, True):
+        model, count = build("llama", tokenizer), []
+        first = model.model.layers[0].self_attn
+        first.register_forward_pre_hook(lambda *_, seen=count: seen.append(1))
+        train(
+            model,
+            examples,
+            [],
+            objective=Objective(),
+            targets=None,
+            settings=replace(SETTINGS, gradient_checkpointing=recompute),
+            seed=0,
+            padding=1,
+            work_dir=tmp_path,
+            description="student",
+        )
+        passes.append(len(count))
+        ended.append(weights_fingerprint(model))
+    assert passes == [3, 6]
+    assert ended[0] == ended[1]
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_chosen_layers_are_the_teacher_with_the_others_taken_out(kind, tokenizer, examples):
     teacher = build(kind, tokenizer)
@@ -226,6 +275,29 @@ def test_a_baseline_of_the_same_shape_has_none_of_the_teachers_weights(tokenizer
 def test_a_layer_the_teacher_lacks_is_named(tokenizer):
     with pytest.raises(ValueError, match=r"copy_layers: the teacher has no layer 3; its model\.la"):
         copy_layers(build("llama", tokenizer), [0, 3], 0)
+
+
+def test_a_teacher_whose_layers_cannot_be_counted_is_refused(tokenizer):
+    sizes = {"d_model": 16, "encoder_layers": 3, "decoder_layers": 3, "encoder_ffn_dim": 16}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 16}
+    teacher = BartForConditionalGeneration(BartConfig(**sizes, **heads, vocab_size=300))
+    with pytest.raises(ValueError, match=r"copy_layers: a BartForConditionalGeneration .* cannot"):
+        copy_layers(teacher, [0, 2], 0)
+
+
+def test_another_tokenizer_without_a_tokenizer_json_is_seen(tokenizer, tmp_path):
+    foreign = train_byte_bpe(ANSWERS, vocabulary=280)
+    folder = save(tmp_path, build("gpt2", tokenizer), foreign)
+    made = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    (tmp_path / "vocab.json").write_text(json.dumps(made["vocab"]), encoding="utf-8")
+    merges = "\n".join(" ".join(pair) for pair in made["merges"])
+    (tmp_path / "merges.txt").write_text(f"#version: 0.2\n{merges}\n", encoding="utf-8")
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "GPT2Tokenizer"}), encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="was trained with another tokenizer"):
+        load(folder, tokenizer)
 
 
 def test_another_tokenizer_is_refused_by_name_and_sequence_level_offered(tokenizer, tmp_path):

@@ -8,10 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_model
 
+from kd_kedro.training.answering import decoder_start
+from kd_kedro.training.examples import collate
+from kd_kedro.training.learner import Learner
 from kd_kedro.training.objective import Objective
 from kd_kedro.training.sampling import LengthGroupedSampler, RankBatches
+from kd_kedro.training.sharding import shard
 from kd_kedro.training.targets import LiveTeacher
 from tests.conftest import ROOT
+from tests.training.architectures import ALL, build
 from tests.training.test_trainer import fit
 from tests.training.tiny import tiny_model
 
@@ -60,6 +65,23 @@ def test_logits_in_float32_are_those_of_one(strategy, tokenizer, examples, tmp_p
     with torch.no_grad():
         assert (said[0] - tiny_model(tokenizer)(ids).logits).abs().max() > 1e-2
     torch.testing.assert_close(*said, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_architecture_can_lie_in_shards(kind, tokenizer, examples, tmp_path):
+    learner = Learner(build(kind, tokenizer), Objective())
+    batch = collate(examples, 1, decoder_start(learner.model))
+    whole = learner(batch, None).total.item()
+    meeting = f"file://{tmp_path / 'meeting'}"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=0, world_size=1)
+    try:
+        shard(learner, torch.device("cpu"))
+        loss = learner(batch, None).total
+        loss.backward()
+        assert loss.item() == pytest.approx(whole, rel=1e-6)
+        assert learner.model.get_output_embeddings().weight.grad is not None
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 NODE = """

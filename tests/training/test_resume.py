@@ -142,6 +142,9 @@ def test_a_checkpoint_cut_short_is_removed_and_the_one_before_it_taken(
         cut = folder / f"checkpoint-{20 + number}"
         shutil.copytree(whole, cut)
         os.truncate(cut / files[0].name, files[0].stat().st_size // 2)
+        zeroed = folder / f"checkpoint-{30 + number}"
+        shutil.copytree(whole, zeroed)
+        (zeroed / file.name).write_bytes(bytes(file.stat().st_size))
     assert last_checkpoint(folder) == whole
     assert sorted(folder.glob("checkpoint-*")) == [whole]
     assert trained("dropout", tokenizer, examples, tmp_path) == expected
@@ -197,7 +200,7 @@ def test_a_checkpoint_with_code_in_it_is_refused(name, tokenizer, examples, tmp_
     work.mkdir()
     checkpoint = leave_checkpoint(monkeypatch, tokenizer, examples, work)
     torch.save({"state": Evil(tmp_path / "owned")}, checkpoint / name)
-    checkpoints.complete(checkpoint, [])
+    checkpoints.complete(checkpoint)
     with pytest.raises(ValueError, match=r"checkpoint-4: .* more than tensors .* delete .* again$"):
         trained("dropout", tokenizer, examples, work)
     assert not (tmp_path / "owned").exists()

@@ -1,6 +1,7 @@
 """Targets are read from the teacher once, joined by row, and refused where they do not fit."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -184,10 +185,37 @@ def test_a_damaged_or_lost_shard_is_named(teacher, examples, belongs_to, tmp_pat
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path, belongs_to):
-    with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
-        open_targets({}, tmp_path, belongs_to)
-    with pytest.raises(ValueError, match="is no manifest"):
-        open_targets(dict(belongs_to), tmp_path, belongs_to)
+    for manifest in ({}, dict(belongs_to), belongs_to | {"schema": 99}):
+        with pytest.raises(ValueError, match=r"no manifest of schema 2 .* capture_targets again"):
+            open_targets(manifest, tmp_path, belongs_to)
+
+
+def test_a_teacher_that_computes_otherwise_is_another_teacher(teacher, tokenizer):
+    other = tiny_model(tokenizer, seed=9)
+    other.config.activation_function = "relu"
+    changed = identity(ROWS, tokenizer, [(LanguageModel(other, tokenizer), 1.0)], 128)
+    assert changed["teacher"] != identity(ROWS, tokenizer, [(teacher, 1.0)], 128)["teacher"]
+
+
+def test_dropout_of_the_teacher_is_off_while_it_is_read(
+    teacher, tokenizer, examples, belongs_to, tmp_path
+):
+    quiet = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "quiet", DENSE)
+    dropping = LanguageModel(tiny_model(tokenizer, seed=9, dropout=0.5).train(), tokenizer)
+    noisy = capture([(dropping, 1.0)], examples, belongs_to, tmp_path / "noisy", DENSE)
+    assert noisy["shards"] == quiet["shards"]
+    assert dropping.model.training  # and it is left as it was
+
+
+def test_two_captures_at_a_time_leave_one_whole_store(teacher, examples, belongs_to, tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        again = [
+            pool.submit(capture, [(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
+            for _ in range(2)
+        ]
+        first, second = (each.result() for each in again)
+    assert first == second
+    open_targets(first, tmp_path, belongs_to)
 
 
 def test_a_row_that_was_not_captured_is_named(teacher, examples, belongs_to, tmp_path):
@@ -213,4 +241,4 @@ def test_a_full_disk_is_said_with_the_place(teacher, examples, belongs_to, tmp_p
     monkeypatch.setattr(target_capture.os, "fsync", full)
     with pytest.raises(OSError, match=r"shard-00000.* could not be written \(.*No space"):
         capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"lock"}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import TrainerCallback
 
 from kd_kedro.training import learner as learner_module
 from kd_kedro.training.examples import collate
@@ -255,3 +256,81 @@ def test_length_groups_hold_every_row_once_and_waste_little_padding():
     assert list(sampler) == order
     means = [sum(lengths[row] for row in order[start : start + 8]) for start in range(0, 200, 8)]
     assert means != sorted(means, reverse=True)  # batches come in no order of length
+
+
+def test_a_loss_that_is_no_number_is_said_and_not_logged_as_zero(tokenizer, examples, tmp_path):
+    for validation in (examples[:3], []):
+        with pytest.raises(ValueError, match=r"learning_rate: by step \d the loss was no number"):
+            fit(
+                tiny_model(tokenizer),
+                examples,
+                tmp_path,
+                validation=validation,
+                learning_rate=1e30,
+                max_steps=6,
+            )
+
+
+def test_gradients_are_clipped(tokenizer, examples, tmp_path):
+    """Before its optimiser, AdamW forgets a gradient's size: the logged norm is the unclipped one.
+
+    So what is looked at is what the optimiser is given.
+    """
+    given = []
+
+    class Norm(TrainerCallback):
+        def on_pre_optimizer_step(self, args, state, control, model, **_):
+            gradients = [w.grad.flatten() for w in model.parameters() if w.grad is not None]
+            given.append(torch.cat(gradients).norm().item())
+
+    settings = SETTINGS | {"max_grad_norm": 0.25}
+    train(
+        tiny_model(tokenizer),
+        examples,
+        [],
+        objective=Objective(),
+        targets=None,
+        settings=TrainingSettings(**settings),
+        seed=1,
+        padding=1,
+        work_dir=tmp_path,
+        description="test",
+        callbacks=[Norm()],
+    )
+    assert given == pytest.approx([0.25] * 3, rel=1e-4)
+
+
+def test_bf16_is_of_the_products_alone(tokenizer, examples, tmp_path):
+    ended = []
+    for precision in ("fp32", "bf16"):
+        model = tiny_model(tokenizer)
+        fit(model, examples, tmp_path, precision=precision, learning_rate=1e-3)
+        assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+        ended.append(torch.cat([weight.detach().flatten() for weight in model.parameters()]))
+    gap = (ended[0] - ended[1]).abs().max().item()
+    assert 0 < gap < 1e-2
+
+
+def test_weights_stored_in_16_bits_learn_in_32(tokenizer, examples, tmp_path):
+    model = tiny_model(tokenizer).bfloat16()
+    fit(model, examples, tmp_path, learning_rate=1e-5)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    moved = [
+        (a != b).float().mean().item()
+        for a, b in zip(
+            model.parameters(), tiny_model(tokenizer).bfloat16().parameters(), strict=True
+        )
+    ]
+    assert min(moved) > 0.5
+
+
+def test_rows_longer_than_a_model_reads_are_refused(tokenizer, examples, tmp_path):
+    short = tiny_model(tokenizer)
+    short.config.max_position_embeddings = 40
+    with pytest.raises(ValueError, match=r"a row has \d+ tokens but GPT2LMHeadModel has .* for 40"):
+        fit(short, examples, tmp_path)
+    judge = LiveTeacher(short, len(tokenizer), "live")
+    with pytest.raises(ValueError, match=r"lower distillation\.examples\.max_length"):
+        fit(tiny_model(tokenizer), examples, tmp_path, objective=Objective(0, 1), targets=judge)
+    with pytest.raises(ValueError, match="no training row"):
+        fit(tiny_model(tokenizer), [], tmp_path)

@@ -10,14 +10,19 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Example
-from kd_kedro.training.fingerprints import settings_fingerprint, weights_fingerprint
+from kd_kedro.training.fingerprints import (
+    config_fingerprint,
+    file_fingerprint,
+    settings_fingerprint,
+    weights_fingerprint,
+)
 
 DAYS = 7  # what a training left behind is deleted when nobody went on with it for so long
 _PREFIX = "training-"
@@ -40,13 +45,12 @@ def training_fingerprint(
     import torch
     import transformers
 
-    config = {key: value for key, value in model.config.to_dict().items() if key[0] != "_"}
     return settings_fingerprint(
         {
             "weights": weights_fingerprint(model),
             "learned": [name for name, weight in model.named_parameters() if weight.requires_grad],
             "layers": str(model),
-            "config": json.dumps(config, sort_keys=True, default=str),
+            "config": config_fingerprint(model),
             "rows": settings_fingerprint([list(asdict(row).values()) for row in rows]),
             "validation": settings_fingerprint([list(asdict(row).values()) for row in validation]),
             "device": model.device.type,
@@ -85,28 +89,32 @@ def training_folder(work_dir: Path, fingerprint: str) -> Iterator[Path]:
             return
 
 
-def complete(checkpoint: Path, keep: Sequence[Path]) -> None:
-    """Mark a checkpoint as whole and remove all others but those to keep."""
+def complete(checkpoint: Path) -> None:
+    """Mark a checkpoint as whole: its marker holds the hash of every file."""
     with writing(checkpoint):
-        sizes = {}
+        hashes = {}
         (checkpoint / _MARKER).unlink(missing_ok=True)
         for path in sorted(checkpoint.iterdir()):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-            sizes[path.name] = path.stat().st_size
+            hashes[path.name] = file_fingerprint(path)
         unfinished = checkpoint / f"{_MARKER}.unfinished"
         with unfinished.open("w", encoding="ascii") as marker:
-            json.dump(sizes, marker)
+            json.dump(hashes, marker)
             marker.flush()
             os.fsync(marker.fileno())
         unfinished.replace(checkpoint / _MARKER)
-    for other in _checkpoints(checkpoint.parent):
-        if other != checkpoint and other not in keep:
+
+
+def keep_only(kept: Sequence[Path]) -> None:
+    """Remove the checkpoints beside these."""
+    for other in _checkpoints(kept[0].parent):
+        if other not in kept:
             shutil.rmtree(other, ignore_errors=True)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the latest whole checkpoint, and remove those that were never finished."""
+    """Return the latest whole checkpoint, and remove those that were never finished or damaged."""
     last = None
     for checkpoint in _checkpoints(folder):
         if _is_whole(checkpoint):
@@ -133,22 +141,22 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    marker = checkpoint / _MARKER
-    if not marker.is_file():
+    try:
+        hashes = json.loads((checkpoint / _MARKER).read_text(encoding="ascii"))
+        return all(file_fingerprint(checkpoint / name) == kept for name, kept in hashes.items())
+    except (OSError, ValueError):
         return False
-    sizes = json.loads(marker.read_text(encoding="ascii"))
-    return all(
-        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size
-        for name, size in sizes.items()
-    )
 
 
 @contextmanager
 def _hold(folder: Path) -> Iterator[bool]:
     """Lock a folder; yields False where another process or thread has it. A kill lets it go."""
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / _LOCK).open("w")
+    file = None
+    while file is None:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # its last holder has just removed the folder
+                file = (folder / _LOCK).open("w")
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,5 +1,6 @@
-"""Failures to write, said in one sentence that names the place."""
+"""Writing: failures in one sentence that names the place, and one writer of a folder at a time."""
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,3 +19,14 @@ def writing(place: Path) -> Iterator[None]:
         raise OSError(
             f"{place} could not be written ({reason}): free space or rights there and run again"
         ) from error
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until nobody else writes in a folder, and keep the others waiting. A kill lets it go."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -150,6 +150,36 @@ def collate(
     return Batch(row_ids, input_ids, labels, _padded(prompts, pad_token_id), mask)
 
 
+def answered_rows(batch: Batch) -> list[Example]:
+    """Return the rows of a batch that have an answer, in order: what `collate` was given."""
+    batch = batch.to("cpu")
+    answered = batch.labels != IGNORED
+    rows = []
+    for place in answered.any(1).nonzero()[:, 0].tolist():
+        answer = batch.labels[place][answered[place]].tolist()
+        if batch.encoder_ids is None or batch.encoder_mask is None:
+            # The last token of a prompt predicts the first of its answer: there the labels begin.
+            prompt = batch.input_ids[place, : int(answered[place].int().argmax()) + 1].tolist()
+        else:
+            prompt = batch.encoder_ids[place, : int(batch.encoder_mask[place].sum())].tolist()
+        rows.append(Example(batch.row_ids[place], (*prompt, *answer), len(prompt)))
+    return rows
+
+
+def read_by(batch: Batch, decoder_start: int | None) -> Batch:
+    """Return a batch laid out for a model with another decoder start, or for one without any.
+
+    Teacher and student may be of different kinds; their answer positions come in the same order.
+    """
+    start = None if batch.encoder_ids is None else int(batch.input_ids[0, 0])
+    if start == decoder_start:
+        return batch
+    rows = answered_rows(batch) or [Example("", (0,), 1)]
+    # What fills a row up is masked or to the right of all answers: any id will do.
+    laid_out = collate(rows, 0, decoder_start)
+    return replace(laid_out, written=batch.written).to(batch.input_ids.device)
+
+
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """Yield index lists of at most `batch_size`, rows of like length together, longest first."""
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))

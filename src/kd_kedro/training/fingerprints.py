@@ -21,6 +21,14 @@ def weights_fingerprint(model: Any) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
+def config_fingerprint(model: Any) -> str:
+    """Return the hash of what a model's configuration says of its arithmetic."""
+    config = model.config.to_dict()
+    of_the_file = {"architectures", "dtype", "torch_dtype", "transformers_version"}
+    kept = {key: str(config[key]) for key in config if key[0] != "_" and key not in of_the_file}
+    return settings_fingerprint(kept)
+
+
 def tokenizer_fingerprint(tokenizer: Any) -> str:
     """Return the hash of all that a fast tokenizer does to a text, special tokens included.
 

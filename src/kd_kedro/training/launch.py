@@ -295,7 +295,7 @@ def _policy(described: dict[str, Any] | None) -> OnPolicy | None:
     if described is None:
         return None
     teacher = _open(described.pop("teacher"))
-    assert teacher is not None
+    assert isinstance(teacher, LiveTeacher)
     return OnPolicy(teacher, **described)
 
 

@@ -50,7 +50,8 @@ class Learner(torch.nn.Module):
         objective = self.objective if batch.written else replace(self.objective, alpha=0.0)
         objective = objective if self.training else Objective()
         head = self.model.get_output_embeddings()
-        return answer_loss(objective, states, head, batch.answers, signal, self.projection)
+        loss = answer_loss(objective, states, head, batch.answers, signal, self.projection)
+        return loss if batch.written else loss._replace(cross_entropy=loss.cross_entropy * 0)
 
     def activation_checkpointing_enable(self, **settings: Any) -> None:
         """Tell the student to compute activations anew in the backward pass, as Trainer asks."""

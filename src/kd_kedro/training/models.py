@@ -12,6 +12,7 @@ from kd_kedro.training.answering import decoder_start, evaluating
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.tokenization import load_pretrained_tokenizer
 
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 OWN_TOKENIZER = (
     "set tokenizer.pretrained to a tokenizer that teacher and student share, or give the student "
     "its own (student.tokenizer) and let the teacher write its answers (sequence-level "
@@ -213,7 +214,7 @@ def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> 
             f"{rows}; {OWN_TOKENIZER}"
         )
     folder = Path(name)
-    if folder.is_dir() and not (folder / "tokenizer.json").is_file():
+    if folder.is_dir() and not any((folder / file).is_file() for file in _TOKENIZER_FILES):
         return
     own = load_pretrained_tokenizer(name)
     if own.get_vocab() != tokenizer.get_vocab():

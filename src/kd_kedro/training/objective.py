@@ -37,6 +37,17 @@ class Objective:
     hidden: float = 0.0
     hidden_distance: str = "cosine"
 
+    def __post_init__(self) -> None:
+        if self.hidden_distance not in ("cosine", "mse"):
+            raise ValueError(
+                f"objective.hidden_distance is '{self.hidden_distance}'; it is cosine or mse"
+            )
+        if "skewed" in self.divergence and self.interpolation == 1:
+            raise ValueError(
+                f"objective.interpolation 1 compares {self.divergence}'s one side with itself; "
+                "give less than 1"
+            )
+
     @property
     def asks_teacher(self) -> bool:
         """Whether there is anything to learn from a teacher."""

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from kd_kedro.training.answering import decoder_start, evaluating
-from kd_kedro.training.examples import IGNORED, Batch, Example, collate
+from kd_kedro.training.examples import Batch, answered_rows, collate
 from kd_kedro.training.fingerprints import settings_fingerprint
-from kd_kedro.training.targets import TargetSource
+from kd_kedro.training.language_model import positions
+from kd_kedro.training.targets import LiveTeacher
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class OnPolicy:
         padding: The padding token.
     """
 
-    teacher: TargetSource
+    teacher: LiveTeacher
     share: float
     temperature: float
     max_new_tokens: int
@@ -58,24 +59,23 @@ class OnPolicy:
             batch: Whose prompts are answered.
             place: Seed, step, number of the batch and of the process.
         """
-        prompts = _prompts(batch)
-        if not prompts:  # a process without a row of its own
+        rows = answered_rows(batch)
+        if not rows:  # a process without a row of its own
             return batch
+        prompts = [row.input_ids[: row.answer_start] for row in rows]
         with torch.random.fork_rng():
             torch.manual_seed(_seed("answers", *place))
-            answers = self._answers(model, [prompts[row] for row in sorted(prompts)])
-        rows = [
-            Example(batch.row_ids[row], (*prompts[row], *answer), len(prompts[row]))
-            for row, answer in zip(sorted(prompts), answers, strict=True)
+            answers = self._answers(model, prompts)
+        sampled = [
+            replace(row, input_ids=(*prompt, *answer))
+            for row, prompt, answer in zip(rows, prompts, answers, strict=True)
         ]
-        return replace(collate(rows, self.padding, decoder_start(model)), written=False)
+        return replace(collate(sampled, self.padding, decoder_start(model)), written=False)
 
     def _answers(self, model: Any, prompts: list[tuple[int, ...]]) -> list[list[int]]:
         longest, start = max(map(len, prompts)), decoder_start(model)
-        positions = getattr(model.config, "max_position_embeddings", None)
-        room = self.max_new_tokens
-        if start is None and positions:
-            room = max(1, min(room, positions - longest))
+        readers = [model, *(judge for judge, _ in self.teacher.models)]
+        room = min(map(positions, readers)) - longest
         ids = torch.full((len(prompts), longest), self.padding)
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(prompts):
@@ -85,14 +85,14 @@ class OnPolicy:
             mask[row, first : first + len(prompt)] = 1
         given: dict[str, Any] = {"decoder_start_token_id": start}
         if start is None:
-            positions = (mask.cumsum(-1) - 1).clamp(min=0)
-            given = {"position_ids": positions.to(model.device)}
+            places = (mask.cumsum(-1) - 1).clamp(min=0)
+            given = {"position_ids": places.to(model.device)}
         with evaluating(model):
             generated = model.generate(
                 input_ids=ids.to(model.device),
                 attention_mask=mask.to(model.device),
                 **given,
-                max_new_tokens=room,
+                max_new_tokens=max(1, min(self.max_new_tokens, room)),
                 do_sample=True,
                 temperature=self.temperature,
                 top_k=0,
@@ -107,17 +107,6 @@ class OnPolicy:
     def _until_end(self, generated: torch.Tensor) -> list[int]:
         ids: list[int] = generated.tolist()
         return ids[: ids.index(self.end) + 1] if self.end in ids else ids
-
-
-def _prompts(batch: Batch) -> dict[int, tuple[int, ...]]:
-    """Return the prompt of every row that has an answer, by its place in the batch."""
-    answered = (batch.labels != IGNORED).any(1).nonzero()[:, 0].tolist()
-    if batch.encoder_ids is not None and batch.encoder_mask is not None:
-        lengths = batch.encoder_mask.sum(1).tolist()
-        return {row: tuple(batch.encoder_ids[row, : lengths[row]].tolist()) for row in answered}
-    # The last token of a prompt predicts the first of its answer: there the labels begin.
-    lengths = ((batch.labels != IGNORED).long().argmax(1) + 1).tolist()
-    return {row: tuple(batch.input_ids[row, : lengths[row]].tolist()) for row in answered}
 
 
 def _generator(*words: Any) -> torch.Generator:

@@ -106,6 +106,7 @@ def training_arguments(
         activation_checkpointing=settings.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, steps // LOGS),
+        logging_nan_inf_filter=False,  # it would write 0.0 for a loss that is no number
         eval_strategy="steps" if validates else "no",
         eval_steps=every,
         save_strategy="steps",

@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 
-from kd_kedro.training.checkpoints import checkpoint_at, whole_steps
+from kd_kedro.training.checkpoints import checkpoint_at, last_checkpoint, whole_steps
 
 
-def agreed(checkpoint: Path | None) -> Path | None:
+def agreed(folder: Path) -> Path | None:
     """Return the latest checkpoint that every process has; each node has a folder of its own."""
-    if checkpoint is None or not torch.distributed.is_initialized():
-        return checkpoint
-    folder = checkpoint.parent
+    last = last_checkpoint(folder)
+    if not torch.distributed.is_initialized():
+        return last
     mine = whole_steps(folder)
     everyones: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyones, mine)
@@ -30,9 +30,11 @@ def shard(learner: Any, device: torch.device) -> None:
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     model = learner.model
+    head = model.get_output_embeddings().weight
     whole = set(getattr(model, "_no_split_modules", None) or [])
     for module in model.modules():
-        if type(module).__name__ in whole:
+        tied = any(weight is head for weight in module.parameters())
+        if type(module).__name__ in whole and not tied:
             fully_shard(module, mesh=mesh)
     fully_shard(learner, mesh=mesh)
 

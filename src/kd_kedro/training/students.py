@@ -22,8 +22,8 @@ def copy_layers(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         ValueError: If the teacher has no such layer.
     """
     student = same_shape(teacher, layers, seed)
-    given = teacher.state_dict()
-    names = {name: _origin(name, layers, list(blocks(student)), given) for name in _names(student)}
+    given, stacks = teacher.state_dict(), list(blocks(student))
+    names = {name: _origin(name, layers, stacks, given) for name in student.state_dict()}
     student.load_state_dict({name: given[origin] for name, origin in names.items()})
     return student
 
@@ -37,7 +37,7 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         seed: Of the weights. The global random state is left as it was.
 
     Raises:
-        ValueError: If the teacher has no such layer.
+        ValueError: If the teacher has no such layer, or its class is not made of layers that way.
     """
     for name, stack in blocks(teacher).items():
         wrong = [layer for layer in layers if layer >= len(stack)]
@@ -53,6 +53,11 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         student = type(teacher)(config=config).float()
+    if any(len(stack) != len(layers) for stack in blocks(student).values()):
+        raise ValueError(
+            f"distillation.student.copy_layers: a {type(teacher).__name__} with other layers "
+            "cannot be made; leave it empty and give student.pretrained"
+        )
     student.generation_config = copy.deepcopy(teacher.generation_config)
     return student.eval()
 
@@ -74,10 +79,6 @@ def _shorten(config: Any, layers: Sequence[int]) -> None:
     kinds = getattr(config, "layer_types", None)  # full or sliding attention, layer by layer
     if kinds is not None:
         config.layer_types = [kinds[layer] for layer in layers]
-
-
-def _names(model: Any) -> list[str]:
-    return list(model.state_dict())
 
 
 def _origin(name: str, layers: Sequence[int], stacks: Sequence[str], given: dict[str, Any]) -> str:

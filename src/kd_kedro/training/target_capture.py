@@ -5,6 +5,7 @@ capture killed in the middle goes on with the shards that are missing and ends w
 the manifest is written last.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,14 +17,14 @@ import torch
 from tqdm import tqdm
 
 from kd_kedro.training.answering import answer_states, decoder_start, evaluating
-from kd_kedro.training.disk import writing
+from kd_kedro.training.disk import one_at_a_time, writing
 from kd_kedro.training.examples import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
+from kd_kedro.training.language_model import check_room
 from kd_kedro.training.precision import autocast
-from kd_kedro.training.target_store import Teachers, serves
+from kd_kedro.training.target_store import SCHEMA, Teachers, serves
 from kd_kedro.training.targets import log_probs_of, mixture, shared_logits
 
-SCHEMA = 2
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -107,18 +108,19 @@ def capture(
     }
     fingerprint = settings_fingerprint(determines)
     folder = store / fingerprint
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = _capture_shards(teachers, examples, folder, settings, vocabulary)
-    manifest = {
-        **determines,
-        "fingerprint": fingerprint,
-        "serves": sorted(serves(settings.source)),
-        "row_count": len(examples),
-        "answer_tokens": sum(shard["answer_tokens"] for shard in shards),
-        "bytes": sum(shard["bytes"] for shard in shards),
-        "shards": shards,
-    }
-    _write(folder / "manifest.json", json.dumps(manifest, indent=2).encode())
+    check_room([teacher.model for teacher, _ in teachers], examples)
+    with one_at_a_time(folder):
+        shards = _capture_shards(teachers, examples, folder, settings, vocabulary)
+        manifest = {
+            **determines,
+            "fingerprint": fingerprint,
+            "serves": sorted(serves(settings.source)),
+            "row_count": len(examples),
+            "answer_tokens": sum(shard["answer_tokens"] for shard in shards),
+            "bytes": sum(shard["bytes"] for shard in shards),
+            "shards": shards,
+        }
+        _write(folder / "manifest.json", json.dumps(manifest, indent=2).encode())
     return manifest
 
 
@@ -178,8 +180,9 @@ def _write_shard(
     tensors = {name: torch.cat([part[name] for part in kept]).cpu() for name in kept[0]}
     sizes = torch.tensor([0, *(row.answer_tokens for row in rows)])
     tensors["offsets"] = sizes.cumsum(0)
-    _write(path, save(tensors, metadata={"row_ids": names}))
-    _write(_hash_beside(path), file_fingerprint(path).encode("ascii"))
+    content = save(tensors, metadata={"row_ids": names})
+    _write(path, content)
+    _write(_hash_beside(path), hashlib.sha256(content).hexdigest().encode("ascii"))
 
 
 def _ask(
@@ -250,10 +253,11 @@ def _write(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
     try:
-        with writing(path), unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        with writing(path):
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import torch
 from kd_kedro.training.divergences import BUCKETED, FULL, SAMPLED
 from kd_kedro.training.examples import IGNORED, TEMPLATE, Batch
 from kd_kedro.training.fingerprints import (
+    config_fingerprint,
     file_fingerprint,
     rows_fingerprint,
     settings_fingerprint,
@@ -24,6 +25,7 @@ from kd_kedro.training.fingerprints import (
 from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.targets import DenseSignal, SampledSignal, Signal, TopKSignal
 
+SCHEMA = 2  # of the manifest and of the shards
 Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the weights sum to one
 
 
@@ -41,10 +43,13 @@ def identity(
 
 
 def teachers_fingerprint(teachers: Teachers) -> str:
-    """Return the hash of one teacher's weights, or of all teachers' weights and shares."""
-    weights = [weights_fingerprint(teacher.model) for teacher, _ in teachers]
-    shares = [share for _, share in teachers]
-    return weights[0] if len(weights) == 1 else settings_fingerprint([weights, shares])
+    """Return the hash of all teachers' weights, configurations and shares."""
+    return settings_fingerprint(
+        [
+            [weights_fingerprint(teacher.model), config_fingerprint(teacher.model), share]
+            for teacher, share in teachers
+        ]
+    )
 
 
 def open_targets(
@@ -58,9 +63,12 @@ def open_targets(
         ValueError: If something differs, or a shard is not what was written; one sentence names it.
         FileNotFoundError: If a shard is gone.
     """
+    if manifest.get("schema") != SCHEMA:
+        raise ValueError(
+            f"teacher_targets is no manifest of schema {SCHEMA} but of {manifest.get('schema')}; "
+            "run capture_targets again"
+        )
     check_identity(manifest, belongs_to)
-    if not manifest.keys() >= {"fingerprint", "shards", "source", "temperatures", "vocabulary"}:
-        raise ValueError("teacher_targets is no manifest of targets; run capture_targets again")
     folder = store / str(manifest["fingerprint"])
     for shard in manifest["shards"]:
         path = folder / shard["file"]

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import torch
 
-from kd_kedro.training.answering import answer_states
+from kd_kedro.training.answering import answer_states, decoder_start
 from kd_kedro.training.divergences import DIVERGENCES, FULL
 from kd_kedro.training.event_log_probs import event_log_probs
-from kd_kedro.training.examples import Batch
+from kd_kedro.training.examples import Batch, read_by
 from kd_kedro.training.precision import autocast
 
 
@@ -195,17 +195,23 @@ class LiveTeacher:
         with torch.no_grad(), autocast(self.precision, device):
             if len(self.models) == 1:
                 ((model, _),) = self.models
-                hidden = answer_states(model, batch.to(model.device))
+                hidden = _states(model, batch)
                 log_probs = log_probs_of(model, hidden, temperature, self.vocabulary)
                 return DenseSignal(log_probs.to(device), temperature, hidden.to(device))
             mixed = mixture(
                 [
-                    (log_probs_of(model, states, 1.0, self.vocabulary).to(device), share)
+                    (
+                        log_probs_of(model, _states(model, batch), 1.0, self.vocabulary).to(device),
+                        share,
+                    )
                     for model, share in self.models
-                    for states in [answer_states(model, batch.to(model.device))]
                 ]
             )
             return DenseSignal(torch.log_softmax(mixed / temperature, -1), temperature)
+
+
+def _states(model: Any, batch: Batch) -> torch.Tensor:
+    return answer_states(model, read_by(batch, decoder_start(model)).to(model.device))
 
 
 def mixture(weighted: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:

@@ -5,6 +5,7 @@ module gives it the objective, the row order, an exact validation loss and a qui
 """
 
 import json
+import math
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +22,14 @@ from kd_kedro.training.answering import decoder_start
 from kd_kedro.training.checkpoints import (
     checkpoint_at,
     complete,
-    last_checkpoint,
+    keep_only,
     training_fingerprint,
     training_folder,
 )
 from kd_kedro.training.console import quiet_transformers
 from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Batch, Example, collate
+from kd_kedro.training.language_model import check_room
 from kd_kedro.training.learner import Learner, load_learned, save_learned
 from kd_kedro.training.objective import AnswerLoss, Objective
 from kd_kedro.training.on_policy import OnPolicy
@@ -63,7 +65,8 @@ def train(
     """Train a model in place; it ends with the weights that were best on the validation rows.
 
     Args:
-        model: A causal or encoder-decoder language model in float32, or one with an adapter.
+        model: A causal or encoder-decoder language model, or one with an adapter; weights that
+            learn become float32.
         rows: Training rows.
         validation: Rows of the validation split; where there are none, the last weights stay.
         objective: What is minimised.
@@ -88,6 +91,11 @@ def train(
     Raises:
         ValueError: If the targets cannot serve the objective, or a checkpoint is none of ours.
     """
+    if not rows:
+        raise ValueError("there is no training row to learn from")
+    for weight in model.parameters():  # as they were stored; steps are too small for 16 bits
+        if weight.requires_grad and weight.dtype in (torch.bfloat16, torch.float16):
+            weight.data = weight.data.float()
     objective.check(targets)
     if on_policy is not None:
         objective.check(on_policy.teacher)
@@ -96,6 +104,9 @@ def train(
             "training.num_processes: a training that is watched (tuning, plans) runs in one "
             "process; set it and training.nodes to 1"
         )
+    asked = [source for source in (targets, on_policy and on_policy.teacher) if source]
+    judges = [judge for source in asked for judge, _ in getattr(source, "models", ())]
+    check_room([model, *judges], [*rows, *validation])
     determines = {
         "settings": asdict(settings) | {"precision": resolve_precision(settings.precision)},
         "objective": asdict(objective),
@@ -232,7 +243,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             ValueError: If a checkpoint holds what is neither a tensor nor a plain value.
         """
         folder = Path(self.args.output_dir)
-        checkpoint = agreed(last_checkpoint(folder))
+        checkpoint = agreed(folder)
         # Each process drops out other units; one alone draws what Trainer has seeded.
         if self.args.process_index:
             torch.manual_seed(self.args.seed + 1_000_003 * self.args.process_index)
@@ -251,6 +262,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         except _CallerError as ended:
             shutil.rmtree(folder, ignore_errors=True)
             raise ended.reason from None
+        if not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
+            raise _diverged(self.state.global_step)
 
     def compute_loss(
         self,
@@ -293,6 +306,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         metrics = {"eval_loss": loss}
         self.log(metrics)
         self._tell(self.state.global_step, loss)
+        if not math.isfinite(loss):
+            raise _diverged(self.state.global_step)
         self.control: Any = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
@@ -359,8 +374,12 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             self._progress(checkpoint).write_text(json.dumps(progress), encoding="ascii")
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
+            complete(checkpoint)
+        # Before anybody removes the one before, everybody has this one.
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
             best = self.state.best_model_checkpoint
-            complete(checkpoint, keep=[Path(best)] if best else [])
+            keep_only([checkpoint, *([Path(best)] if best else [])])
 
     def restore_progress(self) -> None:
         """Take up what Trainer forgets: the losses not yet logged, and where the best weights lie.
@@ -469,6 +488,13 @@ class _Checkpointing(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._steps and state.global_step % self._steps == 0:
             control.should_save = True
+
+
+def _diverged(step: int) -> ValueError:
+    return ValueError(
+        f"training.learning_rate: by step {step} the loss was no number any more; lower it, or "
+        "max_grad_norm"
+    )
 
 
 def _has_ended(checkpoint: Path) -> bool:

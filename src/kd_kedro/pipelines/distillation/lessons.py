@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
     from kd_kedro.training.objective import Objective
     from kd_kedro.training.on_policy import OnPolicy
     from kd_kedro.training.target_store import Teachers
-    from kd_kedro.training.targets import TargetSource
+    from kd_kedro.training.targets import LiveTeacher, TargetSource
 
 History = list[dict[str, float]]
 OnEvaluation = Callable[[int, float], None]
@@ -206,7 +206,7 @@ def teachers_of(teacher: LanguageModel, further: Mapping[str, LanguageModel]) ->
     return [(teacher, 1.0 - sum(share for _, share in others)), *others]
 
 
-def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "TargetSource":
+def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "LiveTeacher":
     """Return the teachers as a source that is asked at every step."""
     from kd_kedro.training.fingerprints import settings_fingerprint
     from kd_kedro.training.target_store import teachers_fingerprint
