@@ -70,9 +70,9 @@ def ours(size: Size, examples: Sequence[Example], tokenizer: Any, work: Path, ta
     """Return our trainer: the divergence alone where there are targets, else the text alone."""
     from transformers import TrainingArguments
 
+    from kd_kedro.training.answer_trainer import AnswerTrainer
     from kd_kedro.training.examples import pad_token_id
     from kd_kedro.training.objective import Objective
-    from kd_kedro.training.trainer import AnswerTrainer
 
     objective = Objective(alpha=1.0, beta=0.0)
     if targets is not None:

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from kd_kedro.training import checkpoints
+from kd_kedro.training.answer_trainer import AnswerTrainer
 from kd_kedro.training.checkpoints import last_checkpoint, training_folder
 from kd_kedro.training.fingerprints import weights_fingerprint
 from kd_kedro.training.learner import Learner
 from kd_kedro.training.objective import Objective
-from kd_kedro.training.trainer import AnswerTrainer
 from tests.training.test_trainer import fit, live
 from tests.training.tiny import tiny_model
 

@@ -11,12 +11,8 @@ from kd_kedro.training.objective import Objective, answer_loss
 from kd_kedro.training.sampling import LengthGroupedSampler
 from kd_kedro.training.settings import training_arguments
 from kd_kedro.training.targets import LiveTeacher
-from kd_kedro.training.trainer import (
-    TrainingSettings,
-    mean_cross_entropy,
-    planned_steps,
-    train,
-)
+from kd_kedro.training.trainer import TrainingSettings, planned_steps, train
+from kd_kedro.training.validation import summed_cross_entropy
 from tests.training.tiny import tiny_model
 
 SETTINGS = {
@@ -168,7 +164,10 @@ def test_the_best_weights_on_the_validation_rows_are_released(tokenizer, example
     history = fit(model, examples[:2], tmp_path, validation=examples[4:], **budget)
     losses = [record["validation_loss"] for record in history if "validation_loss" in record]
     assert losses[-1] > min(losses)  # two rows by heart are no help with the others
-    assert mean_cross_entropy(model, examples[4:], 1, "fp32") == pytest.approx(min(losses))
+    total, tokens = summed_cross_entropy(
+        learner_module.Learner(model, Objective()), examples[4:], 1, "fp32"
+    )
+    assert total / tokens == pytest.approx(min(losses))
 
 
 def test_training_stops_when_patience_is_spent(tokenizer, examples, tmp_path):

@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +22,7 @@ import torch
 from kd_kedro.training.disk import writing
 from kd_kedro.training.examples import Example
 from kd_kedro.training.fingerprints import weights_fingerprint
+from kd_kedro.training.fit import Training, fit
 from kd_kedro.training.learner import Learner, load_learned, save_learned
 from kd_kedro.training.objective import Objective
 from kd_kedro.training.on_policy import OnPolicy
@@ -33,19 +34,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SHARE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 
-def launch(
-    model: Any,
-    rows: Sequence[Example],
-    validation: Sequence[Example],
-    objective: Objective,
-    targets: TargetSource | None,
-    settings: TrainingSettings,
-    seed: int,
-    padding: int,
-    folder: Path,
-    description: str,
-    on_policy: OnPolicy | None = None,
-) -> list[dict[str, float]]:
+def launch(training: Training, folder: Path) -> list[dict[str, float]]:
     """Train a model in `settings.num_processes` processes; as `fit`, which each of them calls.
 
     Raises:
@@ -53,6 +42,7 @@ def launch(
             worker raised.
         OSError: If a worker was ended from outside, or what a worker raised.
     """
+    model, settings, on_policy = training.model, training.settings, training.on_policy
     if on_policy is not None and settings.strategy == "fsdp":
         raise ValueError(
             "training.strategy: a student whose weights lie in shards cannot sample answers; use "
@@ -64,17 +54,17 @@ def launch(
         handed.mkdir(parents=True)
     save_model(model, handed / "model")
     order = {
-        "rows": [list(asdict(row).values()) for row in rows],
-        "validation": [list(asdict(row).values()) for row in validation],
-        "objective": asdict(objective),
-        "targets": _describe(targets, handed / "teacher"),
+        "rows": [list(asdict(row).values()) for row in training.rows],
+        "validation": [list(asdict(row).values()) for row in training.validation],
+        "objective": asdict(training.objective),
+        "targets": _describe(training.targets, handed / "teacher"),
         "on_policy": on_policy
         and on_policy.settings | {"teacher": _describe(on_policy.teacher, handed / "judge")},
         "settings": asdict(settings),
-        "seed": seed,
-        "padding": padding,
+        "seed": training.seed,
+        "padding": training.padding,
         "folder": str(folder),
-        "description": description,
+        "description": training.description,
         "threads": max(1, torch.get_num_threads() // settings.num_processes),
     }
     with writing(handed):
@@ -143,15 +133,13 @@ def _work(place: str) -> None:
 
 
 def _train_share(handed: Path) -> None:
-    from kd_kedro.training.trainer import fit
-
     order = json.loads((handed / "order.json").read_text(encoding="utf-8"))
     settings = TrainingSettings(**order["settings"])
     torch.set_num_threads(order["threads"])
     os.environ["OMP_NUM_THREADS"] = str(order["threads"])
     _join(handed, settings)
     model = load_model(handed / "model")
-    history = fit(
+    training = Training(
         model,
         _examples(order["rows"]),
         _examples(order["validation"]),
@@ -160,10 +148,10 @@ def _train_share(handed: Path) -> None:
         settings,
         order["seed"],
         order["padding"],
-        Path(order["folder"]),
         order["description"],
         _policy(order["on_policy"]),
     )
+    history = fit(training, Path(order["folder"]))
     writes = os.environ["LOCAL_RANK"] == "0"
     save_learned(Learner(model, Objective()), handed, writes)
     if writes:

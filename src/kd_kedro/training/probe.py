@@ -32,7 +32,7 @@ from kd_kedro.training.trainer import TrainingSettings, planned_steps, train
 
 MOST_BATCHES = 64
 SECONDS = 4.0  # of a probe, about
-_EVALUATED = 64  # rows of one forward pass of an evaluation, as `mean_cross_entropy` has them
+_EVALUATED = 64  # rows of one forward pass of an evaluation, as `summed_cross_entropy` has them
 
 Rows = Sequence[Example]
 Item = TypeVar("Item")

@@ -1,24 +1,13 @@
 """The loss on validation rows, exact over all of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
 from kd_kedro.training.answering import decoder_start
 from kd_kedro.training.examples import Example, batches_by_length, collate
 from kd_kedro.training.learner import Learner
-from kd_kedro.training.objective import Objective
 from kd_kedro.training.precision import autocast
-
-
-def mean_cross_entropy(
-    model: Any, rows: Sequence[Example], padding: int, precision: str, batch_size: int = 64
-) -> float:
-    """Return the mean cross-entropy per answer token over all rows, in nats."""
-    learner = Learner(model, Objective())
-    total, tokens = summed_cross_entropy(learner, rows, padding, precision, batch_size)
-    return float(total / tokens)
 
 
 def summed_cross_entropy(
