@@ -181,6 +181,40 @@ def test_a_training_is_probed_as_it_would_be_trained(model, examples, tmp_path) 
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_the_longest_batches_of_a_capture_and_of_an_evaluation_are_among_those_probed(
+    model, tokenizer, examples, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("kd_kedro.training.probe.SECONDS", 0.0)
+    read = []
+    model.register_forward_pre_hook(
+        lambda _, given, named: read.append(tuple(named["input_ids"].shape)), with_kwargs=True
+    )
+    longest = max(len(row.input_ids) for row in examples)
+    chosen = settings(batch_size=1)
+    probed = training_batches(examples[:2], chosen, seed=1)
+    belongs_to = {"teacher": "t", "tokenizer": tokenizer_fingerprint(tokenizer)}
+    teachers = [(LanguageModel(model, tokenizer, {}), 1.0)]
+    whole = capture_settings(batch_size=6, rows_per_shard=6)
+    probe_capture(teachers, examples, probed, belongs_to, tmp_path, whole)
+    assert (len(examples), longest) in read
+    monkeypatch.setattr("kd_kedro.training.probe._EVALUATED", 2)
+    read.clear()
+    probe_training(
+        model,
+        examples[:2],
+        examples,
+        probed,
+        objective=Objective(),
+        targets=None,
+        settings=chosen,
+        seed=1,
+        padding=0,
+        work_dir=tmp_path,
+        name="student",
+    )
+    assert (2, longest) in read
+
+
 @pytest.mark.parametrize("source", ["top_k", "dense", "sampled"])
 def test_the_bytes_of_a_capture_are_those_of_the_whole(
     model, tokenizer, examples, tmp_path, source

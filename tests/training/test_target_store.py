@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from kd_kedro.training import target_capture
+from kd_kedro.training import head_loss, target_capture
 from kd_kedro.training.divergences import BUCKETED, FULL
 from kd_kedro.training.examples import collate
 from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.objective import Objective
 from kd_kedro.training.target_capture import CaptureSettings, capture
 from kd_kedro.training.target_store import identity, open_targets
-from kd_kedro.training.targets import LiveTeacher
+from kd_kedro.training.targets import LiveTeacher, log_probs_of
 from kd_kedro.training.tokenization import train_byte_bpe
 from tests.training.test_trainer import fit
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
@@ -242,3 +243,26 @@ def test_a_full_disk_is_said_with_the_place(teacher, examples, belongs_to, tmp_p
     with pytest.raises(OSError, match=r"shard-00000.* could not be written \(.*No space"):
         capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"lock"}
+
+
+def test_a_capture_in_small_chunks_holds_few_logits_and_ends_with_the_same(
+    teacher, examples, belongs_to, tmp_path, monkeypatch
+):
+    vocabulary, seen = len(teacher.tokenizer), []
+
+    def spied(model, hidden, *rest):
+        seen.append(len(hidden))
+        return log_probs_of(model, hidden, *rest)
+
+    monkeypatch.setattr(target_capture, "log_probs_of", spied)
+    settings = replace(TOP_K, batch_size=6, rows_per_shard=6, hidden=True)
+    capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "whole", settings)
+    assert seen == [sum(row.answer_tokens for row in examples)]
+    monkeypatch.setattr(head_loss, "CHUNK_VALUES", 7 * vocabulary)
+    capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "chunks", settings)
+    assert max(seen[1:]) <= 7
+    whole, chunks = (
+        load_file(next((tmp_path / name).rglob("*.safetensors"))) for name in ("whole", "chunks")
+    )
+    for name, values in whole.items():
+        torch.testing.assert_close(chunks[name], values, rtol=1e-3, atol=1e-3)

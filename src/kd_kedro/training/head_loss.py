@@ -62,8 +62,7 @@ class _HeadLoss(torch.autograd.Function):
         autocast = torch.is_autocast_enabled(hidden.device.type)
         narrow = weight.to(computed) if autocast else weight
         sums = torch.zeros(parts, dtype=dtype, device=hidden.device)
-        values_held = CHUNK_VALUES * (1 if hidden.device.type == "cpu" else ON_GPU)
-        step = _chunk(len(hidden), max(1, values_held // weight.shape[0]))
+        step = chunk_tokens(hidden, weight.shape[0])
         for start in range(0, len(hidden), step):
             chunk = hidden[start : start + step].to(narrow.dtype)
             logits = torch.nn.functional.linear(chunk, narrow).to(dtype)
@@ -88,9 +87,16 @@ class _HeadLoss(torch.autograd.Function):
         return (*grads, None, None, None, None)
 
 
-def _chunk(tokens: int, most: int) -> int:
-    """Return the size of equal chunks: a last one of few tokens would read the head for those."""
-    return max(1, math.ceil(tokens / max(1, math.ceil(tokens / most))))
+def chunk_tokens(hidden: torch.Tensor, vocabulary: int) -> int:
+    """Return the size of equal chunks: a last one of few tokens would read the head for those.
+
+    Args:
+        hidden: (tokens, width), what the head is given.
+        vocabulary: How many logits it makes of each.
+    """
+    held = CHUNK_VALUES * (1 if hidden.device.type == "cpu" else ON_GPU)
+    most = max(1, held // vocabulary)
+    return max(1, math.ceil(len(hidden) / max(1, math.ceil(len(hidden) / most))))
 
 
 def _add_gradients(

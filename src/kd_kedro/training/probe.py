@@ -119,10 +119,10 @@ def probe_training(
     run(probed[-1], [], settings=short, callbacks=[warm])
     step = warm.laps["batch"][-1] + warm.laps["update"][-1]
     chosen = evenly(probed, max(2, int(SECONDS / step)))
-    evaluations = _evaluation_batches(validation)
+    evaluations = _by_length(validation, _EVALUATED)
     per_token = step / padded_tokens(probed[-1])
     forwards = (
-        max(1, int(SECONDS / (per_token * padded_tokens(evaluations[0])))) if validation else 0
+        max(1, int(SECONDS / (per_token * padded_tokens(evaluations[-1])))) if validation else 0
     )
     evaluated = evenly(evaluations, forwards)
 
@@ -182,9 +182,12 @@ def probe_capture(
     Raises:
         ValueError: As of `capture`.
     """
+    # Its batches are larger than those of a training: the longest is what takes the most memory.
+    longest = _by_length(rows, settings.batch_size)[-1]
     start = time.perf_counter()
-    capture(teachers, probed[-1], belongs_to, work_dir / "warm", settings)
-    once = time.perf_counter() - start
+    capture(teachers, longest, belongs_to, work_dir / "warm", settings)
+    per_token = (time.perf_counter() - start) / padded_tokens(longest)
+    once = per_token * padded_tokens(probed[-1])
     chosen = evenly(probed, max(2, int(SECONDS / once)))
     flat = list(chain(*chosen))
     start = time.perf_counter()
@@ -204,11 +207,11 @@ def probe_capture(
 def shard_memory(cost: CaptureCost, manifest: Mapping[str, Any], settings: CaptureSettings) -> int:
     """Return the bytes by which a whole shard in the making is larger than the probe's.
 
-    A shard is held as its batches' parts, as one piece, and as the bytes of its file.
+    A shard is held as tensors and as the bytes of its file.
     """
     share = min(1.0, settings.rows_per_shard / cost.rows)
     held: int = max(shard["bytes"] for shard in manifest["shards"])
-    return max(0, round(3 * (cost.bytes * share - held)))
+    return max(0, round(2 * (cost.bytes * share - held)))
 
 
 class PeakMemory:
@@ -291,9 +294,11 @@ def _at(wanted: float, tokens: Sequence[int], seconds: Sequence[float]) -> float
     return line.intercept + line.slope * wanted
 
 
-def _evaluation_batches(rows: Rows) -> list[Rows]:
-    chosen = batches_by_length([len(row.input_ids) for row in rows], _EVALUATED)
-    return [[rows[index] for index in batch] for batch in chosen]
+def _by_length(rows: Rows, batch_size: int) -> list[Rows]:
+    """Return the batches of an evaluation or a capture, shortest first."""
+    chosen = batches_by_length([len(row.input_ids) for row in rows], batch_size)
+    batches: list[Rows] = [[rows[index] for index in batch] for batch in chosen]
+    return batches[::-1]
 
 
 def _tokens(batches: Sequence[Rows]) -> int:
@@ -301,5 +306,4 @@ def _tokens(batches: Sequence[Rows]) -> int:
 
 
 def _captured_tokens(rows: Rows, settings: CaptureSettings) -> int:
-    chosen = batches_by_length([len(row.input_ids) for row in rows], settings.batch_size)
-    return _tokens([[rows[index] for index in batch] for batch in chosen])
+    return _tokens(_by_length(rows, settings.batch_size))

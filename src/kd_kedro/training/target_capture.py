@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from kd_kedro.training.answering import answer_states, decoder_start, evaluating
 from kd_kedro.training.disk import one_at_a_time, writing
 from kd_kedro.training.examples import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
+from kd_kedro.training.head_loss import chunk_tokens
 from kd_kedro.training.language_model import check_room
 from kd_kedro.training.precision import autocast
 from kd_kedro.training.target_store import SCHEMA, Teachers, serves
@@ -168,16 +170,12 @@ def _write_shard(
     generator = torch.Generator(teachers[0][0].model.device)
     names = json.dumps([row.row_id for row in rows])
     generator.manual_seed(int(settings_fingerprint([settings.seed, names])[:8], 16))
-    kept: list[dict[str, torch.Tensor]] = []
+    kept = _Kept(sum(row.answer_tokens for row in rows))
     for chosen in batches_by_length([len(row.input_ids) for row in rows], settings.batch_size):
         batch = [rows[index] for index in chosen]
-        log_probs, hidden = _ask(teachers, batch, vocabulary, settings.precision)
-        kept.append(_keep(log_probs, settings, generator))
-        if settings.hidden:
-            kept[-1]["hidden"] = hidden.to(DTYPES[settings.dtype])
+        _ask(teachers, batch, vocabulary, settings, generator, kept)
         bar.update(len(chosen))
-    # batches_by_length is stable and the rows are sorted, so batches follow the rows' order.
-    tensors = {name: torch.cat([part[name] for part in kept]).cpu() for name in kept[0]}
+    tensors = {name: tensor.cpu() for name, tensor in kept.tensors.items()}
     sizes = torch.tensor([0, *(row.answer_tokens for row in rows)])
     tensors["offsets"] = sizes.cumsum(0)
     content = save(tensors, metadata={"row_ids": names})
@@ -186,17 +184,61 @@ def _write_shard(
 
 
 def _ask(
-    teachers: Teachers, rows: Sequence[Example], vocabulary: int, precision: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (tokens, vocabulary) averaged log probabilities, and the hidden states."""
-    weighted = []
-    for teacher, share in teachers:
-        model = teacher.model
-        batch = collate(rows, pad_token_id(teacher.tokenizer), decoder_start(model))
-        with evaluating(model), autocast(precision, model.device):
-            hidden = answer_states(model, batch.to(model.device))
-            weighted.append((log_probs_of(model, hidden, 1.0, vocabulary), share))
-    return mixture(weighted), hidden
+    teachers: Teachers,
+    rows: Sequence[Example],
+    vocabulary: int,
+    settings: CaptureSettings,
+    generator: torch.Generator,
+    kept: "_Kept",
+) -> None:
+    """Add what is kept of a batch, a few answer tokens at a time.
+
+    All logits of a batch at once would be most of the memory that a capture takes.
+    """
+    with ExitStack() as stack:
+        for teacher, _ in teachers:
+            stack.enter_context(evaluating(teacher.model))
+        stack.enter_context(autocast(settings.precision, teachers[0][0].model.device))
+        states = []
+        for teacher, _ in teachers:
+            model = teacher.model
+            batch = collate(rows, pad_token_id(teacher.tokenizer), decoder_start(model))
+            states.append(answer_states(model, batch.to(model.device)))
+        step = chunk_tokens(states[0], vocabulary)
+        for start in range(0, max(1, len(states[0])), step):
+            end = start + step
+            log_probs = mixture(
+                [
+                    (log_probs_of(teacher.model, hidden[start:end], 1.0, vocabulary), share)
+                    for (teacher, share), hidden in zip(teachers, states, strict=True)
+                ]
+            )
+            part = _keep(log_probs, settings, generator)
+            if settings.hidden:
+                part["hidden"] = states[0][start:end].to(DTYPES[settings.dtype])
+            kept.add(part)
+
+
+class _Kept:
+    """What is kept of all tokens of a shard, in one piece from the start.
+
+    Small pieces that stay would come to lie between the logits of one chunk and the next, and leave
+    holes in the heap that no other logits fit into.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.tensors: dict[str, torch.Tensor] = {}
+        self._tokens = tokens
+        self._filled = 0
+
+    def add(self, part: Mapping[str, torch.Tensor]) -> None:
+        """Put the next tokens behind those before: batches follow the order of the rows."""
+        start = self._filled
+        for name, values in part.items():
+            if name not in self.tensors:
+                self.tensors[name] = values.new_empty((self._tokens, *values.shape[1:]))
+            self._filled = start + len(values)
+            self.tensors[name][start : self._filled] = values
 
 
 def _keep(
