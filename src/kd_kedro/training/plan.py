@@ -105,13 +105,11 @@ class Plan:
         capture: Of its targets.
         baseline: Of the student's twin without a teacher.
         student: Of a student that reads the capture.
-        live: Of the same student with a live teacher; None where the objective asks none, or
-            teacher and student cannot read the same batches.
+        live: Of the same student with a live teacher; None where the objective asks none.
         further_seeds: How often baseline and student are trained again.
         further_teachers: How many more are fine-tuned as the first one is.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
-        asks_teacher: Whether the objective asks a teacher at all.
         not_counted: What the figures leave out, in words.
         device: `cpu` or `cuda`.
     """
@@ -126,7 +124,6 @@ class Plan:
     device: str
     further_teachers: int = 0
     asks_live: bool = False
-    asks_teacher: bool = True
     not_counted: tuple[str, ...] = ()
 
     @property
@@ -209,13 +206,8 @@ class Plan:
 
     def conclusion(self) -> str:
         """Return in one sentence whether to capture."""
-        if not self.asks_teacher:
-            return "The objective asks no teacher: the capture is of no use to this student."
         if self.live is None:
-            return (
-                "Capture: a live teacher is no choice where of the two one is an encoder-decoder "
-                "and one is not."
-            )
+            return "The objective asks no teacher: the capture is of no use to this student."
         saved = self.live.epoch_seconds - self.student.epoch_seconds
         if saved <= 0:
             return "The capture never pays off: asking the teacher live takes no longer."

@@ -48,16 +48,12 @@ def test_a_student_without_a_teacher_needs_no_capture() -> None:
 
 
 @pytest.mark.parametrize("part", ["student", "teacher"])
-def test_a_cache_is_planned_where_a_live_teacher_cannot_read_the_batches(part, tmp_path) -> None:
+def test_a_teacher_of_another_kind_than_the_student_is_planned_live_too(part, tmp_path) -> None:
     folder = pretrained(tmp_path / "t5", "t5")
     changed = {part: {"pretrained": folder}, "tokenizer": {"pretrained": folder}}
     plan = plan_distillation(TABLE, **groups(**changed))
-    assert plan.live is None
-    assert plan.student.steps == 4
-    assert "a live teacher is no choice" in plan.conclusion()
-    live = {"targets": {"source": "live"}, "objective": {"divergence": "forward_kl"}}
-    with pytest.raises(ValueError, match=r"targets\.source is live, but of teacher and student"):
-        plan_distillation(TABLE, **groups(**changed, **live))
+    assert plan.live is not None
+    assert plan.live.steps == plan.student.steps == 4
 
 
 def test_a_student_with_a_tokenizer_of_its_own_is_planned_in_its_tokens(tmp_path) -> None:

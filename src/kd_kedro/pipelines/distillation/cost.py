@@ -109,9 +109,7 @@ def plan_distillation(
             own = _sheet(lesson)
             probed = training_batches(own.rows, settings, seeds.first)
 
-        def cost(
-            name: str, goal: "Objective", source: "TargetSource | None"
-        ) -> tuple[Any, "TrainingCost"]:
+        def cost(name: str, goal: "Objective", source: "TargetSource | None") -> "TrainingCost":
             part(name)
             make = partial(
                 make_student,
@@ -122,13 +120,11 @@ def plan_distillation(
                 taught,
                 name != "baseline",
             )
-            return _training(own, make, settings, seeds.first, goal, source, probed, name)
+            return _training(own, make, settings, seeds.first, goal, source, probed, name)[1]
 
-        _, baseline = cost("baseline", Objective(), None)
-        model, cached = cost("student", goal, capture.cached)
-        live = None
-        if goal.asks_teacher and _reads_alike(model, teachers, targets.source == "live"):
-            _, live = cost("live teacher", _unbucketed(goal), capture.live)
+        baseline = cost("baseline", Objective(), None)
+        cached = cost("student", goal, capture.cached)
+        live = cost("live teacher", _unbucketed(goal), capture.live) if goal.asks_teacher else None
         return Plan(
             tokenizer_seconds=tokenizer_seconds,
             teacher=teacher_cost,
@@ -144,7 +140,6 @@ def plan_distillation(
             device="cuda" if sheet.cuda else "cpu",
             further_teachers=len(ensemble.seeds),
             asks_live=targets.source == "live",
-            asks_teacher=goal.asks_teacher,
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
         )
 
@@ -197,21 +192,6 @@ def _not_counted(
     trainings = [training, *([teacher.training] if teacher.fine_tune else [])]
     if any(each.num_processes * each.nodes > 1 for each in trainings):
         yield "further processes (num_processes, nodes): time and memory are those of one alone"
-
-
-def _reads_alike(student: Any, teachers: "Teachers", must: bool) -> bool:
-    """Say whether teachers can be asked live about the batches of a student.
-
-    Raises:
-        ValueError: They cannot, and must be.
-    """
-    kinds = [each.config.is_encoder_decoder for each in (student, *(t.model for t, _ in teachers))]
-    if must and len(set(kinds)) > 1:
-        raise ValueError(
-            "targets.source is live, but of teacher and student one is an encoder-decoder and one "
-            "is not: a batch of the one cannot be read by the other; capture the targets instead"
-        )
-    return len(set(kinds)) == 1
 
 
 def _sheet(lesson: Lesson) -> _Sheet:
