@@ -71,6 +71,15 @@ def test_an_answer_never_needs_more_positions_than_there_are(language_model):
     assert isinstance(answer, str)
 
 
+def test_a_prompt_is_read_whole_and_the_answer_has_the_rest(language_model):
+    (ids,) = encode_prompts(language_model.tokenizer, [QUESTIONS[1]])
+    short = LanguageModel(
+        language_model.model, language_model.tokenizer, {"max_length": len(ids) + 3}
+    )
+    found = generate_answers(short, QUESTIONS[:2], max_new_tokens=len(ids) + 2, batch_size=1)
+    assert found[1] == token_by_token(language_model, QUESTIONS[1], 3)
+
+
 def test_scores_are_those_of_a_dense_float64_reference(language_model):
     records = score_answers(language_model, QUESTIONS, ANSWERS, batch_size=4)
     model = tiny_model(language_model.tokenizer).double()

@@ -29,7 +29,8 @@ def generate_answers(
     """Answer questions greedily.
 
     Prompts of like length are answered together, padded on the left with the mask and positions
-    that make a padded answer equal the unpadded one.
+    that make a padded answer equal the unpadded one. A prompt that fits into the model is read
+    whole, and its answer has the room that is left; a longer one loses its beginning.
 
     Args:
         language_model: Who answers.
@@ -57,11 +58,17 @@ def write_answers(
     model, tokenizer = language_model.model, language_model.tokenizer
     limit = language_model.max_length
     new_tokens = min(max_new_tokens, limit - 1)
-    prompts = [ids[-(limit - new_tokens) :] for ids in encode_prompts(tokenizer, questions)]
+    cut = max(limit - new_tokens, limit // 2)
+    prompts = [
+        ids if len(ids) < limit else ids[-cut:] for ids in encode_prompts(tokenizer, questions)
+    ]
     answers = [("", False)] * len(prompts)
     with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
         for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
-            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], new_tokens)
+            # A decoder of its own counts its positions from the answer's first token.
+            longest = 0 if model.config.is_encoder_decoder else len(prompts[chosen[0]])
+            room = min(new_tokens, limit - longest)
+            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], room)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
             ended = (generated == tokenizer.eos_token_id).any(1).tolist()
             for index, text, whole in zip(chosen, texts, ended, strict=True):

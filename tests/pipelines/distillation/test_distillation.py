@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kd_kedro import cli
+from kd_kedro.pipelines.distillation import nodes
 from kd_kedro.pipelines.distillation import params as params_module
 from kd_kedro.pipelines.distillation.lessons import student_lesson
 from kd_kedro.pipelines.distillation.nodes import (
@@ -449,6 +451,10 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
             student_rows(written, answers, alone)
 
 
+def test_how_many_answers_can_be_learned_from_stands_on_the_terminal():
+    assert nodes.logger.name.startswith(cli._SPOKEN)
+
+
 def test_answers_to_other_questions_are_refused(catalog, groups):
     params = groups["sequence_level"].model_copy(update={"source": "teacher", "must_match": False})
     answers = write_teacher_answers(
@@ -481,6 +487,10 @@ def test_answers_to_other_questions_are_refused(catalog, groups):
         ),
         ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
         ({"objective": {"beta": 0.0}}, "the student would learn nothing from a teacher"),
+        (
+            {"sequence_level": {"source": "teacher"}, "examples": {"max_length": 96}},
+            "sequence_level.max_new_tokens is 96 and examples.max_length 96",
+        ),
         (
             {"student": {"tokenizer": "other"}, "objective": {"beta": 0.0}},
             "the student would learn nothing from a teacher",

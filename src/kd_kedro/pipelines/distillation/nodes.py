@@ -314,7 +314,9 @@ def _ask_teacher(
     for question, (text, whole) in zip(
         questions, write_answers(teacher, questions, **sizes), strict=True
     ):
-        defect = answer_defect(question, text) if whole else "cut off at max_new_tokens"
+        defect = (
+            answer_defect(question, text) if whole else "cut off at max_new_tokens or max_length"
+        )
         made.append((text, "rejected" if defect else "ok", defect or "teacher"))
     return made
 

@@ -429,6 +429,7 @@ class DistillationParams(BaseModel):
             self._on_policy_conflict(),
             self._tokenizer_conflict(),
             self._teaching_conflict(),
+            self._answers_conflict(),
         ):
             if conflict:
                 raise ValueError(conflict)
@@ -512,6 +513,16 @@ class DistillationParams(BaseModel):
             "the student would learn nothing from a teacher: set objective.beta or "
             "objective.hidden above 0, sequence_level.source to teacher or generator, or "
             "student.copy_layers"
+        )
+
+    def _answers_conflict(self) -> str:
+        longest, room = self.sequence_level.max_new_tokens, self.examples.max_length
+        if self.sequence_level.source != "teacher" or longest < room:
+            return ""
+        return (
+            f"sequence_level.max_new_tokens is {longest} and examples.max_length {room}, prompt "
+            "and answer together: no room is left for a question; lower the first or raise the "
+            "second"
         )
 
 
