@@ -79,6 +79,22 @@ class ParameterHooks:
         check_parameters(context.config_loader, registered(), {"distillation": DistillationParams})
 
 
+class ModelHooks:
+    """Check the models that students are made of before the first node runs."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Refuse, in a run that trains students, one that cannot be trained."""
+        if "params:distillation.student" not in pipeline.inputs():
+            return
+        from kd_kedro.pipelines.distillation.checks import check_generator, check_models
+
+        params = DistillationParams.model_validate(catalog.load("parameters")["distillation"])
+        check_models(params)
+        if params.sequence_level.source == "generator":
+            check_generator(catalog.load("text_generator"))
+
+
 class FreshnessHooks:
     """Write what every artifact was made from; refuse one that was made from something else."""
 

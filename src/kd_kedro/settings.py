@@ -5,7 +5,13 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from kd_kedro.hooks import FreshnessHooks, ParameterHooks, ProgressHooks, TrackingHooks
+from kd_kedro.hooks import (
+    FreshnessHooks,
+    ModelHooks,
+    ParameterHooks,
+    ProgressHooks,
+    TrackingHooks,
+)
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -25,4 +31,4 @@ CONFIG_LOADER_ARGS = {
 
 # TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks.py.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
-HOOKS = (ParameterHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())
+HOOKS = (ParameterHooks(), ModelHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())

@@ -73,17 +73,22 @@ def test_a_directory_and_an_absent_file(outcomes: dict[str, dict[str, Any]]) -> 
 
 
 def test_bad_parameters(project: Path) -> None:
-    unknown, bad, nested = run_commands(
+    unknown, bad, nested, student, generator = run_commands(
         project,
         [
             ["run", *TEST, "--params", "nosuch=1"],
             ["run", *TEST, "--params", "filtering.soap.mode=sometimes"],
             ["run", *TEST, "--params", "filtering.soap.nosuch=1"],
+            ["run", *TEST, "--params", "distillation.student.pretrained=/nowhere"],
+            ["run", *TEST, "--params", "distillation.sequence_level.source=generator"],
         ],
     )
     check_sentence(unknown, "unknown parameter nosuch", "--params")
     check_sentence(bad, "filtering.soap.mode", "--params", "sometimes")
     check_sentence(nested, "unknown parameter filtering.soap.nosuch")
+    check_sentence(student, "distillation.student.pretrained", "/nowhere")
+    check_sentence(generator, "distillation.sequence_level.source", "no task answer")
+    assert "[ 1/" not in student["err"] + generator["err"]  # before the first node
 
 
 def test_a_damaged_model_is_named(project: Path) -> None:

@@ -40,7 +40,7 @@ def test_the_vocabulary_is_bounded():
 
 def test_a_saved_tokenizer_is_the_same_through_any_class(tmp_path):
     TRAINED.save_pretrained(tmp_path)
-    loaded = load_pretrained_tokenizer(str(tmp_path))
+    loaded = load_pretrained_tokenizer(str(tmp_path), "tokenizer.pretrained")
     text = "Cash ₹ 12,000"
     assert loaded(text)["input_ids"] == TRAINED(text)["input_ids"]
     assert loaded.pad_token_id == TRAINED.pad_token_id
@@ -48,4 +48,4 @@ def test_a_saved_tokenizer_is_the_same_through_any_class(tmp_path):
 
 def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match=r"tokenizer\.pretrained: .*'.*nothing'; give a hub name"):
-        load_pretrained_tokenizer(str(tmp_path / "nothing"))
+        load_pretrained_tokenizer(str(tmp_path / "nothing"), "tokenizer.pretrained")

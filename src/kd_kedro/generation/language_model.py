@@ -5,7 +5,7 @@ Who answers, a model in this process or a server, is behind `Backend`; all else 
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -103,6 +103,11 @@ class LanguageModelGenerator:
         self._name, self._backend, self._prompts, self._cache = name, backend, prompts, cache
         self._price = price
         self._max_failed_share, self._max_in_a_row = max_failed_share, max_failures_in_a_row
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The tasks it has a prompt for."""
+        return self._prompts.keys()
 
     def generate(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in the same order.

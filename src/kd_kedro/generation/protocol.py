@@ -1,6 +1,6 @@
 """What every text generator understands: a request in, an honest outcome out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -53,6 +53,11 @@ class Outcome:
 @runtime_checkable
 class TextGenerator(Protocol):
     """Rewrites texts."""
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The tasks it can do."""
+        ...
 
     def generate(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in the same order."""

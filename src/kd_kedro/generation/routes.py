@@ -1,6 +1,6 @@
 """A generator for each task, and a second for what the first could not do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kd_kedro.generation.protocol import Outcome, Request, TextGenerator
 
@@ -29,6 +29,15 @@ class RoutedGenerator:
                     f"use {', '.join(generators)}"
                 )
         self._generators, self._tasks = generators, tasks
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The tasks that all generators named for them can do."""
+        return {
+            task
+            for task, names in self._tasks.items()
+            if all(task in self._generators[name].tasks for name in names)
+        }
 
     def generate(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in the same order.

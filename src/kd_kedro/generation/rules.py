@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tqdm import tqdm
 
@@ -17,6 +17,7 @@ _STYLES: dict[str, styles.Rewrite] = {
     "general": styles.general,
     "rephrase": styles.general,
 }
+_TASKS = ("fitb", "mcq", "relevance", "typo", *_STYLES)
 
 
 SYNONYMS = 2  # words of a version that are said otherwise, at most
@@ -35,6 +36,11 @@ class RulesGenerator:
                 f"typo_share of text_generator is {typo_share}: set a share above 0 and at most 1"
             )
         self.typo_share = typo_share
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The tasks there are rules for."""
+        return _TASKS
 
     def generate(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in the same order.
@@ -57,8 +63,7 @@ class RulesGenerator:
             rewrites = _STYLES[request.task](request.text)
             return _outcome(request, rewrites, request.task, rng)
         raise ValueError(
-            f"the rules generator has no task {request.task}: use one of fitb, mcq, "
-            f"relevance, typo, {', '.join(_STYLES)}"
+            f"the rules generator has no task {request.task}: use one of {', '.join(_TASKS)}"
         )
 
 

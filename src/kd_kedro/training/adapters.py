@@ -50,7 +50,7 @@ def add_adapter(model: Any, settings: AdapterSettings, seed: int) -> Any:
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=_targets(model, settings.target_modules),
+        target_modules=layers_to_adapt(model, settings.target_modules),
         fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in model.modules()),
     )
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -152,8 +152,12 @@ def four_bits(key: str) -> Any:
     )
 
 
-def _targets(model: Any, wanted: Sequence[str]) -> list[str]:
-    """Return the full names of the chosen linear layers of the blocks."""
+def layers_to_adapt(model: Any, wanted: Sequence[str]) -> list[str]:
+    """Return the full names of the chosen linear layers of the blocks, of all where none is.
+
+    Raises:
+        ValueError: One is the head, or is not there.
+    """
     head = model.get_output_embeddings()
     for name, module in model.named_modules():
         if module is head and {name, name.rpartition(".")[2]} & set(wanted):

@@ -1,5 +1,6 @@
 """Making language models: from an architecture, a hub name or a local folder."""
 
+import copy
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,15 +112,46 @@ def pretrained_model(
             load = _load_around_encoder if _is_encoder(config) else _load
             model, missing = load(name, config, given)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise OSError(
-            f"{key}: no safetensors model could be loaded from '{name}'; give a hub name that "
-            "this machine can reach or a folder with config.json and model.safetensors"
-        ) from error
+        raise _not_there(name, key) from error
     _refuse_missing_weights(name, key, missing)
-    _refuse_other_tokenizer(name, key, model, tokenizer)
+    refuse_other_tokenizer(name, key, model, tokenizer)
     _name_special_tokens(model, tokenizer)
     _refuse_other_head(name, key, model)
     return model
+
+
+def outline(name: str, key: str) -> Any:
+    """Return what `pretrained_model` loads, without its weights.
+
+    Args:
+        name: Hub name or folder.
+        key: The parameter that named it, for the message.
+
+    Raises:
+        OSError: If there is no such model.
+    """
+    from transformers import (
+        AutoConfig,
+        AutoModel,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        EncoderDecoderModel,
+    )
+
+    try:
+        with quiet_transformers(), torch.device("meta"):
+            config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+            if config.is_encoder_decoder:
+                return AutoModelForSeq2SeqLM.from_config(config)
+            if not _is_encoder(config):
+                return AutoModelForCausalLM.from_config(config)
+            encoder = AutoModel.from_config(config)
+            decoding = copy.deepcopy(config)
+            decoding.is_decoder = decoding.add_cross_attention = True
+            decoder = AutoModelForCausalLM.from_config(decoding)
+            return EncoderDecoderModel(encoder=encoder, decoder=decoder)
+    except (OSError, ValueError) as error:
+        raise _not_there(name, key) from error
 
 
 def size_card(model: Any) -> dict[str, Any]:
@@ -197,6 +229,13 @@ def _name_special_tokens(model: Any, tokenizer: Any) -> None:
     )
 
 
+def _not_there(name: str, key: str) -> OSError:
+    return OSError(
+        f"{key}: no safetensors model could be loaded from '{name}'; give a hub name that "
+        "this machine can reach or a folder with config.json and model.safetensors"
+    )
+
+
 def _refuse_missing_weights(name: str, key: str, missing: Collection[str]) -> None:
     """transformers fills what a checkpoint lacks with random weights and only warns of it."""
     if missing:
@@ -206,7 +245,12 @@ def _refuse_missing_weights(name: str, key: str, missing: Collection[str]) -> No
         )
 
 
-def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> None:
+def refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> None:
+    """Refuse a model that was trained with another tokenizer.
+
+    Raises:
+        ValueError: The message names both.
+    """
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise ValueError(
@@ -216,7 +260,7 @@ def _refuse_other_tokenizer(name: str, key: str, model: Any, tokenizer: Any) -> 
     folder = Path(name)
     if folder.is_dir() and not any((folder / file).is_file() for file in _TOKENIZER_FILES):
         return
-    own = load_pretrained_tokenizer(name)
+    own = load_pretrained_tokenizer(name, key)
     if own.get_vocab() != tokenizer.get_vocab():
         present = tokenizer.name_or_path or "the one trained in this run"
         raise ValueError(

@@ -39,13 +39,7 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
     Raises:
         ValueError: If the teacher has no such layer, or its class is not made of layers that way.
     """
-    for name, stack in blocks(teacher).items():
-        wrong = [layer for layer in layers if layer >= len(stack)]
-        if wrong:
-            raise ValueError(
-                f"distillation.student.copy_layers: the teacher has no layer {wrong[0]}; its "
-                f"{name} has layers 0 to {len(stack) - 1}"
-            )
+    check_layers(teacher, layers)
     config = copy.deepcopy(teacher.config)
     halves = [half for name in ("encoder", "decoder") if (half := getattr(config, name, None))]
     for part in halves or [config]:
@@ -60,6 +54,21 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         )
     student.generation_config = copy.deepcopy(teacher.generation_config)
     return student.eval()
+
+
+def check_layers(teacher: Any, layers: Sequence[int]) -> None:
+    """Refuse layers that a teacher does not have.
+
+    Raises:
+        ValueError: The message names the first of them.
+    """
+    for name, stack in blocks(teacher).items():
+        wrong = [layer for layer in layers if layer >= len(stack)]
+        if wrong:
+            raise ValueError(
+                f"distillation.student.copy_layers: the teacher has no layer {wrong[0]}; its "
+                f"{name} has layers 0 to {len(stack) - 1}"
+            )
 
 
 def blocks(model: Any) -> dict[str, torch.nn.ModuleList]:

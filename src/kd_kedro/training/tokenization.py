@@ -48,8 +48,12 @@ def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2
     )
 
 
-def load_pretrained_tokenizer(name: str) -> Any:
+def load_pretrained_tokenizer(name: str, key: str) -> Any:
     """Load a tokenizer by hub name or from a local folder.
+
+    Args:
+        name: Hub name, or a folder with a tokenizer.json.
+        key: The parameter that named it, for the messages.
 
     Raises:
         OSError: If it cannot be had; the message names it.
@@ -61,14 +65,14 @@ def load_pretrained_tokenizer(name: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
     except (OSError, ValueError) as error:
         raise OSError(
-            f"tokenizer.pretrained: no tokenizer could be loaded from '{name}'; "
+            f"{key}: no tokenizer could be loaded from '{name}'; "
             "give a hub name that this machine can reach or a folder with a tokenizer.json"
         ) from error
     if tokenizer.eos_token_id is None and tokenizer.sep_token_id is not None:
         tokenizer.eos_token = tokenizer.sep_token  # an encoder's texts end so
     if tokenizer.eos_token_id is None:
         raise ValueError(
-            f"tokenizer.pretrained: '{name}' has no end-of-sequence token; "
+            f"{key}: '{name}' has no end-of-sequence token; "
             "set eos_token in its tokenizer_config.json"
         )
     if tokenizer.pad_token_id is None:

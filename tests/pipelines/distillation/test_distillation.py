@@ -464,6 +464,9 @@ def test_answers_to_other_questions_are_refused(catalog, groups):
         student_rows(training_rows(TABLE, groups["examples"]), answers.iloc[1:], params)
 
 
+FSDP = {"strategy": "fsdp", "num_processes": 2}
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -486,6 +489,8 @@ def test_answers_to_other_questions_are_refused(catalog, groups):
             "objective.beta is 0: the teacher is not asked",
         ),
         ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
+        (LIVE | {"on_policy": {"share": 0.5}, "training": FSDP}, "training.strategy is fsdp"),
+        ({"student": {"copy_layers": [1, 9]}}, "copy_layers has 9, but .* layers are 0 to 1 "),
         ({"objective": {"beta": 0.0}}, "the student would learn nothing from a teacher"),
         (
             {"sequence_level": {"source": "teacher"}, "examples": {"max_length": 96}},

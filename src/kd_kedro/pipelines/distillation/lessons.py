@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.pipelines.distillation.models import make_student, origin_of
+from kd_kedro.pipelines.distillation.models import (
+    STUDENT,
+    make_student,
+    origin_of,
+)
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
@@ -85,7 +89,7 @@ def baseline_lesson(
     from kd_kedro.training.tokenization import load_pretrained_tokenizer
 
     if student.tokenizer:
-        tokenizer = load_pretrained_tokenizer(student.tokenizer)
+        tokenizer = load_pretrained_tokenizer(student.tokenizer, f"{STUDENT}.tokenizer")
     lesson = make_lesson(augmented_qa, tokenizer, examples, work_dir)
     return replace(lesson, teacher=teacher if student.copy_layers else None)
 

@@ -53,7 +53,7 @@ def train_tokenizer(
     from kd_kedro.training.tokenization import load_pretrained_tokenizer, train_byte_bpe
 
     if params.pretrained:
-        return load_pretrained_tokenizer(params.pretrained)
+        return load_pretrained_tokenizer(params.pretrained, "distillation.tokenizer.pretrained")
     rows = training_rows(augmented_qa, examples)
     # The template is in every text, so that its words become tokens of their own.
     prompts = (TEMPLATE.format(question=question) for _, question, _ in rows)

@@ -429,6 +429,7 @@ class DistillationParams(BaseModel):
             self._on_policy_conflict(),
             self._tokenizer_conflict(),
             self._teaching_conflict(),
+            self._layers_conflict(),
             self._answers_conflict(),
         ):
             if conflict:
@@ -485,6 +486,11 @@ class DistillationParams(BaseModel):
     def _on_policy_conflict(self) -> str:
         if not self.on_policy.share:
             return ""
+        if self.training.strategy == "fsdp":
+            return (
+                "on_policy.share is above 0 but training.strategy is fsdp: a student whose weights "
+                "lie in shards cannot sample answers; use ddp"
+            )
         if not self.objective.beta:
             return "on_policy.share is above 0 but objective.beta is 0: the teacher is not asked"
         if not serves("live", self.objective.divergence):
@@ -513,6 +519,16 @@ class DistillationParams(BaseModel):
             "the student would learn nothing from a teacher: set objective.beta or "
             "objective.hidden above 0, sequence_level.source to teacher or generator, or "
             "student.copy_layers"
+        )
+
+    def _layers_conflict(self) -> str:
+        layers = self.teacher.architecture.layers
+        missing = [number for number in self.student.copy_layers if number >= layers]
+        if self.teacher.pretrained or not missing:
+            return ""
+        return (
+            f"student.copy_layers has {missing[0]}, but the teacher's layers are 0 to "
+            f"{layers - 1} (teacher.architecture.layers)"
         )
 
     def _answers_conflict(self) -> str:
