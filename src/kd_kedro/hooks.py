@@ -33,7 +33,7 @@ from kd_kedro.freshness import (
     write_provenance,
 )
 from kd_kedro.parameters import check_parameters, flatten
-from kd_kedro.pipelines.distillation.params import DistillationParams
+from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.trial_runs import log_trials
 
 logger = logging.getLogger(__name__)

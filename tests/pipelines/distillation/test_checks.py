@@ -4,7 +4,7 @@ import pytest
 
 from kd_kedro.generation.rules import RulesGenerator
 from kd_kedro.pipelines.distillation.checks import check_generator, check_models
-from kd_kedro.pipelines.distillation.params import DistillationParams
+from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.training.models import outline
 from kd_kedro.training.tokenization import train_byte_bpe
 from tests.pipelines.distillation.recipe import run, whole

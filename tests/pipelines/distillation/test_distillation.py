@@ -9,8 +9,8 @@ import torch
 
 from kd_kedro import cli
 from kd_kedro.pipelines.distillation import nodes
-from kd_kedro.pipelines.distillation import params as params_module
-from kd_kedro.pipelines.distillation.lessons import student_lesson
+from kd_kedro.pipelines.distillation.groups import DistillationParams, serves
+from kd_kedro.pipelines.distillation.lessons import make_lesson, student_lesson
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
     train_baseline,
@@ -21,7 +21,6 @@ from kd_kedro.pipelines.distillation.nodes import (
     train_tokenizer,
     write_teacher_answers,
 )
-from kd_kedro.pipelines.distillation.params import DistillationParams
 from kd_kedro.pipelines.distillation.rows import student_rows, training_rows
 from kd_kedro.training import target_store
 from kd_kedro.training.divergences import DIVERGENCES
@@ -207,15 +206,14 @@ def test_who_judges_sampled_answers_computes_as_the_capture_did(
 ):
     on_policy = groups["on_policy"].model_copy(update={"share": 0.5})
     targets = groups["targets"].model_copy(update={"precision": precision})
-    given = {name: catalog.load(name) for name in TAUGHT}
-    given["teacher_targets"] = capture_of(catalog, TABLE, {**groups, "targets": targets}, tmp_path)
     lesson = student_lesson(
-        TABLE,
-        *(given | {"target_store": tmp_path}).values(),
-        *(groups[name] for name in ("examples", "sequence_level", "student")),
-        on_policy,
-        True,
+        make_lesson(TABLE, catalog.load("tokenizer"), groups["examples"], tmp_path),
+        catalog.load("teacher_answers"),
+        groups["sequence_level"],
+        [(catalog.load("teacher"), 1.0)],
+        capture_of(catalog, TABLE, {**groups, "targets": targets}, tmp_path),
         tmp_path,
+        on_policy,
     )
     assert lesson.on_policy.teacher.precision == precision
 
@@ -515,6 +513,6 @@ def everything(changed):
 def test_a_divergence_is_served_as_the_engine_says():
     for source in ("dense", "top_k", "sampled"):
         for name in DIVERGENCES:
-            assert params_module.serves(source, name) == (name in target_store.serves(source))
+            assert serves(source, name) == (name in target_store.serves(source))
     for name in DIVERGENCES:
-        assert params_module.serves("live", name) == (name in LiveTeacher.serves)
+        assert serves("live", name) == (name in LiveTeacher.serves)

@@ -6,8 +6,8 @@ Outlines are read, never weights: a wrong name would else be noticed when the te
 from typing import Any
 
 from kd_kedro.generation.protocol import TextGenerator
+from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
-from kd_kedro.pipelines.distillation.params import DistillationParams
 
 
 def check_models(params: DistillationParams) -> None:

@@ -95,49 +95,36 @@ def baseline_lesson(
 
 
 def student_lesson(
-    augmented_qa: pd.DataFrame,
+    written: Lesson,
     teacher_answers: pd.DataFrame,
-    tokenizer: Any,
-    teacher: LanguageModel,
-    further_teachers: Mapping[str, LanguageModel],
+    sequence_level: SequenceLevelParams,
+    teachers: "Teachers",
     teacher_targets: Mapping[str, Any],
     target_store: Path,
-    examples: ExampleParams,
-    sequence_level: SequenceLevelParams,
-    student: StudentParams,
     on_policy: OnPolicyParams,
-    asks_teacher: bool,
-    work_dir: Path,
 ) -> Lesson:
     """Return what every student of a run learns from.
 
     Args:
-        augmented_qa: All rows.
+        written: What the baseline learns from.
         teacher_answers: What a teacher wrote to the training questions.
-        tokenizer: Of the teachers; a student may have one of its own.
-        teacher: The first teacher.
-        further_teachers: The others of an ensemble by name.
-        teacher_targets: The manifest of what was captured of them.
+        sequence_level: Whether that is learned from.
+        teachers: Each with its share of the probability.
+        teacher_targets: The manifest of what was captured of them; empty where the objective has no
+            part that a teacher's signals give.
         target_store: Where the manifest points.
-        examples: Which rows.
-        sequence_level: Whether the teacher's answers are learned from.
-        student: What it is.
-        on_policy: How it samples answers of its own.
-        asks_teacher: Whether its objective has a part that the teacher's signals give.
-        work_dir: Where checkpoints lie.
+        on_policy: How the student samples answers of its own.
 
     Raises:
         ValueError: The targets are those of other rows, of another tokenizer or teacher.
     """
-    lesson = baseline_lesson(augmented_qa, tokenizer, teacher, examples, student, work_dir)
-    lesson = replace(lesson, rows=student_rows(lesson.rows, teacher_answers, sequence_level))
-    if not asks_teacher:
+    lesson = replace(written, rows=student_rows(written.rows, teacher_answers, sequence_level))
+    if not teacher_targets:
         return lesson
-    teachers = teachers_of(teacher, further_teachers)
     return replace(
         lesson,
         targets=_open_capture(lesson, teachers, teacher_targets, target_store),
-        on_policy=_on_policy(teachers, tokenizer, on_policy, str(teacher_targets["precision"])),
+        on_policy=_on_policy(lesson, teachers, on_policy, teacher_targets["precision"]),
     )
 
 
@@ -265,7 +252,7 @@ def _open_capture(
 
 
 def _on_policy(
-    teachers: "Teachers", tokenizer: Any, params: OnPolicyParams, precision: str
+    lesson: Lesson, teachers: "Teachers", params: OnPolicyParams, precision: str
 ) -> "OnPolicy | None":
     """Return how a student samples answers, which its teachers judge live, where it does."""
     from kd_kedro.training.examples import pad_token_id
@@ -274,10 +261,10 @@ def _on_policy(
     if not params.share:
         return None
     return OnPolicy(
-        live_teacher(teachers, tokenizer, precision),
+        live_teacher(teachers, lesson.tokenizer, precision),
         **params.model_dump(),
-        end=tokenizer.eos_token_id,
-        padding=pad_token_id(tokenizer),
+        end=lesson.tokenizer.eos_token_id,
+        padding=pad_token_id(lesson.tokenizer),
     )
 
 

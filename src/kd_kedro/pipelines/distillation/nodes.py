@@ -209,20 +209,13 @@ def train_student(
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
     """Train a student on the written answers and on the teacher's captured targets."""
+    written = baseline_lesson(
+        augmented_qa, tokenizer, teacher, examples, student, training_work_dir
+    )
+    teachers = teachers_of(teacher, further_teachers)
+    targets = teacher_targets if objective.asks_teacher else {}
     lesson = student_lesson(
-        augmented_qa,
-        teacher_answers,
-        tokenizer,
-        teacher,
-        further_teachers,
-        teacher_targets,
-        target_store,
-        examples,
-        sequence_level,
-        student,
-        on_policy,
-        objective.asks_teacher,
-        training_work_dir,
+        written, teacher_answers, sequence_level, teachers, targets, target_store, on_policy
     )
     return train_one(lesson, student, training, objective, seed, "student")
 
@@ -247,23 +240,13 @@ def train_seeds(
     """Train baseline and student again with every seed after the first, from the same targets."""
     if seeds.count == 1:
         return {}, []
-    lesson = student_lesson(
-        augmented_qa,
-        teacher_answers,
-        tokenizer,
-        teacher,
-        further_teachers,
-        teacher_targets,
-        target_store,
-        examples,
-        sequence_level,
-        student,
-        on_policy,
-        objective.asks_teacher,
-        training_work_dir,
-    )
     written = baseline_lesson(
         augmented_qa, tokenizer, teacher, examples, student, training_work_dir
+    )
+    teachers = teachers_of(teacher, further_teachers)
+    targets = teacher_targets if objective.asks_teacher else {}
+    lesson = student_lesson(
+        written, teacher_answers, sequence_level, teachers, targets, target_store, on_policy
     )
     kinds = (("baseline", written, None), ("student", lesson, objective))
     models: dict[str, LanguageModel] = {}

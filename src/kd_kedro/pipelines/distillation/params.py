@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
 
-_CONFIG = ConfigDict(extra="forbid", frozen=True)
+CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 Version = Literal["original", "formal", "casual", "general", "typo"]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -26,7 +26,7 @@ Divergence = Literal[
 class ExampleParams(BaseModel):
     """Which rows are learned from, and how long they may be."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     versions: tuple[Version, ...] = Field(
         min_length=1, description="Versions of the training rows that models are trained on."
@@ -49,7 +49,7 @@ class ExampleParams(BaseModel):
 class TokenizerParams(BaseModel):
     """The tokenizer that teacher and students share."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     pretrained: str = Field(
         description="Hub name or folder of an existing tokenizer; empty to train one here."
@@ -65,7 +65,7 @@ class TokenizerParams(BaseModel):
 class ArchitectureParams(BaseModel):
     """Size of a GPT-2-architecture model made here; not read where one is pretrained."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     layers: int = Field(ge=1, le=128, description="Transformer blocks.")
     width: int = Field(ge=8, le=16_384, description="Size of the hidden states.")
@@ -89,7 +89,7 @@ class TrainingParams(BaseModel):
         OPERATIONAL: How a training runs, not what comes of it: a change of one makes nothing stale.
     """
 
-    model_config = _CONFIG
+    model_config = CONFIG
     OPERATIONAL: ClassVar[frozenset[str]] = frozenset(
         [
             "checkpoint_steps",
@@ -139,10 +139,7 @@ class TrainingParams(BaseModel):
     num_processes: int = Field(
         ge=1,
         le=1024,
-        description=(
-            "Processes on this machine that share every batch; without dropout the result is the "
-            "same."
-        ),
+        description="Processes that share every batch; without dropout the result is the same.",
     )
     strategy: Literal["ddp", "fsdp"] = Field(
         description="Of several processes: each has all weights (ddp) or a share of them (fsdp)."
@@ -166,7 +163,7 @@ class TrainingParams(BaseModel):
 class TeacherParams(BaseModel):
     """The teacher: made here, or pretrained and fine-tuned here."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     pretrained: str = Field(
         description=(
@@ -192,7 +189,7 @@ class TeacherParams(BaseModel):
 class EnsembleParams(BaseModel):
     """Further teachers: their probabilities are averaged with the first one's, at capture."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     seeds: tuple[int, ...] = Field(
         description="Seeds of further teachers, made or fine-tuned as the first one is."
@@ -221,7 +218,7 @@ class EnsembleParams(BaseModel):
 class SequenceLevelParams(BaseModel):
     """Answers that a teacher writes to the training questions, for students to be trained on."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     source: Literal["none", "teacher", "generator"] = Field(
         description=(
@@ -245,7 +242,7 @@ class SequenceLevelParams(BaseModel):
 class OnPolicyParams(BaseModel):
     """The student samples answers of its own, and the teacher itself, not a cache, judges them."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     share: float = Field(ge=0, le=1, description="Share of the batches with sampled answers.")
     temperature: float = Field(gt=0, le=100, description="The student's when it samples.")
@@ -257,7 +254,7 @@ class OnPolicyParams(BaseModel):
 class TargetParams(BaseModel):
     """What is kept of the teacher's distributions."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     source: Source = Field(
         description=(
@@ -290,7 +287,7 @@ class TargetParams(BaseModel):
 class AdapterParams(BaseModel):
     """A low-rank adapter that learns in the place of a pretrained student's own weights."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     kind: Literal["none", "lora", "qlora"] = Field(
         description="qlora holds the base in 4 bits: it needs a GPU and the extra kd_kedro[qlora]."
@@ -309,7 +306,7 @@ class AdapterParams(BaseModel):
 class StudentParams(BaseModel):
     """The student, and the baseline that is its twin without a teacher."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     tokenizer: str = Field(
         description=(
@@ -317,7 +314,6 @@ class StudentParams(BaseModel):
             "then learns from answers alone (sequence_level); empty for the teacher's."
         )
     )
-
     pretrained: str = Field(
         description=(
             "Hub name or folder (safetensors only) of a causal or encoder-decoder model, or of an "
@@ -354,7 +350,7 @@ class StudentParams(BaseModel):
 class ObjectiveParams(BaseModel):
     """alpha x cross-entropy + beta x divergence, over answer tokens."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     alpha: float = Field(ge=0, description="Weight of the cross-entropy with the written answer.")
     beta: float = Field(ge=0, description="Weight of the divergence from the teacher.")
@@ -370,7 +366,6 @@ class ObjectiveParams(BaseModel):
     temperature_squared: bool = Field(
         description="Whether T^2 multiplies the divergence; beta without it is beta / T^2 with it."
     )
-
     hidden: float = Field(
         ge=0, description="Weight of hidden-state matching; the targets must have hidden states."
     )
@@ -395,155 +390,9 @@ class ObjectiveParams(BaseModel):
 class SeedParams(BaseModel):
     """Seeds of the students; `student` is the first one's, fixed beforehand."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     first: int = Field(ge=0, description="Seed of baseline_student and student.")
     count: int = Field(
         ge=1, le=100, description="Seeds in all; those after the first are in student_seeds."
     )
-
-
-class DistillationParams(BaseModel):
-    """All groups together: what one asks of another is checked before anything runs."""
-
-    model_config = _CONFIG
-
-    examples: ExampleParams
-    tokenizer: TokenizerParams
-    teacher: TeacherParams
-    ensemble: EnsembleParams
-    sequence_level: SequenceLevelParams
-    targets: TargetParams
-    student: StudentParams
-    training: TrainingParams
-    objective: ObjectiveParams
-    on_policy: OnPolicyParams
-    seeds: SeedParams
-
-    @model_validator(mode="after")
-    def _groups_fit(self) -> "DistillationParams":
-        for conflict in (
-            self._ensemble_conflict(),
-            self._capture_conflict(),
-            self._objective_conflict(),
-            self._on_policy_conflict(),
-            self._tokenizer_conflict(),
-            self._teaching_conflict(),
-            self._layers_conflict(),
-            self._answers_conflict(),
-        ):
-            if conflict:
-                raise ValueError(conflict)
-        return self
-
-    def _ensemble_conflict(self) -> str:
-        if self.ensemble.seeds and not self.teacher.fine_tune:
-            return "ensemble.seeds are given but teacher.fine_tune is false: all would be the same"
-        if len({self.teacher.seed, *self.ensemble.seeds}) <= len(self.ensemble.seeds):
-            return "ensemble.seeds and teacher.seed must all differ"
-        return ""
-
-    def _capture_conflict(self) -> str:
-        targets = self.targets
-        if targets.source == "sampled" and len(targets.temperatures) > 1:
-            return "targets.temperatures: sampled targets are drawn at one temperature; name one"
-        if targets.hidden and self.ensemble.shares:
-            return "targets.hidden: several teachers share no hidden states; set it to false"
-        if (
-            targets.source == "top_k"
-            and not self.tokenizer.pretrained
-            and targets.k >= self.tokenizer.vocabulary
-        ):
-            return (
-                f"targets.k is {targets.k} but tokenizer.vocabulary {self.tokenizer.vocabulary}: "
-                "use a smaller k or targets.source dense"
-            )
-        return ""
-
-    def _objective_conflict(self) -> str:
-        objective, targets = self.objective, self.targets
-        if objective.beta and not serves(targets.source, objective.divergence):
-            return (
-                f"objective.divergence is {objective.divergence}, which targets.source "
-                f"{targets.source} cannot give exactly: top_k serves the bucketed_ ones, sampled "
-                "forward_kl, dense and live all others"
-            )
-        if (
-            objective.beta
-            and targets.source in ("top_k", "sampled")
-            and objective.temperature not in targets.temperatures
-        ):
-            return (
-                f"objective.temperature is {objective.temperature:g}, which targets.temperatures "
-                f"lack ({', '.join(f'{value:g}' for value in targets.temperatures)}): add it"
-            )
-        if objective.hidden and self.ensemble.shares:
-            return "objective.hidden: several teachers share no hidden states; set it to 0"
-        if objective.hidden and not (targets.hidden or targets.source == "live"):
-            return "objective.hidden is above 0 but targets.hidden is false: set it to true"
-        return ""
-
-    def _on_policy_conflict(self) -> str:
-        if not self.on_policy.share:
-            return ""
-        if self.training.strategy == "fsdp":
-            return (
-                "on_policy.share is above 0 but training.strategy is fsdp: a student whose weights "
-                "lie in shards cannot sample answers; use ddp"
-            )
-        if not self.objective.beta:
-            return "on_policy.share is above 0 but objective.beta is 0: the teacher is not asked"
-        if not serves("live", self.objective.divergence):
-            return (
-                f"on_policy.share is above 0, which asks the teacher itself, but "
-                f"objective.divergence is {self.objective.divergence}: use one without bucketed_, "
-                "with targets.source live or dense"
-            )
-        return ""
-
-    def _tokenizer_conflict(self) -> str:
-        if self.student.tokenizer and self.objective.asks_teacher:
-            return (
-                "student.tokenizer differs from the teacher's, so that their tokens cannot be "
-                "compared: set objective.beta and objective.hidden to 0 and "
-                "sequence_level.source to teacher, and targets.source to live, which captures "
-                "nothing"
-            )
-        return ""
-
-    def _teaching_conflict(self) -> str:
-        answers = self.sequence_level.source != "none"
-        if self.objective.asks_teacher or answers or self.student.copy_layers:
-            return ""
-        return (
-            "the student would learn nothing from a teacher: set objective.beta or "
-            "objective.hidden above 0, sequence_level.source to teacher or generator, or "
-            "student.copy_layers"
-        )
-
-    def _layers_conflict(self) -> str:
-        layers = self.teacher.architecture.layers
-        missing = [number for number in self.student.copy_layers if number >= layers]
-        if self.teacher.pretrained or not missing:
-            return ""
-        return (
-            f"student.copy_layers has {missing[0]}, but the teacher's layers are 0 to "
-            f"{layers - 1} (teacher.architecture.layers)"
-        )
-
-    def _answers_conflict(self) -> str:
-        longest, room = self.sequence_level.max_new_tokens, self.examples.max_length
-        if self.sequence_level.source != "teacher" or longest < room:
-            return ""
-        return (
-            f"sequence_level.max_new_tokens is {longest} and examples.max_length {room}, prompt "
-            "and answer together: no room is left for a question; lower the first or raise the "
-            "second"
-        )
-
-
-def serves(source: Source, divergence: str) -> bool:
-    """Say whether targets of a source give a divergence exactly, as `training` has it."""
-    if source == "sampled":
-        return divergence == "forward_kl"
-    return divergence.startswith("bucketed_") == (source == "top_k")

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.pipelines.distillation.lessons import student_lesson
+from kd_kedro.pipelines.distillation.lessons import (
+    baseline_lesson,
+    student_lesson,
+    teachers_of,
+)
 from kd_kedro.pipelines.distillation.params import (
     ExampleParams,
     ObjectiveParams,
@@ -55,20 +59,12 @@ def run_study(
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
     manifest = capture_of(teacher_targets, tuning.space, objective, student)
+    written = baseline_lesson(
+        augmented_qa, tokenizer, teacher, examples, student, training_work_dir
+    )
+    teachers = teachers_of(teacher, further_teachers)
     lesson = student_lesson(
-        augmented_qa,
-        teacher_answers,
-        tokenizer,
-        teacher,
-        further_teachers,
-        manifest,
-        target_store,
-        examples,
-        sequence_level,
-        student,
-        on_policy,
-        bool(manifest),
-        training_work_dir,
+        written, teacher_answers, sequence_level, teachers, manifest, target_store, on_policy
     )
     trainer = StudentTrainer(
         lesson,
