@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 from kd_kedro.parameters import flatten
+from kd_kedro.pipelines.distillation.params import TrainingParams
 
 FILE_NAME = "provenance.json"
 Provenance = dict[str, dict[str, Any]]
@@ -163,18 +164,16 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
 
 
 def _leaves(key: str, value: Any) -> dict[str, Any]:
-    plain = _decisive(value)
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     leaves = dict(flatten(plain, f"{key}.")) if isinstance(plain, Mapping) else {key: plain}
-    return json.loads(json.dumps(leaves))  # type: ignore[no-any-return]
+    decisive = {key: leaf for key, leaf in leaves.items() if not _operational(key)}
+    return json.loads(json.dumps(decisive))  # type: ignore[no-any-return]
 
 
-def _decisive(value: Any) -> Any:
-    """Return a parameter as plain values, without those that say only how work is done."""
-    if not isinstance(value, BaseModel):
-        return value
-    plain = value.model_dump(mode="json", exclude=getattr(value, "OPERATIONAL", None))
-    groups = {name: own for name in plain if isinstance(own := getattr(value, name), BaseModel)}
-    return plain | {name: _decisive(own) for name, own in groups.items()}
+def _operational(key: str) -> bool:
+    # By name: a parameter that the running pipelines do not read is no model here.
+    *_, group, leaf = f".{key}".split(".")
+    return group == "training" and leaf in TrainingParams.OPERATIONAL
 
 
 def _source_hash(dataset: Any, entry: Any) -> str:
