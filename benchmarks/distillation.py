@@ -14,8 +14,8 @@ on: it makes all logits at once, which is faster on a CPU.
 they are, each side in batches of its own making (`gkd_grouped`: with `group_by_length`, which is
 not its default). Beside each ratio stands that of the FLOPs alone, where GKD projects every token
 and we project the answers'. `loss_difference` is that of `live` and of a dense cache from `gkd`'s
-loss on one batch; the cache of conf/base serves a bucketed divergence, a lower bound of the full
-one. With natural lengths GKD's loss is another one, since it pads left without position ids.
+loss on one batch; the cache of conf/base gives an estimate of it. With natural lengths GKD's loss
+is another one, since it pads left without position ids.
 
 On a GPU, `--size full` trains 774M -> 82M in bf16.
 """

@@ -35,7 +35,13 @@ METHODS: dict[str, Recipe] = {
     "jsd": Recipe(
         {"targets": DENSE, "objective": {"divergence": "jsd", "alpha": 0.5, "beta": 2.0}}
     ),
-    "top_k": Recipe(),
+    "top_k": Recipe(
+        {
+            "targets": {"source": "top_k", "k": 14},
+            "objective": {"divergence": "bucketed_forward_kl"},
+        }
+    ),
+    "default": Recipe(),
     "hidden_states": Recipe(
         {
             "targets": {**DENSE, "hidden": True},

@@ -2,11 +2,12 @@
 
     python benchmarks/target_store.py [--data SHEET] [--cache FOLDER] [--seeds 5] [--json OUT]
 
-One teacher's answers are captured dense, as the top k with their tail, and as draws; students that
-differ in nothing else learn from each. Bytes are those of all files on disk, by answer token. The
-seed noise is the standard deviation of the held-out loss between the seeds of the dense students;
-beside it stands the difference from them, paired by seed and family. k is chosen on
-`--families validation`; `test` is for reporting. The cache is that of `quality.py`.
+One teacher's answers are captured dense, as the top k with their tail, and as likely tokens with
+draws from the rest; students that differ in nothing else learn from each. Bytes are those of all
+files on disk, by answer token. The seed noise is the standard deviation of the held-out loss
+between the seeds of the dense students; beside it stands the difference from them, paired by seed
+and family. k and draws are chosen on `--families validation`; `test` is for reporting. The cache is
+that of `quality.py`.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from students import (
 )
 
 KS = (8, 16, 32, 64, 128)
-DRAWS = (5, 20, 50, 100)
+DRAWS = (5, 14, 50, 100)
 MOST_BYTES = 64  # of the default, an answer token
 GPT2_VOCABULARY = 50_257
 
@@ -43,11 +44,11 @@ def sources(sheet: Sheet, ks: Sequence[int], draws: Sequence[int]) -> dict[str, 
     full = {"objective": {"divergence": plain}}
     bucketed = {"objective": {"divergence": f"bucketed_{plain}"}}
     made = {"dense": Recipe({**full, "targets": {"source": "dense"}}), "default": Recipe()}
-    for k in sorted({*ks} - {targets["k"]}):
+    for k in ks:
         made[f"top_k {k}"] = Recipe({**bucketed, "targets": {"source": "top_k", "k": k}})
     if plain == "forward_kl":  # which is all that draws can serve
-        for count in draws:
-            made[f"sampled {count}"] = Recipe(
+        for count in sorted({*draws} - {targets["draws"]}):
+            made[f"sampled {targets['k']} + {count}"] = Recipe(
                 {**full, "targets": {"source": "sampled", "draws": count}}
             )
     return made
@@ -82,7 +83,7 @@ def _written(manifest: dict[str, Any], vocabulary: int = 0) -> int:
     if manifest["source"] == "dense":
         return vocabulary * value + states
     if manifest["source"] == "sampled":
-        return int(manifest["draws"]) * (token + 1) + 4 + states
+        return int(manifest["k"]) * (token + value) + int(manifest["draws"]) * token + 8 + states
     return int(manifest["k"]) * (token + value) + 4 * len(manifest["temperatures"]) + states
 
 

@@ -36,9 +36,9 @@ class CaptureSettings:
 
     Attributes:
         source: `dense`, every shared token; `top_k`, the k likeliest and the rest as one bucket;
-            or `sampled`, draws from the teacher.
-        k: How many tokens are kept by `top_k`.
-        draws: How many are drawn by `sampled`, at most 255.
+            or `sampled`, the k likeliest and draws from the rest.
+        k: How many tokens are kept by `top_k` and `sampled`.
+        draws: How many are drawn by `sampled`.
         temperatures: Those that `top_k` can be asked at; `sampled` is drawn at the only one;
             `dense` serves any.
         hidden: Whether the teacher's last hidden states are kept too, for hidden-state matching.
@@ -86,7 +86,7 @@ def capture(
             hidden states in common, draws are at one temperature.
     """
     vocabulary = len(teachers[0][0].tokenizer)
-    if settings.source == "top_k" and settings.k >= vocabulary:
+    if settings.source != "dense" and settings.k >= vocabulary:
         raise ValueError(
             f"targets.k is {settings.k} but the vocabulary has {vocabulary} tokens; "
             "use a smaller k or targets.source dense"
@@ -248,36 +248,27 @@ def _keep(
     narrow = torch.int16 if log_probs.shape[-1] <= 2**16 else torch.int32
     if settings.source == "dense":
         return {"log_probs": log_probs.to(dtype)}
-    if settings.source == "sampled":
-        scaled = torch.log_softmax(log_probs / settings.temperatures[0], -1)
-        ids, shares = _draw(scaled.exp(), settings.draws, generator)
-        entropy = -(scaled.exp() * scaled).sum(-1)
-        return {"ids": ids.to(narrow), "shares": shares, "entropy": entropy.float()}
+    sampled = settings.source == "sampled"
+    if sampled:
+        log_probs = torch.log_softmax(log_probs / settings.temperatures[0], -1)
     top, ids = log_probs.topk(settings.k, -1)
     rest = log_probs.scatter(1, ids, float("-inf"))
+    kept = {"log_probs": top.to(dtype), "ids": ids.to(narrow)}
+    if sampled:
+        # Where all of the rest rounds to nothing there must be something to draw all the same.
+        chances = rest.exp().clamp_min(1e-30).scatter(1, ids, 0.0)
+        drawn = torch.multinomial(chances, settings.draws, replacement=True, generator=generator)
+        return {
+            **kept,
+            "drawn": drawn.to(narrow),
+            "tails": rest.logsumexp(-1, keepdim=True).float(),
+            "entropy": torch.special.entr(log_probs.exp()).sum(-1).float(),
+        }
     tails = [
         shared_logits(rest, rest.shape[-1], temperature).logsumexp(-1)
         for temperature in settings.temperatures
     ]
-    return {
-        "log_probs": top.to(dtype),
-        "ids": ids.to(narrow),
-        "tails": torch.stack(tails, -1).float(),
-    }
-
-
-def _draw(
-    probabilities: torch.Tensor, draws: int, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (tokens, draws) ids, each once, and how often each came; unused places are 0."""
-    drawn = torch.multinomial(probabilities, draws, replacement=True, generator=generator)
-    drawn = drawn.sort(-1).values
-    new = torch.ones_like(drawn)
-    new[:, 1:] = (drawn[:, 1:] != drawn[:, :-1]).long()
-    places = new.cumsum(-1) - 1
-    ids = torch.zeros_like(drawn).scatter(1, places, drawn)
-    counts = torch.zeros_like(drawn).scatter_add(1, places, torch.ones_like(drawn))
-    return ids, counts.to(torch.uint8)
+    return {**kept, "tails": torch.stack(tails, -1).float()}
 
 
 def _is_whole(path: Path) -> bool:

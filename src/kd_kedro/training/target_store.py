@@ -25,7 +25,7 @@ from kd_kedro.training.fingerprints import (
 from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.targets import DenseSignal, SampledSignal, Signal, TopKSignal
 
-SCHEMA = 2  # of the manifest and of the shards
+SCHEMA = 3  # of the manifest and of the shards
 Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the weights sum to one
 
 
@@ -134,16 +134,8 @@ class CachedTargets:
         """
         kept = {name: part.to(batch.labels.device) for name, part in self._read(batch).items()}
         hidden = kept.get("hidden")
-        if "shares" in kept:
-            draws = kept["shares"].sum(-1, keepdim=True, dtype=torch.float32)
-            return SampledSignal(
-                kept["shares"] / draws,
-                _whole(kept["ids"]),
-                kept["entropy"],
-                self._vocabulary,
-                temperature,
-                hidden,
-            )
+        if "drawn" in kept:
+            return _sampled(kept, self._vocabulary, temperature)
         # Rounding to the stored dtype moved the sum a little off one, and another temperature
         # needs another one: the events are normalised here, after both.
         log_probs = kept["log_probs"].float() / temperature
@@ -177,6 +169,22 @@ class CachedTargets:
 def serves(source: str) -> frozenset[str]:
     """Return the divergences that targets captured as `dense`, `top_k` or `sampled` give."""
     return {"dense": FULL, "top_k": BUCKETED, "sampled": SAMPLED}[source]
+
+
+def _sampled(
+    kept: Mapping[str, torch.Tensor], vocabulary: int, temperature: float
+) -> SampledSignal:
+    events = torch.cat([kept["log_probs"].float(), kept["tails"]], -1).softmax(-1)
+    draws = kept["drawn"].shape[-1]
+    tail = (events[:, -1:] / draws).expand(-1, draws)
+    return SampledSignal(
+        torch.cat([events[:, :-1], tail], -1),
+        torch.cat([_whole(kept["ids"]), _whole(kept["drawn"])], -1),
+        kept["entropy"],
+        vocabulary,
+        temperature,
+        kept.get("hidden"),
+    )
 
 
 def _whole(ids: torch.Tensor) -> torch.Tensor:

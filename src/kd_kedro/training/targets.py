@@ -123,15 +123,16 @@ class TopKSignal:
 
 @dataclass(frozen=True)
 class SampledSignal:
-    """Draws from the teacher: an unbiased estimate of its forward KL with any student.
+    """Likely tokens and draws from the rest: an unbiased estimate of the forward KL.
 
-    Of n draws with replacement, token i came c_i times: c_i / n estimates p_i without bias, hence
-    -H(p) - sum(c_i / n log q_i) the divergence and its gradient (Anshumann et al., 2025,
-    arXiv:2503.16870, section 4).
+    The k likeliest tokens count with p_i, n tokens drawn from the others with (1 - sum p_i) / n
+    each. So sum(share log q) is sum(p log q) in expectation, and -H(p) less that is the divergence,
+    with its gradient: random sampling (Anshumann et al., 2025, arXiv:2503.16870, section 4),
+    stratified, so that only the tail is left to chance.
 
     Attributes:
-        shares: (tokens, draws) c_i / n, 0 beyond the tokens that came.
-        ids: (tokens, draws) int64.
+        shares: (tokens, k + draws), what each token counts.
+        ids: (tokens, k + draws) int64.
         entropy: (tokens,) nats, of the teacher's whole distribution.
         vocabulary: How many ids teacher and student share.
         temperature: As in `Signal`.

@@ -184,8 +184,8 @@ def test_targets_of_other_rows_or_another_teacher_are_refused(catalog, groups, t
 
 
 def test_a_divergence_the_targets_cannot_give_is_refused(catalog, groups, tmp_path):
-    wrong = groups["objective"].model_copy(update={"divergence": "forward_kl"})
-    with pytest.raises(ValueError, match=r"objective\.divergence: .* use bucketed_forward_kl"):
+    wrong = groups["objective"].model_copy(update={"divergence": "jsd"})
+    with pytest.raises(ValueError, match=r"objective\.divergence: .* use forward_kl"):
         student_of(catalog, TABLE, {**groups, "objective": wrong}, tmp_path)
 
 
@@ -468,7 +468,7 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"objective": {"divergence": "forward_kl"}}, "forward_kl, which targets.source top_k"),
+        ({"objective": {"divergence": "jsd"}}, "jsd, which targets.source sampled cannot give"),
         ({"objective": {"temperature": 3.0}}, "temperature is 3, which targets.temperatures lack"),
         ({"objective": {"hidden": 0.5}}, "targets.hidden is false"),
         ({"targets": {"k": 400}}, "targets.k is 400 but tokenizer.vocabulary 400"),
@@ -481,7 +481,14 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
             {"ensemble": {"seeds": [4]}, "targets": {"hidden": True}},
             "several teachers share no hidden states",
         ),
-        ({"on_policy": {"share": 0.5}}, "on_policy.share is above 0, which asks the teacher"),
+        (
+            {
+                "on_policy": {"share": 0.5},
+                "targets": {"source": "top_k"},
+                "objective": {"divergence": "bucketed_forward_kl"},
+            },
+            "on_policy.share is above 0, which asks the teacher",
+        ),
         (
             {"on_policy": {"share": 0.5}, "objective": {"beta": 0.0}},
             "objective.beta is 0: the teacher is not asked",

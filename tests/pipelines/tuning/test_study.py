@@ -135,8 +135,11 @@ def test_fixed_values_are_taken_and_the_others_searched(tmp_path):
 
 
 def test_tpe_finds_the_place_and_what_matters(tmp_path):
-    todo = work(tmp_path / "study.sqlite", params(trials=25, pruner={"kind": "none"}))
+    three = {"divergence": {"choices": ["forward_kl", "reverse_kl", "jsd"], "fixed": None}}
+    tuning = params(trials=25, pruner={"kind": "none"}, space=three)
+    todo = work(tmp_path / "study.sqlite", tuning)
     trials = complete(todo)
+    assert {t["values"]["divergence"] for t in trials} == {"forward_kl", "reverse_kl", "jsd"}
     best = min(trials, key=lambda t: t["value"])
     assert best["values"]["learning_rate"] == pytest.approx(3e-3, rel=0.2)
     shares = importances(todo.study())

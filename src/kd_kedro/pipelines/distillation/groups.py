@@ -66,7 +66,7 @@ class DistillationParams(BaseModel):
         if targets.hidden and self.ensemble.shares:
             return "targets.hidden: several teachers share no hidden states; set it to false"
         if (
-            targets.source == "top_k"
+            targets.source in ("sampled", "top_k")
             and not self.tokenizer.pretrained
             and targets.k >= self.tokenizer.vocabulary
         ):

@@ -258,14 +258,14 @@ class TargetParams(BaseModel):
 
     source: Source = Field(
         description=(
-            "top_k keeps the k likeliest tokens and the rest as one bucket and serves the "
-            "bucketed_ divergences; dense keeps every token and serves all others; sampled keeps "
-            "draws and serves forward_kl without bias; live keeps nothing, asks the teacher at "
-            "every step and serves what dense does."
+            "sampled keeps the k likeliest tokens and draws from the rest, and serves forward_kl "
+            "without bias; top_k keeps the k likeliest and the rest as one bucket, and serves the "
+            "bucketed_ divergences; dense keeps every token and serves all others; live keeps "
+            "nothing, asks the teacher at every step and serves what dense does."
         )
     )
-    k: int = Field(ge=1, le=65_536, description="Tokens kept by top_k.")
-    draws: int = Field(ge=1, le=255, description="Tokens drawn by sampled.")
+    k: int = Field(ge=1, le=65_536, description="Tokens kept by sampled and top_k.")
+    draws: int = Field(ge=1, le=65_536, description="Tokens drawn by sampled, beside those k.")
     temperatures: tuple[PositiveFloat, ...] = Field(
         min_length=1,
         description=(
