@@ -9,7 +9,7 @@ run: .venv/installed
 	$(BIN)/kedro run
 
 test: .venv/installed
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ The figures themselves are measured on real data and stand in docs/results.md.
 
 import csv
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -183,15 +184,26 @@ def test_distillation(tmp_path: Path) -> None:
         ("text_repair", ["--data", "{sheet}", "--json", "no/a.json"], "the folder it is to lie in"),
     ],
 )
-def test_bad_input_is_one_sentence(tmp_path: Path, name: str, words: list[str], said: str) -> None:
+def test_bad_input_is_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    words: list[str],
+    said: str,
+) -> None:
     pairs, latin = tmp_path / "pairs.csv", tmp_path / "latin.csv"
     pairs.write_text("question_1,question_2,label\nWhat is rent?,Define rent.,1\n", "utf-8")
     latin.write_bytes("A café pays,rent,rain,A\n".encode("latin-1"))
-    files = {"{pairs}": pairs, "{sheet}": SHEET, "{folder}": tmp_path}
-    ran = benchmark(name, *[files.get(word, word) for word in words])
-    assert ran.returncode in (1, 2)
-    assert said in " ".join(ran.stderr.split())
-    assert "Traceback" not in ran.stderr
+    files = {"{pairs}": str(pairs), "{sheet}": str(SHEET), "{folder}": str(tmp_path)}
+    # As a command, but in this process: importing torch anew for each would take a minute.
+    monkeypatch.setattr(sys, "argv", [name, *[files.get(word, word) for word in words]])
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"), run_name="__main__")
+    assert ended.value.code not in (None, 0)
+    assert said in " ".join(f"{capsys.readouterr().err} {ended.value.code}".split())
 
 
 @pytest.mark.slow

@@ -7,6 +7,13 @@ import pytest
 from tests.end_to_end.harness import copy_project, run_kedro
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all that looks at the finished run in one worker, or each would make one."""
+    for item in items:
+        if "finished" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("finished"))
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A copy of the project in which `kedro run --env test` has ended, and what it printed."""
