@@ -10,6 +10,7 @@ import optuna
 import pytest
 
 from kd_kedro.pipelines.tuning.study import ATTEMPTS, importances, storage_errors
+from kd_kedro.pipelines.tuning.workers import run_trial
 from tests.pipelines.tuning.quadratic import Quadratic, complete, outcomes, params, work
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,6 +186,17 @@ def test_workers_end_with_the_process_that_waits_for_them(tmp_path):
     process.wait()
     trials = complete(work(tmp_path / "study.sqlite", params(trials=6)))
     assert sum(t["state"] in {"complete", "pruned"} for t in trials) == 6
+
+
+def test_a_trial_killed_before_optunas_first_sign_of_life_is_not_waited_for(tmp_path):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    todo = work(tmp_path / "study.sqlite", params(trials=2), killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(todo, todo.study().ask())  # no thread here gives signs of life
+    trials = complete(work(tmp_path / "study.sqlite", params(trials=2)))
+    assert [t["state"] for t in trials] == ["fail", "complete", "complete"]
 
 
 def test_studies_in_one_database_leave_each_other_alone(whole, tmp_path):

@@ -110,6 +110,9 @@ def run_trial(work: Work, trial: "optuna.Trial") -> float:
 
     from kd_kedro.pipelines.tuning.study import suggest
 
+    # Optuna's own first sign of life comes from a thread, which a kill may forestall. With this one
+    # a trial that has values has given a sign, and can be counted as dead when no other follows.
+    trial.storage.record_heartbeat(trial._trial_id)
     values = suggest(trial, work.params.space, work.base)
     losses: list[float] = []
     parent = multiprocessing.parent_process()
