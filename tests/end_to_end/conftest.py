@@ -8,10 +8,10 @@ from tests.end_to_end.harness import copy_project, run_kedro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all that looks at the finished run in one worker, or each would make one."""
+    """Keep tests of a file that look at the finished run together: they share copies of it."""
     for item in items:
         if "finished" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("finished"))
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")
