@@ -110,7 +110,7 @@ def test_the_head_is_refused_as_a_target(kind, name, tokenizer):
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_an_adapter_is_written_and_read_without_where_it_lay(kind, tokenizer, examples, tmp_path):
     model = build(kind, tokenizer)
-    model.config._name_or_path = model.name_or_path = "/home/somebody/base"
+    model.config._name_or_path = model.name_or_path = "/models/somebody/base"
     adapted = trained(model, examples, tokenizer, tmp_path / "work")
     save_adapter(adapted, tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.*")) == [
