@@ -46,7 +46,7 @@ def train(
         rows: Training rows.
         validation: Rows of the validation split; where there are none, the last weights stay.
         objective: What is minimised.
-        targets: The teacher's signals; None where `objective.beta` is 0.
+        targets: The teacher's signals; read only where the objective asks them.
         settings: Budget and optimiser.
         seed: Of the row order and the dropout.
         padding: The padding token.
@@ -72,6 +72,7 @@ def train(
     for weight in model.parameters():  # as they were stored; steps are too small for 16 bits
         if weight.requires_grad and weight.dtype in (torch.bfloat16, torch.float16):
             weight.data = weight.data.float()
+    targets = targets if objective.asks_teacher else None
     objective.check(targets)
     if on_policy is not None:
         objective.check(on_policy.teacher)
@@ -86,15 +87,14 @@ def train(
     determines = {
         "settings": asdict(settings) | {"precision": resolve_precision(settings.precision)},
         "objective": asdict(objective),
-        "targets": targets.fingerprint if targets and objective.asks_teacher else None,
+        "targets": targets and targets.fingerprint,
         "on_policy": on_policy and on_policy.settings,
         "seed": seed,
         "padding": padding,
     }
     fingerprint = training_fingerprint(model, rows, validation, determines)
-    asks = targets if objective.asks_teacher else None
     training = Training(
-        model, rows, validation, objective, asks, settings, seed, padding, description, on_policy
+        model, rows, validation, objective, targets, settings, seed, padding, description, on_policy
     )
     with training_folder(work_dir, fingerprint) as folder:
         if settings.processes > 1:
