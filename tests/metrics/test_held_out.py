@@ -8,9 +8,10 @@ import pytest
 
 from kd_kedro.metrics.examples import instructive_examples
 from kd_kedro.metrics.held_out import choose_held_out, grade
+from kd_kedro.metrics.metric_table import RESULT_COLUMNS
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.summary import show_difference, summarise, verdict_sentence
-from kd_kedro.metrics.verdict import RESULT_COLUMNS, judge
+from kd_kedro.metrics.verdict import judge
 
 Maker = Callable[..., pd.DataFrame]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kd_kedro.metrics.metric_table import RESULT_COLUMNS
 from kd_kedro.metrics.text import exact_match, gradable
-from kd_kedro.metrics.verdict import RESULT_COLUMNS
 
 
 def choose_held_out(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
