@@ -27,7 +27,21 @@ RESULT_COLUMNS = [
 
 @dataclass(frozen=True)
 class Metric:
-    """How one metric is computed from sums over rows and shown."""
+    """How one metric is computed from sums over rows and shown.
+
+    Attributes:
+        statistics: Takes one run's rows, returns (rows, columns) to be summed. A row that does not
+            count is zero in every column; so is every row of a run without this metric.
+        score: Maps sums, shape (..., columns), to scores, shape (...).
+        shown: Makes of a score the number that people read.
+        bounds: Least and greatest number shown.
+        signature: Says exactly what was computed.
+        log_scale: Scores are logarithms of what is shown: differences are of logarithms.
+        against_teacher: The teacher has a score of its own to compare with; no for what is
+            measured from the teacher, such as agreement with it.
+        counted: What a family must have to count, as it is said where too few have it.
+        absent: Why no family at all counts, as it is said then; '' says it with `counted`.
+    """
 
     name: str
     statistics: Callable[[pd.DataFrame], Floats]
@@ -36,6 +50,10 @@ class Metric:
     shown: Callable[[float], float]
     bounds: tuple[float, float]
     signature: Callable[[], str]
+    log_scale: bool = False
+    against_teacher: bool = True
+    counted: str = "an answer"
+    absent: str = ""
 
 
 def _agreement(rows: pd.DataFrame) -> Floats:
@@ -56,6 +74,7 @@ METRICS = (
             "exp(sum of nll / sum of answer tokens, end-of-sequence included); "
             "difference = log(student) - log(baseline)"
         ),
+        log_scale=True,
     ),
     Metric(
         "bleu",
@@ -77,6 +96,7 @@ METRICS = (
             "share of gradable rows answered exactly; "
             "case, white space and final punctuation do not count, digits do"
         ),
+        counted="a gradable answer",
     ),
     Metric(
         "teacher_agreement",
@@ -86,6 +106,8 @@ METRICS = (
         float,
         (0.0, 1.0),
         lambda: "share of reference answer tokens where the top-1 token is the teacher's",
+        against_teacher=False,
+        absent="teacher and student have different tokenizers: their tokens cannot be compared",
     ),
 )
 
