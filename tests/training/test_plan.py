@@ -114,8 +114,8 @@ def test_the_sums_of_a_plan() -> None:
     assert PLAN.break_even == pytest.approx(8.0 / 5.0)
     assert PLAN.seconds == pytest.approx(1 + 110.5 + 8 + 6 * 60.5)
     assert PLAN.memory == 900
-    assert PLAN.model_bytes == 20 * (1 + 2 * 3)
-    assert PLAN.disk == 600 + 140 + 3 * 90
+    assert PLAN.model_bytes == 20 * (1 + 1 + 2 * 3)
+    assert PLAN.disk == 600 + 160 + 3 * 90
     figures = PLAN.figures()
     assert figures["break_even_epochs"] == pytest.approx(1.6)
     assert figures["break_even_students"] == 1

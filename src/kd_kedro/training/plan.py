@@ -159,7 +159,8 @@ class Plan:
         """Of all models that the pipeline leaves."""
         pair = self.baseline.model_bytes + self.student.model_bytes
         teachers = self.teacher.model_bytes * (1 + self.further_teachers)
-        return teachers + pair * (1 + self.further_seeds)
+        untrained = self.student.model_bytes
+        return teachers + untrained + pair * (1 + self.further_seeds)
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -194,6 +195,7 @@ class Plan:
                 "baseline": self.baseline.seconds,
                 "student": self.taught.seconds,
                 "further_seeds": self.further_seconds,
+                "further_teachers": self.further_teachers * self.teacher.seconds,
             },
             "memory": self.memory,
             "disk": self.disk,

@@ -477,6 +477,7 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
             "sampled targets are drawn at one temperature",
         ),
         ({"ensemble": {"seeds": [1]}}, "must all differ"),
+        ({"controls": {"teacher_seed": 1}}, "that of the teacher"),
         (
             {"ensemble": {"seeds": [4]}, "targets": {"hidden": True}},
             "several teachers share no hidden states",

@@ -23,6 +23,7 @@ from kd_kedro.pipelines.distillation.lessons import (
 from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import train_tokenizer
 from kd_kedro.pipelines.distillation.params import (
+    ControlParams,
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
@@ -59,6 +60,7 @@ GROUPS = (
     "objective",
     "on_policy",
     "seeds",
+    "controls",
 )
 
 
@@ -75,6 +77,7 @@ def plan_distillation(
     objective: ObjectiveParams,
     on_policy: OnPolicyParams,
     seeds: SeedParams,
+    controls: ControlParams,
 ) -> "Plan":
     """Probe every part of the distillation pipeline and return what all of it will cost.
 
@@ -90,6 +93,7 @@ def plan_distillation(
     from kd_kedro.training.probe import training_batches
 
     goal = Objective(**objective.model_dump())
+    second = teacher.fine_tune and controls.teacher_seed is not None
     with tempfile.TemporaryDirectory(prefix="distill-plan-") as folder, _progress() as part:
         part("teacher")
         start = time.perf_counter()
@@ -138,7 +142,7 @@ def plan_distillation(
             live=live,
             further_seeds=seeds.count - 1,
             device="cuda" if sheet.cuda else "cpu",
-            further_teachers=len(ensemble.seeds),
+            further_teachers=len(ensemble.seeds) + bool(second),
             asks_live=targets.source == "live",
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
         )

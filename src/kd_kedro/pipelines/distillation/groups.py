@@ -4,6 +4,7 @@ from pydantic import BaseModel, model_validator
 
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
+    ControlParams,
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
@@ -35,11 +36,13 @@ class DistillationParams(BaseModel):
     objective: ObjectiveParams
     on_policy: OnPolicyParams
     seeds: SeedParams
+    controls: ControlParams
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "DistillationParams":
         for conflict in (
             self._ensemble_conflict(),
+            self._controls_conflict(),
             self._capture_conflict(),
             self._objective_conflict(),
             self._on_policy_conflict(),
@@ -57,6 +60,11 @@ class DistillationParams(BaseModel):
             return "ensemble.seeds are given but teacher.fine_tune is false: all would be the same"
         if len({self.teacher.seed, *self.ensemble.seeds}) <= len(self.ensemble.seeds):
             return "ensemble.seeds and teacher.seed must all differ"
+        return ""
+
+    def _controls_conflict(self) -> str:
+        if self.controls.teacher_seed == self.teacher.seed:
+            return "controls.teacher_seed is that of the teacher: name another, or null for none"
         return ""
 
     def _capture_conflict(self) -> str:

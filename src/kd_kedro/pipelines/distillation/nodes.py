@@ -23,8 +23,9 @@ from kd_kedro.pipelines.distillation.lessons import (
     train_one,
     with_card,
 )
-from kd_kedro.pipelines.distillation.models import make_model
+from kd_kedro.pipelines.distillation.models import make_model, make_student, origin_of
 from kd_kedro.pipelines.distillation.params import (
+    ControlParams,
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
@@ -257,6 +258,33 @@ def train_seeds(
             models[name], history = train_one(taught, student, training, goal, seed, name)
             histories += [_prefixed(name, record) for record in history]
     return models, histories
+
+
+def train_controls(
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    teacher: LanguageModel,
+    examples: ExampleParams,
+    params: TeacherParams,
+    student: StudentParams,
+    controls: ControlParams,
+    seed: int,
+    training_work_dir: Path,
+) -> tuple[dict[str, LanguageModel], History]:
+    """Make what the students are compared with: the student untrained, and a second teacher.
+
+    The second teacher differs from the first by its seed alone. There is none where it is not
+    asked for, or where the teacher is taken as it is, so that a seed changes nothing.
+    """
+    lesson = baseline_lesson(augmented_qa, tokenizer, teacher, examples, student, training_work_dir)
+    model = make_student(student, lesson.tokenizer, lesson.max_length, seed, lesson.teacher, True)
+    untrained = with_card(model, lesson, seed, "untrained", origin_of(student, True))
+    if controls.teacher_seed is None or not params.fine_tune:
+        return {"untrained": untrained}, []
+    lesson = make_lesson(augmented_qa, tokenizer, examples, training_work_dir)
+    other = params.model_copy(update={"seed": controls.teacher_seed})
+    floor, history = _make_teacher(lesson, other, "floor_teacher", "distillation.teacher")
+    return {"untrained": untrained, "floor_teacher": floor}, history
 
 
 def merge_student(student: LanguageModel) -> LanguageModel | dict[str, LanguageModel]:

@@ -1,0 +1,53 @@
+"""What the students are compared with: the student untrained, and a teacher of another seed."""
+
+import pytest
+
+from kd_kedro.pipelines.distillation.nodes import train_controls
+from kd_kedro.training.fingerprints import weights_fingerprint
+from tests.pipelines.distillation.recipe import parameters, run
+from tests.pipelines.distillation.toy import augmented_qa
+
+TABLE = augmented_qa(60)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    changed = {"seeds": {"count": 1}}
+    return run(TABLE, tmp_path_factory.mktemp("controls"), changed=changed)
+
+
+def made(catalog, folder, changed):
+    values = parameters("test", changed)
+    models, history = train_controls(
+        TABLE,
+        catalog.load("tokenizer"),
+        catalog.load("teacher"),
+        *(values[f"params:distillation.{name}"] for name in ("examples", "teacher", "student")),
+        values["params:distillation.controls"],
+        1,
+        folder,
+    )
+    return models, history
+
+
+def test_the_untrained_student_is_the_student_before_its_first_step(catalog, tmp_path):
+    untrained = catalog.load("control_models")["untrained"]
+    student = catalog.load("student")
+    assert untrained.parameters == student.parameters
+    assert weights_fingerprint(untrained.model) != weights_fingerprint(student.model)
+    again, _ = made(catalog, tmp_path, {"controls": {"teacher_seed": None}})
+    assert again["untrained"].card["weights"] == untrained.card["weights"]
+
+
+def test_the_second_teacher_differs_by_its_seed_alone(catalog):
+    floor, teacher = catalog.load("control_models")["floor_teacher"], catalog.load("teacher")
+    assert (teacher.card["seed"], floor.card["seed"]) == (1, 2)
+    assert floor.card["training"] == teacher.card["training"]
+    assert floor.card["weights"] != teacher.card["weights"]
+    assert "loss" in catalog.load("controls_history")[0]
+
+
+def test_there_is_no_second_teacher_where_none_is_asked(catalog, tmp_path):
+    models, history = made(catalog, tmp_path, {"controls": {"teacher_seed": None}})
+    assert set(models) == {"untrained"}
+    assert history == []
