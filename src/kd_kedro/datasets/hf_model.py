@@ -1,8 +1,7 @@
 """Hugging Face models and tokenizers as versioned folders: safetensors, tokenizer.json, a card."""
 
 import json
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -10,7 +9,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
 from kd_kedro.training.console import quiet_transformers
-from kd_kedro.training.disk import writing
+from kd_kedro.training.disk import write_folder
 from kd_kedro.training.fingerprints import file_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 
@@ -70,7 +69,7 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
 
     def save(self, data: Models) -> None:
         """Write the folder beside its place, then move it there."""
-        _write_folder(Path(self._get_save_path()), lambda folder: _save_models(folder, data))
+        write_folder(Path(self._get_save_path()), lambda folder: _save_models(folder, data))
 
     def preview(self) -> JSONPreview:
         """Return the card, or the cards by name, for kedro-viz."""
@@ -138,7 +137,7 @@ class HFTokenizerDataset(AbstractVersionedDataset[Any, Any]):
             data.save_pretrained(folder)
             _write_card(folder, {"vocabulary": len(data), "class": type(data).__name__})
 
-        _write_folder(Path(self._get_save_path()), fill)
+        write_folder(Path(self._get_save_path()), fill)
 
     def preview(self) -> JSONPreview:
         """Return the card for kedro-viz."""
@@ -199,20 +198,6 @@ def _write_card(folder: Path, card: dict[str, Any]) -> None:
     files = {path.relative_to(folder).as_posix(): file_fingerprint(path) for path in paths}
     text = json.dumps({**card, "files": files}, indent=2, ensure_ascii=False)
     (folder / CARD).write_text(text, encoding="utf-8")
-
-
-def _write_folder(place: Path, fill: Callable[[Path], None]) -> None:
-    unfinished = place.with_name(f".{place.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        with writing(place):
-            unfinished.mkdir(parents=True)
-            fill(unfinished)
-            if place.is_dir():  # only where the entry is not versioned
-                shutil.rmtree(place)
-            unfinished.replace(place)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _card(folder: Path) -> dict[str, Any]:

@@ -98,7 +98,13 @@ def exact_match(prediction: str, reference: str) -> bool:
 
     Signs and digits count: 12,500 is neither 12,050 nor 12500.
     """
-    return _canonical(prediction) == _canonical(reference)
+    return canonical(prediction) == canonical(reference)
+
+
+def canonical(text: str) -> str:
+    """Return an answer without what exact match does not count: case, white space, final marks."""
+    joined = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return joined.rstrip(" .,;:!?。")
 
 
 def gradable(answer: str) -> bool:
@@ -107,7 +113,7 @@ def gradable(answer: str) -> bool:
     Three kinds do: a journal entry with its amounts, a bare amount (number, ratio, percentage,
     currency), and a label of one to four words that is no sentence.
     """
-    text = _canonical(answer)
+    text = canonical(answer)
     if not text:
         return False
     return bool(_BARE_AMOUNT.fullmatch(text)) or _is_journal_entry(text) or _is_label(text)
@@ -127,11 +133,6 @@ def _is_label(text: str) -> bool:
     # Scripts without spaces: a dozen characters is about four words.
     wide = sum(unicodedata.east_asian_width(character) == "W" for character in text)
     return wide <= 3 * _LABEL_WORDS and any(character.isalnum() for character in text)
-
-
-def _canonical(text: str) -> str:
-    joined = " ".join(unicodedata.normalize("NFC", text).casefold().split())
-    return joined.rstrip(" .,;:!?。")
 
 
 def _sacrebleu() -> Any:

@@ -1,7 +1,8 @@
 """Writing: failures in one sentence that names the place, and one writer of a folder at a time."""
 
 import fcntl
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,29 @@ def writing(place: Path) -> Iterator[None]:
         raise OSError(
             f"{place} could not be written ({reason}): free space or rights there and run again"
         ) from error
+
+
+def write_folder(place: Path, fill: Callable[[Path], None]) -> None:
+    """Write a folder beside its place and move it there, so that it appears whole or not at all.
+
+    Args:
+        place: Where it is to be; a folder that is there is replaced.
+        fill: Writes the files into the folder it is given.
+
+    Raises:
+        OSError: It could not be written; the message names it.
+    """
+    unfinished = place.with_name(f".{place.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        with writing(place):
+            unfinished.mkdir(parents=True)
+            fill(unfinished)
+            if place.is_dir():  # only where the entry is not versioned
+                shutil.rmtree(place)
+            unfinished.replace(place)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 @contextmanager

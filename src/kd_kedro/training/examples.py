@@ -73,11 +73,16 @@ class Batch:
         )
 
 
+def prompt_text(question: str) -> str:
+    """Return what a model is given to read, before it is cut into tokens."""
+    return TEMPLATE.format(question=question)
+
+
 def encode_prompts(tokenizer: Any, questions: Sequence[str]) -> list[list[int]]:
     """Return the prompt of each question as token ids, the question's own text kept literal."""
     if not questions:
         return []
-    prompts = [TEMPLATE.format(question=question) for question in questions]
+    prompts = [prompt_text(question) for question in questions]
     # split_special_tokens: a question that quotes the end-of-sequence token does not end there.
     ids = tokenizer(prompts, split_special_tokens=True, return_attention_mask=False)["input_ids"]
     return [list(row) for row in ids]

@@ -14,6 +14,7 @@ from kd_kedro.metrics.held_out import choose_held_out, grade
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.verdict import judge
 from kd_kedro.pipelines.distillation.params import StudentParams
+from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
@@ -59,6 +60,23 @@ def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
         draws=verdict.draws,
         min_families=verdict.min_families,
         seed=verdict.seed,
+    )
+
+
+def write_lm_eval_tasks(
+    augmented_qa: pd.DataFrame, student: Any, answering: AnsweringParams
+) -> dict[str, str]:
+    """Write the held-out rows as tasks of lm-evaluation-harness, the field's own judge."""
+    from kd_kedro.training.examples import encode_prompts, prompt_text
+
+    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
+    room = student.max_length - answering.max_new_tokens
+    too_long = [
+        len(ids) > room for ids in encode_prompts(student.tokenizer, list(rows["question"]))
+    ]
+    return task_files(
+        rows.assign(prompt=rows["question"].map(prompt_text), too_long=too_long),
+        max_new_tokens=answering.max_new_tokens,
     )
 
 

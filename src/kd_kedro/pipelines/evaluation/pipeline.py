@@ -11,6 +11,7 @@ from kd_kedro.pipelines.evaluation.nodes import (
     pick_curation_examples,
     plot_models,
     slice_results,
+    write_lm_eval_tasks,
     write_report,
 )
 
@@ -37,6 +38,12 @@ def create_pipeline() -> Pipeline:
                 ["validation_results", "params:evaluation.verdict"],
                 "verdict",
                 name="judge_student",
+            ),
+            node(
+                write_lm_eval_tasks,
+                ["augmented_qa", "student", "params:evaluation.answering"],
+                "lm_eval_tasks",
+                name="write_lm_eval_tasks",
             ),
             node(
                 measure_compression,

@@ -1,0 +1,64 @@
+"""A few text files that belong together, as one versioned folder."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, Version
+from kedro_datasets._typing import JSONPreview
+
+from kd_kedro.training.disk import write_folder
+
+
+class TextFolderDataset(AbstractVersionedDataset[Mapping[str, str], dict[str, str]]):
+    """Saves texts by file name; the folder appears whole or not at all.
+
+    ```yaml
+    lm_eval_tasks:
+      type: kd_kedro.datasets.text_folder.TextFolderDataset
+      filepath: data/08_reporting/lm_eval_tasks
+      versioned: true
+    ```
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember where the folder is to be.
+
+        Args:
+            filepath: The folder, without its version.
+            version: Kedro's.
+            metadata: For kedro-viz.
+        """
+        super().__init__(PurePosixPath(filepath), version)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, str]:
+        """Return the texts by file name."""
+        files = sorted(path for path in Path(self._get_load_path()).iterdir() if path.is_file())
+        return {path.name: path.read_bytes().decode("utf-8") for path in files}
+
+    def save(self, data: Mapping[str, str]) -> None:
+        """Write the folder beside its place, then move it there."""
+
+        def fill(folder: Path) -> None:
+            for name, text in data.items():
+                (folder / name).write_bytes(text.encode("utf-8"))
+
+        write_folder(Path(self._get_save_path()), fill)
+
+    def preview(self) -> JSONPreview:
+        """Return the names of the files and their sizes in bytes, for kedro-viz."""
+        return JSONPreview(json.dumps({k: len(v.encode()) for k, v in self.load().items()}))
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}

@@ -1,0 +1,101 @@
+"""The field's own judge scores the same rows, and agrees with us to the last digit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import Version
+
+from kd_kedro.datasets.hf_model import HFModelDataset
+from kd_kedro.datasets.text_folder import TextFolderDataset
+from kd_kedro.metrics.held_out import grade
+from kd_kedro.pipelines.evaluation.nodes import write_lm_eval_tasks
+from kd_kedro.pipelines.evaluation.params import AnsweringParams
+from kd_kedro.training.answering import generate_answers, score_answers
+from kd_kedro.training.tokenization import train_byte_bpe
+from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
+
+ROWS = rows_with_amounts(40)
+ANSWERING = AnsweringParams(max_new_tokens=20)
+
+
+@pytest.fixture(scope="module")
+def student() -> Any:
+    """Has seen a part of the rows for a few steps: right in some, wrong in others."""
+    tokenizer = train_byte_bpe([*ROWS["question"], *ROWS["answer"]], vocabulary=300)
+    return memorised(tokenizer, ROWS.head(24))
+
+
+@pytest.fixture(scope="module")
+def folders(student: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The student and the tasks, as the catalog saves them."""
+    place = tmp_path_factory.mktemp("judged")
+    HFModelDataset(filepath=str(place / "student")).save(student)
+    TextFolderDataset(filepath=str(place / "tasks")).save(
+        write_lm_eval_tasks(ROWS, student, ANSWERING)
+    )
+    return place / "student", place / "tasks"
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_its_exact_match_is_ours_to_the_last_digit(
+    student: Any, folders: tuple[Path, Path], batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.socket.connect", _no_network)
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    model, tasks = folders
+    judged = simple_evaluate(
+        model="hf",
+        model_args=f"pretrained={model}",
+        tasks=["kd_kedro"],
+        task_manager=TaskManager(include_path=str(tasks), include_defaults=False),
+        device="cpu",
+        batch_size=batch_size,
+    )
+    questions, references = list(ROWS["question"]), list(ROWS["answer"])
+    answers = generate_answers(student, questions, max_new_tokens=20, batch_size=5)
+    scores = score_answers(student, questions, references, batch_size=5)
+    ours = grade(ROWS, answers, scores, None, model="student", seed="0")
+    ours = ours[ours["gradable"] == "yes"].set_index("row_id")
+    theirs = {
+        sample["doc"]["row_id"]: sample["exact_match"] for sample in judged["samples"]["kd_kedro"]
+    }
+    assert theirs == {row: float(cell == "yes") for row, cell in ours["exact_match"].items()}
+    share = (ours["exact_match"] == "yes").mean()
+    assert 0.2 < share < 1
+    assert judged["results"]["kd_kedro"]["exact_match,canonical"] == share
+
+
+def test_the_folder_holds_the_gradable_rows_as_the_models_read_them(student: Any) -> None:
+    files = write_lm_eval_tasks(ROWS, student, ANSWERING)
+    rows = [json.loads(line) for line in files["held_out.jsonl"].splitlines()]
+    assert len(rows) == 30  # every fourth answer is a sentence
+    assert {row["row_id"] for row in rows} <= set(ROWS["row_id"])
+    assert rows[0]["prompt"].startswith("Question: What is item ")
+    assert rows[0]["prompt"].endswith("?\nAnswer:")
+    assert {row["target"] for row in rows} == {"debit", "₹ 1,200", "an asset"}
+    assert "max_gen_toks: 20\n" in files["kd_kedro.yaml"]
+    assert "may differ: 0 of these rows" in files["README.md"]
+
+
+def test_the_folder_runs_without_this_package(folders: tuple[Path, Path]) -> None:
+    code = (folders[1] / "kd_kedro_rows.py").read_text(encoding="utf-8")
+    assert "import kd_kedro" not in code
+    assert "from kd_kedro" not in code
+
+
+def test_a_folder_comes_back_as_it_went(tmp_path: Path) -> None:
+    version = Version(None, "2026-01-01T00.00.00.000Z")
+    dataset = TextFolderDataset(filepath=str(tmp_path / "texts"), version=version)
+    texts = {"a.md": "one\r\ntwo ₹\n", "b.yaml": ""}
+    dataset.save(texts)
+    again = TextFolderDataset(filepath=str(tmp_path / "texts"), version=Version(None, None))
+    assert again.load() == texts
+    assert json.loads(str(again.preview())) == {"a.md": len("one\r\ntwo ₹\n".encode()), "b.yaml": 0}
+
+
+def _no_network(*_: Any) -> None:
+    raise AssertionError("something asked the network")
