@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from kd_kedro.metrics.text import exact_match
+
 COLUMNS = ["row_id", "why", "question", "reference", "teacher", "baseline", "student"]
 
 
@@ -9,8 +11,9 @@ def instructive_examples(results: pd.DataFrame, *, count: int) -> pd.DataFrame:
     """Return rows with the answers of the three models side by side, one kind after the other.
 
     Kinds: the student is right and its baseline is not; the reverse; both are wrong though the
-    teacher is right; the reference likelier to the student than to the baseline, and the reverse.
-    The kinds take turns, so that gains and losses are shown alike.
+    teacher is right; the student repeats the teacher's error; the student is right and its teacher
+    is not; the reference likelier to the student than to the baseline, and the reverse. The kinds
+    take turns, so that gains and losses are shown alike.
 
     Args:
         results: `validation_results`; the first seed of baseline and student is shown.
@@ -30,6 +33,8 @@ def instructive_examples(results: pd.DataFrame, *, count: int) -> pd.DataFrame:
             exact["teacher"] & ~exact["student"] & ~exact["baseline"],
             -wide["nll_student"],
         ),
+        ("the student repeats the teacher's error", wide["repeats_error"], -wide["nll_student"]),
+        ("the student is right, the teacher is not", exact["student"] & ~exact["teacher"], gain),
         ("the student gained most on its baseline", gain > 0, gain),
         ("the student lost most to its baseline", gain < 0, -gain),
     ]
@@ -62,4 +67,7 @@ def _side_by_side(results: pd.DataFrame) -> pd.DataFrame:
         wide[name] = rows["prediction"]
         wide[f"exact_{name}"] = rows["exact_match"]
         wide[f"nll_{name}"] = rows["nll"].astype(float) / rows["answer_tokens"].astype(float)
+    wrong = (parts["teacher"]["gradable"] == "yes") & (wide["exact_teacher"] != "yes")
+    same = [exact_match(*pair) for pair in zip(wide["teacher"], wide["student"], strict=True)]
+    wide["repeats_error"] = wrong & pd.Series(same, index=wide.index)
     return wide

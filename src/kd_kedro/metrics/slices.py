@@ -1,23 +1,17 @@
 """The same scores on parts of the held-out rows, to see where a model is weak."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.text import bleu, bleu_statistics
+from kd_kedro.metrics.metric_table import METRICS, Metric
+from kd_kedro.metrics.significance import Floats
 
-COLUMNS = [
-    "slice",
-    "value",
-    "model",
-    "rows",
-    "families",
-    "perplexity",
-    "bleu",
-    "exact_match",
-    "teacher_agreement",
-]
+NAMES = [metric.name for metric in METRICS]
+COLUMNS = ["slice", "value", "model", "rows", "families", *NAMES]
+RUN_COLUMNS = ["model", "seed", "rows", "families", *NAMES]
 
 
 def score_slices(results: pd.DataFrame, labels: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
@@ -29,25 +23,45 @@ def score_slices(results: pd.DataFrame, labels: Mapping[str, Mapping[str, str]])
             out of that slice.
 
     Returns:
-        Table with `COLUMNS`, all text; exact_match is '' where no row of the slice is gradable.
+        Table with `COLUMNS`, all text; a score is '' where no row of the slice counts.
     """
-    scored = _with_statistics(results)
-    records = [_record(["all", "all", str(model)], rows) for model, rows in scored.groupby("model")]
-    for name, values in labels.items():
-        labelled = scored.assign(value=scored["row_id"].map(dict(values)).fillna(""))
-        parts = labelled[labelled["value"] != ""].groupby(["value", "model"])
-        records += [_record([name, *map(str, key)], rows) for key, rows in parts]
+    rows = results.reset_index(drop=True)
+    statistics = {metric.name: _statistics(metric, rows) for metric in METRICS}
+    everywhere = {"all": dict.fromkeys(rows["row_id"], "all")}
+    records = []
+    for name, values in {**everywhere, **labels}.items():
+        value = rows["row_id"].map(dict(values)).fillna("")
+        for key, part in rows[value != ""].groupby([value, "model"]):
+            records.append([name, *map(str, key), *_scores(part, statistics)])
     return pd.DataFrame(records, columns=COLUMNS, dtype="str")
 
 
 def score_runs(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores of each model and seed: table with `model, seed` and `COLUMNS[3:]`."""
-    parts = _with_statistics(results).groupby(["model", "seed"])
-    records = [_record([str(part) for part in key], rows) for key, rows in parts]
-    return pd.DataFrame(records, columns=["model", "seed", *COLUMNS[3:]], dtype="str")
+    """Return the scores of each model and seed: table with `RUN_COLUMNS`, all text."""
+    rows = results.reset_index(drop=True)
+    statistics = {metric.name: _statistics(metric, rows) for metric in METRICS}
+    records = [
+        [*map(str, key), *_scores(part, statistics)]
+        for key, part in rows.groupby(["model", "seed"])
+    ]
+    return pd.DataFrame(records, columns=RUN_COLUMNS, dtype="str")
 
 
-def worst_slice(slices: pd.DataFrame, *, min_families: int) -> dict[str, str] | None:
+def length_thirds(results: pd.DataFrame) -> dict[str, str]:
+    """Return by row_id whether its reference is among the short, medium or long third."""
+    rows = results.drop_duplicates("row_id")
+    length = rows["reference"].str.len()
+    low, high = np.quantile(length, [1 / 3, 2 / 3])
+    names = [
+        f"to {low:.0f} characters",
+        f"{low:.0f} to {high:.0f} characters",
+        f"above {high:.0f} characters",
+    ]
+    thirds = np.searchsorted([low, high], length, side="left")
+    return dict(zip(rows["row_id"], [names[third] for third in thirds], strict=True))
+
+
+def worst_slice(slices: pd.DataFrame, *, min_families: int) -> dict[str, Any] | None:
     """Return the slice where the student falls furthest behind its teacher in perplexity.
 
     Args:
@@ -58,41 +72,44 @@ def worst_slice(slices: pd.DataFrame, *, min_families: int) -> dict[str, str] | 
         `slice, value, families, student, teacher` (perplexities), or None where no slice is
         large enough.
     """
-    parts = slices[(slices["slice"] != "all") & (slices["families"].astype(int) >= min_families)]
-    perplexity: dict[tuple[str, str, str], dict[str, str]] = {}
-    for record in parts.to_dict("records"):
-        key = (record["slice"], record["value"], record["families"])
-        perplexity.setdefault(key, {})[record["model"]] = record["perplexity"]
-    behind = {
-        key: float(models["student"]) / float(models["teacher"])
-        for key, models in perplexity.items()
-    }
-    if not behind:
+    large = (slices["slice"] != "all") & (slices["families"].astype(int) >= min_families)
+    parts = slices[large & (slices["perplexity"] != "")]
+    wide = parts.pivot_table(
+        index=["slice", "value", "families"], columns="model", values="perplexity", aggfunc="first"
+    )
+    if wide.empty:
         return None
-    worst = max(behind, key=lambda key: behind[key])
+    behind = wide["student"].astype(float) / wide["teacher"].astype(float)
+    name, value, families = behind.idxmax()
+    found = wide.loc[(name, value, families)]
     return {
-        **dict(zip(("slice", "value", "families"), worst, strict=True)),
-        "student": perplexity[worst]["student"],
-        "teacher": perplexity[worst]["teacher"],
+        "slice": name,
+        "value": value,
+        "families": int(families),
+        "student": float(found["student"]),
+        "teacher": float(found["teacher"]),
     }
 
 
-def _with_statistics(results: pd.DataFrame) -> pd.DataFrame:
-    statistics = bleu_statistics(list(results["prediction"]), list(results["reference"]))
-    return results.assign(_bleu=list(statistics))
-
-
-def _record(names: list[str], rows: pd.DataFrame) -> list[str]:
-    tokens = rows["answer_tokens"].astype(float).sum()
-    gradable = (rows["gradable"] == "yes").sum()
-    agreeing = rows["agreeing_tokens"]  # empty where the tokenizers differ
-    exact = (rows["exact_match"] == "yes").sum() / gradable if gradable else None
-    return [
-        *names,
-        str(rows["row_id"].nunique()),
-        str(rows["family_id"].nunique()),
-        f"{np.exp(rows['nll'].astype(float).sum() / tokens):.4f}",
-        f"{float(bleu(np.sum(np.stack(list(rows['_bleu'])), axis=0))):.4f}",
-        "" if exact is None else f"{exact:.4f}",
-        "" if (agreeing == "").any() else f"{agreeing.astype(float).sum() / tokens:.4f}",
+def _statistics(metric: Metric, rows: pd.DataFrame) -> Floats:
+    parts = [
+        (run.index, metric.statistics(run.reset_index(drop=True)))
+        for _, run in rows.groupby(["model", "seed"])
     ]
+    whole = np.zeros((len(rows), parts[0][1].shape[1]))
+    for index, values in parts:
+        whole[index] = values
+    return whole
+
+
+def _scores(part: pd.DataFrame, statistics: Mapping[str, Floats]) -> Iterator[str]:
+    yield str(part["row_id"].nunique())
+    yield str(part["family_id"].nunique())
+    for metric in METRICS:
+        sums = statistics[metric.name][part.index].sum(axis=0)
+        yield _written(metric, sums)
+
+
+def _written(metric: Metric, sums: Sequence[float] | Floats) -> str:
+    counted = np.asarray(sums)
+    return f"{metric.shown(float(metric.score(counted))):.6g}" if counted.any() else ""
