@@ -83,7 +83,7 @@ def test_slices_add_up_and_the_worst_is_named(results: Maker) -> None:
     assert parts["rows"].astype(int).sum() == 20
     worst = worst_slice(sliced, min_families=5)
     assert worst is not None
-    assert (worst["slice"], worst["value"], worst["families"]) == ("format", "hard", "10")
+    assert (worst["slice"], worst["value"], worst["families"]) == ("format", "hard", 10)
     assert worst_slice(sliced, min_families=11) is None
 
 
