@@ -74,20 +74,16 @@ def worst_slice(slices: pd.DataFrame, *, min_families: int) -> dict[str, Any] | 
     """
     large = (slices["slice"] != "all") & (slices["families"].astype(int) >= min_families)
     parts = slices[large & (slices["perplexity"] != "")]
-    wide = parts.pivot_table(
-        index=["slice", "value", "families"], columns="model", values="perplexity", aggfunc="first"
-    )
-    if wide.empty:
+    perplexity: dict[tuple[str, str, int], dict[str, float]] = {}
+    for record in parts.to_dict("records"):
+        key = (str(record["slice"]), str(record["value"]), int(record["families"]))
+        perplexity.setdefault(key, {})[str(record["model"])] = float(record["perplexity"])
+    if not perplexity:
         return None
-    behind = wide["student"].astype(float) / wide["teacher"].astype(float)
-    name, value, families = behind.idxmax()
-    found = wide.loc[(name, value, families)]
+    worst = max(perplexity, key=lambda key: perplexity[key]["student"] / perplexity[key]["teacher"])
     return {
-        "slice": name,
-        "value": value,
-        "families": int(families),
-        "student": float(found["student"]),
-        "teacher": float(found["teacher"]),
+        **dict(zip(("slice", "value", "families"), worst, strict=True)),
+        **{model: perplexity[worst][model] for model in ("student", "teacher")},
     }
 
 
