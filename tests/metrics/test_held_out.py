@@ -12,6 +12,7 @@ from kd_kedro.metrics.metric_table import RESULT_COLUMNS
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.summary import show_difference, summarise, verdict_sentence
 from kd_kedro.metrics.verdict import judge
+from tests.metrics.judging import JUDGING
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -91,7 +92,7 @@ def test_scores_of_a_run_are_the_verdicts_numbers(results: Maker) -> None:
     table = results(seeds=2)
     runs = score_runs(table)
     teacher = runs[runs["model"] == "teacher"].iloc[0]
-    metrics = judge(table, confidence=0.95, draws=999, min_families=5, seed=0)["metrics"]
+    metrics = judge(table, **JUDGING)["metrics"]
     for name in ("perplexity", "bleu", "exact_match", "teacher_agreement"):
         assert float(teacher[name]) == pytest.approx(metrics[name]["teacher"]["estimate"], abs=1e-4)
 
@@ -112,18 +113,18 @@ def test_an_examples_heading_is_true_whatever_the_teacher_said(results: Maker) -
 
 
 def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:
-    verdict = judge(results(effect=0.4), confidence=0.95, draws=999, min_families=5, seed=0)
+    verdict = judge(results(effect=0.4), **JUDGING)
     sentence = verdict_sentence(verdict)
     assert sentence.startswith("The distilled student is better than its baseline in perplexity")
     assert sentence.count(".") == 1
     tables = summarise(pd.DataFrame({"stage": ["x"], "in": [1]}), verdict, None)
-    assert [table.title for table in tables] == ["Rows", "Verdict"]
+    assert [table.title for table in tables] == ["Rows", "Verdict: better"]
     assert len(tables[1].rows) == 4
 
 
 def test_nothing_to_judge_is_said_too(results: Maker) -> None:
-    verdict = judge(results(seeds=1), confidence=0.95, draws=999, min_families=5, seed=0)
-    assert verdict_sentence(verdict).startswith("No metric could be judged")
+    verdict = judge(results(seeds=1), **JUDGING)
+    assert verdict_sentence(verdict).startswith("No primary metric could be judged")
 
 
 def test_perplexity_difference_reads_as_a_change_in_percent() -> None:

@@ -56,12 +56,6 @@ class Metric:
     absent: str = ""
 
 
-def _agreement(rows: pd.DataFrame) -> Floats:
-    if (rows["agreeing_tokens"] == "").any():  # nothing is counted where the tokenizers differ
-        return np.zeros((len(rows), 2))
-    return _numbers(rows, "agreeing_tokens", "answer_tokens")
-
-
 METRICS = (
     Metric(
         "perplexity",
@@ -100,7 +94,7 @@ METRICS = (
     ),
     Metric(
         "teacher_agreement",
-        _agreement,
+        lambda rows: _numbers(rows, "agreeing_tokens", "answer_tokens"),
         text.ratio,
         True,
         float,
@@ -113,6 +107,8 @@ METRICS = (
 
 
 def _numbers(rows: pd.DataFrame, *columns: str) -> Floats:
+    if any((rows[column] == "").all() for column in columns):  # the run has no such metric
+        return np.zeros((len(rows), len(columns)))
     numbers = np.column_stack(
         [
             (rows[column] == "yes").to_numpy(dtype=np.float64)

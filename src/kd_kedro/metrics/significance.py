@@ -87,7 +87,7 @@ def estimate_over_seeds(observed: Floats, resampled: Floats, *, seed: int) -> Es
     if seeds > 1:
         families_share = (resampled - observed).var(axis=1, ddof=1).mean()
         between = max(0.0, float(observed.var(ddof=1) - families_share))
-        student_t = np.random.default_rng(seed).standard_t(seeds - 1, size=len(draws))
+        student_t = np.random.default_rng([seed, 1]).standard_t(seeds - 1, size=len(draws))
         draws = draws + np.sqrt(between / seeds) * student_t
     return Estimate(float(observed.mean()), draws)
 

@@ -59,10 +59,11 @@ def summarise(
 
 
 def verdict_sentence(verdict: Mapping[str, Any]) -> str:
-    """Return the verdict in one sentence."""
+    """Return the verdict in one sentence: the overall word, then what the primary metrics say."""
     by_conclusion: dict[str, list[str]] = {}
-    for name, metric in verdict["metrics"].items():
-        by_conclusion.setdefault(metric["conclusion"], []).append(TITLES[name])
+    for name in verdict["primary"]:
+        conclusion = verdict["metrics"][name]["conclusion"]
+        by_conclusion.setdefault(conclusion, []).append(title(name))
     parts = [
         f"{conclusion} than its baseline in {_join(by_conclusion[conclusion])}"
         for conclusion in ("better", "worse")
@@ -73,10 +74,46 @@ def verdict_sentence(verdict: Mapping[str, Any]) -> str:
         parts.append(f"not shown to differ{from_what} in {_join(by_conclusion['not shown'])}")
     idle = by_conclusion.get("not applicable", [])
     if not parts:
-        return f"No metric could be judged: {_join(idle)} are not applicable."
+        does = "is" if len(idle) == 1 else "are"
+        return f"No primary metric could be judged: {_join(idle)} {does} not applicable."
     if idle:
         parts.append(f"while {_join(idle)} {'does' if len(idle) == 1 else 'do'} not apply")
-    return f"The distilled student is {', '.join(parts)}."
+    said = ", ".join(parts)
+    if verdict["overall"] == "mixed":
+        return f"Mixed: the distilled student is {said}."
+    return f"The distilled student is {said}."
+
+
+def teacher_sentence(verdict: Mapping[str, Any]) -> str:
+    """Return how the student stands to its teacher: non-inferiority and the gap recovered."""
+    deciding = {name: verdict["metrics"][name] for name in verdict["primary"]}
+    kept = [
+        title(name)
+        for name, metric in deciding.items()
+        if metric["non_inferiority"]["conclusion"] == "non-inferior"
+    ]
+    margin = f"within a margin of {100 * verdict['margin']:g} %"
+    if verdict["non_inferior"] is None:
+        first = "Whether it keeps up with its teacher could not be judged"
+    elif verdict["non_inferior"]:
+        first = f"It is non-inferior to its teacher {margin} in {_join(kept)}"
+    elif kept:
+        first = f"It is non-inferior to its teacher {margin} in {_join(kept)} only"
+    else:
+        first = f"It is not shown to be non-inferior to its teacher {margin}"
+    shares = [
+        f"{_share(gap['estimate'])} [{_share(gap['low'])}, {_share(gap['high'])}] in {title(name)}"
+        for name, metric in deciding.items()
+        if (gap := metric["gap_recovered"])["estimate"] is not None
+    ]
+    if not shares:
+        return f"{first}."
+    return f"{first}; of the teacher's lead over the baseline it recovers {_join(shares)}."
+
+
+def title(name: str) -> str:
+    """Return a metric's name as people read it."""
+    return TITLES.get(name, name.replace("_", " "))
 
 
 def show(name: str, value: float | None) -> str:
@@ -98,14 +135,20 @@ def show_difference(name: str, value: float | None) -> str:
     return f"{_signed(100 * value, 1)} points" if name in _PERCENT else _signed(value, 2)
 
 
+def _share(value: float | None) -> str:
+    return "no end" if value is None else f"{100 * value:.0f} %"
+
+
 def _signed(value: float, decimals: int) -> str:
     # Adding 0.0 turns the -0.0 that rounding leaves into 0.0.
     return f"{round(value, decimals) + 0.0:+.{decimals}f}"
 
 
 def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
+    metrics = verdict["metrics"]
     rows = []
-    for name, metric in verdict["metrics"].items():
+    for name in sorted(metrics, key=lambda name: metrics[name]["role"]):
+        metric = metrics[name]
         systems = [
             _interval(metric[system], lambda value, name=name: show(name, value))
             for system in ("teacher", "baseline", "student")
@@ -113,9 +156,11 @@ def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
         difference = _interval(
             metric["difference"], lambda value, name=name: show_difference(name, value)
         )
-        rows.append([TITLES[name], *systems, difference, metric["conclusion"]])
+        said = metric["conclusion"] if metric["role"] == "primary" else f"({metric['conclusion']})"
+        rows.append([title(name), *systems, difference, said])
     header = ["metric", "teacher", "baseline student", "distilled student", "difference", "verdict"]
-    return SummaryTable("Verdict", header, rows, verdict_sentence(verdict))
+    note = f"{verdict_sentence(verdict)} {teacher_sentence(verdict)}"
+    return SummaryTable(f"Verdict: {verdict['overall']}", header, rows, note)
 
 
 def _compression_table(compression: Mapping[str, Any]) -> SummaryTable:

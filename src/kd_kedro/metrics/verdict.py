@@ -1,6 +1,6 @@
 """The verdict: teacher, baseline student and distilled student on the same held-out rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,180 +8,115 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.metrics.metric_table import METRICS, Metric
-from kd_kedro.metrics.significance import (
-    Estimate,
-    Floats,
-    estimate_over_seeds,
-    holm_levels,
-    resample_families,
+from kd_kedro.metrics.paired_scores import (
+    SYSTEMS,
+    PairedScores,
+    Runs,
+    pair,
+    paired_runs,
+    seeds_of,
 )
+from kd_kedro.metrics.permutation import mcnemar, permutation_p
+from kd_kedro.metrics.significance import Estimate, holm_levels
+from kd_kedro.metrics.teacher_gap import gap_recovered, non_inferiority
 
-SCHEMA = "kd_kedro.verdict/1"
-SYSTEMS = ("teacher", "baseline", "student")
+SCHEMA = "kd_kedro.verdict/2"
 _NOTHING: dict[str, float | None] = {"estimate": None, "low": None, "high": None}
+_GAIN = {"student": 1.0, "baseline": -1.0}
 
 
 def judge(
-    results: pd.DataFrame, *, confidence: float, draws: int, min_families: int, seed: int
+    results: pd.DataFrame,
+    *,
+    primary: Sequence[str],
+    confidence: float,
+    draws: int,
+    min_families: int,
+    margin: float,
+    seed: int,
 ) -> dict[str, Any]:
     """Return the verdict on the student against the baseline of the same size, seed and budget.
 
+    The primary metrics decide: their intervals are adjusted by Holm among themselves, the other
+    metrics' among the others.
+
     Args:
-        results: `validation_results` with `RESULT_COLUMNS`, all text: one row per held-out row,
-            model and seed; the teacher's seed is ''.
-        confidence: Family-wise confidence of the differences, 0.95 for 95 %.
-        draws: Number of bootstrap draws.
+        results: `validation_results`, all text: one row per held-out row, model and seed; the
+            teacher's seed is '', as that of controls (models that are shown and not judged).
+        primary: Names of the metrics that decide.
+        confidence: Confidence of the differences over all metrics of a role, 0.95 for 95 %.
+        draws: Number of bootstrap draws, and of random swaps in the permutation test.
         min_families: A metric with fewer held-out families to judge on is not applicable.
-        seed: Seed of the bootstrap.
+        margin: Share of the teacher's score that a non-inferior student may lose.
+        seed: Seed of bootstrap and permutations.
 
     Returns:
-        JSON-able dict: schema, seeds, families, and by metric the estimate of each system, the
-        paired difference student - baseline with the Holm-adjusted interval that decides the
-        conclusion, p_holm, conclusion, reason and signature.
+        JSON-able dict: what was judged how, `overall` with `overall_reason`, `non_inferior` (every
+        primary metric is, None where none can be), and `metrics` by name.
 
     Raises:
-        ValueError: Models or seeds are missing, or the models answered different rows.
+        ValueError: Models or seeds are missing, the models answered different rows, or a primary
+            metric does not exist.
     """
-    runs = _runs(results)
-    seeds = sorted({seed_name for model, seed_name in runs if model == "student"})
-    measured = {
-        metric.name: _measure(metric, runs, seeds, draws, seed + number)
-        for number, metric in enumerate(METRICS)
-    }
-    refusals = {
-        metric.name: reason
+    if unknown := [name for name in primary if name not in {metric.name for metric in METRICS}]:
+        known = ", ".join(metric.name for metric in METRICS)
+        raise ValueError(f"there is no metric {unknown[0]} to decide the verdict: name of {known}")
+    runs = paired_runs(results)
+    level = 1 - confidence
+    measured = [
+        _measure(metric, runs, draws=draws, min_families=min_families, seed=seed)
         for metric in METRICS
-        if (reason := _refusal(metric, measured[metric.name].families, len(seeds), min_families))
+    ]
+    levels = {
+        name: holm
+        for decides in (True, False)
+        for name, holm in holm_levels(
+            {
+                each.metric.name: each.difference.p_value
+                for each in measured
+                if not each.refusal and (each.metric.name in primary) == decides
+            },
+            level,
+        ).items()
     }
-    p_values = {
-        name: each.difference.p_value for name, each in measured.items() if name not in refusals
-    }
-    levels = holm_levels(p_values, 1 - confidence)
+    metrics = {}
+    for each in measured:
+        name = each.metric.name
+        role = "primary" if name in primary else "secondary"
+        entry = {
+            **_systems(each, level),
+            **_difference(each, levels.get(name), draws),
+            "role": role,
+            "non_inferiority": non_inferiority(
+                each.metric, each.scores, margin=margin, level=level, refusal=each.refusal
+            ),
+            "gap_recovered": gap_recovered(
+                each.metric, each.scores, level=level, refusal=each.refusal
+            ),
+            "families": each.scores.families,
+            "higher_is_better": each.metric.higher_is_better,
+            "signature": each.metric.signature(),
+        }
+        if name == "exact_match":
+            first = seeds_of(runs)[0]
+            entry["mcnemar"] = mcnemar(runs["student", first], runs["baseline", first])
+        metrics[name] = entry
+    deciding = {name: metrics[name] for name in metrics if name in primary}
+    overall, reason = conclude_overall(
+        {name: entry["conclusion"] for name, entry in deciding.items()}
+    )
     return {
         "schema": SCHEMA,
-        "seeds": [int(name) if name.isdigit() else name for name in seeds],
+        "seeds": [int(name) if name.isdigit() else name for name in seeds_of(runs)],
         "families": int(results["family_id"].nunique()),
-        "metrics": {
-            metric.name: _entry(
-                metric,
-                measured[metric.name],
-                levels.get(metric.name),
-                1 - confidence,
-                refusals.get(metric.name, ""),
-            )
-            for metric in METRICS
-        },
-    }
-
-
-@dataclass(frozen=True)
-class _Measured:
-    families: int
-    systems: dict[str, Estimate]
-    difference: Estimate
-
-
-def _runs(results: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return each run's rows in one common order, checked to be the same rows."""
-    runs = {
-        (str(model), str(seed)): rows.sort_values("row_id", ignore_index=True)
-        for (model, seed), rows in results.groupby(["model", "seed"], sort=True)
-    }
-    seeds = {system: {seed for model, seed in runs if model == system} for system in SYSTEMS}
-    if seeds["teacher"] != {""} or not seeds["student"] or seeds["student"] != seeds["baseline"]:
-        raise ValueError(
-            "validation_results must hold one teacher and, for every seed, a baseline and a "
-            f"student, but holds {sorted(runs)}: run the distillation pipeline again"
-        )
-    first = runs["teacher", ""]["row_id"]
-    for (model, seed), rows in runs.items():
-        if model in SYSTEMS and not rows["row_id"].equals(first):
-            raise ValueError(
-                f"validation_results: {model} of seed {seed!r} answered other rows than the "
-                "teacher: run the evaluation pipeline again"
-            )
-    return runs
-
-
-def _measure(
-    metric: Metric,
-    runs: dict[tuple[str, str], pd.DataFrame],
-    seeds: Sequence[str],
-    draws: int,
-    seed: int,
-) -> _Measured:
-    names = [("teacher", ""), *(("baseline", s) for s in seeds), *(("student", s) for s in seeds)]
-    families, index = np.unique(runs["teacher", ""]["family_id"], return_inverse=True)
-    statistics = np.stack(
-        [_sum_by_family(metric.statistics(runs[name]), index, len(families)) for name in names]
-    )
-    # A family without a row that counts (its denominator is 0) says nothing on this metric.
-    counted = statistics[0, :, 1] > 0
-    statistics = statistics[:, counted]
-    if not counted.any():
-        nothing = Estimate(0.0, np.zeros(draws))
-        return _Measured(0, dict.fromkeys(SYSTEMS, nothing), nothing)
-    observed = metric.score(statistics.sum(axis=1))
-    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
-    where = {
-        system: [number for number, name in enumerate(names) if name[0] == system]
-        for system in SYSTEMS
-    }
-    systems = {
-        system: estimate_over_seeds(observed[own], resampled[:, own], seed=seed)
-        for system, own in where.items()
-    }
-    student, baseline = where["student"], where["baseline"]
-    difference = estimate_over_seeds(
-        observed[student] - observed[baseline],
-        resampled[:, student] - resampled[:, baseline],
-        seed=seed,
-    )
-    return _Measured(int(counted.sum()), systems, difference)
-
-
-def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> str:
-    if metric.name == "teacher_agreement" and not families:
-        return "teacher and student have different tokenizers: their tokens cannot be compared"
-    if families < min_families:
-        what = "a gradable answer" if metric.name == "exact_match" else "an answer"
-        return f"only {families} held-out families have {what}; {min_families} are needed"
-    if seeds < 2:
-        return "one seed cannot tell the method from the luck of the seed; train at least two"
-    return ""
-
-
-def _entry(
-    metric: Metric,
-    measured: _Measured,
-    holm: tuple[float, float] | None,
-    level: float,
-    refusal: str,
-) -> dict[str, Any]:
-    systems = {
-        system: _shown(estimate, level, metric) if measured.families else dict(_NOTHING)
-        for system, estimate in measured.systems.items()
-    }
-    fixed = {"higher_is_better": metric.higher_is_better, "signature": metric.signature()}
-    if holm is None:
-        return {
-            **systems,
-            "difference": dict(_NOTHING),
-            "p_holm": None,
-            "conclusion": "not applicable",
-            "reason": refusal,
-            **fixed,
-        }
-    p_holm, own_level = holm
-    low, high = measured.difference.interval(own_level)
-    conclusion, reason = conclude(low, high, metric.higher_is_better)
-    return {
-        **systems,
-        "difference": {"estimate": measured.difference.value, "low": low, "high": high},
-        "p_holm": p_holm,
-        "conclusion": conclusion,
-        "reason": f"{reason} ({100 * (1 - own_level):.4g} % by Holm, {measured.families} families)",
-        **fixed,
+        "confidence": confidence,
+        "margin": margin,
+        "overall": overall,
+        "overall_reason": reason,
+        "non_inferior": _all_non_inferior(deciding),
+        "primary": list(deciding),
+        "metrics": metrics,
+        "descriptions": {},
     }
 
 
@@ -194,15 +129,101 @@ def conclude(low: float, high: float, higher_is_better: bool) -> tuple[str, str]
     return "not shown", "the interval holds zero"
 
 
+def conclude_overall(conclusions: Mapping[str, str]) -> tuple[str, str]:
+    """Return what the primary metrics' conclusions say together, and why, in one sentence."""
+    found: dict[str, list[str]] = {}
+    for name, conclusion in conclusions.items():
+        found.setdefault(conclusion, []).append(name)
+    better, worse = ", ".join(found.get("better", [])), ", ".join(found.get("worse", []))
+    if better and worse:
+        return "mixed", f"better than the baseline in {better}, worse in {worse}."
+    if better:
+        return "better", f"better than the baseline in {better} and worse in no primary metric."
+    if worse:
+        return "worse", f"worse than the baseline in {worse} and better in no primary metric."
+    if "not shown" in found:
+        return "not shown", "no primary metric's interval excludes zero."
+    return "not applicable", "no primary metric could be judged."
+
+
+@dataclass(frozen=True)
+class _Measured:
+    metric: Metric
+    scores: PairedScores
+    difference: Estimate
+    refusal: str
+
+
+def _measure(metric: Metric, runs: Runs, *, draws: int, min_families: int, seed: int) -> _Measured:
+    scores = pair(metric, runs, draws=draws, seed=seed)
+    refusal = _refusal(metric, scores.families, len(seeds_of(runs)), min_families)
+    return _Measured(metric, scores, scores.estimate(_GAIN), refusal)
+
+
+def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> str:
+    if metric.absent and not families:
+        return metric.absent
+    if families < min_families:
+        return f"only {families} held-out families have {metric.counted}; {min_families} are needed"
+    if seeds < 2:
+        return "one seed cannot tell the method from the luck of the seed; train at least two"
+    return ""
+
+
+def _systems(measured: _Measured, level: float) -> dict[str, Any]:
+    """Return the judged models' estimates, and those of the controls that have the metric."""
+    scores = measured.scores
+    estimates = {
+        model: _shown(scores.estimate({model: 1.0}), level, measured.metric)
+        if scores.families
+        else dict(_NOTHING)
+        for model in dict.fromkeys(scores.models)
+    }
+    controls = {name: each for name, each in estimates.items() if name not in SYSTEMS}
+    if not scores.families:
+        controls = {}
+    return {**{system: estimates[system] for system in SYSTEMS}, "controls": controls}
+
+
+def _difference(
+    measured: _Measured, holm: tuple[float, float] | None, draws: int
+) -> dict[str, Any]:
+    """Return student - baseline with the interval that decides, and what it decides."""
+    if holm is None:
+        return {
+            "difference": dict(_NOTHING),
+            "p_holm": None,
+            "p_permutation": None,
+            "conclusion": "not applicable",
+            "reason": measured.refusal,
+        }
+    p_holm, level = holm
+    scores, metric = measured.scores, measured.metric
+    low, high = measured.difference.interval(level)
+    conclusion, reason = conclude(low, high, metric.higher_is_better)
+    shown = f"{100 * (1 - level):.4g} % by Holm, {scores.families} families"
+    student, baseline = (scores.statistics[scores.of(name)] for name in _GAIN)
+    return {
+        "difference": {"estimate": measured.difference.value, "low": low, "high": high},
+        "p_holm": p_holm,
+        "p_permutation": permutation_p(
+            student, baseline, metric.score, draws=draws, seed=scores.seed
+        ),
+        "conclusion": conclusion,
+        "reason": f"{reason} ({shown})",
+    }
+
+
+def _all_non_inferior(deciding: Mapping[str, Mapping[str, Any]]) -> bool | None:
+    """Tell whether every primary metric is non-inferior; it needs no adjustment (all must be)."""
+    said = {entry["non_inferiority"]["conclusion"] for entry in deciding.values()}
+    said.discard("not applicable")
+    return said == {"non-inferior"} if said else None
+
+
 def _shown(estimate: Estimate, level: float, metric: Metric) -> dict[str, float | None]:
     low, high = estimate.interval(level)
     values = {"estimate": estimate.value, "low": low, "high": high}
     floor, ceiling = metric.bounds
     shown = {key: min(ceiling, max(floor, metric.shown(value))) for key, value in values.items()}
     return {key: value if np.isfinite(value) else None for key, value in shown.items()}
-
-
-def _sum_by_family(statistics: Floats, index: np.ndarray[Any, Any], families: int) -> Floats:
-    sums = np.zeros((families, statistics.shape[1]))
-    np.add.at(sums, index, statistics)
-    return sums

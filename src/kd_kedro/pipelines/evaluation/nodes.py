@@ -56,9 +56,11 @@ def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
     """Compare the distilled student with its baseline and its teacher."""
     return judge(
         validation_results,
+        primary=verdict.primary,
         confidence=verdict.confidence,
         draws=verdict.draws,
         min_families=verdict.min_families,
+        margin=verdict.margin,
         seed=verdict.seed,
     )
 

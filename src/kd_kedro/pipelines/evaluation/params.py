@@ -1,6 +1,8 @@
 """Parameters of the evaluation pipeline."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from kd_kedro.metrics.metric_table import METRICS
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,24 +37,51 @@ class VerdictParams(BaseModel):
 
     model_config = _CONFIG
 
+    primary: tuple[str, ...] = Field(
+        default=("perplexity", "bleu", "exact_match", "teacher_agreement"),
+        min_length=1,
+        description=(
+            "Metrics that decide the verdict, Holm-adjusted among themselves; all others are "
+            "reported, adjusted among themselves, and decide nothing."
+        ),
+    )
     confidence: float = Field(
         default=0.95,
         ge=0.5,
         le=0.999,
-        description="Confidence of the intervals, over all metrics together (Holm).",
+        description="Confidence of the differences, over all metrics of a role together (Holm).",
+    )
+    margin: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description=(
+            "Share of the teacher's score that the student may lose and still be non-inferior."
+        ),
     )
     draws: int = Field(
         default=10_000,
         ge=1_000,
         le=1_000_000,
-        description="Bootstrap draws over held-out families and seeds.",
+        description="Bootstrap draws over held-out families and seeds, and permutations.",
     )
     min_families: int = Field(
         default=30,
         ge=2,
         description="Fewer held-out families than this cannot be judged: not applicable.",
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the bootstrap.")
+    seed: int = Field(default=0, ge=0, description="Seed of bootstrap and permutations.")
+
+    @field_validator("primary")
+    @classmethod
+    def _known(cls, primary: tuple[str, ...]) -> tuple[str, ...]:
+        known = [metric.name for metric in METRICS]
+        for name in primary:
+            if name not in known:
+                raise ValueError(f"there is no metric {name}; there are {', '.join(known)}")
+        if len(set(primary)) < len(primary):
+            raise ValueError("a metric is named twice")
+        return primary
 
 
 class CompressionParams(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from kd_kedro.metrics.summary import TITLES
+from kd_kedro.metrics.summary import title
 
 SYSTEMS = ("teacher", "baseline", "student")
 _MARGIN = 6.0  # percent of the width kept free on either side
@@ -171,7 +171,7 @@ def models_figure(verdict: Mapping[str, Any]) -> Any:
     shown = [name for name, m in verdict["metrics"].items() if m["student"]["estimate"] is not None]
     if not shown:
         return Figure()
-    figure = make_subplots(rows=1, cols=len(shown), subplot_titles=[TITLES[n] for n in shown])
+    figure = make_subplots(rows=1, cols=len(shown), subplot_titles=[title(n) for n in shown])
     for column, name in enumerate(shown, start=1):
         systems = [verdict["metrics"][name][system] for system in SYSTEMS]
         values = [each["estimate"] for each in systems]

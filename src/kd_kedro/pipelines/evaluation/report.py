@@ -7,9 +7,10 @@ import pandas as pd
 
 from kd_kedro.metrics.summary import (
     COMPRESSION_ROWS,
-    TITLES,
     show,
     show_difference,
+    teacher_sentence,
+    title,
     verdict_sentence,
 )
 from kd_kedro.pipelines.distillation.params import StudentParams
@@ -77,7 +78,8 @@ def render_report(
     return environment.get_template(TEMPLATE).render(
         title=wording.title,
         sentence=verdict_sentence(verdict),
-        titles=TITLES,
+        teacher_sentence=teacher_sentence(verdict),
+        titles={name: title(name) for name in verdict["metrics"]},
         show=show,
         show_difference=show_difference,
         verdict=verdict,
