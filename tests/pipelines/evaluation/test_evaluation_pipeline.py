@@ -224,7 +224,7 @@ def test_the_page_shows_what_was_removed(outputs: dict[str, Any]) -> None:
 
 
 def test_the_page_shows_no_row_as_it_was_before_a_mask(inputs: dict[str, Any]) -> None:
-    from kd_kedro.pipelines.evaluation import nodes
+    from kd_kedro.pipelines.evaluation import data_quality
 
     events = inputs["row_events"].replace({"stage": {"soap": "review"}})
     products = [inputs[name] for name in PRODUCTS[:5]]
@@ -238,7 +238,7 @@ def test_the_page_shows_no_row_as_it_was_before_a_mask(inputs: dict[str, Any]) -
     def shown(masked: str) -> int:
         summary = table(SUMMARY, [["email", "2", "3", masked]])
         return len(
-            nodes.pick_curation_examples(
+            data_quality.pick_curation_examples(
                 events, summary, inputs["quarantined_rows"], first, *products, *rest
             )
         )
@@ -278,15 +278,15 @@ def test_the_page_holds_the_verdicts_numbers(outputs: dict[str, Any]) -> None:
 def test_without_a_truth_the_page_says_why_there_is_no_precision(
     inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
-    from kd_kedro.pipelines.evaluation import nodes
+    from kd_kedro.pipelines.evaluation import data_quality, nodes, reporting
 
     truth, stage = inputs["final_qa_truth"].head(0), inputs["converted_mcq"]
     events, validated, queue = (
         inputs[name] for name in ("row_events", "validated_qa", "review_queue")
     )
-    quality = nodes.measure_curation(truth, events, validated, queue, *[stage] * 4)
+    quality = data_quality.measure_curation(truth, events, validated, queue, *[stage] * 4)
     assert quality.empty
-    page = nodes.write_report(
+    page = reporting.write_report(
         outputs["validation_results"],
         outputs["evaluation_facts"],
         outputs["verdict"],
@@ -332,10 +332,10 @@ OTHER = "of other students than that of this report"
 def test_a_study_of_other_students_is_not_shown(
     inputs: dict[str, Any], outputs: dict[str, Any], record: dict[str, Any], said: str
 ) -> None:
-    from kd_kedro.pipelines.evaluation import nodes
+    from kd_kedro.pipelines.evaluation import reporting
 
     names = ("filter_quality", "curation_examples")
-    page = nodes.write_report(
+    page = reporting.write_report(
         *(outputs[n] for n in ("validation_results", "evaluation_facts", "verdict", "compression")),
         *(outputs[name] for name in names),
         inputs["personal_data_summary"],

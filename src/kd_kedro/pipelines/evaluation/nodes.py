@@ -5,25 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.curation import lineage
-from kd_kedro.curation.examples import examples_by_kind
 from kd_kedro.metrics.compression import System, compare, cpu_threads
-from kd_kedro.metrics.examples import instructive_examples
-from kd_kedro.metrics.filters import measure_against_reviewers, measure_filters
 from kd_kedro.metrics.held_out import choose_held_out, grade
-from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
+from kd_kedro.metrics.slices import score_slices
 from kd_kedro.metrics.verdict import judge
-from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
-    ReportParams,
-    SlicesParams,
     VerdictParams,
 )
-from kd_kedro.pipelines.evaluation.plots import models_figure
-from kd_kedro.pipelines.evaluation.report import render_report
 
 
 def answer_held_out(
@@ -101,63 +92,6 @@ def measure_compression(
     )
 
 
-def measure_curation(
-    final_qa_truth: pd.DataFrame,
-    row_events: pd.DataFrame,
-    validated_qa: pd.DataFrame,
-    review_queue: pd.DataFrame,
-    reviewed_qa: pd.DataFrame,
-    cleaned_qa: pd.DataFrame,
-    fitb_rephrased: pd.DataFrame,
-    converted_mcq: pd.DataFrame,
-) -> pd.DataFrame:
-    """Compare what each curation step did with the sheet's known defects and with reviewers."""
-    stages = {
-        "reviewed_qa": reviewed_qa,
-        "cleaned_qa": cleaned_qa,
-        "fitb_rephrased": fitb_rephrased,
-        "converted_mcq": converted_mcq,
-    }
-    planted = measure_filters(final_qa_truth, row_events, stages)
-    judged = measure_against_reviewers(validated_qa, review_queue, row_events)
-    return pd.concat([planted, judged], ignore_index=True)
-
-
-def pick_curation_examples(
-    row_events: pd.DataFrame,
-    personal_data_summary: pd.DataFrame,
-    quarantined_rows: pd.DataFrame,
-    validated_qa: pd.DataFrame,
-    reviewed_qa: pd.DataFrame,
-    cleaned_qa: pd.DataFrame,
-    screened_qa: pd.DataFrame,
-    fitb_rephrased: pd.DataFrame,
-    converted_mcq: pd.DataFrame,
-    soap_qa: pd.DataFrame,
-    deduplication_rephrasing: pd.DataFrame,
-    report: ReportParams,
-) -> pd.DataFrame:
-    """Pick a few rows of each kind that each stage removed or changed.
-
-    Where personal data is masked, no row is shown as it was before the mask.
-    """
-    events = row_events
-    if (personal_data_summary["masked"] == "yes").any():
-        unmasked = lineage.STAGES[: lineage.STAGES.index("personal_data") + 1]
-        events = row_events[~row_events["stage"].isin(unmasked)]
-    products = {
-        "validation": validated_qa,
-        "review": reviewed_qa,
-        "cleaning": cleaned_qa,
-        "personal_data": screened_qa,
-        "fitb": fitb_rephrased,
-        "mcq": converted_mcq,
-        "soap": soap_qa,
-        "deduplication": deduplication_rephrasing,
-    }
-    return examples_by_kind(events, products, quarantined_rows, report.curation_examples)
-
-
 def slice_results(
     validation_results: pd.DataFrame, converted_mcq: pd.DataFrame, final_qa_truth: pd.DataFrame
 ) -> pd.DataFrame:
@@ -171,62 +105,6 @@ def slice_results(
         for name in ("topic", "template"):
             labels[name] = dict(zip(final_qa_truth["row_id"], final_qa_truth[name], strict=True))
     return score_slices(validation_results, labels)
-
-
-def write_report(
-    validation_results: pd.DataFrame,
-    evaluation_facts: Mapping[str, Any],
-    verdict: Mapping[str, Any],
-    compression: Mapping[str, Any],
-    filter_quality: pd.DataFrame,
-    curation_examples: pd.DataFrame,
-    personal_data_summary: pd.DataFrame,
-    slices: pd.DataFrame,
-    row_waterfall: pd.DataFrame,
-    histories: Mapping[str, list[dict[str, Any]]],
-    tuning_record: Mapping[str, Any],
-    student: StudentParams,
-    choices: SlicesParams,
-    wording: ReportParams,
-    judging: VerdictParams,
-) -> str:
-    """Write the whole evaluation as one HTML page that needs nothing else."""
-    return render_report(
-        facts=evaluation_facts,
-        verdict=verdict,
-        compression=compression,
-        filter_quality=filter_quality,
-        curation_examples=curation_examples,
-        personal_data=personal_data_summary,
-        slices=slices,
-        worst=worst_slice(slices, min_families=choices.min_families),
-        runs=score_runs(validation_results),
-        examples=instructive_examples(validation_results, count=choices.examples),
-        waterfall=row_waterfall,
-        histories=histories,
-        tuning=tuning_record,
-        student=student,
-        wording=wording,
-        judging=judging,
-    )
-
-
-def gather_histories(
-    teacher_history: list[dict[str, Any]],
-    baseline_history: list[dict[str, Any]],
-    student_history: list[dict[str, Any]],
-) -> dict[str, list[dict[str, Any]]]:
-    """Put the trainings' histories under the models' names."""
-    return {
-        "teacher": teacher_history,
-        "baseline": baseline_history,
-        "student": student_history,
-    }
-
-
-def plot_models(verdict: Mapping[str, Any]) -> Any:
-    """Draw teacher, baseline and student with their intervals."""
-    return models_figure(verdict)
 
 
 def _answer_all(

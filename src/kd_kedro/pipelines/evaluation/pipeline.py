@@ -2,18 +2,15 @@
 
 from kedro.pipeline import Pipeline, node
 
+from kd_kedro.pipelines.evaluation.data_quality import measure_curation, pick_curation_examples
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
-    gather_histories,
     judge_student,
     measure_compression,
-    measure_curation,
-    pick_curation_examples,
-    plot_models,
     slice_results,
     write_lm_eval_tasks,
-    write_report,
 )
+from kd_kedro.pipelines.evaluation.reporting import gather_histories, plot_models, write_report
 
 
 def create_pipeline() -> Pipeline:
