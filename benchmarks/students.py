@@ -189,7 +189,7 @@ def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) ->
     Returns:
         (families, 2): summed negative log-likelihood in nats, and answer tokens.
     """
-    from kd_kedro.training.answering import score_answers
+    from kd_kedro.training.scoring import score_together
 
     folder = sheet.cache / "teacher" if recipe is None else sheet.folder(recipe, seed)
     kept = folder / f"{split}.npy"
@@ -202,7 +202,8 @@ def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) ->
         model = context.catalog.load("teacher") if recipe is None else stored.load()
     chosen = (rows["split"] == split) & (rows["version"] == "original")
     rows = rows[chosen].sort_values("row_id")
-    scores = score_answers(model, list(rows["question"]), list(rows["answer"]), batch_size=64)
+    questions, answers = list(rows["question"]), list(rows["answer"])
+    (scores,) = score_together([model], questions, answers, batch_size=64)
     table = pd.DataFrame({name: [s[name] for s in scores] for name in ("nll", "answer_tokens")})
     losses = table.groupby(rows["family_id"].to_numpy()).sum().to_numpy(dtype=np.float64)
     folder.mkdir(exist_ok=True)

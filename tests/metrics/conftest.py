@@ -37,22 +37,23 @@ def make_results(
             said = [word if rng.random() < 0.7 else str(rng.choice(_WORDS)) for word in words]
             agreeing = size + 1 if model == "teacher" else int(rng.binomial(size + 1, 0.6))
             records.append(
-                (
-                    f"row{family:03}",
-                    f"family{family:03}",
-                    model,
-                    seed,
-                    f"What is {family}?",
-                    " ".join(words),
-                    " ".join(said),
-                    repr(float(nll * (size + 1))),
-                    str(size + 1),
-                    str(agreeing),
-                    "yes" if can_be_graded else "no",
-                    "yes" if can_be_graded and rng.random() < 0.3 else "no",
-                )
+                {
+                    "row_id": f"row{family:03}",
+                    "family_id": f"family{family:03}",
+                    "model": model,
+                    "seed": seed,
+                    "question": f"What is {family}?",
+                    "reference": " ".join(words),
+                    "prediction": " ".join(said),
+                    "nll": repr(float(nll * (size + 1))),
+                    "answer_tokens": str(size + 1),
+                    "agreeing_tokens": str(agreeing),
+                    "gradable": "yes" if can_be_graded else "no",
+                    "exact_match": "yes" if can_be_graded and rng.random() < 0.3 else "no",
+                }
             )
-    return pd.DataFrame(records, columns=RESULT_COLUMNS, dtype="str")
+    # What else a row may tell does not apply here.
+    return pd.DataFrame(records, dtype="str").reindex(columns=RESULT_COLUMNS, fill_value="")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from kd_kedro.metrics.examples import instructive_examples
 from kd_kedro.metrics.held_out import choose_held_out, grade
-from kd_kedro.metrics.metric_table import RESULT_COLUMNS
+from kd_kedro.metrics.metric_table import METRICS, RESULT_COLUMNS
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.summary import show_difference, summarise, verdict_sentence
 from kd_kedro.metrics.verdict import judge
@@ -50,28 +50,48 @@ def test_no_test_row_is_an_error() -> None:
         choose_held_out(rows(2).assign(split="train"), max_rows=10)
 
 
+BINS = {
+    "calibration_tokens": [1, 2, *[0] * 8],
+    "calibration_confidence": [0.05, 0.25, *[0] * 8],
+    "calibration_gaps": [-0.95, 0.25, *[0] * 8],
+}
+SCORE = {"nll": 1.5, "answer_tokens": 3, "agreeing_tokens": 2, "teacher_kl": 0.25, "brier": 0.5}
+
+
 def test_grades_by_hand() -> None:
     table = rows(2, each=1).assign(answer=["Asset", "A long answer that nobody words alike twice."])
-    scores = [
-        {"nll": 1.5, "answer_tokens": 3, "top1": np.array([1, 2, 3])},
-        {"nll": 0.1, "answer_tokens": 2, "top1": np.array([4, 5])},
-    ]
-    teacher = [{"top1": np.array([1, 9, 3])}, {"top1": np.array([4, 5])}]
+    scores = [SCORE | BINS, SCORE | BINS | {"agreeing_tokens": None, "teacher_kl": None}]
     graded = grade(
-        table, ["asset.", table["answer"][1]], scores, teacher, model="student", seed="7"
+        table,
+        ["asset.", "A long one"],
+        scores,
+        model="student",
+        seed="7",
+        labels=("asset", "liability"),
+        semantic_similarity=[1.0, 0.5],
+        bertscore_f1=[0.75, 0.25],
     )
     assert list(graded.columns) == RESULT_COLUMNS
-    assert list(graded["agreeing_tokens"]) == ["2", "2"]
+    found = graded.set_index("row_id").T.to_dict()
+    asset, other = found["r0-0"], found["r1-0"]
+    assert [asset[name] for name in SCORE] == ["1.5", "3", "2", "0.25", "0.5"]
+    assert (other["agreeing_tokens"], other["teacher_kl"], other["nll"]) == ("", "", "1.5")
+    assert asset["calibration_tokens"] == "1 2 0 0 0 0 0 0 0 0"
+    assert asset["calibration_gaps"].split()[:2] == ["-0.95", "0.25"]
+    # What is not gradable is not matched.
     assert list(graded["gradable"]) == ["yes", "no"]
-    assert list(graded["exact_match"]) == ["yes", "no"]  # what is not gradable is not matched
-    assert list(graded["nll"]) == ["1.5", "0.1"]
+    assert list(graded["exact_match"]) == ["yes", "no"]
+    assert (asset["token_f1"], asset["rouge1"], asset["rouge2"]) == ("1.0", "1.0", "0.0")
+    assert float(other["token_f1"]) == pytest.approx(2 * 2 / (3 + 8))
+    assert list(graded["bertscore_f1"]) == ["0.75", "0.25"]
+    assert list(graded["label"]) == list(graded["predicted_label"]) == ["asset", ""]
 
 
-def test_another_tokenizer_than_the_teachers_is_an_error() -> None:
-    scores = [{"nll": 1.0, "answer_tokens": 2, "top1": np.array([1, 2])}]
-    teacher = [{"top1": np.array([1])}]
-    with pytest.raises(ValueError, match="the same tokenizer"):
-        grade(rows(1, each=1), ["a"], scores, teacher, model="student", seed="1")
+def test_a_control_without_likelihoods_has_empty_cells() -> None:
+    graded = grade(rows(1, each=1), [""], None, model="echo", seed="")
+    empty = [*SCORE, *BINS, "semantic_similarity", "bertscore_f1", "label", "predicted_label"]
+    assert set(graded.loc[0, empty]) == {""}
+    assert graded.loc[0, "token_f1"] == "0.0"
 
 
 def test_slices_add_up_and_the_worst_is_named(results: Maker) -> None:
@@ -119,7 +139,7 @@ def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:
     assert sentence.count(".") == 1
     tables = summarise(pd.DataFrame({"stage": ["x"], "in": [1]}), verdict, None)
     assert [table.title for table in tables] == ["Rows", "Verdict: better"]
-    assert len(tables[1].rows) == 4
+    assert len(tables[1].rows) == len(METRICS)
 
 
 def test_nothing_to_judge_is_said_too(results: Maker) -> None:

@@ -18,13 +18,13 @@ from kd_kedro.training.answering import (
     answer_logits,
     decoder_start,
     generate_answers,
-    score_answers,
 )
 from kd_kedro.training.examples import collate, encode_prompts
 from kd_kedro.training.fingerprints import weights_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 from kd_kedro.training.models import pretrained_model, size_card
 from kd_kedro.training.objective import Objective
+from kd_kedro.training.scoring import score_together
 from kd_kedro.training.students import blocks, copy_layers, same_shape
 from kd_kedro.training.target_capture import CaptureSettings, capture
 from kd_kedro.training.target_store import identity, open_targets
@@ -112,8 +112,8 @@ def token_by_token(model, tokenizer, question, count):
 @pytest.mark.parametrize("kind", ALL)
 def test_scores_do_not_depend_on_the_batch(kind, tokenizer):
     asked = LanguageModel(build(kind, tokenizer), tokenizer)
-    one = score_answers(asked, QUESTIONS, ANSWERS, batch_size=1)
-    six = score_answers(asked, QUESTIONS, ANSWERS, batch_size=6)
+    (one,) = score_together([asked], QUESTIONS, ANSWERS, batch_size=1)
+    (six,) = score_together([asked], QUESTIONS, ANSWERS, batch_size=6)
     assert [r["nll"] for r in one] == pytest.approx([r["nll"] for r in six], rel=1e-4)
 
 

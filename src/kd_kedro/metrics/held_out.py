@@ -1,14 +1,17 @@
 """The held-out rows: which are asked, and what a model's answers to them are worth."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kd_kedro.metrics.calibration import cell_of_bins
+from kd_kedro.metrics.classification import parse_label
 from kd_kedro.metrics.metric_table import RESULT_COLUMNS
-from kd_kedro.metrics.text import exact_match, gradable
+from kd_kedro.metrics.overlap import ROUGE, rouge, token_f1
+from kd_kedro.metrics.text import canonical, exact_match, gradable
 
 
 def choose_held_out(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
@@ -40,55 +43,78 @@ def choose_held_out(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
 def grade(
     rows: pd.DataFrame,
     predictions: Sequence[str],
-    scores: Sequence[Mapping[str, Any]],
-    teacher_scores: Sequence[Mapping[str, Any]] | None,
+    scores: Sequence[Mapping[str, Any]] | None,
     *,
     model: str,
     seed: str,
+    labels: Sequence[str] = (),
+    semantic_similarity: Sequence[float] | None = None,
+    bertscore_f1: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Return one model's part of `validation_results`.
 
     Args:
         rows: The held-out rows.
         predictions: The model's own answer to each row.
-        scores: For the reference answer of each row: `nll` (nats, summed), `answer_tokens` and
-            `top1` (the model's first choice at each answer position, ids).
-        teacher_scores: The teacher's scores of the same rows; None where its tokens are others, so
-            that agreement token by token does not apply.
-        model: teacher, baseline or student.
-        seed: Its seed, '' for the teacher.
+        scores: What `score_together` says of each row's reference answer; None of a control that
+            has no likelihoods. A score that is None does not apply, and its cell is ''.
+        model: teacher, baseline, student or a control.
+        seed: Its seed, '' where it has none.
+        labels: The closed set of labels, from `labels_of`.
+        semantic_similarity: Of each prediction and its reference; None leaves the column empty.
+        bertscore_f1: As `semantic_similarity`.
 
     Returns:
         Table with `RESULT_COLUMNS`, all text.
-
-    Raises:
-        ValueError: Model and teacher cut the answers into different tokens.
     """
+    references = list(rows["answer"])
+    overlaps = rouge(predictions, references)
+    similar = {"semantic_similarity": semantic_similarity, "bertscore_f1": bertscore_f1}
     records = []
-    for number, (row, reference) in enumerate(zip(rows["row_id"], rows["answer"], strict=True)):
-        own = np.asarray(scores[number]["top1"])
-        teacher = own if teacher_scores is None else np.asarray(teacher_scores[number]["top1"])
-        if len(own) != len(teacher):
-            raise ValueError(
-                f"{model} of seed {seed!r} cuts the answer of row {row} into {len(own)} tokens, "
-                f"the teacher into {len(teacher)}: both need the same tokenizer and length limit"
-            )
+    for number, (prediction, reference) in enumerate(zip(predictions, references, strict=True)):
         can_be_graded = gradable(reference)
-        exact = can_be_graded and exact_match(predictions[number], reference)
+        exact = can_be_graded and exact_match(prediction, reference)
+        label = canonical(reference) if canonical(reference) in labels else ""
         records.append(
-            (
-                row,
-                rows["family_id"].iloc[number],
-                model,
-                seed,
-                rows["question"].iloc[number],
-                reference,
-                predictions[number],
-                repr(float(scores[number]["nll"])),
-                str(scores[number]["answer_tokens"]),
-                "" if teacher_scores is None else str(int((own == teacher).sum())),
-                "yes" if can_be_graded else "no",
-                "yes" if exact else "no",
-            )
+            {
+                "row_id": rows["row_id"].iloc[number],
+                "family_id": rows["family_id"].iloc[number],
+                "model": model,
+                "seed": seed,
+                "question": rows["question"].iloc[number],
+                "reference": reference,
+                "prediction": prediction,
+                **_score_cells({} if scores is None else scores[number]),
+                "gradable": "yes" if can_be_graded else "no",
+                "exact_match": "yes" if exact else "no",
+                "token_f1": repr(token_f1(prediction, reference)),
+                **dict(zip(ROUGE, map(repr, overlaps[number].tolist()), strict=True)),
+                **{
+                    name: "" if given is None else repr(float(given[number]))
+                    for name, given in similar.items()
+                },
+                "label": label,
+                "predicted_label": parse_label(prediction, labels) if label else "",
+            }
         )
     return pd.DataFrame(records, columns=RESULT_COLUMNS, dtype="str")
+
+
+def _score_cells(score: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cells of a row that come from likelihoods, '' where there is none."""
+    return {
+        name: "" if score.get(name) is None else write(score[name])
+        for name, write in _SCORES.items()
+    }
+
+
+_SCORES: dict[str, Callable[[Any], str]] = {
+    "nll": lambda value: repr(float(value)),
+    "answer_tokens": str,
+    "agreeing_tokens": str,
+    "teacher_kl": lambda value: repr(float(value)),
+    "brier": lambda value: repr(float(value)),
+    "calibration_tokens": lambda values: " ".join(map(str, values)),
+    "calibration_confidence": cell_of_bins,
+    "calibration_gaps": cell_of_bins,
+}

@@ -1,12 +1,13 @@
 """Every metric of the verdict: which sums over rows it needs, and what it makes of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics import text
+from kd_kedro.metrics import calibration, classification, diversity, overlap, text
 from kd_kedro.metrics.significance import Floats, Score
 
 RESULT_COLUMNS = [
@@ -20,9 +21,26 @@ RESULT_COLUMNS = [
     "nll",
     "answer_tokens",
     "agreeing_tokens",
+    "teacher_kl",
+    "brier",
+    "calibration_tokens",
+    "calibration_confidence",
+    "calibration_gaps",
     "gradable",
     "exact_match",
+    "token_f1",
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "semantic_similarity",
+    "bertscore_f1",
+    "label",
+    "predicted_label",
 ]
+
+
+_NO_LABELS = "no label is the whole answer of enough train families and of a held-out row"
+_OTHER_TOKENS = "teacher and student have different tokenizers: their tokens cannot be compared"
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,46 @@ class Metric:
     absent: str = ""
 
 
+@dataclass(frozen=True)
+class Description:
+    """What is told of a model's answers without a verdict on it.
+
+    Attributes:
+        describe: Takes answers and references, returns a number, None where there is none.
+        signature: Says exactly what was computed.
+    """
+
+    name: str
+    describe: Callable[[Sequence[str], Sequence[str]], float | None]
+    signature: str
+
+
+def _bits_and_bytes(rows: pd.DataFrame) -> Floats:
+    nats = _numbers(rows, "nll")[:, 0]
+    size = np.array([len(reference.encode()) for reference in rows["reference"]], dtype=np.float64)
+    counts = (rows["nll"] != "").to_numpy() & (size > 0)
+    return np.column_stack([nats / np.log(2), size]) * counts[:, None]
+
+
+def _gaps(rows: pd.DataFrame) -> Floats:
+    gaps = calibration.numbers_of_bins(rows["calibration_gaps"])
+    tokens = _numbers(rows, "answer_tokens")[:, 0] * (rows["calibration_gaps"] != "").to_numpy()
+    _refuse_infinite(rows, gaps, "calibration_gaps")
+    return np.column_stack([tokens, tokens, gaps])
+
+
+def _mean_of_rows(
+    name: str, signature: Callable[[], str], bounds: tuple[float, float] = (0.0, 1.0)
+) -> Metric:
+    """Return a metric whose score is the mean of a column of numbers."""
+
+    def statistics(rows: pd.DataFrame) -> Floats:
+        there = (rows[name] != "").to_numpy(dtype=np.float64)
+        return np.column_stack([_numbers(rows, name), there])
+
+    return Metric(name, statistics, text.ratio, True, float, bounds, signature)
+
+
 METRICS = (
     Metric(
         "perplexity",
@@ -71,6 +129,18 @@ METRICS = (
         log_scale=True,
     ),
     Metric(
+        "bits_per_byte",
+        _bits_and_bytes,
+        text.ratio,
+        False,
+        float,
+        (0.0, np.inf),
+        lambda: (
+            "sum of nll in bits, end-of-sequence included / sum of UTF-8 bytes of the references; "
+            "does not depend on the tokenizer"
+        ),
+    ),
+    Metric(
         "bleu",
         lambda rows: text.bleu_statistics(list(rows["prediction"]), list(rows["reference"])),
         text.bleu,
@@ -79,6 +149,16 @@ METRICS = (
         (0.0, 100.0),
         lambda: f"sacrebleu|{text.bleu_signature()}",
     ),
+    Metric(
+        "chrf",
+        lambda rows: overlap.chrf_statistics(list(rows["prediction"]), list(rows["reference"])),
+        overlap.chrf,
+        True,
+        float,
+        (0.0, 100.0),
+        lambda: f"sacrebleu|chrF2|{overlap.chrf_signature()}",
+    ),
+    *(_mean_of_rows(name, partial(overlap.rouge_signature, name)) for name in overlap.ROUGE),
     Metric(
         "exact_match",
         lambda rows: _numbers(rows, "exact_match", "gradable"),
@@ -92,6 +172,47 @@ METRICS = (
         ),
         counted="a gradable answer",
     ),
+    _mean_of_rows(
+        "token_f1",
+        lambda: "mean over rows of the F1 of words, numbers and signs shared; every script",
+    ),
+    _mean_of_rows(
+        "semantic_similarity",
+        lambda: (
+            "mean over rows of the cosine of the sentence embedder's vectors; 0 for an empty answer"
+        ),
+        (-1.0, 1.0),
+    ),
+    _mean_of_rows(
+        "bertscore_f1",
+        lambda: (
+            "mean over rows of BERTScore F1 on the sentence embedder's last layer; no idf, "
+            "no rescaling; 0 for an empty answer"
+        ),
+        (-1.0, 1.0),
+    ),
+    Metric(
+        "accuracy",
+        lambda rows: classification.label_statistics(rows)[:, :2],
+        text.ratio,
+        True,
+        float,
+        (0.0, 1.0),
+        lambda: "share of rows with a label for an answer that name it; unparsable is wrong",
+        counted="a label for an answer",
+        absent=_NO_LABELS,
+    ),
+    Metric(
+        "macro_f1",
+        classification.label_statistics,
+        classification.macro_f1,
+        True,
+        float,
+        (0.0, 1.0),
+        lambda: "mean F1 of the labels that references have; unparsable is a class of its own",
+        counted="a label for an answer",
+        absent=_NO_LABELS,
+    ),
     Metric(
         "teacher_agreement",
         lambda rows: _numbers(rows, "agreeing_tokens", "answer_tokens"),
@@ -101,26 +222,86 @@ METRICS = (
         (0.0, 1.0),
         lambda: "share of reference answer tokens where the top-1 token is the teacher's",
         against_teacher=False,
-        absent="teacher and student have different tokenizers: their tokens cannot be compared",
+        absent=_OTHER_TOKENS,
+    ),
+    Metric(
+        "teacher_kl",
+        lambda rows: _numbers(rows, "teacher_kl", "answer_tokens"),
+        text.ratio,
+        False,
+        float,
+        (0.0, np.inf),
+        lambda: "mean over reference answer tokens of KL(teacher || model), nats",
+        against_teacher=False,
+        absent=_OTHER_TOKENS,
+    ),
+    Metric(
+        "ece",
+        _gaps,
+        calibration.ece,
+        False,
+        float,
+        (0.0, 1.0),
+        lambda: (
+            f"expected calibration error of the top-1 token, {calibration.BINS} equal bins of "
+            "confidence, over reference answer tokens"
+        ),
+    ),
+    Metric(
+        "brier",
+        lambda rows: _numbers(rows, "brier", "answer_tokens"),
+        text.ratio,
+        False,
+        float,
+        (0.0, 2.0),
+        lambda: "mean over reference answer tokens of the sum over the vocabulary of (p - y)^2",
+    ),
+)
+
+DESCRIPTIONS = (
+    Description(
+        "distinct_1",
+        lambda answers, _: diversity.distinct(answers, 1),
+        "different words / words, over all answers",
+    ),
+    Description(
+        "distinct_2",
+        lambda answers, _: diversity.distinct(answers, 2),
+        "different pairs of neighbouring words / pairs, over all answers",
+    ),
+    Description(
+        "repetition",
+        lambda answers, _: diversity.repetition(answers),
+        f"share of {diversity.REPEATED}-grams of words that stood in their own answer before",
+    ),
+    Description(
+        "length_ratio",
+        diversity.length_ratio,
+        "words of the answers / words of the references",
     ),
 )
 
 
 def _numbers(rows: pd.DataFrame, *columns: str) -> Floats:
-    if any((rows[column] == "").all() for column in columns):  # the run has no such metric
-        return np.zeros((len(rows), len(columns)))
+    """Return (rows, columns); a row with an empty cell, which does not apply, is zero in all."""
+    there = np.array((rows[list(columns)] != "").all(axis=1), dtype=bool)
     numbers = np.column_stack(
         [
             (rows[column] == "yes").to_numpy(dtype=np.float64)
             if column in ("gradable", "exact_match")
-            else rows[column].to_numpy(dtype=np.float64)
+            else rows[column].where(there, "0").to_numpy(dtype=np.float64)
             for column in columns
         ]
     )
-    if not np.isfinite(numbers).all():
-        bad = rows.loc[~np.isfinite(numbers).all(axis=1)].iloc[0]
+    _refuse_infinite(rows, numbers, columns[0])
+    return numbers
+
+
+def _refuse_infinite(rows: pd.DataFrame, numbers: Floats, column: str) -> None:
+    finite = np.array(np.isfinite(numbers).all(axis=1), dtype=bool)
+    if not finite.all():
+        bad = rows.iloc[int(np.argmin(finite))]
         raise ValueError(
             f"validation_results: {bad['model']} of seed {bad['seed']!r} has no finite "
-            f"{columns[0]} for row {bad['row_id']}: its training diverged; lower the learning rate"
+            f"{column} for row {bad['row_id']}: its training diverged; lower the learning rate"
         )
-    return numbers

@@ -9,9 +9,26 @@ import pandas as pd
 
 TITLES = {
     "perplexity": "perplexity",
+    "bits_per_byte": "bits per byte",
     "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
     "exact_match": "exact match",
+    "token_f1": "token F1",
+    "semantic_similarity": "semantic similarity",
+    "bertscore_f1": "BERTScore F1",
+    "accuracy": "label accuracy",
+    "macro_f1": "label macro F1",
     "teacher_agreement": "agreement with teacher",
+    "teacher_kl": "KL from teacher, nats per token",
+    "ece": "calibration error (ECE)",
+    "brier": "Brier score",
+    "distinct_1": "distinct words",
+    "distinct_2": "distinct word pairs",
+    "repetition": "repetition",
+    "length_ratio": "length ratio",
 }
 # figure, ratio, title, decimals
 COMPRESSION_ROWS = (
@@ -22,7 +39,28 @@ COMPRESSION_ROWS = (
     ("tokens_per_second", "tokens_per_second", "tokens per second", 0),
     ("peak_memory_bytes", "peak_memory", "peak memory, bytes", 0),
 )
-_PERCENT = {"exact_match", "teacher_agreement"}
+_PERCENT = {
+    "exact_match",
+    "token_f1",
+    "accuracy",
+    "macro_f1",
+    "teacher_agreement",
+    "ece",
+    "distinct_1",
+    "distinct_2",
+    "repetition",
+}
+# Small numbers whose second decimal is not the last that tells models apart.
+_THREE_DECIMALS = {
+    "bits_per_byte",
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "semantic_similarity",
+    "bertscore_f1",
+    "teacher_kl",
+    "brier",
+}
 
 
 @dataclass(frozen=True)
@@ -122,6 +160,8 @@ def show(name: str, value: float | None) -> str:
         return "–"
     if name in _PERCENT:
         return f"{100 * value:.1f} %"
+    if name in _THREE_DECIMALS:
+        return f"{value:.3f}"
     decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
     return f"{value:,.{decimals}f}"
 
@@ -132,7 +172,9 @@ def show_difference(name: str, value: float | None) -> str:
         return "–"
     if name == "perplexity":
         return f"{_signed(100 * math.expm1(value), 1)} %"
-    return f"{_signed(100 * value, 1)} points" if name in _PERCENT else _signed(value, 2)
+    if name in _PERCENT:
+        return f"{_signed(100 * value, 1)} points"
+    return _signed(value, 3 if name in _THREE_DECIMALS else 2)
 
 
 def _share(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Asking a language model: its greedy answers, and how likely it finds given ones."""
+"""Asking a language model: its greedy answers, and its logits where given ones stand."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +11,6 @@ from kd_kedro.training.examples import (
     IGNORED,
     Batch,
     batches_by_length,
-    collate,
-    encode,
     encode_prompts,
     pad_token_id,
 )
@@ -75,50 +73,6 @@ def write_answers(
                 answers[index] = (text.strip(), whole)
             bar.update(len(chosen))
     return answers
-
-
-def score_answers(
-    language_model: LanguageModel,
-    questions: Sequence[str],
-    answers: Sequence[str],
-    *,
-    batch_size: int,
-) -> list[dict[str, Any]]:
-    """Score given answers, token by token, as the model would have predicted them.
-
-    Args:
-        language_model: Who judges.
-        questions: The questions.
-        answers: The answers to be scored, one for each question.
-        batch_size: Rows scored together.
-
-    Returns:
-        One record for each row, in order: `nll` (float, nats summed over the answer tokens, the
-        end-of-sequence token included), `answer_tokens` (int) and `top1` (int64 array of
-        answer_tokens, the model's own first choice at each of these positions).
-    """
-    model, tokenizer = language_model.model, language_model.tokenizer
-    ids = [str(number) for number in range(len(questions))]
-    examples = encode(tokenizer, ids, questions, answers, language_model.max_length)
-    records: list[dict[str, Any]] = [{} for _ in examples]
-    with evaluating(model), tqdm(total=len(examples), desc="scores", unit="row") as bar:
-        for chosen in batches_by_length([len(e.input_ids) for e in examples], batch_size):
-            rows = [examples[index] for index in chosen]
-            batch = collate(rows, pad_token_id(tokenizer), decoder_start(model)).to(model.device)
-            logits = answer_logits(model, batch).float()
-            nll = torch.nn.functional.cross_entropy(logits, batch.answers, reduction="none").cpu()
-            top1 = logits.argmax(-1).cpu()
-            sizes = [examples[index].answer_tokens for index in chosen]
-            for index, row_nll, row_top1 in zip(
-                chosen, torch.split(nll, sizes), torch.split(top1, sizes), strict=True
-            ):
-                records[index] = {
-                    "nll": float(row_nll.double().sum()),
-                    "answer_tokens": len(row_nll),
-                    "top1": row_top1.numpy(),
-                }
-            bar.update(len(chosen))
-    return records
 
 
 def answer_states(model: Any, batch: Batch) -> torch.Tensor:

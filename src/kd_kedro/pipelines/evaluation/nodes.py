@@ -110,26 +110,21 @@ def slice_results(
 def _answer_all(
     rows: pd.DataFrame, runs: Sequence[tuple[str, str, Any]], answering: AnsweringParams
 ) -> pd.DataFrame:
-    from kd_kedro.training.answering import generate_answers, score_answers
-    from kd_kedro.training.fingerprints import tokenizer_fingerprint
+    from kd_kedro.training.answering import generate_answers
+    from kd_kedro.training.scoring import score_together
 
     questions, references = list(rows["question"]), list(rows["answer"])
-    one_tokenizer = len({tokenizer_fingerprint(run.tokenizer) for *_, run in runs}) == 1
+    models = [language_model for *_, language_model in runs]  # the teacher comes first
+    scores = score_together(models, questions, references, batch_size=answering.batch_size)
     parts: list[pd.DataFrame] = []
-    teacher_scores: list[dict[str, Any]] = []
-    for model, seed, language_model in runs:
+    for (model, seed, language_model), own in zip(runs, scores, strict=True):
         predictions = generate_answers(
             language_model,
             questions,
             max_new_tokens=answering.max_new_tokens,
             batch_size=answering.batch_size,
         )
-        scores = score_answers(
-            language_model, questions, references, batch_size=answering.batch_size
-        )
-        teacher_scores = teacher_scores or scores  # the teacher comes first
-        compared = teacher_scores if one_tokenizer else None
-        parts.append(grade(rows, predictions, scores, compared, model=model, seed=seed))
+        parts.append(grade(rows, predictions, own, model=model, seed=seed))
     return pd.concat(parts, ignore_index=True)
 
 
