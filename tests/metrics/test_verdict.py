@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kd_kedro.metrics.metric_table import RESULT_COLUMNS
-from kd_kedro.metrics.verdict import judge
+from kd_kedro.metrics.verdict import conclude_overall, judge
 from tests.metrics.judging import JUDGING
 
 PRIMARY = JUDGING["primary"]
@@ -195,3 +195,95 @@ def test_a_diverged_model_is_an_error_that_names_it(results: Maker) -> None:
     table.loc[(table["model"] == "student") & (table["row_id"] == "row007"), "nll"] = "inf"
     with pytest.raises(ValueError, match="student of seed '0' has no finite nll for row row007"):
         verdict(table)
+
+
+def _swapped(table: pd.DataFrame) -> pd.DataFrame:
+    names = {"student": "baseline", "baseline": "student"}
+    return table.assign(model=table["model"].replace(names))
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.4])
+def test_student_and_baseline_swapped_mirror_everything(results: Maker, effect: float) -> None:
+    table = results(effect=effect, seed_spread=0.02)
+    said, mirrored = verdict(table), verdict(_swapped(table))
+    words = {"better": "worse", "worse": "better"}
+    assert mirrored["overall"] == words.get(said["overall"], said["overall"])
+    for name, metric in said["metrics"].items():
+        other = mirrored["metrics"][name]
+        assert other["conclusion"] == words.get(metric["conclusion"], metric["conclusion"])
+        assert other["student"] == metric["baseline"]
+        assert other["p_permutation"] == metric["p_permutation"]
+        difference, back = metric["difference"], other["difference"]
+        assert back["estimate"] == pytest.approx(-difference["estimate"])
+        # The seeds' share is drawn once, so the ends mirror within the noise of the draws.
+        width = difference["high"] - difference["low"]
+        assert back["low"] == pytest.approx(-difference["high"], abs=0.35 * width)
+    lost, won = (("only_baseline_right", "only_student_right")[each] for each in (0, 1))
+    here, there = (each["metrics"]["exact_match"]["mcnemar"] for each in (said, mirrored))
+    assert (here[lost], here[won], here["p"]) == (there[won], there[lost], there["p"])
+
+
+@pytest.mark.parametrize(
+    ("conclusions", "overall"),
+    [
+        (("better", "not shown"), "better"),
+        (("worse", "not shown", "not applicable"), "worse"),
+        (("better", "worse"), "mixed"),
+        (("not shown", "not applicable"), "not shown"),
+        (("not applicable",), "not applicable"),
+    ],
+)
+def test_primary_metrics_decide_together(conclusions: tuple[str, ...], overall: str) -> None:
+    named = {f"metric{number}": said for number, said in enumerate(conclusions)}
+    assert conclude_overall(named)[0] == overall
+
+
+def test_a_secondary_metric_decides_nothing(results: Maker) -> None:
+    said = verdict(results(effect=0.4), primary=("bleu",))
+    assert said["metrics"]["perplexity"]["conclusion"] == "better"
+    assert said["metrics"]["perplexity"]["role"] == "secondary"
+    assert said["overall"] == "not shown"
+    assert said["overall_reason"] == "no primary metric's interval excludes zero."
+    # One primary metric: its interval is not adjusted.
+    assert "95 % by Holm" in said["metrics"]["bleu"]["reason"]
+
+
+def test_controls_are_shown_and_not_judged(results: Maker) -> None:
+    table = results()
+    untrained = table[table["model"] == "teacher"].assign(model="untrained", agreeing_tokens="1")
+    echo = untrained.assign(model="echo", nll="", agreeing_tokens="", prediction="no")
+    with_controls = pd.concat([table, untrained, echo], ignore_index=True)
+    said, plain = verdict(with_controls), verdict(table)
+    assert set(said["metrics"]["perplexity"]["controls"]) == {"untrained"}
+    assert set(said["metrics"]["bleu"]["controls"]) == {"untrained", "echo"}
+    assert said["metrics"]["bleu"]["controls"]["echo"]["estimate"] < 1
+    for name, metric in plain["metrics"].items():
+        assert metric["controls"] == {}
+        assert said["metrics"][name]["difference"] == metric["difference"]
+
+
+def test_an_unknown_primary_metric_is_an_error(results: Maker) -> None:
+    with pytest.raises(ValueError, match="there is no metric charm"):
+        verdict(results(), primary=("charm",))
+
+
+def test_the_teacher_kept_and_recovered(results: Maker) -> None:
+    """The teacher's loss is 1, the baseline's 2: with a gain of 0.98 all but 2 % is recovered."""
+    said = verdict(results(effect=0.98), primary=("perplexity",))
+    gap = said["metrics"]["perplexity"]["gap_recovered"]
+    assert gap["low"] < 0.98 < gap["high"]
+    assert said["non_inferior"] is (
+        said["metrics"]["perplexity"]["non_inferiority"]["conclusion"] == "non-inferior"
+    )
+    assert verdict(results(effect=0.2))["non_inferior"] is False
+    assert verdict(results(), primary=("teacher_agreement",))["non_inferior"] is None
+
+
+def test_descriptions_tell_of_every_model_and_of_the_references(results: Maker) -> None:
+    table = results()
+    echo = table[table["model"] == "teacher"].assign(model="echo", prediction="no no")
+    said = verdict(pd.concat([table, echo], ignore_index=True))["descriptions"]
+    told = said["distinct_1"]
+    assert set(told) == {"teacher", "baseline", "student", "reference", "controls", "signature"}
+    assert told["controls"]["echo"] == pytest.approx(1 / 120)  # one word in 60 answers of two
+    assert said["length_ratio"]["reference"] == pytest.approx(1)

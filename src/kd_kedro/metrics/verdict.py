@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.metric_table import METRICS, Metric
+from kd_kedro.metrics.metric_table import DESCRIPTIONS, METRICS, Metric
 from kd_kedro.metrics.paired_scores import (
     SYSTEMS,
     PairedScores,
@@ -34,6 +34,7 @@ def judge(
     min_families: int,
     margin: float,
     seed: int,
+    metrics: Sequence[Metric] = METRICS,
 ) -> dict[str, Any]:
     """Return the verdict on the student against the baseline of the same size, seed and budget.
 
@@ -49,6 +50,7 @@ def judge(
         min_families: A metric with fewer held-out families to judge on is not applicable.
         margin: Share of the teacher's score that a non-inferior student may lose.
         seed: Seed of bootstrap and permutations.
+        metrics: What is measured; all metrics by default.
 
     Returns:
         JSON-able dict: what was judged how, `overall` with `overall_reason`, `non_inferior` (every
@@ -58,14 +60,14 @@ def judge(
         ValueError: Models or seeds are missing, the models answered different rows, or a primary
             metric does not exist.
     """
-    if unknown := [name for name in primary if name not in {metric.name for metric in METRICS}]:
-        known = ", ".join(metric.name for metric in METRICS)
+    if unknown := [name for name in primary if name not in {metric.name for metric in metrics}]:
+        known = ", ".join(metric.name for metric in metrics)
         raise ValueError(f"there is no metric {unknown[0]} to decide the verdict: name of {known}")
     runs = paired_runs(results)
     level = 1 - confidence
     measured = [
         _measure(metric, runs, draws=draws, min_families=min_families, seed=seed)
-        for metric in METRICS
+        for metric in metrics
     ]
     levels = {
         name: holm
@@ -79,7 +81,7 @@ def judge(
             level,
         ).items()
     }
-    metrics = {}
+    entries = {}
     for each in measured:
         name = each.metric.name
         role = "primary" if name in primary else "secondary"
@@ -100,8 +102,8 @@ def judge(
         if name == "exact_match":
             first = seeds_of(runs)[0]
             entry["mcnemar"] = mcnemar(runs["student", first], runs["baseline", first])
-        metrics[name] = entry
-    deciding = {name: metrics[name] for name in metrics if name in primary}
+        entries[name] = entry
+    deciding = {name: entry for name, entry in entries.items() if name in primary}
     overall, reason = conclude_overall(
         {name: entry["conclusion"] for name, entry in deciding.items()}
     )
@@ -115,8 +117,8 @@ def judge(
         "overall_reason": reason,
         "non_inferior": _all_non_inferior(deciding),
         "primary": list(deciding),
-        "metrics": metrics,
-        "descriptions": {},
+        "metrics": entries,
+        "descriptions": _descriptions(runs),
     }
 
 
@@ -219,6 +221,30 @@ def _all_non_inferior(deciding: Mapping[str, Mapping[str, Any]]) -> bool | None:
     said = {entry["non_inferiority"]["conclusion"] for entry in deciding.values()}
     said.discard("not applicable")
     return said == {"non-inferior"} if said else None
+
+
+def _descriptions(runs: Runs) -> dict[str, Any]:
+    """Return what is told of the answers without a verdict: a model's number, mean over seeds."""
+    references = list(runs["teacher", ""]["reference"])
+    told = {}
+    for each in DESCRIPTIONS:
+        numbers: dict[str, list[float | None]] = {}
+        for (model, _), rows in runs.items():
+            value = each.describe(list(rows["prediction"]), list(rows["reference"]))
+            numbers.setdefault(model, []).append(value)
+        means = {model: _mean(values) for model, values in numbers.items()}
+        told[each.name] = {
+            **{system: means.pop(system) for system in SYSTEMS},
+            "reference": each.describe(references, references),
+            "controls": means,
+            "signature": each.signature,
+        }
+    return told
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _shown(estimate: Estimate, level: float, metric: Metric) -> dict[str, float | None]:
