@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from kd_kedro.metrics.metric_table import RESULT_COLUMNS
+from kd_kedro.metrics.metric_table import METRICS, RESULT_COLUMNS
 from kd_kedro.metrics.verdict import conclude_overall, judge
 from tests.metrics.judging import JUDGING
 
 PRIMARY = JUDGING["primary"]
+DECIDING = [metric for metric in METRICS if metric.name in PRIMARY]  # a fraction of the time
 Maker = Callable[..., pd.DataFrame]
 _VERDICT = {
     "schema",
@@ -118,7 +119,9 @@ def test_luck_of_the_seeds_is_not_taken_for_a_gain(results: Maker) -> None:
 def test_a_useless_student_is_hardly_ever_better(results: Maker) -> None:
     wrong = 0
     for random in range(40):
-        metrics = verdict(results(families=40, seed_spread=0.1, random=random))["metrics"]
+        metrics = verdict(results(families=40, seed_spread=0.1, random=random), metrics=DECIDING)[
+            "metrics"
+        ]
         wrong += any(metrics[name]["conclusion"] == "better" for name in PRIMARY)
     assert wrong <= 4  # 2.5 % are allowed on either side; 4 of 40 has a chance of 2 %
 
@@ -214,6 +217,8 @@ def test_student_and_baseline_swapped_mirror_everything(results: Maker, effect: 
         assert other["student"] == metric["baseline"]
         assert other["p_permutation"] == metric["p_permutation"]
         difference, back = metric["difference"], other["difference"]
+        if difference["estimate"] is None:
+            continue
         assert back["estimate"] == pytest.approx(-difference["estimate"])
         # The seeds' share is drawn once, so the ends mirror within the noise of the draws.
         width = difference["high"] - difference["low"]
