@@ -171,6 +171,46 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
 
 
 @cli.command()
+@click.argument("run_id", required=False)
+@click.option("--dry-run", is_flag=True, help="Decide and say it; change nothing.")
+@click.option("--env", "-e", default=None, help="Kedro environment that the run was made in.")
+@click.option(
+    "--params",
+    type=click.UNPROCESSED,
+    default="",
+    callback=_split_params,
+    help="Parameters, as for `kedro run`.",
+)
+@click.pass_obj
+def promote(
+    metadata: ProjectMetadata,
+    run_id: str | None,
+    dry_run: bool,
+    env: str | None,
+    params: dict[str, Any],
+) -> None:
+    """Register a run's student with MLflow; it becomes champion where it has earned it.
+
+    RUN_ID is MLflow's id or Kedro's timestamp; without it, the latest run with a verdict.
+    """
+    from kd_kedro.promotion import find_candidate
+    from kd_kedro.promotion import promote as promote_candidate
+
+    _set_up_terminal(metadata.project_path)
+    try:
+        with _context(metadata.project_path, env, params) as context:
+            server, tracking = context.mlflow.server, context.mlflow.tracking
+            client = server._mlflow_client
+            experiment = client.get_experiment_by_name(tracking.experiment.name)
+            candidate = find_candidate(context, client, experiment.experiment_id, run_id)
+            click.echo(promote_candidate(client, candidate, context, dry_run=dry_run))
+    except Exception as error:
+        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        raise SystemExit(1) from None
+
+
+@cli.command()
 @click.pass_context
 def lineage(context: click.Context) -> None:
     """Build the lineage graph as static pages in build/, without paths of this machine.

@@ -10,6 +10,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel, ValidationError
 
+from kd_kedro.pipelines.evaluation.params import PromotionParams
+
 # Keys of --params that catalog entries read through ${runtime_params:…}, with what they are.
 CATALOG_KEYS = {
     "qa_csv": "the sheet to work on: CSV or XLSX",
@@ -59,10 +61,12 @@ def check_parameters(
 
 
 def parameter_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[BaseModel]]:
-    """Return the pydantic model of every `params:` input of the pipelines, by its key."""
+    """Return the pydantic model of every group of parameters of the pipelines, by its key."""
     from kedro.validation.type_extractor import TypeExtractor
 
     found = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    if "evaluation" in pipelines:  # what `kedro promote` reads, and no node
+        found["evaluation.promotion"] = PromotionParams
     return {
         key: model
         for key, model in sorted(found.items())

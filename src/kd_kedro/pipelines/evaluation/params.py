@@ -113,6 +113,36 @@ class SlicesParams(BaseModel):
     )
 
 
+class PromotionParams(BaseModel):
+    """When `kedro promote` lets a student take the champion's place in MLflow's registry."""
+
+    model_config = _CONFIG
+
+    model: str = Field(
+        default="kd_kedro_student",
+        min_length=1,
+        pattern=r"^[^/:\"'\s]+$",
+        description="Name of the registered model whose versions the students are.",
+    )
+    min_families: int = Field(
+        default=30,
+        ge=2,
+        description="Fewer families held out for both than this decide nothing.",
+    )
+    margin: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Share of the champion's score that a smaller or faster one may lose.",
+    )
+    saving: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="How much smaller or faster a newcomer must be to count as such: 0.1 is 10 %.",
+    )
+
+
 class Licences(BaseModel):
     """Under which licences the report's data and models stand."""
 

@@ -1,0 +1,307 @@
+"""A run's student becomes a version of the registered model and, if it has earned it, champion."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro import registry
+from kd_kedro.metrics.compression import System, compare, cpu_threads
+from kd_kedro.metrics.held_out import choose_held_out, grade
+from kd_kedro.metrics.promotion import (
+    Decision,
+    compare_weights,
+    decide,
+    decide_first,
+    shared_held_out,
+)
+from kd_kedro.pipelines.evaluation.params import (
+    AnsweringParams,
+    CompressionParams,
+    PromotionParams,
+    VerdictParams,
+)
+from kd_kedro.training.fingerprints import weights_fingerprint
+from kd_kedro.training.language_model import LanguageModel
+
+NEEDED = ("student", "verdict", "augmented_qa")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run's student and what was said of it.
+
+    Attributes:
+        run_id: MLflow's id of the run.
+        kedro_run_id: Kedro's timestamp of it.
+        versions: Version by name of what the run read or made.
+        student: The student, an adapter merged.
+        verdict: The verdict on it.
+        augmented_qa: The rows it was trained on and judged by.
+        card: Its model card; '' where the run made none.
+    """
+
+    run_id: str
+    kedro_run_id: str
+    versions: Mapping[str, str]
+    student: LanguageModel
+    verdict: Mapping[str, Any]
+    augmented_qa: pd.DataFrame
+    card: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The parameters that a promotion obeys."""
+
+    promotion: PromotionParams
+    answering: AnsweringParams
+    judging: VerdictParams
+    timing: CompressionParams
+
+
+def find_candidate(context: Any, client: Any, experiment: str, name: str | None) -> Candidate:
+    """Return the student of a run.
+
+    Args:
+        context: Kedro's, of the environment the run was made in.
+        client: An `MlflowClient`.
+        experiment: Id of the experiment.
+        name: MLflow's id of the run or Kedro's timestamp; None for the latest with a student and a
+            verdict in this environment.
+
+    Raises:
+        ValueError: There is no such run, or it has no student or no verdict.
+    """
+    runs = [run for run in _runs(client, experiment) if name is None or name in _names(run)]
+    if not runs:
+        raise ValueError(
+            f"no run {name}: `kedro mlflow ui` lists them"
+            if name
+            else "no run has been tracked yet: run `kedro run` first"
+        )
+    for run in runs:
+        versions = _versions(client, run, context)
+        if all(part in versions for part in NEEDED):
+            return _load(context, run, versions)
+    missing = next(part for part in NEEDED if part not in versions)
+    which = f"run {name}" if name else "no run"
+    raise ValueError(
+        f"{which} has {'no' if name else 'a student and a verdict, the last lacks'} {missing} "
+        "in this environment: run `kedro run` to its end, or name its environment with --env"
+    )
+
+
+def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -> str:
+    """Register a student and let the alias `champion` move to it where it has earned it.
+
+    Args:
+        client: An `MlflowClient`.
+        candidate: The student.
+        context: Kedro's, to read parameters and the champion's rows.
+        dry_run: Decide and say it, and change nothing.
+
+    Returns:
+        What was decided and why, in one sentence.
+    """
+    rules = _rules(context)
+    name = rules.promotion.model
+    fingerprint = weights_fingerprint(candidate.student.model)
+    holder = registry.champion(client, name)
+    if holder is not None and holder.tags.get("weights") == fingerprint:
+        return f"{name}: version {holder.version} has these very weights and is the champion."
+    decision = _decide(client, candidate, holder, context, rules)
+    tags = {
+        "kedro_run_id": candidate.kedro_run_id,
+        "augmented_qa": candidate.versions["augmented_qa"],
+        "verdict": candidate.verdict.get("overall", "not applicable"),
+        **{
+            f"verdict.{metric}": candidate.verdict["metrics"][metric]["conclusion"]
+            for metric in _primary(candidate.verdict)
+        },
+        "promotion": decision.conclusion,
+        "promotion.reason": decision.reason,
+        "promotion.against": f"version {holder.version}" if holder else "no champion",
+    }
+    if dry_run:
+        known = registry.registered(client, name, fingerprint)
+        label = f"version {known.version}" if known else "a new version"
+        return f"Dry run, nothing was changed. {_sentence(name, label, decision, holder)}"
+    version = registry.register(
+        client,
+        name,
+        candidate.student,
+        run_id=candidate.run_id,
+        tags=tags,
+        card=candidate.card,
+    )
+    if decision.moves:
+        client.set_registered_model_alias(name, registry.CHAMPION, version.version)
+    return _sentence(name, f"version {version.version}", decision, holder)
+
+
+def _decide(
+    client: Any, candidate: Candidate, holder: Any | None, context: Any, rules: Rules
+) -> Decision:
+    if holder is None:
+        return decide_first(
+            candidate.verdict.get("overall", "not applicable"),
+            candidate.verdict.get("overall_reason", ""),
+        )
+    then = {"augmented_qa": holder.tags["augmented_qa"]}
+    if not _exists(context, then):
+        return Decision(
+            False,
+            "not applicable",
+            f"augmented_qa of version {then['augmented_qa']}, which says what the champion learnt, "
+            "is not in this environment",
+        )
+    rows = shared_held_out(candidate.augmented_qa, _catalog(context, then).load("augmented_qa"))
+    families = int(rows["family_id"].nunique())
+    least = rules.promotion.min_families
+    if families < least:
+        return decide({}, {}, families=families, min_families=least, saving=0.0)
+    with TemporaryDirectory() as place:
+        models = {
+            "newcomer": candidate.student,
+            "champion": registry.load(client, holder, Path(place)),
+        }
+        return _compare(models, rows, _primary(candidate.verdict), rules)
+
+
+def _compare(
+    models: Mapping[str, LanguageModel], rows: pd.DataFrame, primary: list[str], rules: Rules
+) -> Decision:
+    chosen = choose_held_out(rows, max_rows=rules.answering.max_rows)
+    with cpu_threads(rules.answering.threads):
+        graded = {
+            name: _graded(name, model, chosen, rules.answering) for name, model in models.items()
+        }
+    metrics = compare_weights(
+        graded["newcomer"],
+        graded["champion"],
+        primary=primary,
+        confidence=rules.judging.confidence,
+        draws=rules.judging.draws,
+        margin=rules.promotion.margin,
+        seed=rules.judging.seed,
+    )
+    limits = {
+        "families": int(chosen["family_id"].nunique()),
+        "min_families": rules.promotion.min_families,
+        "saving": rules.promotion.saving,
+    }
+    decision = decide(metrics, {}, **limits)
+    if decision.conclusion != "non-inferior":  # then no saving could change it
+        return decision
+    return decide(metrics, _savings(models, list(chosen["question"]), rules.timing), **limits)
+
+
+def _graded(
+    name: str, model: LanguageModel, rows: pd.DataFrame, answering: AnsweringParams
+) -> pd.DataFrame:
+    from kd_kedro.training.answering import generate_answers, score_answers
+
+    questions, references = list(rows["question"]), list(rows["answer"])
+    size = answering.batch_size
+    answers = generate_answers(
+        model, questions, max_new_tokens=answering.max_new_tokens, batch_size=size
+    )
+    scores = score_answers(model, questions, references, batch_size=size)
+    return grade(rows, answers, scores, None, model=name, seed="")
+
+
+def _savings(
+    models: Mapping[str, LanguageModel], questions: list[str], timing: CompressionParams
+) -> dict[str, float]:
+    """Return champion ÷ newcomer of what a smaller or faster model saves."""
+    from kd_kedro.training.examples import encode_prompts
+
+    asked = questions[: timing.prompts]
+    champion, newcomer = (
+        System(models[name].model, encode_prompts(models[name].tokenizer, asked))
+        for name in ("champion", "newcomer")
+    )
+    ratios = compare(
+        champion, newcomer, new_tokens=timing.new_tokens, max_seconds=timing.max_seconds
+    )["ratios"]
+    named = {"parameters": "parameters", "bytes": "bytes", "latency_p50": "time per answer"}
+    return {named[key]: ratios[key] for key in named}
+
+
+def _sentence(name: str, label: str, decision: Decision, holder: Any | None) -> str:
+    if decision.moves:
+        return f"{name}: {label} becomes the champion: {decision.reason}."
+    stays = f"version {holder.version} stays the champion" if holder else "there is no champion yet"
+    return f"{name}: {label} does not become the champion: {decision.reason}; {stays}."
+
+
+def _primary(verdict: Mapping[str, Any]) -> list[str]:
+    return list(verdict.get("primary") or verdict["metrics"])
+
+
+def _rules(context: Any) -> Rules:
+    groups = context.params["evaluation"]
+    return Rules(
+        PromotionParams.model_validate(groups["promotion"]),
+        AnsweringParams.model_validate(groups["answering"]),
+        VerdictParams.model_validate(groups["verdict"]),
+        CompressionParams.model_validate(groups["compression"]),
+    )
+
+
+def _runs(client: Any, experiment: str) -> list[Any]:
+    return list(client.search_runs([experiment], "attributes.status = 'FINISHED'", max_results=500))
+
+
+def _names(run: Any) -> tuple[str, str]:
+    return run.info.run_id, run.data.tags.get("kedro_run_id", "")
+
+
+def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
+    """Return the version by name of what a run read or made, as far as it is still there."""
+    if "recipe.json" in {item.path for item in client.list_artifacts(run.info.run_id)}:
+        with TemporaryDirectory() as place:
+            path = Path(client.download_artifacts(run.info.run_id, "recipe.json", place))
+            recipe = json.loads(path.read_text(encoding="utf-8"))
+        saved = {name: each["version"] for name, each in recipe["saved"].items()}
+        versions = {**recipe["loaded"], **saved}
+    else:
+        versions = dict.fromkeys((*NEEDED, "model_card"), run.data.tags.get("kedro_run_id", ""))
+    return {
+        name: version
+        for name, version in versions.items()
+        if name in (*NEEDED, "model_card") and version and _exists(context, {name: version})
+    }
+
+
+def _exists(context: Any, versions: Mapping[str, str]) -> bool:
+    catalog = context.catalog
+    return all(
+        name in catalog and Path(str(catalog.get(name)._get_versioned_path(version))).exists()
+        for name, version in versions.items()
+    )
+
+
+def _catalog(context: Any, versions: Mapping[str, str]) -> Any:
+    """Return the catalog with these versions pinned."""
+    return context._get_catalog(load_versions=dict(versions))
+
+
+def _load(context: Any, run: Any, versions: Mapping[str, str]) -> Candidate:
+    from kd_kedro.training.adapters import merged
+
+    catalog = _catalog(context, versions)
+    student = catalog.load("student")
+    return Candidate(
+        *_names(run),
+        versions,
+        LanguageModel(merged(student.model), student.tokenizer, student.card),
+        catalog.load("verdict"),
+        catalog.load("augmented_qa"),
+        catalog.load("model_card") if "model_card" in versions else "",
+    )
