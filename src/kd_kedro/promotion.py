@@ -25,7 +25,7 @@ from kd_kedro.pipelines.evaluation.params import (
     PromotionParams,
     VerdictParams,
 )
-from kd_kedro.training.fingerprints import weights_fingerprint
+from kd_kedro.training.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from kd_kedro.training.language_model import LanguageModel
 
 NEEDED = ("student", "verdict", "augmented_qa")
@@ -152,17 +152,16 @@ def _decide(
             candidate.verdict.get("overall", "not applicable"),
             candidate.verdict.get("overall_reason", ""),
         )
-    then = {"augmented_qa": holder.tags["augmented_qa"]}
-    if not _exists(context, then):
-        return Decision(
-            False,
-            "not applicable",
-            f"augmented_qa of version {then['augmented_qa']}, which says what the champion learnt, "
-            "is not in this environment",
+    then = {"augmented_qa": holder.tags.get("augmented_qa", "")}
+    if not all(then.values()) or not _exists(context, then):
+        reason = (
+            f"what the champion learnt (augmented_qa of version {then['augmented_qa'] or 'unknown'}) "
+            "is not in this environment"
         )
+        return Decision(False, "not applicable", reason)
     rows = shared_held_out(candidate.augmented_qa, _catalog(context, then).load("augmented_qa"))
     families = int(rows["family_id"].nunique())
-    least = rules.promotion.min_families
+    least = rules.judging.min_families
     if families < least:
         return decide({}, {}, families=families, min_families=least, saving=0.0)
     with TemporaryDirectory() as place:
@@ -178,41 +177,45 @@ def _compare(
 ) -> Decision:
     chosen = choose_held_out(rows, max_rows=rules.answering.max_rows)
     with cpu_threads(rules.answering.threads):
-        graded = {
-            name: _graded(name, model, chosen, rules.answering) for name, model in models.items()
-        }
+        newcomer, champion = _graded(models, chosen, rules.answering)
+    same = len({tokenizer_fingerprint(model.tokenizer) for model in models.values()}) == 1
     metrics = compare_weights(
-        graded["newcomer"],
-        graded["champion"],
-        primary=primary,
+        newcomer,
+        champion,
+        # Perplexity counts tokens: other tokens, another perplexity.
+        primary=[
+            "bits_per_byte" if name == "perplexity" and not same else name for name in primary
+        ],
         confidence=rules.judging.confidence,
         draws=rules.judging.draws,
-        margin=rules.promotion.margin,
+        margin=rules.judging.margin,
         seed=rules.judging.seed,
     )
-    limits = {
-        "families": int(chosen["family_id"].nunique()),
-        "min_families": rules.promotion.min_families,
-        "saving": rules.promotion.saving,
-    }
-    decision = decide(metrics, {}, **limits)
+    families, least = int(chosen["family_id"].nunique()), rules.judging.min_families
+    saving = rules.promotion.saving
+    decision = decide(metrics, {}, families=families, min_families=least, saving=saving)
     if decision.conclusion != "non-inferior":  # then no saving could change it
         return decision
-    return decide(metrics, _savings(models, list(chosen["question"]), rules.timing), **limits)
+    savings = _savings(models, list(chosen["question"]), rules.timing)
+    return decide(metrics, savings, families=families, min_families=least, saving=saving)
 
 
 def _graded(
-    name: str, model: LanguageModel, rows: pd.DataFrame, answering: AnsweringParams
-) -> pd.DataFrame:
-    from kd_kedro.training.answering import generate_answers, score_answers
+    models: Mapping[str, LanguageModel], rows: pd.DataFrame, answering: AnsweringParams
+) -> list[pd.DataFrame]:
+    from kd_kedro.training.answering import generate_answers
+    from kd_kedro.training.scoring import score_together
 
     questions, references = list(rows["question"]), list(rows["answer"])
     size = answering.batch_size
-    answers = generate_answers(
-        model, questions, max_new_tokens=answering.max_new_tokens, batch_size=size
-    )
-    scores = score_answers(model, questions, references, batch_size=size)
-    return grade(rows, answers, scores, None, model=name, seed="")
+    scores = score_together(list(models.values()), questions, references, batch_size=size)
+    graded = []
+    for (name, model), own in zip(models.items(), scores, strict=True):
+        answers = generate_answers(
+            model, questions, max_new_tokens=answering.max_new_tokens, batch_size=size
+        )
+        graded.append(grade(rows, answers, own, model=name, seed=""))
+    return graded
 
 
 def _savings(

@@ -6,15 +6,16 @@ the intervals cover the luck of the held-out families alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.metric_table import METRICS, Metric
-from kd_kedro.metrics.significance import Estimate, Floats, holm_levels, resample_families
+from kd_kedro.metrics.metric_table import METRICS
+from kd_kedro.metrics.paired_scores import pair
+from kd_kedro.metrics.significance import holm_levels
+from kd_kedro.metrics.teacher_gap import non_inferiority
 from kd_kedro.metrics.text import canonical
+from kd_kedro.metrics.verdict import conclude
 
 
 @dataclass(frozen=True)
@@ -82,27 +83,41 @@ def compare_weights(
     Raises:
         ValueError: The models answered different rows.
     """
-    sides = [rows.sort_values("row_id", ignore_index=True) for rows in (newcomer, champion)]
+    sides = [rows.sort_values("row_id", ignore_index=True) for rows in (champion, newcomer)]
     if not sides[0]["row_id"].equals(sides[1]["row_id"]):
         raise ValueError("newcomer and champion answered different rows")
+    # The newcomer stands to the champion as a student to its teacher.
+    runs = dict(zip((("teacher", ""), ("student", "")), sides, strict=True))
     measured = {
         metric: scores
         for metric in METRICS
         if metric.name in primary and metric.against_teacher
-        if (scores := _paired(metric, sides, draws, seed)) is not None
+        if (scores := pair(metric, runs, draws=draws, seed=seed)).families
     }
-    differences = {metric: _weighted(scores, 1.0) for metric, scores in measured.items()}
-    p_values = {metric.name: each.p_value for metric, each in differences.items()}
-    levels = holm_levels(p_values, 1 - confidence)
-    return {
-        metric.name: {
-            "newcomer": metric.shown(float(scores[0][0])),
-            "champion": metric.shown(float(scores[0][1])),
-            **_difference(metric, differences[metric], *levels[metric.name]),
-            "non_inferior": _non_inferior(metric, scores, margin, 1 - confidence),
-        }
+    differences = {
+        metric.name: scores.estimate({"student": 1.0, "teacher": -1.0})
         for metric, scores in measured.items()
     }
+    level = 1 - confidence
+    levels = holm_levels({name: each.p_value for name, each in differences.items()}, level)
+    compared = {}
+    for metric, scores in measured.items():
+        low, high = differences[metric.name].interval(levels[metric.name][1])
+        kept = non_inferiority(metric, scores, margin=margin, level=level, refusal="")
+        compared[metric.name] = {
+            "newcomer": metric.shown(scores.estimate({"student": 1.0}).value),
+            "champion": metric.shown(scores.estimate({"teacher": 1.0}).value),
+            "difference": {
+                "estimate": differences[metric.name].value,
+                "low": low,
+                "high": high,
+            },
+            "p_holm": levels[metric.name][0],
+            "conclusion": conclude(low, high, metric.higher_is_better)[0],
+            # Not applicable: the champion has nothing to lose, its score is zero.
+            "non_inferior": kept["conclusion"] != "not shown",
+        }
+    return compared
 
 
 def decide_first(overall: str, reason: str = "") -> Decision:
@@ -164,53 +179,3 @@ def decide(
         return Decision(True, "non-inferior and cheaper", reason)
     reason = f"it is as good within the margin, but not {100 * saving:g} % smaller or faster"
     return Decision(False, "non-inferior", reason)
-
-
-_Scores = tuple[Floats, Floats]  # observed (2,), resampled (draws, 2): newcomer, champion
-
-
-def _paired(metric: Metric, sides: Sequence[pd.DataFrame], draws: int, seed: int) -> _Scores | None:
-    families, index = np.unique(sides[0]["family_id"], return_inverse=True)
-    sums = []
-    for rows in sides:
-        statistics = metric.statistics(rows)
-        sums.append(np.zeros((len(families), statistics.shape[1])))
-        np.add.at(sums[-1], index, statistics)
-    both = np.stack(sums)
-    both = both[:, both[0].any(axis=-1)]
-    if not both.shape[1]:
-        return None
-    resampled = resample_families(both, metric.score, draws=draws, seed=seed)
-    return metric.score(both.sum(axis=1)), resampled
-
-
-def _weighted(scores: _Scores, weight: float, shift: float = 0.0) -> Estimate:
-    """Return newcomer - weight * champion + shift."""
-    observed, resampled = scores
-    return Estimate(
-        float(observed[0] - weight * observed[1] + shift),
-        resampled[:, 0] - weight * resampled[:, 1] + shift,
-    )
-
-
-def _difference(
-    metric: Metric, difference: Estimate, p_holm: float, level: float
-) -> dict[str, Any]:
-    low, high = difference.interval(level)
-    sign = 1 if metric.higher_is_better else -1
-    gain = min(sign * low, sign * high)
-    loss = max(sign * low, sign * high)
-    return {
-        "difference": {"estimate": difference.value, "low": low, "high": high},
-        "p_holm": p_holm,
-        "conclusion": "better" if gain > 0 else "worse" if loss < 0 else "not shown",
-    }
-
-
-def _non_inferior(metric: Metric, scores: _Scores, margin: float, level: float) -> bool:
-    """Tell whether the newcomer keeps all but the margin; ties at zero keep all there is."""
-    sign = 1 if metric.higher_is_better else -1
-    kept = 1 - sign * margin
-    shifted = _weighted(scores, 1.0, -log(kept)) if metric.log_scale else None
-    low, high = (shifted or _weighted(scores, kept)).interval(2 * level)
-    return low >= 0 if metric.higher_is_better else high <= 0

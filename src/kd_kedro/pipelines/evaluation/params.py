@@ -124,17 +124,6 @@ class PromotionParams(BaseModel):
         pattern=r"^[^/:\"'\s]+$",
         description="Name of the registered model whose versions the students are.",
     )
-    min_families: int = Field(
-        default=30,
-        ge=2,
-        description="Fewer families held out for both than this decide nothing.",
-    )
-    margin: float = Field(
-        default=0.05,
-        gt=0,
-        lt=1,
-        description="Share of the champion's score that a smaller or faster one may lose.",
-    )
     saving: float = Field(
         default=0.1,
         gt=0,
