@@ -155,7 +155,7 @@ def _decide(
     then = {"augmented_qa": holder.tags.get("augmented_qa", "")}
     if not all(then.values()) or not _exists(context, then):
         reason = (
-            f"what the champion learnt (augmented_qa of version {then['augmented_qa'] or 'unknown'}) "
+            f"what the champion learnt (augmented_qa {then['augmented_qa'] or 'unknown'}) "
             "is not in this environment"
         )
         return Decision(False, "not applicable", reason)

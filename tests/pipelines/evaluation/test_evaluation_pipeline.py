@@ -22,6 +22,7 @@ from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
     Licences,
+    PromotionParams,
     ReportParams,
     SlicesParams,
     VerdictParams,
@@ -356,6 +357,7 @@ def test_parameters_in_yaml_are_the_models_fields() -> None:
         "verdict": VerdictParams,
         "compression": CompressionParams,
         "slices": SlicesParams,
+        "promotion": PromotionParams,
         "report": ReportParams,
     }
     written = yaml.safe_load((ROOT / "conf/base/evaluation/parameters.yml").read_text())
