@@ -1,7 +1,7 @@
 """Sentence embeddings from the pinned package of MiniLM-L6-v2, offline, in bf16 where faster."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -95,32 +95,71 @@ class SentenceEmbedder:
             found.append(Tokens(batch["input_ids"][0, 1:-1].cpu().numpy(), unit.cpu().numpy()))
         return found
 
+    def encode_states(self, texts: Sequence[str]) -> list[Vectors]:
+        """Return what the last layer makes of every token of each text, in context.
+
+        Args:
+            texts: n texts; of each the first 256 tokens are read.
+
+        Returns:
+            n float32 arrays (tokens, 384), rows of length 1; the first and the last row are of
+            the special tokens that enclose a text. Nothing is remembered: they are large.
+        """
+        import torch
+
+        found: list[Vectors] = [np.zeros((0, DIMENSIONS), dtype=np.float32)] * len(texts)
+        ids = self._cut(texts)
+        for chosen in self._batches(ids):
+            hidden, mask = self._run([ids[index] for index in chosen])
+            unit = torch.nn.functional.normalize(hidden, dim=2).cpu().numpy()
+            for index, states, size in zip(chosen, unit, mask.sum(1).tolist(), strict=True):
+                found[index] = states[:size]
+        return found
+
     def _encode_new(self, texts: list[str]) -> None:
-        ids = self._tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
-        # Neighbours in length share a batch, so that hardly anything is padding.
-        order = sorted(range(len(texts)), key=lambda index: len(ids[index]), reverse=True)
+        ids = self._cut(texts)
         with tqdm(total=len(texts), desc="embedding texts", unit="text") as bar:
-            while order:
-                count = max(1, self._batch_tokens // len(ids[order[0]]))
-                batch, order = order[:count], order[count:]
-                vectors = self._embed([ids[index] for index in batch])
-                batch_texts = [texts[index] for index in batch]
+            for chosen in self._batches(ids):
+                vectors = self._embed([ids[index] for index in chosen])
+                batch_texts = [texts[index] for index in chosen]
                 self._memo |= dict(zip(batch_texts, vectors, strict=True))
                 if self._cache:
                     self._cache.add(batch_texts, vectors)
-                bar.update(len(batch))
+                bar.update(len(chosen))
+
+    def _cut(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        ids: list[list[int]] = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)[
+            "input_ids"
+        ]
+        return ids
+
+    def _batches(self, ids: list[list[int]]) -> Iterator[list[int]]:
+        # Neighbours in length share a batch, so that hardly anything is padding.
+        order = sorted(range(len(ids)), key=lambda index: len(ids[index]), reverse=True)
+        while order:
+            count = max(1, self._batch_tokens // len(ids[order[0]]))
+            batch, order = order[:count], order[count:]
+            yield batch
 
     def _embed(self, ids: list[list[int]]) -> Vectors:
+        import torch
+
+        hidden, mask = self._run(ids)
+        weights = mask.unsqueeze(-1).float()
+        mean = (hidden * weights).sum(1) / weights.sum(1)
+        vectors: Vectors = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+        return vectors
+
+    def _run(self, ids: list[list[int]]) -> tuple[Any, Any]:
+        """Return (texts, longest, 384) float32 states of the last layer, and the padding's mask."""
         import torch
 
         batch = self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._device)
         with torch.inference_mode():
             hidden = self._model(**batch).last_hidden_state.float()
-            mask = batch["attention_mask"].unsqueeze(-1).float()
-            mean = (hidden * mask).sum(1) / mask.sum(1)
-            unit = torch.nn.functional.normalize(mean, dim=1)
-        vectors: Vectors = unit.cpu().numpy()
-        return vectors
+        return hidden, batch["attention_mask"]
 
 
 class SentenceEmbedderDataset(AbstractDataset[None, SentenceEmbedder]):  # type: ignore[misc]

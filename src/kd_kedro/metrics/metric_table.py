@@ -1,13 +1,13 @@
 """Every metric of the verdict: which sums over rows it needs, and what it makes of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics import calibration, classification, diversity, overlap, text
+from kd_kedro.metrics import calibration, classification, overlap, text
 from kd_kedro.metrics.significance import Floats, Score
 
 RESULT_COLUMNS = [
@@ -72,20 +72,6 @@ class Metric:
     against_teacher: bool = True
     counted: str = "an answer"
     absent: str = ""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is told of a model's answers without a verdict on it.
-
-    Attributes:
-        describe: Takes answers and references, returns a number, None where there is none.
-        signature: Says exactly what was computed.
-    """
-
-    name: str
-    describe: Callable[[Sequence[str], Sequence[str]], float | None]
-    signature: str
 
 
 def _bits_and_bytes(rows: pd.DataFrame) -> Floats:
@@ -255,29 +241,6 @@ METRICS = (
         float,
         (0.0, 2.0),
         lambda: "mean over reference answer tokens of the sum over the vocabulary of (p - y)^2",
-    ),
-)
-
-DESCRIPTIONS = (
-    Description(
-        "distinct_1",
-        lambda answers, _: diversity.distinct(answers, 1),
-        "different words / words, over all answers",
-    ),
-    Description(
-        "distinct_2",
-        lambda answers, _: diversity.distinct(answers, 2),
-        "different pairs of neighbouring words / pairs, over all answers",
-    ),
-    Description(
-        "repetition",
-        lambda answers, _: diversity.repetition(answers),
-        f"share of {diversity.REPEATED}-grams of words that stood in their own answer before",
-    ),
-    Description(
-        "length_ratio",
-        diversity.length_ratio,
-        "words of the answers / words of the references",
     ),
 )
 

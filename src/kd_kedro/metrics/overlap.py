@@ -127,17 +127,16 @@ def _folded(text: str) -> str:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what finds a word, and what finds a word, a number or a sign."""
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    kinds = [unicodedata.category(each) for each in every]
     # Python's \w leaves out the marks that write the vowels of Hindi, Tamil or Arabic.
-    marks, signs = _of_category("M"), _of_category("Sc") + _of_category("Sm")
+    marks = "".join(each for each, kind in zip(every, kinds, strict=True) if kind[0] == "M")
+    signs = "".join(each for each, kind in zip(every, kinds, strict=True) if kind in ("Sc", "Sm"))
     word = rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W_]|[{marks}])+"
     number = r"(?:(?<![\w)])[-+])?\d+(?:[.,:/]\d+)*"
-    sign = rf"[%‰{re.escape(signs)}]|-(?=\s*[\d(])"
+    sign = rf"[%‰{re.escape(signs)}]|[-*/^](?=\s*[\d(])"
     return re.compile(word), re.compile(f"{number}|{sign}|{word}")
-
-
-def _of_category(category: str) -> str:
-    every = map(chr, range(sys.maxunicode + 1))
-    return "".join(each for each in every if unicodedata.category(each).startswith(category))
 
 
 def _sacrebleu() -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.metric_table import DESCRIPTIONS, METRICS, Metric
+from kd_kedro.metrics.diversity import describe_runs
+from kd_kedro.metrics.metric_table import METRICS, Metric
 from kd_kedro.metrics.paired_scores import (
     SYSTEMS,
     PairedScores,
@@ -118,7 +119,7 @@ def judge(
         "non_inferior": _all_non_inferior(deciding),
         "primary": list(deciding),
         "metrics": entries,
-        "descriptions": _descriptions(runs),
+        "descriptions": describe_runs(runs),
     }
 
 
@@ -221,30 +222,6 @@ def _all_non_inferior(deciding: Mapping[str, Mapping[str, Any]]) -> bool | None:
     said = {entry["non_inferiority"]["conclusion"] for entry in deciding.values()}
     said.discard("not applicable")
     return said == {"non-inferior"} if said else None
-
-
-def _descriptions(runs: Runs) -> dict[str, Any]:
-    """Return what is told of the answers without a verdict: a model's number, mean over seeds."""
-    references = list(runs["teacher", ""]["reference"])
-    told = {}
-    for each in DESCRIPTIONS:
-        numbers: dict[str, list[float | None]] = {}
-        for (model, _), rows in runs.items():
-            value = each.describe(list(rows["prediction"]), list(rows["reference"]))
-            numbers.setdefault(model, []).append(value)
-        means = {model: _mean(values) for model, values in numbers.items()}
-        told[each.name] = {
-            **{system: means.pop(system) for system in SYSTEMS},
-            "reference": each.describe(references, references),
-            "controls": means,
-            "signature": each.signature,
-        }
-    return told
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _shown(estimate: Estimate, level: float, metric: Metric) -> dict[str, float | None]:
