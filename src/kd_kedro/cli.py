@@ -77,15 +77,10 @@ def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
     from kd_kedro.curation.lineage import trace as trace_row
     from kd_kedro.terminal import print_trace
 
-    _set_up_terminal(metadata.project_path)
-    try:
-        with _catalog(metadata.project_path, env) as catalog:
-            if not catalog.exists("row_events"):
-                raise ValueError("row_events has not been made yet: run `kedro run` first")
-            print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
-    except Exception as error:
-        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
-        raise SystemExit(1) from None
+    with _one_sentence(metadata.project_path), _catalog(metadata.project_path, env) as catalog:
+        if not catalog.exists("row_events"):
+            raise ValueError("row_events has not been made yet: run `kedro run` first")
+        print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
 
 
 @cli.command("distill-plan")
@@ -107,8 +102,7 @@ def distill_plan(
     from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
     from kd_kedro.terminal import print_plan
 
-    _set_up_terminal(metadata.project_path)
-    try:
+    with _one_sentence(metadata.project_path):
         with _context(metadata.project_path, env, params) as context:
             catalog = context.catalog
             if not catalog.exists("augmented_qa"):
@@ -123,10 +117,6 @@ def distill_plan(
         print_plan(plan)
         if to:
             to.write_text(json.dumps(plan.figures(), indent=1) + "\n", encoding="utf-8")
-    except Exception as error:
-        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
-        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
-        raise SystemExit(1) from None
 
 
 @cli.command("review-queue")
@@ -144,8 +134,7 @@ def distill_plan(
 @click.pass_obj
 def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | None) -> None:
     """Write the rows most worth a reviewer's minute, to be filled in and handed back."""
-    _set_up_terminal(metadata.project_path)
-    try:
+    with _one_sentence(metadata.project_path):
         with _catalog(metadata.project_path, env) as catalog:
             if not catalog.exists("review_queue"):
                 raise ValueError("review_queue has not been made yet: run `kedro run` first")
@@ -165,9 +154,82 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
             f"did not judge, and run: kedro run{f' --env {env}' if env else ''} --params "
             f"mended_csv={output}"
         )
-    except Exception as error:
-        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
-        raise SystemExit(1) from None
+
+
+@cli.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--env", "-e", default=None, help="Kedro environment of the verdict's parameters.")
+@click.option("--json", "to", type=click.Path(path_type=Path), help="Write the comparison here.")
+@click.pass_obj
+def compare(
+    metadata: ProjectMetadata, run_a: str, run_b: str, env: str | None, to: Path | None
+) -> None:
+    """Print what differs between two runs, and the paired difference of every metric.
+
+    A run is named by MLflow's id or Kedro's timestamp, or the start of either.
+    """
+    from kd_kedro.past_runs import compare_past_runs
+    from kd_kedro.past_runs_terminal import print_comparison
+
+    with _one_sentence(metadata.project_path), _context(metadata.project_path, env) as context:
+        comparison = compare_past_runs(context, run_a, run_b)
+        print_comparison(comparison)
+        if to:
+            text = json.dumps(comparison, indent=1, ensure_ascii=False) + "\n"
+            to.write_text(text, encoding="utf-8")
+
+
+@cli.command()
+@click.argument("run_id")
+@click.pass_obj
+def reproduce(metadata: ProjectMetadata, run_id: str) -> None:
+    """Run a past run again and say whether it makes the same; exit status 1 where it does not.
+
+    A run is named by MLflow's id or Kedro's timestamp, or the start of either.
+    """
+    from kd_kedro.past_runs import agreement_of, check_reproducible, recipe_to_reproduce
+    from kd_kedro.past_runs_terminal import print_agreement
+
+    project = metadata.project_path
+    with _one_sentence(project):
+        with _context(project, None) as context:
+            run, recipe = recipe_to_reproduce(context, run_id)
+        with _context(project, recipe.env, recipe.params) as context:
+            check_reproducible(context, recipe)
+        with settings.SESSION_CLASS.create(
+            project_path=project, env=recipe.env, runtime_params=recipe.params
+        ) as session:
+            session.run(**recipe.command, load_versions=recipe.loaded)
+            timestamp = session.session_id
+        with _context(project, recipe.env) as context:
+            outcome = agreement_of(context, run, recipe, timestamp)
+        print_agreement(outcome)
+    if not outcome["agrees"]:
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.option(
+    "--keep-last",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Finished versions of every dataset to keep.",
+)
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.option("--yes", is_flag=True, help="Delete; without it nothing is touched.")
+@click.pass_obj
+def prune(metadata: ProjectMetadata, keep_last: int, env: str | None, yes: bool) -> None:
+    """Remove older versions, except registered, tagged and pinned ones and what those stand on."""
+    from kd_kedro.past_runs import choose_versions
+    from kd_kedro.past_runs_terminal import print_choices
+    from kd_kedro.pruning import delete
+
+    with _one_sentence(metadata.project_path), _context(metadata.project_path, env) as context:
+        choices = choose_versions(context, keep_last)
+        print_choices(choices, deleted=yes)
+        if yes:
+            delete(choices)
 
 
 @cli.command()
@@ -227,6 +289,18 @@ def lineage(context: click.Context) -> None:
             here = project.as_posix()
             text = text.replace(f"{here}/", "").replace(here, ".")
             page.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _one_sentence(project: Path) -> Iterator[None]:
+    """Set up the terminal; what goes wrong is one sentence on it and a traceback in the log."""
+    _set_up_terminal(project)
+    try:
+        yield
+    except Exception as error:
+        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        raise SystemExit(1) from None
 
 
 def sentence(error: BaseException) -> str:

@@ -34,14 +34,34 @@ from kd_kedro.freshness import (
 )
 from kd_kedro.parameters import check_parameters, flatten
 from kd_kedro.pipelines.distillation.groups import DistillationParams
+from kd_kedro.run_record import RECIPE, make_recipe, recipe_text
 from kd_kedro.trial_runs import log_trials
 
 logger = logging.getLogger(__name__)
+
+# Tables that comparing two runs reads: they outlive a pruned version.
+KEPT_TABLES = {"validation_results", "row_waterfall"}
 
 
 def registered() -> dict[str, Pipeline]:
     """Return every registered pipeline but `__default__`, by name."""
     return {name: pipelines[name] for name in pipelines if name != "__default__"}
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether a node's input is a parameter."""
+    return name == "parameters" or name.startswith("params:")
+
+
+def read_parameters(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
+    """Return every parameter that the nodes read, flat, by its dotted key."""
+    found: dict[str, Any] = {}
+    for name in sorted(pipeline.inputs()):
+        if name.startswith("params:"):
+            value = catalog.load(name)
+            plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            found.update(flatten({name[7:]: plain}))
+    return found
 
 
 def check_inputs(
@@ -163,10 +183,13 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
     It adds: pydantic parameters flattened, `--params` and the git commit as tags, every table as
     a dataset input with its Kedro version, histories as metrics by step, the verdict's figures as
-    metrics, and models and reports as artifacts.
+    metrics, models and reports as artifacts, and `recipe.json`: all that made the run.
     """
 
     _tables: set[str]
+    _loaded: dict[str, str]
+    _saved: dict[str, Path]
+    _code: dict[str, Any]
 
     @hook_impl
     def before_pipeline_run(
@@ -174,16 +197,18 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     ) -> None:
         """Start the run, and say which code and which command it is."""
         super().before_pipeline_run(run_params, pipeline, catalog)
-        self._catalog, self._tables = catalog, set()
+        self._catalog, self._tables, self._loaded, self._saved = catalog, set(), {}, {}
         if not self._is_mlflow_enabled:
             return
         project = Path(run_params["project_path"])
         runtime = dict(flatten(run_params.get("runtime_params") or {}))
+        commit, changes = git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain")
+        self._code = {"commit": commit, "dirty": bool(changes)}
         tags = {
             "kedro_run_id": run_params["run_id"],
             "kedro_params": ",".join(f"{key}={value}" for key, value in runtime.items()),
-            "mlflow.source.git.commit": _git(project, "rev-parse", "HEAD"),
-            "git_dirty": str(bool(_git(project, "status", "--porcelain"))).lower(),
+            "mlflow.source.git.commit": commit,
+            "git_dirty": str(bool(changes)).lower(),
         }
         for key, value in tags.items():
             if value:
@@ -203,16 +228,25 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        """Log a table the run read from an earlier one."""
+        """Log a table the run read from an earlier one; note which version of what was read."""
         self._log_table(dataset_name, data, "load")
+        if dataset_name not in self._saved:
+            folder = version_folder(self._catalog, dataset_name, "load")
+            if folder is not None:
+                self._loaded[dataset_name] = folder.name
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Log a product: table, history, verdict, model or report."""
         if not self._is_mlflow_enabled:
             return
+        folder = version_folder(self._catalog, dataset_name, "save")
+        if folder is not None:
+            self._saved[dataset_name] = folder
         if isinstance(data, pd.DataFrame):
             self._log_table(dataset_name, data, "save")
+            if dataset_name in KEPT_TABLES:
+                self._log_artifact(dataset_name)
         elif dataset_name.endswith("_history"):
             self._log_history(dataset_name.removesuffix("_history"), data)
         else:
@@ -221,6 +255,29 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
                 log_trials(self._client, self.run_id, data)
             if dataset_name in {"verdict", "compression", "best_hyperparameters"}:
                 self._log_figures(dataset_name, data)
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Write the recipe and end the run."""
+        self._log_recipe(run_params, pipeline)
+        super().after_pipeline_run(run_params, pipeline, catalog)
+
+    @hook_impl
+    def on_pipeline_error(
+        self,
+        error: Exception,
+        run_params: dict[str, Any],
+        pipeline: Pipeline,
+        catalog: DataCatalog,
+    ) -> None:
+        """Write the recipe of a run that failed, where that can be done, and end the run."""
+        try:
+            self._log_recipe(run_params, pipeline)
+        except Exception as further:  # must not hide what the run failed of
+            logging.getLogger("kd_kedro.tracking").error("no recipe was written: %s", further)
+        super().on_pipeline_error(error, run_params, pipeline, catalog)
 
     @property
     def _client(self) -> Any:
@@ -273,13 +330,26 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         ]
         self._client.log_batch(self.run_id, metrics=metrics)
 
+    def _log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        if not self._is_mlflow_enabled:
+            return
+        recipe = make_recipe(
+            run_params,
+            **self._code,
+            inputs=[name for name in pipeline.inputs() if not is_parameter(name)],
+            parameters=read_parameters(pipeline, self._catalog),
+            loaded=self._loaded,
+            saved=self._saved,
+        )
+        self._client.log_text(self.run_id, recipe_text(recipe), RECIPE)
+
     def _log_artifact(self, name: str) -> None:
         folder = version_folder(self._catalog, name, "save")
         if folder is not None:
             self._client.log_artifacts(self.run_id, str(folder), name)
 
 
-def _git(project: Path, *words: str) -> str:
+def git(project: Path, *words: str) -> str:
     """Return what git says, or nothing where there is no git or no repository."""
     command = ["git", "-C", str(project), *words]
     try:

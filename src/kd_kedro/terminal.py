@@ -31,10 +31,10 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
         catalog.load("verdict") if judged else None,
         catalog.load("compression") if judged else None,
     )
-    for table in tables:
-        console.print(_table(table.title, table.header, table.rows))
-        if table.note:
-            console.print(Text(table.note, style="bold"), soft_wrap=True)
+    for each in tables:
+        console.print(table(each.title, each.header, each.rows))
+        if each.note:
+            console.print(Text(each.note, style="bold"), soft_wrap=True)
     if "tuning" in chosen:
         best = catalog.load("best_hyperparameters")
         values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
@@ -66,13 +66,13 @@ def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None
     """
     console = Console()
     shown = events[["stage", "row_id", "action", "reason", "evidence"]]
-    console.print(_table(f"Row {row_id}", list(shown.columns), shown.to_numpy().tolist()))
+    console.print(table(f"Row {row_id}", list(shown.columns), shown.to_numpy().tolist()))
     before = None
     for name in _TABLES:
         if not catalog.exists(name):
             continue
-        table = catalog.load(name)
-        own = table[(table["row_id"] == row_id) | table["row_id"].str.startswith(f"{row_id}-")]
+        rows = catalog.load(name)
+        own = rows[(rows["row_id"] == row_id) | rows["row_id"].str.startswith(f"{row_id}-")]
         for record in own.to_dict("records"):
             now = (record["question"], record["answer"])
             if now != before:
@@ -87,7 +87,7 @@ def print_plan(plan: Plan) -> None:
     console = Console()
     header = ["part", "work", "time", "peak memory", "disk"]
     where = "the GPU" if plan.device == "cuda" else "the process"
-    console.print(_table("Cost of the distillation, at most", header, list(cost_lines(plan))))
+    console.print(table("Cost of the distillation, at most", header, list(cost_lines(plan))))
     console.print(
         f"Memory is that of {where}. Early stopping ends a training sooner; MLflow keeps a second "
         "copy of every model.",
@@ -121,14 +121,15 @@ def _rounded(best: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table to print; there is at least one row."""
+    shown = Table(title=title, title_justify="left")
     for column, cells in zip(header, zip(*rows, strict=True), strict=True):
         number = all(cell.isdigit() for cell in cells)
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
+        shown.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+        shown.add_row(*map(Text, row))
+    return shown
 
 
 def _short(path: Path) -> str:

@@ -1,0 +1,200 @@
+"""Do the students of two runs differ, on the held-out rows that both answered?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kd_kedro.metrics.metric_table import METRICS, Metric
+from kd_kedro.metrics.significance import (
+    Estimate,
+    Floats,
+    estimate_over_seeds,
+    holm_levels,
+    resample_families,
+)
+
+SCHEMA = "kd_kedro.run_difference/1"
+_KEY = ["question", "reference"]
+
+
+def compare_runs(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    *,
+    confidence: float,
+    draws: int,
+    min_families: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the difference second - first of every metric of the students.
+
+    Rows are the same where question and reference are; a family is what it was in the first run.
+    Families and seeds are paired, as in the verdict.
+
+    Args:
+        first: `validation_results` of one run, all text.
+        second: That of the other.
+        confidence: Family-wise confidence of the differences, 0.95 for 95 %.
+        draws: Number of bootstrap draws.
+        min_families: A metric with fewer common families to judge on is not applicable.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        JSON-able dict: schema, counts of rows and families in each and in both, the seeds both
+        have, and by metric the estimate of each run, the difference with its Holm-adjusted
+        interval, p_holm, conclusion (better, worse, not shown, not applicable) and reason.
+    """
+    students = [_students(results) for results in (first, second)]
+    seeds = sorted(students[0].keys() & students[1].keys())
+    rows = [_asked(runs) for runs in students]
+    common = rows[0].merge(rows[1], on=[*_KEY, "copy"], suffixes=("", "_second"))
+    families, index = np.unique(common["family_id"].to_numpy(dtype=str), return_inverse=True)
+    measured: dict[str, _Measured] = {}
+    refused: dict[str, str] = {}
+    for number, metric in enumerate(METRICS):
+        if len(seeds) < 2:
+            refused[metric.name] = _too_few_seeds(students)
+        elif len(families) < min_families:
+            refused[metric.name] = (
+                f"{len(families)} held-out families are common to both runs; "
+                f"{min_families} are needed"
+            )
+        else:
+            tables = [_align(runs[name], common) for runs in students for name in seeds]
+            found = _measure(
+                metric, tables, index, len(families), min_families, draws, seed + number
+            )
+            if isinstance(found, str):
+                refused[metric.name] = found
+            else:
+                measured[metric.name] = found
+    level = 1 - confidence
+    levels = holm_levels({name: each.difference.p_value for name, each in measured.items()}, level)
+    return {
+        "schema": SCHEMA,
+        "seeds": seeds,
+        "rows": {"first": len(rows[0]), "second": len(rows[1]), "common": len(common)},
+        "families": {
+            "first": rows[0]["family_id"].nunique(),
+            "second": rows[1]["family_id"].nunique(),
+            "common": len(families),
+        },
+        "metrics": {
+            metric.name: _refused(metric, refused[metric.name])
+            if metric.name in refused
+            else _entry(metric, measured[metric.name], levels[metric.name])
+            for metric in METRICS
+        },
+    }
+
+
+class _Measured:
+    def __init__(self, families: int, scores: tuple[float, float], difference: Estimate) -> None:
+        self.families, self.scores, self.difference = families, scores, difference
+
+
+def _students(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the students by seed, every row with a number that tells copies of it apart."""
+    own = results[results["model"] == "student"]
+    return {
+        str(seed): rows.sort_values("row_id", ignore_index=True).assign(
+            copy=lambda table: table.groupby(_KEY).cumcount()
+        )
+        for seed, rows in own.groupby("seed", sort=True)
+    }
+
+
+def _asked(runs: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    columns = [*_KEY, "copy", "family_id"]
+    return next(iter(runs.values()))[columns] if runs else pd.DataFrame(columns=columns)
+
+
+def _align(rows: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:
+    """Return a run's answers to the common rows, in their order."""
+    return common[[*_KEY, "copy"]].merge(rows, on=[*_KEY, "copy"], how="left", validate="1:1")
+
+
+def _measure(
+    metric: Metric,
+    tables: Sequence[pd.DataFrame],
+    index: np.ndarray[Any, Any],
+    families: int,
+    min_families: int,
+    draws: int,
+    seed: int,
+) -> "_Measured | str":
+    """Return what was measured, or why the metric does not apply."""
+    try:
+        by_row = [metric.statistics(table) for table in tables]
+    except KeyError as error:
+        return f"one of the runs was made before validation_results had the column {error}"
+    statistics = np.stack([_sum_by_family(rows, index, families) for rows in by_row])
+    # A family counts where every run has something to count in it.
+    statistics = statistics[:, (statistics[:, :, 1] > 0).all(axis=0)]
+    counted = statistics.shape[1]
+    if counted < min_families:
+        if not counted and metric.absent:
+            return metric.absent
+        return (
+            f"{counted} held-out families common to both runs have {metric.counted}; "
+            f"{min_families} are needed"
+        )
+    scores = metric.score(statistics.sum(axis=1))
+    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
+    half = len(tables) // 2  # the first run's seeds come first, in the same order
+    difference = estimate_over_seeds(
+        scores[half:] - scores[:half], resampled[:, half:] - resampled[:, :half], seed=seed
+    )
+    return _Measured(
+        counted, (float(scores[:half].mean()), float(scores[half:].mean())), difference
+    )
+
+
+def _entry(metric: Metric, measured: _Measured, holm: tuple[float, float]) -> dict[str, Any]:
+    p_holm, level = holm
+    low, high = measured.difference.interval(level)
+    if low > 0 or high < 0:
+        conclusion = "better" if (low > 0) == metric.higher_is_better else "worse"
+        reason = f"the interval lies {'above' if low > 0 else 'below'} zero"
+    else:
+        conclusion, reason = "not shown", "the interval holds zero"
+    confidence = f"{100 * (1 - level):.4g} % by Holm, {measured.families} families"
+    return {
+        "first": metric.shown(measured.scores[0]),
+        "second": metric.shown(measured.scores[1]),
+        "difference": {"estimate": measured.difference.value, "low": low, "high": high},
+        "p_holm": p_holm,
+        "conclusion": conclusion,
+        "reason": f"{reason} ({confidence})",
+        "higher_is_better": metric.higher_is_better,
+        "signature": metric.signature(),
+    }
+
+
+def _refused(metric: Metric, reason: str) -> dict[str, Any]:
+    return {
+        "first": None,
+        "second": None,
+        "difference": {"estimate": None, "low": None, "high": None},
+        "p_holm": None,
+        "conclusion": "not applicable",
+        "reason": reason,
+        "higher_is_better": metric.higher_is_better,
+        "signature": metric.signature(),
+    }
+
+
+def _too_few_seeds(students: Sequence[dict[str, pd.DataFrame]]) -> str:
+    first, second = (", ".join(sorted(runs)) or "none" for runs in students)
+    return (
+        "fewer than two seeds are common to both runs "
+        f"({first} and {second}): a difference could be the luck of a seed"
+    )
+
+
+def _sum_by_family(statistics: Floats, index: np.ndarray[Any, Any], families: int) -> Floats:
+    sums = np.zeros((families, statistics.shape[1]))
+    np.add.at(sums, index, statistics)
+    return sums

@@ -1,0 +1,137 @@
+"""What `kedro compare`, `reproduce` and `prune` do: contexts and MLflow in, findings out."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.pipeline import Pipeline
+
+from kd_kedro.freshness import artifact_nodes
+from kd_kedro.hooks import git, read_parameters, registered
+from kd_kedro.pruning import Choice, choose, protected_runs, recipes, versions_of
+from kd_kedro.reproduction import (
+    agreement,
+    check_inputs,
+    check_recipe,
+    check_tree,
+    not_comparable,
+)
+from kd_kedro.run_comparison import SCHEMA, compare_outcomes, compare_recipes, read_table
+from kd_kedro.run_record import Recipe, find_run, read_recipe
+
+
+def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
+    """Return what differs between two runs.
+
+    Args:
+        context: With the parameters of the verdict, by which the difference is judged.
+        first: Name of one run.
+        second: Name of the other.
+    """
+    client, experiment = _tracking(context)
+    runs = [find_run(client, experiment, name) for name in (first, second)]
+    found = [read_recipe(client, run) for run in runs]
+    recipe_of = recipes(client, experiment)
+
+    @cache
+    def read(number: int, name: str) -> Any:
+        run_id = runs[number].info.run_id
+        return read_table(client, run_id, found[number], context.project_path, name)
+
+    judging = context.catalog.load("params:evaluation.verdict")
+    return {
+        "schema": SCHEMA,
+        "runs": [
+            {"mlflow": run.info.run_id, "kedro": recipe.kedro_run_id, "status": run.info.status}
+            for run, recipe in zip(runs, found, strict=True)
+        ],
+        **compare_recipes(found[0], found[1], recipe_of),
+        **compare_outcomes(read, judging),
+    }
+
+
+def recipe_to_reproduce(context: Any, name: str) -> tuple[Any, Recipe]:
+    """Return a run and its recipe, where it can be run again from the present tree."""
+    client, experiment = _tracking(context)
+    run = find_run(client, experiment, name)
+    recipe = read_recipe(client, run)
+    check_recipe(run, recipe)
+    project = context.project_path
+    check_tree(recipe, git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain"))
+    return run, recipe
+
+
+def check_reproducible(context: Any, recipe: Recipe) -> None:
+    """Check parameters, sources and loaded versions.
+
+    Args:
+        context: With the run's environment and parameters.
+        recipe: The run's recipe.
+    """
+    names = recipe.command.get("pipeline_names") or ["__default__"]
+    whole = sum((pipelines[name] for name in names), Pipeline([]))
+    parts = {key: value for key, value in recipe.command.items() if key != "pipeline_names"}
+    if "namespaces" in parts:
+        parts["node_namespaces"] = parts.pop("namespaces")
+    pipeline = whole.filter(**parts)  # type: ignore[arg-type]
+    catalog = context.catalog
+    config = context.config_loader["catalog"]
+    check_inputs(recipe, pipeline, read_parameters(pipeline, catalog), catalog, config)
+
+
+def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict[str, Any]:
+    """Return whether a repetition made the same, and mark it in MLflow.
+
+    Args:
+        context: Any of the project.
+        run: The past run.
+        recipe: Its recipe.
+        timestamp: Kedro's, of the repetition.
+    """
+    client, experiment = _tracking(context)
+    again = find_run(client, experiment, timestamp)
+    client.set_tag(again.info.run_id, "reproduces", run.info.run_id)
+    now = read_recipe(client, again)
+    full = artifact_nodes(registered().values(), context.catalog)
+    outputs = agreement(recipe, now, not_comparable(full))
+    bad = {"differs", "not made"}
+    return {
+        "runs": [recipe.kedro_run_id, timestamp],
+        "outputs": outputs,
+        "agrees": not any(each["outcome"] in bad for each in outputs.values()),
+        "environment": {
+            key: [value, now.environment.get(key)]
+            for key, value in recipe.environment.items()
+            if value != now.environment.get(key)
+        },
+    }
+
+
+def choose_versions(context: Any, keep_last: int) -> list[Choice]:
+    """Return which versions of a context's catalog would go."""
+    client, experiment = _tracking(context)
+    return choose(
+        versions_of(context.catalog),
+        keep_last=keep_last,
+        protected=protected_runs(client, experiment),
+        pinned=_pins(context.config_loader["globals"]),
+        recipe_of=recipes(client, experiment),
+    )
+
+
+def _pins(global_values: Mapping[str, Any]) -> list[str]:
+    pins = global_values.get("pinned_versions") or []
+    if not isinstance(pins, list) or not all(isinstance(pin, str) for pin in pins):
+        raise ValueError(
+            f"pinned_versions in globals.yml is {pins!r}: it takes a list of dataset:version or "
+            "of a run's timestamp, each in quotes"
+        )
+    return pins
+
+
+def _tracking(context: Any) -> tuple[Any, str]:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    config = context.mlflow
+    return config.server._mlflow_client, config.tracking.experiment._experiment.experiment_id
