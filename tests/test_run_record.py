@@ -48,7 +48,7 @@ def test_a_start_that_two_runs_share_names_them(store):
 @pytest.mark.parametrize("name", ["nosuch", "%", "", "' OR 1=1", "2026-01-02T03.04.05.008Z"])
 def test_an_unknown_run_is_one_sentence(store, name):
     client, experiment, _ = store
-    with pytest.raises(ValueError, match="^no run "):
+    with pytest.raises(ValueError, match=r"^no run "):
         find_run(client, experiment, name)
 
 

@@ -133,5 +133,6 @@ def _pins(global_values: Mapping[str, Any]) -> list[str]:
 
 def _tracking(context: Any) -> tuple[Any, str]:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    config = context.mlflow
-    return config.server._mlflow_client, config.tracking.experiment._experiment.experiment_id
+    client = context.mlflow.server._mlflow_client
+    experiment = client.get_experiment_by_name(context.mlflow.tracking.experiment.name)
+    return client, experiment.experiment_id
