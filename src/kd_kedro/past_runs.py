@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from kedro.framework.project import pipelines
@@ -35,10 +34,12 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
     found = [read_recipe(client, run) for run in runs]
     recipe_of = recipes(client, experiment)
 
-    @cache
     def read(number: int, name: str) -> Any:
-        run_id = runs[number].info.run_id
-        return read_table(client, run_id, found[number], context.project_path, name)
+        run, recipe = runs[number], found[number]
+        if version := recipe.loaded.get(name):  # another run made what this one read
+            run = find_run(client, experiment, version)
+            recipe = read_recipe(client, run)
+        return read_table(client, run.info.run_id, recipe, context.project_path, name)
 
     judging = context.catalog.load("params:evaluation.verdict")
     return {

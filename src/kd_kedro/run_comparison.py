@@ -78,7 +78,7 @@ def compare_outcomes(read: Reader, judging: Any) -> dict[str, Any]:
 
 
 def read_table(client: Any, run_id: str, recipe: Recipe, project: Path, name: str) -> Any:
-    """Return a table that a run made or read; where there is none, the reason in words.
+    """Return a table that a run made; where there is none, the reason in words.
 
     The version's own file comes first, then the copy that MLflow keeps.
     """
