@@ -36,6 +36,9 @@ COMPRESSION_ROWS = (
     ("bytes", "bytes", "bytes on disk", 0),
     ("latency_p50_ms", "latency_p50", "latency p50, ms", 1),
     ("latency_p95_ms", "latency_p95", "latency p95, ms", 1),
+    ("latency_p99_ms", "latency_p99", "latency p99, ms", 1),
+    ("prefill_p50_ms", "prefill_p50", "time to the first token, ms", 2),
+    ("decode_p50_ms", "decode_p50", "time of a further token, ms", 2),
     ("tokens_per_second", "tokens_per_second", "tokens per second", 0),
     ("peak_memory_bytes", "peak_memory", "peak memory, bytes", 0),
 )
@@ -181,6 +184,26 @@ def _share(value: float | None) -> str:
     return "no end" if value is None else f"{100 * value:.0f} %"
 
 
+def show_figure(value: float | None, digits: int) -> str:
+    """Return a measured figure as people read it."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def show_ratio(ratio: float | Mapping[str, str]) -> str:
+    """Return a ratio of the certificate as people read it."""
+    return "not certified" if isinstance(ratio, Mapping) else f"{ratio:.2f} ×"
+
+
+def refusals(compression: Mapping[str, Any]) -> str:
+    """Return which ratios were not certified and why, '' where all were."""
+    told = [
+        f"{title}: {compression['ratios'][ratio]['refused']}"
+        for _, ratio, title, _ in COMPRESSION_ROWS
+        if isinstance(compression["ratios"][ratio], Mapping)
+    ]
+    return f"Not certified: {'; '.join(told)}." if told else ""
+
+
 def _signed(value: float, decimals: int) -> str:
     # Adding 0.0 turns the -0.0 that rounding leaves into 0.0.
     return f"{round(value, decimals) + 0.0:+.{decimals}f}"
@@ -209,14 +232,14 @@ def _compression_table(compression: Mapping[str, Any]) -> SummaryTable:
     rows = [
         [
             title,
-            f"{compression['teacher'][key]:,.{digits}f}",
-            f"{compression['student'][key]:,.{digits}f}",
-            f"{compression['ratios'][ratio]:.2f} ×",
+            show_figure(compression["teacher"][key], digits),
+            show_figure(compression["student"][key], digits),
+            show_ratio(compression["ratios"][ratio]),
         ]
         for key, ratio, title, digits in COMPRESSION_ROWS
     ]
     header = ["", "teacher", "student", "student saves"]
-    return SummaryTable("Compression", header, rows)
+    return SummaryTable("Compression", header, rows, refusals(compression))
 
 
 def _interval(estimate: Mapping[str, float | None], write: Any) -> str:

@@ -167,7 +167,9 @@ def inputs() -> dict[str, Any]:
         "params:distillation.student": STUDENT,
         "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),
         "params:evaluation.verdict": VerdictParams(draws=1000, min_families=9),
-        "params:evaluation.compression": CompressionParams(prompts=3, new_tokens=2, max_seconds=1),
+        "params:evaluation.compression": CompressionParams(
+            prompts=3, new_tokens=2, max_seconds=1, batch_sizes=[1], variants=["torch_int8"]
+        ),
         "params:evaluation.slices": SlicesParams(min_families=2, examples=20),
         "params:evaluation.report": ReportParams(
             title="T", licences=Licences(data="CC0", teacher="MIT", student=ATTACK)
@@ -206,6 +208,12 @@ def test_every_model_and_seed_answers_every_chosen_row(outputs: dict[str, Any]) 
 def test_json_products_have_no_nan(outputs: dict[str, Any]) -> None:
     for name in ("verdict", "compression", "evaluation_facts"):
         json.dumps(outputs[name], allow_nan=False)
+
+
+def test_no_onnx_file_is_kept_where_none_was_accepted(outputs: dict[str, Any]) -> None:
+    assert outputs["student_onnx"] == b""
+    assert outputs["compression"]["variants"]["torch_int8"]["status"] == "rejected"  # 18 families
+    assert len(outputs["pareto_plot"].data) == 2
 
 
 def test_filters_are_measured_where_the_truth_fits(outputs: dict[str, Any]) -> None:

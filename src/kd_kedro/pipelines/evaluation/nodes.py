@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.metrics.compression import System, compare, cpu_threads
+from kd_kedro.metrics.compression import cpu_threads
 from kd_kedro.metrics.held_out import choose_held_out, grade
 from kd_kedro.metrics.slices import score_slices
 from kd_kedro.metrics.verdict import judge
+from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
@@ -78,18 +79,15 @@ def measure_compression(
     teacher: Any,
     student: Any,
     compression: CompressionParams,
-) -> dict[str, Any]:
-    """Weigh and time teacher and student on held-out questions, an adapter merged as it is used."""
-    from kd_kedro.training.adapters import merged
-    from kd_kedro.training.examples import encode_prompts
+) -> tuple[dict[str, Any], bytes]:
+    """Weigh and time teacher, student and the student's variants, an adapter merged as it is used.
 
-    questions = list(choose_held_out(augmented_qa, max_rows=compression.prompts)["question"])
-    return compare(
-        System(teacher.model, encode_prompts(teacher.tokenizer, questions)),
-        System(merged(student.model), encode_prompts(student.tokenizer, questions)),
-        new_tokens=compression.new_tokens,
-        max_seconds=compression.max_seconds,
-    )
+    Returns:
+        The certificate, and the fastest ONNX file that was accepted, empty where none was.
+    """
+    timed = list(choose_held_out(augmented_qa, max_rows=compression.prompts)["question"])
+    scored = choose_held_out(augmented_qa, max_rows=compression.scored_rows)
+    return certify_student(timed, scored, teacher, student, compression)
 
 
 def slice_results(

@@ -1,5 +1,7 @@
 """Parameters of the evaluation pipeline."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kd_kedro.metrics.metric_table import METRICS
@@ -85,19 +87,69 @@ class VerdictParams(BaseModel):
 
 
 class CompressionParams(BaseModel):
-    """How teacher and student are weighed and timed."""
+    """How teacher, student and the student's variants are weighed and timed."""
 
     model_config = _CONFIG
 
     prompts: int = Field(
-        default=60, ge=3, description="Held-out questions to time at most, one at a time."
+        default=60, ge=3, description="Most turns of a setting: held-out questions to time."
     )
     new_tokens: int = Field(
-        default=16, ge=1, le=4096, description="Tokens of every timed answer, for both models."
+        default=16, ge=1, le=4096, description="Tokens of every timed answer, for all models."
     )
     max_seconds: float = Field(
-        default=10.0, gt=0, description="Seconds after which no further question is timed."
+        default=3.0,
+        gt=0,
+        description="Seconds of a setting of threads and batch after which no turn is begun.",
     )
+    batch_sizes: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
+        default=[1, 8],
+        min_length=1,
+        description="Questions answered together; the first is the one of the ratios.",
+    )
+    threads: list[Annotated[int, Field(ge=0, le=1024)]] = Field(
+        default=[1, 0],
+        min_length=1,
+        description="CPU threads, 0 for all cores; the first are those of the ratios.",
+    )
+    max_spread: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description=(
+            "A ratio whose 95 % interval is wider than this to either side, as a share of the "
+            "ratio, is refused."
+        ),
+    )
+    variants: list[Literal["torch_int8", "onnx", "onnx_int8"]] = Field(
+        default=["torch_int8", "onnx", "onnx_int8"],
+        description="Forms of the student to make and judge; those of ONNX need kd_kedro[onnx].",
+    )
+    scored_rows: int = Field(
+        default=200, ge=1, description="Held-out rows that variants are judged on at most."
+    )
+    margin: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="A variant whose perplexity may have risen by more than this is rejected.",
+    )
+    confidence: float = Field(
+        default=0.95, ge=0.5, le=0.999, description="Confidence of that one-sided interval."
+    )
+    draws: int = Field(
+        default=2_000, ge=100, le=1_000_000, description="Bootstrap draws of that interval."
+    )
+    min_families: int = Field(
+        default=30, ge=2, description="With fewer held-out families every variant is rejected."
+    )
+    logit_tolerance: float = Field(
+        default=1e-3,
+        gt=0,
+        le=1,
+        description="Most that ONNX logits in float32 may differ, as a share of the largest.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the bootstrap.")
 
 
 class SlicesParams(BaseModel):

@@ -10,7 +10,12 @@ from kd_kedro.pipelines.evaluation.nodes import (
     slice_results,
     write_lm_eval_tasks,
 )
-from kd_kedro.pipelines.evaluation.reporting import gather_histories, plot_models, write_report
+from kd_kedro.pipelines.evaluation.reporting import (
+    gather_histories,
+    plot_models,
+    plot_pareto,
+    write_report,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -45,7 +50,7 @@ def create_pipeline() -> Pipeline:
             node(
                 measure_compression,
                 ["augmented_qa", "teacher", "student", "params:evaluation.compression"],
-                "compression",
+                ["compression", "student_onnx"],
                 name="measure_compression",
             ),
             node(
@@ -121,6 +126,12 @@ def create_pipeline() -> Pipeline:
                 "verdict",
                 "models_plot",
                 name="plot_models",
+            ),
+            node(
+                plot_pareto,
+                "compression",
+                "pareto_plot",
+                name="plot_pareto",
             ),
         ]
     )

@@ -194,6 +194,34 @@ def models_figure(verdict: Mapping[str, Any]) -> Any:
     return figure
 
 
+def pareto_figure(pareto: Sequence[Mapping[str, Any]]) -> Any:
+    """Return a plotly figure of perplexity against latency; an area is the size on disk."""
+    from plotly.graph_objects import Figure, Scatter
+
+    figure = Figure()
+    shown = [row for row in pareto if row["perplexity"] is not None]
+    largest = max((row["bytes"] for row in shown), default=1)
+    for on_front, symbol in (("yes", "circle"), ("no", "circle-open")):
+        rows = [row for row in shown if row["on_front"] == on_front]
+        figure.add_trace(
+            Scatter(
+                x=[row["latency_p50_ms"] for row in rows],
+                y=[row["perplexity"] for row in rows],
+                text=[f"{row['model']}, {row['bytes'] / 1e6:.2f} MB" for row in rows],
+                mode="markers+text",
+                textposition="top center",
+                name="on the front" if on_front == "yes" else "beaten or rejected",
+                marker={
+                    "symbol": symbol,
+                    "size": [8 + 32 * (row["bytes"] / largest) ** 0.5 for row in rows],
+                },
+            )
+        )
+    figure.update_xaxes(title="latency p50, ms", rangemode="tozero")
+    figure.update_yaxes(title="perplexity, lower is better")
+    return figure
+
+
 def _best_so_far(marks: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     """Return the stairs under the marks: a tread to each next mark, a riser where it is better."""
     steps = []

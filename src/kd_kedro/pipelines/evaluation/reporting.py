@@ -9,7 +9,7 @@ from kd_kedro.metrics.examples import instructive_examples
 from kd_kedro.metrics.slices import score_runs, worst_slice
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation.params import ReportParams, SlicesParams, VerdictParams
-from kd_kedro.pipelines.evaluation.plots import models_figure
+from kd_kedro.pipelines.evaluation.plots import models_figure, pareto_figure
 from kd_kedro.pipelines.evaluation.report import render_report
 
 
@@ -67,3 +67,8 @@ def gather_histories(
 def plot_models(verdict: Mapping[str, Any]) -> Any:
     """Draw teacher, baseline and student with their intervals."""
     return models_figure(verdict)
+
+
+def plot_pareto(compression: Mapping[str, Any]) -> Any:
+    """Draw quality against latency and size of teacher, student and the student's variants."""
+    return pareto_figure(compression["pareto"])

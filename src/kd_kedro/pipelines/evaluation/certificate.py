@@ -1,0 +1,89 @@
+"""Weighs and judges teacher, student and the student's variants, and has them timed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.compression import Entry, System, certify, cpu_threads
+from kd_kedro.metrics.memory import parameters, safetensors_bytes, weight_bytes
+from kd_kedro.metrics.parity import family_sums, perplexity
+from kd_kedro.pipelines.evaluation.params import CompressionParams
+from kd_kedro.pipelines.evaluation.variants import BATCH, make_variants
+
+
+def certify_student(
+    timed_questions: Sequence[str],
+    scored: pd.DataFrame,
+    teacher: Any,
+    student: Any,
+    params: CompressionParams,
+) -> tuple[dict[str, Any], bytes]:
+    """Return the certificate, and the fastest accepted ONNX file, empty where there is none.
+
+    Args:
+        timed_questions: What is answered while the clock runs.
+        scored: Held-out rows that variants are judged on: family_id, question, answer.
+        teacher: A language model.
+        student: A language model, with an adapter or without.
+        params: How.
+    """
+    from kd_kedro.training.adapters import merged
+    from kd_kedro.training.fingerprints import tokenizer_fingerprint
+
+    teacher, student = (replace(each, model=merged(each.model)) for each in (teacher, student))
+    families = list(scored["family_id"])
+    with cpu_threads(params.threads[0]):
+        scores = [_scores(each, scored) for each in (teacher, student)]
+        values = [perplexity(family_sums(each, families)) for each in scores]
+        # A token of another tokenizer is another thing: then the teacher's cannot be compared.
+        comparable = tokenizer_fingerprint(teacher.tokenizer) == tokenizer_fingerprint(
+            student.tokenizer
+        )
+        large = _entry(teacher, timed_questions, values[0] if comparable else None)
+        small = _entry(student, timed_questions, values[1])
+        variants, graphs = make_variants(student, small, scored, scores[1], params)
+    certificate = certify(
+        large,
+        small,
+        variants,
+        new_tokens=params.new_tokens,
+        max_seconds=params.max_seconds,
+        batch_sizes=params.batch_sizes,
+        threads=params.threads,
+        max_spread=params.max_spread,
+    )
+    told = certificate["variants"]
+    accepted = [name for name in graphs if told[name]["status"] == "accepted"]
+    fastest = min(accepted, key=lambda name: told[name]["latency_p50_ms"], default="")
+    return certificate, graphs.get(fastest, b"")
+
+
+def _entry(language_model: Any, questions: Sequence[str], value: float | None) -> Entry:
+    from kd_kedro.training.examples import encode_prompts
+    from kd_kedro.training.language_model import positions
+    from kd_kedro.training.steps import model_steps
+
+    model = language_model.model
+    steps = model_steps(model)
+    prompts = encode_prompts(language_model.tokenizer, questions)
+    return Entry(
+        System(lambda _: steps, prompts, positions(model)),
+        {
+            "parameters": parameters(model),
+            "bytes": safetensors_bytes(model),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": str(next(iter(model.parameters())).device),
+            "perplexity": value,
+        },
+        weight_bytes(model),
+    )
+
+
+def _scores(language_model: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    from kd_kedro.training.answering import score_answers
+
+    return score_answers(
+        language_model, list(rows["question"]), list(rows["answer"]), batch_size=BATCH
+    )

@@ -1,0 +1,183 @@
+"""The student's other forms: each is made, judged on held-out rows, and described."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kd_kedro.metrics.compression import Entry
+from kd_kedro.metrics.memory import stored_bytes
+from kd_kedro.metrics.parity import family_sums, parity, perplexity
+from kd_kedro.pipelines.evaluation.params import CompressionParams
+
+logger = logging.getLogger(__name__)
+
+BATCH = 16  # rows scored together
+
+
+class _ObstacleError(Exception):
+    """Why a variant cannot be made of this student, or here."""
+
+
+@dataclass(frozen=True)
+class _Workshop:
+    """What variants are made of, and the ONNX files made so far."""
+
+    model: Any
+    student: Entry
+    graphs: dict[str, bytes] = field(default_factory=dict)
+
+
+def make_variants(
+    student: Any,
+    entry: Entry,
+    rows: pd.DataFrame,
+    student_scores: Sequence[Mapping[str, Any]],
+    params: CompressionParams,
+) -> tuple[dict[str, Entry | Mapping[str, Any]], dict[str, bytes]]:
+    """Return the variants by name, and the files of those of ONNX.
+
+    Args:
+        student: The student, as a language model without an adapter.
+        entry: The same, as it is certified.
+        rows: Held-out rows: family_id, question, answer.
+        student_scores: The student's scores of their answers.
+        params: Which variants, and what they must hold to.
+    """
+    from kd_kedro.training.examples import encode, pad_token_id
+    from kd_kedro.training.steps import score_with
+
+    workshop = _Workshop(student.model, entry)
+    texts = (list(rows["question"]), list(rows["answer"]))
+    names = [str(number) for number in range(len(rows))]
+    examples = encode(student.tokenizer, names, *texts, student.max_length)
+    variants: dict[str, Entry | Mapping[str, Any]] = {}
+    for name in params.variants:
+        try:
+            variant = _MAKERS[name](workshop)
+            scores = score_with(
+                variant.system.steps(params.threads[0] or 1),
+                examples,
+                padding=pad_token_id(student.tokenizer),
+                batch_size=BATCH,
+                name=f"{name} scores",
+            )
+        except _ObstacleError as obstacle:
+            variants[name] = {"status": "not applicable", "reason": str(obstacle)}
+        # Exporters meet architectures that they cannot do: the run goes on without the variant.
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0][:200]
+            reason = f"could not be made: {type(error).__name__}: {first}"
+            logger.warning("compression: %s %s", name, reason)
+            variants[name] = {"status": "not applicable", "reason": reason}
+        else:
+            judged = _judge(variant, scores, student_scores, list(rows["family_id"]), params)
+            variants[name] = replace(variant, facts={**judged, **variant.facts})
+    return variants, workshop.graphs
+
+
+def _judge(
+    variant: Entry,
+    scores: Sequence[Mapping[str, Any]],
+    student_scores: Sequence[Mapping[str, Any]],
+    families: list[str],
+    params: CompressionParams,
+) -> dict[str, Any]:
+    """Return status, reason and quality of a variant."""
+    sums = family_sums(scores, families)
+    change = parity(
+        sums,
+        family_sums(student_scores, families),
+        margin=params.margin,
+        confidence=params.confidence,
+        min_families=params.min_families,
+        draws=params.draws,
+        seed=params.seed,
+    )
+    difference = variant.facts.get("logit_difference", 0.0)
+    if not difference <= params.logit_tolerance:
+        change["reason"] = (
+            f"logits differ by {difference:.1g} of the largest, more than "
+            f"{params.logit_tolerance:g}"
+        )
+    pairs = zip(scores, student_scores, strict=True)
+    equal = sum(int(np.sum(own["top1"] == other["top1"])) for own, other in pairs)
+    return {
+        "status": "rejected" if change["reason"] else "accepted",
+        **change,
+        "perplexity": perplexity(sums),
+        "same_first_choice": equal / sum(each["answer_tokens"] for each in scores),
+    }
+
+
+def _torch_int8(workshop: _Workshop) -> Entry:
+    from kd_kedro.training.quantisation import int8_copy, stored_tensors
+    from kd_kedro.training.steps import model_steps
+
+    if workshop.model.config.is_encoder_decoder:
+        raise _ObstacleError("only causal models are quantised: this has an encoder and a decoder")
+    model = int8_copy(workshop.model)
+    tensors = stored_tensors(model)
+    steps = model_steps(model)
+    facts = _facts(workshop, "int8", stored_bytes(tensors))
+    weights = sum(tensor.nbytes for tensor in tensors.values())
+    return Entry(replace(workshop.student.system, steps=lambda _: steps), facts, weights)
+
+
+def _onnx(workshop: _Workshop) -> Entry:
+    from kd_kedro.training.quantisation import float_copy
+    from kd_kedro.training.steps import largest_logit_difference, model_steps
+
+    entry = _onnx_entry(workshop, _float_graph(workshop), "float32")
+    system = entry.system
+    # Two tokens at least: one is read with the cache of the others.
+    rows = [[*row, row[-1]][-system.room :] for row in system.prompts[:8]]
+    difference = largest_logit_difference(
+        model_steps(float_copy(workshop.model)), system.steps(1), rows
+    )
+    return replace(entry, facts={**entry.facts, "logit_difference": difference})
+
+
+def _onnx_int8(workshop: _Workshop) -> Entry:
+    from kd_kedro.training.onnx_export import int8_onnx
+
+    # onnxruntime quantises into a file alone.
+    with tempfile.TemporaryDirectory() as folder:
+        graph = int8_onnx(_float_graph(workshop), Path(folder))
+    workshop.graphs["onnx_int8"] = graph
+    return _onnx_entry(workshop, graph, "int8")
+
+
+def _float_graph(workshop: _Workshop) -> bytes:
+    from kd_kedro.training.onnx_export import export_onnx, onnx_obstacle
+
+    obstacle = onnx_obstacle(workshop.model)
+    if obstacle:
+        raise _ObstacleError(obstacle)
+    if "onnx" not in workshop.graphs:
+        workshop.graphs["onnx"] = export_onnx(workshop.model)
+    return workshop.graphs["onnx"]
+
+
+def _onnx_entry(workshop: _Workshop, graph: bytes, dtype: str) -> Entry:
+    from kd_kedro.training.onnx_export import onnx_steps
+
+    system = replace(workshop.student.system, steps=lambda threads: onnx_steps(graph, threads))
+    return Entry(system, _facts(workshop, dtype, len(graph)))
+
+
+def _facts(workshop: _Workshop, dtype: str, size: int) -> dict[str, Any]:
+    count = workshop.student.facts["parameters"]
+    return {"parameters": count, "bytes": size, "dtype": dtype, "device": "cpu"}
+
+
+_MAKERS: dict[str, Callable[[_Workshop], Entry]] = {
+    "torch_int8": _torch_int8,
+    "onnx": _onnx,
+    "onnx_int8": _onnx_int8,
+}

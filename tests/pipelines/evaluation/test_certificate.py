@@ -1,0 +1,100 @@
+"""The student's variants: made, judged, and told of where they cannot be."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from kd_kedro.pipelines.evaluation import variants
+from kd_kedro.pipelines.evaluation.certificate import certify_student
+from kd_kedro.pipelines.evaluation.params import CompressionParams
+from kd_kedro.training import onnx_export
+from kd_kedro.training.language_model import LanguageModel
+from kd_kedro.training.tokenization import train_byte_bpe
+from tests.training.architectures import build
+from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
+
+ROWS = pd.DataFrame({"question": QUESTIONS, "answer": ANSWERS, "family_id": list("abcdef")})
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return train_byte_bpe([*QUESTIONS, *ANSWERS], 300)
+
+
+def _certify(student: Any, tokenizer: Any, *names: str) -> tuple[dict[str, Any], bytes]:
+    params = CompressionParams(
+        prompts=3,
+        new_tokens=2,
+        max_seconds=0.1,
+        batch_sizes=[1],
+        threads=[1],
+        variants=list(names),
+        min_families=2,
+        margin=0.5,
+        draws=100,
+    )
+    teacher = LanguageModel(tiny_model(tokenizer, width=32), tokenizer)
+    return certify_student(QUESTIONS[:3], ROWS, teacher, LanguageModel(student, tokenizer), params)
+
+
+def test_variant_with_other_weights_is_rejected(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    make = variants._MAKERS["torch_int8"]
+
+    def broken(workshop: Any) -> Any:
+        with torch.no_grad():
+            for weight in workshop.model.parameters():
+                weight.mul_(3)
+        return make(workshop)
+
+    monkeypatch.setitem(variants._MAKERS, "torch_int8", broken)
+    said, _ = _certify(tiny_model(tokenizer), tokenizer, "torch_int8")
+    variant = said["variants"]["torch_int8"]
+    assert variant["status"] == "rejected"
+    assert variant["reason"].startswith("perplexity rises by")
+    assert said["pareto"][2]["on_front"] == "no"
+
+
+@pytest.mark.slow
+def test_fastest_accepted_onnx_file_is_given(tokenizer: Any) -> None:
+    names = ("torch_int8", "onnx", "onnx_int8")
+    said, graph = _certify(tiny_model(tokenizer), tokenizer, *names)
+    made = said["variants"]
+    assert [made[name]["status"] for name in names] == ["accepted"] * 3
+    assert made["onnx"]["perplexity"] == pytest.approx(said["student"]["perplexity"], rel=1e-4)
+    assert made["onnx"]["same_first_choice"] == 1
+    fastest = min(names[1:], key=lambda name: made[name]["latency_p50_ms"])
+    assert len(graph) == made[fastest]["bytes"]
+
+
+def test_without_the_extra_onnx_does_not_apply(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_export, "NEEDS", ("no_such_package",))
+    said, graph = _certify(tiny_model(tokenizer), tokenizer, "onnx", "onnx_int8")
+    told = {"status": "not applicable", "reason": "install kd_kedro[onnx]"}
+    assert said["variants"] == {"onnx": told, "onnx_int8": told}
+    assert graph == b""
+
+
+def test_encoder_and_decoder_have_no_variants(tokenizer: Any) -> None:
+    said, _ = _certify(build("t5", tokenizer), tokenizer, "torch_int8", "onnx")
+    assert {each["status"] for each in said["variants"].values()} == {"not applicable"}
+    assert said["student"]["latency_p50_ms"] > 0
+
+
+def test_variant_that_fails_does_not_end_the_run(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(workshop: Any) -> Any:
+        raise RuntimeError("no such operator\nmore lines")
+
+    monkeypatch.setitem(variants._MAKERS, "onnx", fails)
+    said, _ = _certify(tiny_model(tokenizer), tokenizer, "onnx")
+    assert said["variants"]["onnx"]["reason"] == (
+        "could not be made: RuntimeError: no such operator"
+    )
