@@ -30,7 +30,7 @@ def model_steps(model: Any) -> Steps:
 def score_with(
     steps: Steps, examples: Sequence[Example], *, padding: int, batch_size: int, name: str
 ) -> list[dict[str, Any]]:
-    """Score given answers of a causal model, as `answering.score_answers` does.
+    """Score given answers of a causal model, as `scoring.score_together` does.
 
     Args:
         steps: The model.

@@ -30,20 +30,26 @@ def certify_student(
         params: How.
     """
     from kd_kedro.training.adapters import merged
-    from kd_kedro.training.fingerprints import tokenizer_fingerprint
+    from kd_kedro.training.scoring import score_together
 
     teacher, student = (replace(each, model=merged(each.model)) for each in (teacher, student))
     families = list(scored["family_id"])
     with cpu_threads(params.threads[0]):
-        scores = [_scores(each, scored) for each in (teacher, student)]
-        values = [perplexity(family_sums(each, families)) for each in scores]
-        # A token of another tokenizer is another thing: then the teacher's cannot be compared.
-        comparable = tokenizer_fingerprint(teacher.tokenizer) == tokenizer_fingerprint(
-            student.tokenizer
+        scores = score_together(
+            [teacher, student],
+            list(scored["question"]),
+            list(scored["answer"]),
+            batch_size=BATCH,
         )
-        large = _entry(teacher, timed_questions, values[0] if comparable else None)
-        small = _entry(student, timed_questions, values[1])
-        variants, graphs = make_variants(student, small, scored, scores[1], params)
+        values: list[float | None] = [perplexity(family_sums(each, families)) for each in scores]
+        limit = min(teacher.max_length, student.max_length)
+        if scores[1][0]["agreeing_tokens"] is None:  # a token is another thing for each of them
+            values[0], limit = None, student.max_length
+        large, small = (
+            _entry(each, timed_questions, value)
+            for each, value in zip((teacher, student), values, strict=True)
+        )
+        variants, graphs = make_variants(student, small, scored, limit, params)
     certificate = certify(
         large,
         small,
@@ -78,12 +84,4 @@ def _entry(language_model: Any, questions: Sequence[str], value: float | None) -
             "perplexity": value,
         },
         weight_bytes(model),
-    )
-
-
-def _scores(language_model: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    from kd_kedro.training.answering import score_answers
-
-    return score_answers(
-        language_model, list(rows["question"]), list(rows["answer"]), batch_size=BATCH
     )

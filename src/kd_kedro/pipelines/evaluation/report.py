@@ -7,8 +7,11 @@ import pandas as pd
 
 from kd_kedro.metrics.summary import (
     COMPRESSION_ROWS,
+    refusals,
     show,
     show_difference,
+    show_figure,
+    show_ratio,
     teacher_sentence,
     title,
     verdict_sentence,
@@ -82,6 +85,9 @@ def render_report(
         titles={name: title(name) for name in verdict["metrics"]},
         show=show,
         show_difference=show_difference,
+        show_figure=show_figure,
+        show_ratio=show_ratio,
+        refusals=refusals(compression),
         verdict=verdict,
         facts=facts,
         confidence=f"{100 * judging.confidence:g}",

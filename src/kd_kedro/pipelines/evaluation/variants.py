@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.metrics.compression import Entry
+from kd_kedro.metrics.latency import cores
 from kd_kedro.metrics.memory import stored_bytes
 from kd_kedro.metrics.parity import family_sums, parity, perplexity
 from kd_kedro.pipelines.evaluation.params import CompressionParams
@@ -37,7 +38,7 @@ def make_variants(
     student: Any,
     entry: Entry,
     rows: pd.DataFrame,
-    student_scores: Sequence[Mapping[str, Any]],
+    max_length: int,
     params: CompressionParams,
 ) -> tuple[dict[str, Entry | Mapping[str, Any]], dict[str, bytes]]:
     """Return the variants by name, and the files of those of ONNX.
@@ -46,27 +47,27 @@ def make_variants(
         student: The student, as a language model without an adapter.
         entry: The same, as it is certified.
         rows: Held-out rows: family_id, question, answer.
-        student_scores: The student's scores of their answers.
+        max_length: Most tokens of a row.
         params: Which variants, and what they must hold to.
     """
     from kd_kedro.training.examples import encode, pad_token_id
-    from kd_kedro.training.steps import score_with
+    from kd_kedro.training.steps import model_steps, score_with
 
     workshop = _Workshop(student.model, entry)
     texts = (list(rows["question"]), list(rows["answer"]))
     names = [str(number) for number in range(len(rows))]
-    examples = encode(student.tokenizer, names, *texts, student.max_length)
+    examples = encode(student.tokenizer, names, *texts, max_length)
+    how: dict[str, Any] = {"padding": pad_token_id(student.tokenizer), "batch_size": BATCH}
+    student_scores: list[dict[str, Any]] = []
     variants: dict[str, Entry | Mapping[str, Any]] = {}
     for name in params.variants:
         try:
             variant = _MAKERS[name](workshop)
-            scores = score_with(
-                variant.system.steps(params.threads[0] or 1),
-                examples,
-                padding=pad_token_id(student.tokenizer),
-                batch_size=BATCH,
-                name=f"{name} scores",
+            student_scores = student_scores or score_with(
+                model_steps(student.model), examples, **how, name="student scores"
             )
+            steps = variant.system.steps(params.threads[0] or cores())
+            scores = score_with(steps, examples, **how, name=f"{name} scores")
         except _ObstacleError as obstacle:
             variants[name] = {"status": "not applicable", "reason": str(obstacle)}
         # Exporters meet architectures that they cannot do: the run goes on without the variant.
