@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro import registry
-from kd_kedro.metrics.compression import System, compare, cpu_threads
+from kd_kedro.metrics.compression import certify, cpu_threads
 from kd_kedro.metrics.held_out import choose_held_out, grade
 from kd_kedro.metrics.promotion import (
     Decision,
@@ -19,6 +19,7 @@ from kd_kedro.metrics.promotion import (
     decide_first,
     shared_held_out,
 )
+from kd_kedro.pipelines.evaluation.certificate import certificate_entry
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
@@ -221,19 +222,24 @@ def _graded(
 def _savings(
     models: Mapping[str, LanguageModel], questions: list[str], timing: CompressionParams
 ) -> dict[str, float]:
-    """Return champion ÷ newcomer of what a smaller or faster model saves."""
-    from kd_kedro.training.examples import encode_prompts
+    """Return champion ÷ newcomer of what a smaller or faster model saves.
 
+    A time that the machine was too busy to measure is left out.
+    """
     asked = questions[: timing.prompts]
-    champion, newcomer = (
-        System(models[name].model, encode_prompts(models[name].tokenizer, asked))
-        for name in ("champion", "newcomer")
-    )
-    ratios = compare(
-        champion, newcomer, new_tokens=timing.new_tokens, max_seconds=timing.max_seconds
+    champion, newcomer = (certificate_entry(models[n], asked) for n in ("champion", "newcomer"))
+    ratios = certify(
+        champion,
+        newcomer,
+        {},
+        new_tokens=timing.new_tokens,
+        max_seconds=timing.max_seconds,
+        batch_sizes=timing.batch_sizes[:1],
+        threads=timing.threads[:1],
+        max_spread=timing.max_spread,
     )["ratios"]
     named = {"parameters": "parameters", "bytes": "bytes", "latency_p50": "time per answer"}
-    return {named[key]: ratios[key] for key in named}
+    return {named[key]: ratios[key] for key in named if not isinstance(ratios[key], dict)}
 
 
 def _sentence(name: str, label: str, decision: Decision, holder: Any | None) -> str:

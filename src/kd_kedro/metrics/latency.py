@@ -1,6 +1,7 @@
 """How long systems take to answer, and whether the machine was quiet enough to say so.
 
-Systems answer in turns and who begins changes, so that a busy moment hits all of them. A ratio is
+Systems answer in turns and who begins changes, so that a busy moment hits all of them; each reads
+its prompt once before it is timed. A ratio is
 the median over turns of the two times of the same turn; its spread is the half-width of that
 median's 95 % bootstrap interval, relative to it. Where the spread is too wide, no ratio is told.
 """
@@ -102,6 +103,8 @@ def time_in_turns(
                 break
             order = list(systems)[:: 1 if turn % 2 else -1]
             for name in order:
+                # What another system pushed out of the caches comes back before the clock starts.
+                _answer(steps[name], systems[name], turn, batch, 1)
                 seconds[name].append(_answer(steps[name], systems[name], turn, batch, new_tokens))
     return {
         name: Timings(

@@ -46,7 +46,7 @@ def certify_student(
         if scores[1][0]["agreeing_tokens"] is None:  # a token is another thing for each of them
             values[0], limit = None, student.max_length
         large, small = (
-            _entry(each, timed_questions, value)
+            certificate_entry(each, timed_questions, value)
             for each, value in zip((teacher, student), values, strict=True)
         )
         variants, graphs = make_variants(student, small, scored, limit, params)
@@ -66,7 +66,16 @@ def certify_student(
     return certificate, graphs.get(fastest, b"")
 
 
-def _entry(language_model: Any, questions: Sequence[str], value: float | None) -> Entry:
+def certificate_entry(
+    language_model: Any, questions: Sequence[str], quality: float | None = None
+) -> Entry:
+    """Return a language model as it is certified.
+
+    Args:
+        language_model: Who answers.
+        questions: What is answered while the clock runs.
+        quality: Its perplexity on held-out rows, where it is known.
+    """
     from kd_kedro.training.examples import encode_prompts
     from kd_kedro.training.language_model import positions
     from kd_kedro.training.steps import model_steps
@@ -81,7 +90,7 @@ def _entry(language_model: Any, questions: Sequence[str], value: float | None) -
             "bytes": safetensors_bytes(model),
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": str(next(iter(model.parameters())).device),
-            "perplexity": value,
+            "perplexity": quality,
         },
         weight_bytes(model),
     )
