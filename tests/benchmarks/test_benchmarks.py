@@ -212,3 +212,12 @@ def test_kills(tmp_path: Path) -> None:
     assert made["same"] == 2
     assert made["expected"].keys() == {"targets", "weights", "history"}
     assert [kill["same"] for kill in made["kills"]] == [True, True]
+
+
+@pytest.mark.slow
+def test_text_metrics(tmp_path: Path) -> None:
+    made = figures("text_metrics", tmp_path, "--data", SHEET, "--rows", "40")
+    assert made["pairs"] == 40
+    for name in ("bleu", "chrf", "rouge"):
+        assert made[name]["max_difference"] < 1e-9
+    assert made["rouge_other_scripts"].keys() == {"pairs", "cut_otherwise", "scored_otherwise"}
