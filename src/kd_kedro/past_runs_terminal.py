@@ -41,6 +41,8 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
         _say(console, f"The same in both: {', '.join(equal)}.")
     _print_data(console, comparison)
     _print_students(console, comparison["students"])
+    if "teacher" in comparison["data"]:
+        _say(console, "The teachers differ: what is measured from a teacher is from the run's own.")
 
 
 def print_agreement(outcome: Mapping[str, Any]) -> None:

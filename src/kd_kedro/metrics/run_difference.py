@@ -7,16 +7,13 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.metrics.metric_table import METRICS, Metric
-from kd_kedro.metrics.significance import (
-    Estimate,
-    Floats,
-    estimate_over_seeds,
-    holm_levels,
-    resample_families,
-)
+from kd_kedro.metrics.paired_scores import PairedScores
+from kd_kedro.metrics.significance import Floats, holm_levels, resample_families
+from kd_kedro.metrics.verdict import conclude
 
 SCHEMA = "kd_kedro.run_difference/1"
 _KEY = ["question", "reference"]
+_DIFFERENCE = {"second": 1.0, "first": -1.0}
 
 
 def compare_runs(
@@ -51,7 +48,7 @@ def compare_runs(
     rows = [_asked(runs) for runs in students]
     common = rows[0].merge(rows[1], on=[*_KEY, "copy"], suffixes=("", "_second"))
     families, index = np.unique(common["family_id"].to_numpy(dtype=str), return_inverse=True)
-    measured: dict[str, _Measured] = {}
+    measured: dict[str, PairedScores] = {}
     refused: dict[str, str] = {}
     for number, metric in enumerate(METRICS):
         if len(seeds) < 2:
@@ -71,7 +68,8 @@ def compare_runs(
             else:
                 measured[metric.name] = found
     level = 1 - confidence
-    levels = holm_levels({name: each.difference.p_value for name, each in measured.items()}, level)
+    p_values = {name: each.estimate(_DIFFERENCE).p_value for name, each in measured.items()}
+    levels = holm_levels(p_values, level)
     return {
         "schema": SCHEMA,
         "seeds": seeds,
@@ -88,11 +86,6 @@ def compare_runs(
             for metric in METRICS
         },
     }
-
-
-class _Measured:
-    def __init__(self, families: int, scores: tuple[float, float], difference: Estimate) -> None:
-        self.families, self.scores, self.difference = families, scores, difference
 
 
 def _students(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -124,15 +117,15 @@ def _measure(
     min_families: int,
     draws: int,
     seed: int,
-) -> "_Measured | str":
+) -> PairedScores | str:
     """Return what was measured, or why the metric does not apply."""
     try:
         by_row = [metric.statistics(table) for table in tables]
-    except KeyError as error:
-        return f"one of the runs was made before validation_results had the column {error}"
+    except KeyError:
+        return "one of the runs was made before validation_results had what it needs"
     statistics = np.stack([_sum_by_family(rows, index, families) for rows in by_row])
     # A family counts where every run has something to count in it.
-    statistics = statistics[:, (statistics[:, :, 1] > 0).all(axis=0)]
+    statistics = statistics[:, statistics.any(axis=2).all(axis=0)]
     counted = statistics.shape[1]
     if counted < min_families:
         if not counted and metric.absent:
@@ -141,36 +134,34 @@ def _measure(
             f"{counted} held-out families common to both runs have {metric.counted}; "
             f"{min_families} are needed"
         )
-    scores = metric.score(statistics.sum(axis=1))
+    observed = metric.score(statistics.sum(axis=1))
     resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
     half = len(tables) // 2  # the first run's seeds come first, in the same order
-    difference = estimate_over_seeds(
-        scores[half:] - scores[:half], resampled[:, half:] - resampled[:, :half], seed=seed
-    )
-    return _Measured(
-        counted, (float(scores[:half].mean()), float(scores[half:].mean())), difference
-    )
+    models = ("first",) * half + ("second",) * half
+    return PairedScores(counted, models, statistics, observed, resampled, seed)
 
 
-def _entry(metric: Metric, measured: _Measured, holm: tuple[float, float]) -> dict[str, Any]:
+def _entry(metric: Metric, measured: PairedScores, holm: tuple[float, float]) -> dict[str, Any]:
     p_holm, level = holm
-    low, high = measured.difference.interval(level)
-    if low > 0 or high < 0:
-        conclusion = "better" if (low > 0) == metric.higher_is_better else "worse"
-        reason = f"the interval lies {'above' if low > 0 else 'below'} zero"
-    else:
-        conclusion, reason = "not shown", "the interval holds zero"
+    difference = measured.estimate(_DIFFERENCE)
+    low, high = difference.interval(level)
+    conclusion, reason = conclude(low, high, metric.higher_is_better)
     confidence = f"{100 * (1 - level):.4g} % by Holm, {measured.families} families"
     return {
-        "first": metric.shown(measured.scores[0]),
-        "second": metric.shown(measured.scores[1]),
-        "difference": {"estimate": measured.difference.value, "low": low, "high": high},
+        **{name: _shown(metric, measured.estimate({name: 1.0}).value) for name in _DIFFERENCE},
+        "difference": {"estimate": difference.value, "low": low, "high": high},
         "p_holm": p_holm,
         "conclusion": conclusion,
         "reason": f"{reason} ({confidence})",
         "higher_is_better": metric.higher_is_better,
         "signature": metric.signature(),
     }
+
+
+def _shown(metric: Metric, value: float) -> float | None:
+    low, high = metric.bounds
+    shown = min(high, max(low, metric.shown(value)))
+    return shown if np.isfinite(shown) else None
 
 
 def _refused(metric: Metric, reason: str) -> dict[str, Any]:
