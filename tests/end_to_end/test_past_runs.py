@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Past:
 
 @pytest.fixture(scope="module")
 def past(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Past:
-    """A finished run without a repository, then one of a node and one of another sheet."""
+    """A finished run without a repository, then one of a node, of another sheet, and of none."""
     project = tmp_path_factory.mktemp("past") / "project"
     shutil.copytree(finished[0], project)
     as_user = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
@@ -40,9 +41,10 @@ def past(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -
         [
             ["run", "--nodes", "judge_student", *TEST],
             ["run", "--pipelines", "preprocessing", "--params", f"qa_csv={OTHER}", *TEST],
+            ["run", "--pipelines", "preprocessing", "--params", "qa_csv=nosuch.csv", *TEST],
         ],
     )
-    assert [outcome["code"] for outcome in outcomes] == [0, 0], outcomes
+    assert [outcome["code"] for outcome in outcomes] == [0, 0, 1], outcomes
     return Past(project)
 
 
@@ -54,12 +56,15 @@ def said(past: Past) -> dict[str, dict[str, Any]]:
     (past.project / OTHER).write_text("Question,Answer\nWhat is it?,Another\n", encoding="utf-8")
     shown = past.project / "build" / "comparison.json"  # git does not see what lies there
     shown.parent.mkdir()
+    with sqlite3.connect(past.project / "mlflow.db") as store:
+        [[failed]] = store.execute("select run_uuid from runs where status = 'FAILED'").fetchall()
     prune = ["prune", *TEST, "--keep-last", "1"]
     commands = {
         "compare": ["compare", past.first, judged, *TEST, "--json", str(shown)],
         "unknown": ["compare", past.first, "nosuch", *TEST],
         "ambiguous": ["reproduce", "2"],
         "no code": ["reproduce", past.first],
+        "failed": ["reproduce", failed],
         "raw file": ["reproduce", other],
         "again": ["reproduce", judged],
         "dry": prune,
@@ -98,6 +103,10 @@ def test_a_run_that_is_not_one_is_named(said: dict[str, dict[str, Any]]) -> None
 
 def test_a_run_without_its_code_is_refused(said: dict[str, dict[str, Any]]) -> None:
     check_sentence(said["no code"], "not made in a git repository")
+
+
+def test_a_failed_run_left_its_recipe_and_is_refused(said: dict[str, dict[str, Any]]) -> None:
+    check_sentence(said["failed"], "did not finish (MLflow says FAILED)")
 
 
 def test_another_raw_file_is_refused_with_both_hashes(said: dict[str, dict[str, Any]]) -> None:
