@@ -14,6 +14,7 @@ from kd_kedro.run_record import Recipe, run_name
 # What no run makes twice, and why. What is made from it cannot be compared either.
 NOT_REPEATABLE = {
     "compression": "it holds measured times",
+    "student_onnx": "it is chosen by measured times",
     "tuning_record": "its study goes on where the last run left it, and it holds measured times",
 }
 
