@@ -59,6 +59,8 @@ def main() -> None:
     arguments.add_argument("--repeats", type=at_least(2), default=3)
     arguments.add_argument("--turns", type=at_least(3), default=60)
     arguments.add_argument("--seconds", type=float, default=3.0, help="of each setting")
+    known = CompressionParams().variants
+    arguments.add_argument("--variants", nargs="*", choices=known, default=known)
     chosen = arguments.parse_args()
     sheet = pd.read_csv(chosen.data, dtype=str, keep_default_na=False, usecols=[0, 1])
     sheet.columns = pd.Index(["question", "answer"])
@@ -66,7 +68,9 @@ def main() -> None:
     models = [model(tokenizer, *size) for size in SIZES.values()]
     rows = sheet.sample(min(200, len(sheet)), random_state=0)
     rows["family_id"] = [str(number) for number in range(len(rows))]
-    params = CompressionParams(prompts=chosen.turns, max_seconds=chosen.seconds)
+    params = CompressionParams(
+        prompts=chosen.turns, max_seconds=chosen.seconds, variants=chosen.variants
+    )
     questions = list(rows["question"])[: chosen.turns]
     certificates = [
         certify_student(questions, rows, *models, params)[0] for _ in range(chosen.repeats)

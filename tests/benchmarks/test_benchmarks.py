@@ -87,6 +87,14 @@ def test_plan(tmp_path: Path) -> None:
     assert min(made["ratio"], made["worst_ratio"], made["memory_ratio"]) > 0
 
 
+def test_compression(tmp_path: Path) -> None:
+    small = ("--repeats", "2", "--turns", "6", "--seconds", "0.3", "--variants", "torch_int8")
+    made = figures("compression", tmp_path, *small)
+    assert len(made["certificates"]) == 2
+    assert {len(values) for values in made["ratios"].values()} == {2}
+    assert made.keys() >= {"differences", "largest_difference", "refused"}
+
+
 def test_text_repair(tmp_path: Path) -> None:
     made = figures("text_repair", tmp_path, "--data", SHEET)
     assert made["rows"] > 100

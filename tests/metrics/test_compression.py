@@ -65,11 +65,17 @@ def test_certificate_of_two_models() -> None:
     import torch
 
     threads = torch.get_num_threads()
-    prompts = [[1, 2, 3], [4] * 100, [5, 6]]  # the second is longer than the model's 64 positions
+    prompts = [
+        [1, 2, 3],
+        [4] * 100,
+        [5, 6],
+        [7],
+        [8],
+    ]  # the second is longer than the model's 64 positions
     teacher, student = _entry(_model(64), prompts), _entry(_model(16), prompts)
     said = _certify(teacher, student, batch_sizes=[1, 2], max_spread=1000.0)
     assert said["schema"] == "kd_kedro.compression/2"
-    assert said["answers_timed"] == 3
+    assert said["answers_timed"] == 5
     ratios = said["ratios"]
     assert ratios["bytes"] == said["teacher"]["bytes"] / said["student"]["bytes"]
     assert ratios["peak_memory"] > 1
@@ -106,9 +112,12 @@ def test_an_answer_never_needs_more_positions_than_there_are() -> None:
     assert _certify(entry, entry, new_tokens=99)["new_tokens"] == 63
 
 
-def test_time_limit_still_times_three_answers() -> None:
+def test_one_turn_is_timed_whatever_the_limit_and_certifies_nothing() -> None:
     entry = _entry(_model(16), [[1]] * 50)
-    assert _certify(entry, entry, max_seconds=1e-9)["answers_timed"] == 3
+    said = _certify(entry, entry, max_seconds=1e-9)
+    assert said["answers_timed"] == 1
+    assert said["ratios"]["latency_p50"]["refused"].startswith("1 turns fitted into the time")
+    assert said["settings"][0]["ratio"] is None
 
 
 def test_ratio_is_the_median_of_paired_ratios() -> None:
@@ -183,7 +192,7 @@ def test_front_holds_what_nothing_beats_in_all() -> None:
 def test_what_is_not_certified_is_told_with_its_reason() -> None:
     from kd_kedro.metrics.summary import refusals, show_ratio, summarise
 
-    entry = _entry(_model(16), [[1, 2]])
+    entry = _entry(_model(16), [[1, 2]] * 5)
     said = _certify(entry, entry, new_tokens=1, max_spread=1000.0)
     assert show_ratio(said["ratios"]["decode_p50"]) == "not certified"
     assert refusals(said).startswith("Not certified: time of a further token, ms: answers of one")

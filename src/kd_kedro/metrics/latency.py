@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 Floats = NDArray[np.float64]
-_FEWEST = 3  # turns timed in any case
+_FEWEST = 5  # turns that a ratio needs
 _DRAWS = 400
 
 
@@ -84,7 +84,7 @@ def time_in_turns(
         threads: CPU threads to compute on.
         batch: Prompts answered together.
         new_tokens: Tokens of every answer.
-        max_seconds: Time after which no further turn is begun; three are timed in any case.
+        max_seconds: Time after which no further turn is begun; one is timed in any case.
 
     Returns:
         By name the seconds of each turn; a turn is the same prompts for all.
@@ -96,10 +96,10 @@ def time_in_turns(
     with cpu_threads(threads), torch.inference_mode():
         steps = {name: each.steps(threads) for name, each in systems.items()}
         for name, each in systems.items():
-            _answer(steps[name], each, 0, batch, new_tokens)
+            _answer(steps[name], each, 0, batch, min(2, new_tokens))
         begun = time.perf_counter()
         for turn in tqdm(range(turns), desc=f"latency, {threads} threads, batch {batch}"):
-            if turn >= _FEWEST and time.perf_counter() - begun > max_seconds:
+            if turn and time.perf_counter() - begun > max_seconds:
                 break
             order = list(systems)[:: 1 if turn % 2 else -1]
             for name in order:
@@ -133,6 +133,10 @@ def certified(
     """
     if slow is None or fast is None:
         return {"refused": "answers of one token have no further tokens to time"}, None
+    turns = len(slow)
+    if turns < _FEWEST:
+        reason = f"{turns} turns fitted into the time, fewer than the {_FEWEST} it takes"
+        return {"refused": reason}, None
 
     def ratio(picks: Any) -> Any:
         if quantile is None:
@@ -141,7 +145,6 @@ def certified(
             fast[picks], quantile, axis=-1
         )
 
-    turns = len(slow)
     value = float(ratio(np.arange(turns)))
     draws = ratio(np.random.default_rng(0).integers(turns, size=(_DRAWS, turns)))
     low, high = np.quantile(draws, [0.025, 0.975])
