@@ -24,6 +24,7 @@ from pydantic import ValidationError
 LOG_FILE = Path("logs") / "kedro.log"
 _SPOKEN = (
     "kd_kedro.hooks",
+    "kd_kedro.tracking",
     "kd_kedro.generation",
     "kd_kedro.pipelines.distillation",
     "kd_kedro.pipelines.tuning",

@@ -1,17 +1,10 @@
-"""Kedro hooks: parameters checked, nothing stale, progress shown, everything tracked in MLflow."""
+"""Kedro hooks: parameters checked, nothing stale, progress shown; tracking.py has MLflow's."""
 
-import hashlib
-import json
 import logging
-import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Set
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -19,7 +12,6 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
 from kd_kedro.freshness import (
@@ -34,13 +26,8 @@ from kd_kedro.freshness import (
 )
 from kd_kedro.parameters import check_parameters, flatten
 from kd_kedro.pipelines.distillation.groups import DistillationParams
-from kd_kedro.run_record import RECIPE, make_recipe, recipe_text
-from kd_kedro.trial_runs import log_trials
 
 logger = logging.getLogger(__name__)
-
-# Tables that comparing two runs reads: they outlive a pruned version.
-KEPT_TABLES = {"validation_results", "row_waterfall"}
 
 
 def registered() -> dict[str, Pipeline]:
@@ -176,185 +163,3 @@ class ProgressHooks:
         """Name the node."""
         self._done += 1
         logger.info("[%2d/%d] %s", self._done, self._total, node.short_name)
-
-
-class TrackingHooks(MlflowHook):  # type: ignore[misc]
-    """kedro-mlflow's hook, with what it leaves out.
-
-    It adds: pydantic parameters flattened, `--params` and the git commit as tags, every table as
-    a dataset input with its Kedro version, histories as metrics by step, the verdict's figures as
-    metrics, models and reports as artifacts, and `recipe.json`: all that made the run.
-    """
-
-    _tables: set[str]
-    _loaded: dict[str, str]
-    _saved: dict[str, Path]
-    _code: dict[str, Any]
-
-    @hook_impl
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Start the run, and say which code and which command it is."""
-        super().before_pipeline_run(run_params, pipeline, catalog)
-        self._catalog, self._tables, self._loaded, self._saved = catalog, set(), {}, {}
-        if not self._is_mlflow_enabled:
-            return
-        project = Path(run_params["project_path"])
-        runtime = dict(flatten(run_params.get("runtime_params") or {}))
-        commit, changes = git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain")
-        self._code = {"commit": commit, "dirty": bool(changes)}
-        tags = {
-            "kedro_run_id": run_params["run_id"],
-            "kedro_params": ",".join(f"{key}={value}" for key, value in runtime.items()),
-            "mlflow.source.git.commit": commit,
-            "git_dirty": str(bool(changes)).lower(),
-        }
-        for key, value in tags.items():
-            if value:
-                self._client.set_tag(self.run_id, key, value)
-
-    @hook_impl
-    def before_node_run(
-        self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool
-    ) -> None:
-        """Log the node's parameters, one MLflow parameter a leaf."""
-        plain = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for name, value in inputs.items()
-            if name.startswith("params:")
-        }
-        super().before_node_run(node, catalog, plain, is_async)
-
-    @hook_impl
-    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        """Log a table the run read from an earlier one; note which version of what was read."""
-        self._log_table(dataset_name, data, "load")
-        if dataset_name not in self._saved:
-            folder = version_folder(self._catalog, dataset_name, "load")
-            if folder is not None:
-                self._loaded[dataset_name] = folder.name
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Log a product: table, history, verdict, model or report."""
-        if not self._is_mlflow_enabled:
-            return
-        folder = version_folder(self._catalog, dataset_name, "save")
-        if folder is not None:
-            self._saved[dataset_name] = folder
-        if isinstance(data, pd.DataFrame):
-            self._log_table(dataset_name, data, "save")
-            if dataset_name in KEPT_TABLES:
-                self._log_artifact(dataset_name)
-        elif dataset_name.endswith("_history"):
-            self._log_history(dataset_name.removesuffix("_history"), data)
-        else:
-            self._log_artifact(dataset_name)
-            if dataset_name == "tuning_record":
-                log_trials(self._client, self.run_id, data)
-            if dataset_name in {"verdict", "compression", "best_hyperparameters"}:
-                self._log_figures(dataset_name, data)
-
-    @hook_impl
-    def after_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Write the recipe and end the run."""
-        self._log_recipe(run_params, pipeline)
-        super().after_pipeline_run(run_params, pipeline, catalog)
-
-    @hook_impl
-    def on_pipeline_error(
-        self,
-        error: Exception,
-        run_params: dict[str, Any],
-        pipeline: Pipeline,
-        catalog: DataCatalog,
-    ) -> None:
-        """Write the recipe of a run that failed, where that can be done, and end the run."""
-        try:
-            self._log_recipe(run_params, pipeline)
-        except Exception as further:  # must not hide what the run failed of
-            logging.getLogger("kd_kedro.tracking").error("no recipe was written: %s", further)
-        super().on_pipeline_error(error, run_params, pipeline, catalog)
-
-    @property
-    def _client(self) -> Any:
-        return self.mlflow_config.server._mlflow_client
-
-    def _log_table(self, name: str, data: Any, mode: str) -> None:
-        if (
-            not self._is_mlflow_enabled
-            or name in self._tables
-            or not isinstance(data, pd.DataFrame)
-        ):
-            return
-        from mlflow.data.pandas_dataset import from_pandas
-        from mlflow.entities import DatasetInput, InputTag
-
-        self._tables.add(name)
-        folder = version_folder(self._catalog, name, mode)
-        raw_file = getattr(self._catalog.get(name), "_filepath", None)
-        source = str(folder or raw_file or "")
-        # MLflow's own digest fails on an empty table of pandas 3 and reads but the first rows.
-        hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
-        digest = hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
-        table = from_pandas(data, source=source, name=name, digest=digest)
-        tags = [
-            InputTag("mlflow.data.context", "input" if mode == "load" else "output"),
-            InputTag("kedro_version", folder.name if folder else "not versioned"),
-        ]
-        entity = DatasetInput(table._to_mlflow_entity(), tags=tags)
-        self._client.log_inputs(self.run_id, [entity])
-
-    def _log_history(self, name: str, history: list[dict[str, Any]]) -> None:
-        from mlflow.entities import Metric
-
-        metrics = [
-            Metric(f"{name}.{key}", float(value), 0, int(entry["step"]))
-            for entry in history
-            for key, value in entry.items()
-            if key != "step" and isinstance(value, int | float) and not math.isnan(value)
-        ]
-        for start in range(0, len(metrics), 1000):
-            self._client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
-
-    def _log_figures(self, name: str, data: Mapping[str, Any]) -> None:
-        from mlflow.entities import Metric
-
-        metrics = [
-            Metric(f"{name}.{key.removeprefix('metrics.')}", float(value), 0, 0)
-            for key, value in flatten(json.loads(json.dumps(data)))
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        ]
-        self._client.log_batch(self.run_id, metrics=metrics)
-
-    def _log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        if not self._is_mlflow_enabled:
-            return
-        recipe = make_recipe(
-            run_params,
-            **self._code,
-            inputs=[name for name in pipeline.inputs() if not is_parameter(name)],
-            parameters=read_parameters(pipeline, self._catalog),
-            loaded=self._loaded,
-            saved=self._saved,
-        )
-        self._client.log_text(self.run_id, recipe_text(recipe), RECIPE)
-
-    def _log_artifact(self, name: str) -> None:
-        folder = version_folder(self._catalog, name, "save")
-        if folder is not None:
-            self._client.log_artifacts(self.run_id, str(folder), name)
-
-
-def git(project: Path, *words: str) -> str:
-    """Return what git says, or nothing where there is no git or no repository."""
-    command = ["git", "-C", str(project), *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        print("git did not answer: the run is tracked without its commit", file=sys.stderr)
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -8,7 +8,7 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
 from kd_kedro.freshness import artifact_nodes
-from kd_kedro.hooks import git, read_parameters, registered
+from kd_kedro.hooks import read_parameters, registered
 from kd_kedro.pruning import Choice, choose, protected_runs, recipes, versions_of
 from kd_kedro.reproduction import (
     agreement,
@@ -19,6 +19,7 @@ from kd_kedro.reproduction import (
 )
 from kd_kedro.run_comparison import SCHEMA, compare_outcomes, compare_recipes, read_table
 from kd_kedro.run_record import Recipe, find_run, read_recipe
+from kd_kedro.tracking import git
 
 
 def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from kd_kedro.hooks import (
     ModelHooks,
     ParameterHooks,
     ProgressHooks,
-    TrackingHooks,
 )
+from kd_kedro.tracking import TrackingHooks
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -29,6 +29,6 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {"project_path": PROJECT_PATH.as_posix},
 }
 
-# TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks.py.
+# TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see tracking.py.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 HOOKS = (ParameterHooks(), ModelHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())

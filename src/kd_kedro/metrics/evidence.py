@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kd_kedro.metrics.summary import title
+
 SCHEMA = "kd_kedro.evidence/1"
 # What any model must beat: answers that need no model, and the student before its training.
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
@@ -58,7 +60,7 @@ def warnings(evidence: Mapping[str, Any], *, max_near_share: float) -> list[str]
     primary = {name: verdict["metrics"][name] for name in verdict["primary"]}
     for control in TO_BEAT:
         behind = [
-            name.replace("_", " ")
+            title(name)
             for name in primary
             if evidence["honesty"]["controls"].get(name, {}).get(control) == "not ahead"
         ]
@@ -73,11 +75,15 @@ def warnings(evidence: Mapping[str, Any], *, max_near_share: float) -> list[str]
             f"their words or by their meaning; scores without them are under “nearness to train”."
         )
     said += [
-        f"{name.replace('_', ' ').capitalize()} could not be judged: {metric['reason']}."
+        f"{_opening(title(name))} could not be judged: {metric['reason']}."
         for name, metric in primary.items()
         if metric["conclusion"] == "not applicable"
     ]
     return said
+
+
+def _opening(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -212,7 +212,7 @@ def _signed(value: float, decimals: int) -> str:
 def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
     metrics = verdict["metrics"]
     rows = []
-    for name in sorted(metrics, key=lambda name: metrics[name]["role"]):
+    for name in verdict["primary"]:
         metric = metrics[name]
         systems = [
             _interval(metric[system], lambda value, name=name: show(name, value))
@@ -221,8 +221,7 @@ def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
         difference = _interval(
             metric["difference"], lambda value, name=name: show_difference(name, value)
         )
-        said = metric["conclusion"] if metric["role"] == "primary" else f"({metric['conclusion']})"
-        rows.append([title(name), *systems, difference, said])
+        rows.append([title(name), *systems, difference, metric["conclusion"]])
     header = ["metric", "teacher", "baseline student", "distilled student", "difference", "verdict"]
     note = f"{verdict_sentence(verdict)} {teacher_sentence(verdict)}"
     return SummaryTable(f"Verdict: {verdict['overall']}", header, rows, note)

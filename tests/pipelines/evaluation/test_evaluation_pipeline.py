@@ -1,6 +1,7 @@
 """The evaluation pipeline on small untrained models, from rows to the page."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from kedro.runner import SequentialRunner
 from kd_kedro.curation.lineage import EVENT_COLUMNS, make_waterfall
 from kd_kedro.curation.personal_data import SUMMARY
 from kd_kedro.curation.rows import table
+from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.metrics.slices import score_runs
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation import create_pipeline
-from kd_kedro.pipelines.evaluation.nodes import answer_held_out, judge_student, slice_results
+from kd_kedro.pipelines.evaluation.nodes import answer_held_out, judge_student
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
+    HonestyParams,
     Licences,
     PromotionParams,
     ReportParams,
@@ -138,6 +141,11 @@ def inputs() -> dict[str, Any]:
             for seed in (3, 4)
             for number, kind in enumerate(("baseline", "student"))
         },
+        "control_models": {
+            "untrained": _language_model(16, 7, tokenizer),
+            "floor_teacher": _language_model(32, 8, tokenizer),
+        },
+        "sentence_embedder": SentenceEmbedderDataset().load(),
         "final_qa_truth": pd.DataFrame(
             [("r00", "2", "off_topic", "", "cricket", "t", "no", "")],
             columns=[
@@ -170,7 +178,8 @@ def inputs() -> dict[str, Any]:
         "params:evaluation.compression": CompressionParams(
             prompts=3, new_tokens=2, max_seconds=1, batch_sizes=[1], variants=["torch_int8"]
         ),
-        "params:evaluation.slices": SlicesParams(min_families=2, examples=20),
+        "params:evaluation.slices": SlicesParams(min_families=2, examples=20, topics=2),
+        "params:evaluation.honesty": HonestyParams(),
         "params:evaluation.report": ReportParams(
             title="T", licences=Licences(data="CC0", teacher="MIT", student=ATTACK)
         ),
@@ -196,17 +205,20 @@ def test_every_model_and_seed_answers_every_chosen_row(outputs: dict[str, Any]) 
     results = outputs["validation_results"]
     runs = results.groupby(["model", "seed"]).size()
     assert runs.to_dict() == {
-        ("teacher", ""): 16,
+        **{
+            (model, ""): 16
+            for model in ("teacher", "untrained", "floor_teacher", "majority", "echo", "shuffled")
+        },
         **{(model, seed): 16 for model in ("baseline", "student") for seed in ("2", "3", "4")},
     }
-    assert outputs["evaluation_facts"]["rows_used"] == 16
-    assert outputs["evaluation_facts"]["held_out_rows"] == 18
+    assert outputs["evaluation_facts"]["held_out"]["rows_used"] == 16
+    assert outputs["evaluation_facts"]["held_out"]["held_out_rows"] == 18
     teacher = results[results["model"] == "teacher"]
     assert (teacher["agreeing_tokens"] == teacher["answer_tokens"]).all()
 
 
 def test_json_products_have_no_nan(outputs: dict[str, Any]) -> None:
-    for name in ("verdict", "compression", "evaluation_facts"):
+    for name in ("verdict", "power", "compression", "evaluation_facts", "evidence"):
         json.dumps(outputs[name], allow_nan=False)
 
 
@@ -269,25 +281,64 @@ def test_the_page_needs_nothing_else(outputs: dict[str, Any]) -> None:
     assert page.startswith("<!doctype html>")
 
 
-def test_the_page_holds_the_verdicts_numbers(outputs: dict[str, Any]) -> None:
-    from kd_kedro.metrics.summary import show, verdict_sentence
+def test_every_number_of_the_page_is_the_evidences(outputs: dict[str, Any]) -> None:
+    from kd_kedro.metrics.evidence import numbers
+    from kd_kedro.metrics.summary import verdict_sentence
 
-    page, verdict = outputs["report"], outputs["verdict"]
-    assert f"<h1>{verdict_sentence(verdict)}</h1>" in page
-    for name, metric in verdict["metrics"].items():
+    page, evidence = outputs["report"], outputs["evidence"]
+    assert f"<h1>{verdict_sentence(evidence['verdict'])}</h1>" in page
+    known = numbers(evidence)
+    told = re.findall(r'<data data-key="([^"]+)" value="([^"]+)">', page)
+    assert len(told) > 100
+    assert [key for key, value in told if known[key] != float(value)] == []
+    shown = {key for key, _ in told}
+    for name, metric in evidence["verdict"]["metrics"].items():
         for system in ("teacher", "baseline", "student"):
             if metric[system]["estimate"] is not None:
-                assert show(name, metric[system]["estimate"]) in page
-    assert "without a true difference excludes zero is at most 5 %" in page
+                assert f"verdict.{name}.{system}.estimate" in shown
+    assert "of them without a true difference excludes zero is at most 5 %" in page
     assert "<code>objective.beta</code></dt><dd><code>0.25</code>" in page
     assert "None" not in page
     assert "nan" not in page.lower().replace("finance", "")
 
 
+def test_the_evidence_is_what_the_other_products_say(outputs: dict[str, Any]) -> None:
+    evidence = outputs["evidence"]
+    for name in ("verdict", "power", "compression"):
+        assert evidence[name] == outputs[name]
+    assert len(evidence["slices"]) == len(outputs["slices"])
+    overlap = evidence["honesty"]["overlap"]
+    assert overlap["rows"] == len(outputs["train_overlap"]) == 16
+
+
+def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> str:
+    """The page of a run in which some inputs were others."""
+    from kd_kedro.pipelines.evaluation import evidence, reporting
+
+    def given(names: str) -> list[Any]:
+        return [changed.get(name, outputs.get(name, inputs.get(name))) for name in names.split()]
+
+    gathered = evidence.gather_evidence(
+        *given(
+            "validation_results evaluation_facts verdict power compression train_overlap slices "
+            "filter_quality row_waterfall params:evaluation.slices params:evaluation.honesty"
+        )
+    )
+    page, _ = reporting.write_report(
+        gathered,
+        *given(
+            "validation_results evaluation_facts train_overlap curation_examples "
+            "personal_data_summary training_histories tuning_record params:distillation.student "
+            "params:evaluation.slices params:evaluation.report params:evaluation.verdict"
+        ),
+    )
+    return page
+
+
 def test_without_a_truth_the_page_says_why_there_is_no_precision(
     inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
-    from kd_kedro.pipelines.evaluation import data_quality, nodes, reporting
+    from kd_kedro.pipelines.evaluation import data_quality
 
     truth, stage = inputs["final_qa_truth"].head(0), inputs["converted_mcq"]
     events, validated, queue = (
@@ -295,22 +346,9 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
     )
     quality = data_quality.measure_curation(truth, events, validated, queue, *[stage] * 4)
     assert quality.empty
-    page = reporting.write_report(
-        outputs["validation_results"],
-        outputs["evaluation_facts"],
-        outputs["verdict"],
-        outputs["compression"],
-        quality,
-        outputs["curation_examples"],
-        inputs["personal_data_summary"],
-        nodes.slice_results(outputs["validation_results"], stage, truth),
-        inputs["row_waterfall"],
-        {"teacher": [], "baseline": [], "student": []},
-        {},
-        STUDENT,
-        inputs["params:evaluation.slices"],
-        inputs["params:evaluation.report"],
-        inputs["params:evaluation.verdict"],
+    histories = {"teacher": [], "baseline": [], "student": []}
+    page = page_of(
+        inputs, outputs, filter_quality=quality, training_histories=histories, tuning_record={}
     )
     assert "precision and recall cannot be told" in page
     assert "No model was trained in this run" in page
@@ -341,20 +379,7 @@ OTHER = "of other students than that of this report"
 def test_a_study_of_other_students_is_not_shown(
     inputs: dict[str, Any], outputs: dict[str, Any], record: dict[str, Any], said: str
 ) -> None:
-    from kd_kedro.pipelines.evaluation import reporting
-
-    names = ("filter_quality", "curation_examples")
-    page = reporting.write_report(
-        *(outputs[n] for n in ("validation_results", "evaluation_facts", "verdict", "compression")),
-        *(outputs[name] for name in names),
-        inputs["personal_data_summary"],
-        outputs["slices"],
-        inputs["row_waterfall"],
-        outputs["training_histories"],
-        record,
-        STUDENT,
-        *(inputs[f"params:evaluation.{name}"] for name in ("slices", "report", "verdict")),
-    )
+    page = page_of(inputs, outputs, tuning_record=record)
     assert said in page
     assert "Optimisation history" not in page
 
@@ -366,6 +391,7 @@ def test_parameters_in_yaml_are_the_models_fields() -> None:
         "compression": CompressionParams,
         "slices": SlicesParams,
         "promotion": PromotionParams,
+        "honesty": HonestyParams,
         "report": ReportParams,
     }
     written = yaml.safe_load((ROOT / "conf/base/evaluation/parameters.yml").read_text())
@@ -427,6 +453,8 @@ def test_students_of_another_tokenizer_are_not_compared_token_by_token(
         baseline,
         student,
         dict(zip(names[2:], seeds, strict=True)),
+        {},
+        inputs["sentence_embedder"],
         inputs["params:evaluation.answering"],
     )
     verdict = judge_student(results, inputs["params:evaluation.verdict"])
@@ -435,7 +463,5 @@ def test_students_of_another_tokenizer_are_not_compared_token_by_token(
     assert "different tokenizers" in agreement["reason"]
     assert agreement["teacher"]["estimate"] is None
     assert verdict["metrics"]["perplexity"]["student"]["estimate"] > 0
-    slices = slice_results(results, inputs["converted_mcq"], inputs["final_qa_truth"])
-    for table in (slices, score_runs(results)):
-        students = table[table["model"] != "teacher"]
-        assert set(students["teacher_agreement"]) == set(students["teacher_kl"]) == {""}
+    students = score_runs(results).query("model in ('baseline', 'student')")
+    assert set(students["teacher_agreement"]) == set(students["teacher_kl"]) == {""}

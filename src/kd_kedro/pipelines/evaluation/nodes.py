@@ -1,19 +1,26 @@
 """Nodes of the evaluation pipeline: connect the models to the metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from kd_kedro.metrics.compression import cpu_threads
-from kd_kedro.metrics.held_out import choose_held_out, grade
-from kd_kedro.metrics.slices import score_slices
+from kd_kedro.metrics.held_out import choose_held_out
+from kd_kedro.metrics.overlap_with_train import is_near, measure_overlap
+from kd_kedro.metrics.power import power_curves
+from kd_kedro.metrics.similarity import Embedder
+from kd_kedro.metrics.slices import length_thirds, score_slices
+from kd_kedro.metrics.topics import cluster_topics
 from kd_kedro.metrics.verdict import judge
+from kd_kedro.pipelines.evaluation.answers import grade_all, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
+    HonestyParams,
+    SlicesParams,
     VerdictParams,
 )
 
@@ -24,24 +31,53 @@ def answer_held_out(
     baseline_student: Any,
     student: Any,
     student_seeds: Mapping[str, Any],
+    control_models: Mapping[str, Any],
+    sentence_embedder: Embedder,
     answering: AnsweringParams,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Let every model of every seed answer and score the held-out rows.
+    """Let every model of every seed, and the controls, answer and score the held-out rows.
 
     Returns:
         `validation_results`, and the facts around it: how many rows were held out and used, and
         each model's card.
     """
     rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
-    runs = _runs(teacher, baseline_student, student, student_seeds)
+    train = augmented_qa[
+        (augmented_qa["split"] == "train") & (augmented_qa["version"] == "original")
+    ]
+    asked = who_is_asked(teacher, baseline_student, student, student_seeds, control_models)
     with cpu_threads(answering.threads):
-        results = _answer_all(rows, runs, answering)
+        results = grade_all(rows, train, asked, sentence_embedder, answering)
     facts = {
-        **_held_out_counts(augmented_qa, rows),
+        "held_out": _held_out_counts(augmented_qa, rows),
         "max_new_tokens": answering.max_new_tokens,
-        "models": {name: dict(run.card) for name, _, run in runs[:3]},
+        "models": {each.model: dict(each.language_model.card) for each in asked[:3]},
     }
     return results, facts
+
+
+def measure_power(validation_results: pd.DataFrame, verdict: VerdictParams) -> dict[str, Any]:
+    """Tell how large a gain this run's procedure could have shown."""
+    return power_curves(
+        validation_results,
+        primary=verdict.primary,
+        confidence=verdict.confidence,
+        min_families=verdict.min_families,
+        seed=verdict.seed,
+    )
+
+
+def compare_with_train(
+    augmented_qa: pd.DataFrame,
+    sentence_embedder: Embedder,
+    answering: AnsweringParams,
+    honesty: HonestyParams,
+) -> pd.DataFrame:
+    """Find for every held-out row the nearest row that was trained on."""
+    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
+    train = augmented_qa[augmented_qa["split"] == "train"].reset_index(drop=True)
+    vectors = [sentence_embedder.encode(list(part["question"])) for part in (rows, train)]
+    return measure_overlap(rows, train, *vectors, n=honesty.ngram)
 
 
 def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> dict[str, Any]:
@@ -91,54 +127,38 @@ def measure_compression(
 
 
 def slice_results(
-    validation_results: pd.DataFrame, converted_mcq: pd.DataFrame, final_qa_truth: pd.DataFrame
+    validation_results: pd.DataFrame,
+    augmented_qa: pd.DataFrame,
+    converted_mcq: pd.DataFrame,
+    final_qa_truth: pd.DataFrame,
+    train_overlap: pd.DataFrame,
+    sentence_embedder: Embedder,
+    slices: SlicesParams,
+    honesty: HonestyParams,
 ) -> pd.DataFrame:
-    """Score the models on the held-out rows of each format, kind of answer, topic, template."""
-    known = dict(zip(validation_results["row_id"], validation_results["gradable"], strict=True))
+    """Score the models on parts of the held-out rows: source, format, length, topic and others."""
+    rows = validation_results.drop_duplicates("row_id")
+    questions = list(rows["question"])
+    vectors = sentence_embedder.encode(questions)
+    topics = cluster_topics(questions, vectors, clusters=slices.topics, seed=slices.seed)
+    near = is_near(train_overlap, ngram_share=honesty.ngram_share, cosine=honesty.cosine)
+    graded = zip(rows["row_id"], rows["gradable"] == "yes", strict=True)
     labels = {
-        "format": dict(zip(converted_mcq["row_id"], converted_mcq["format"], strict=True)),
-        "answer": {row: "gradable" if is_so == "yes" else "free" for row, is_so in known.items()},
+        "format": _by_row(converted_mcq, "format"),
+        "answer": {row: "gradable" if can_be else "free" for row, can_be in graded},
+        "length of the reference": length_thirds(validation_results),
+        "topic": dict(zip(rows["row_id"], topics, strict=True)),
+        "nearness to train": {row: "near" if is_so else "far" for row, is_so in near.items()},
+        "source": _by_row(augmented_qa[augmented_qa["version"] == "original"], "source"),
     }
     if len(final_qa_truth):
-        for name in ("topic", "template"):
-            labels[name] = dict(zip(final_qa_truth["row_id"], final_qa_truth[name], strict=True))
+        labels["fabricated topic"] = _by_row(final_qa_truth, "topic")
+        labels["template"] = _by_row(final_qa_truth, "template")
     return score_slices(validation_results, labels)
 
 
-def _answer_all(
-    rows: pd.DataFrame, runs: Sequence[tuple[str, str, Any]], answering: AnsweringParams
-) -> pd.DataFrame:
-    from kd_kedro.training.answering import generate_answers
-    from kd_kedro.training.scoring import score_together
-
-    questions, references = list(rows["question"]), list(rows["answer"])
-    models = [language_model for *_, language_model in runs]  # the teacher comes first
-    scores = score_together(models, questions, references, batch_size=answering.batch_size)
-    parts: list[pd.DataFrame] = []
-    for (model, seed, language_model), own in zip(runs, scores, strict=True):
-        predictions = generate_answers(
-            language_model,
-            questions,
-            max_new_tokens=answering.max_new_tokens,
-            batch_size=answering.batch_size,
-        )
-        parts.append(grade(rows, predictions, own, model=model, seed=seed))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _runs(
-    teacher: Any, baseline_student: Any, student: Any, student_seeds: Mapping[str, Any]
-) -> list[tuple[str, str, Any]]:
-    first = str(student.card.get("seed", "first"))
-    runs = [
-        ("teacher", "", teacher),
-        ("baseline", first, baseline_student),
-        ("student", first, student),
-    ]
-    for name in sorted(student_seeds):
-        model, _, seed = name.rpartition("_")
-        runs.append((model, seed, student_seeds[name]))
-    return runs
+def _by_row(table: pd.DataFrame, column: str) -> dict[str, str]:
+    return dict(zip(table["row_id"], table[column], strict=True))
 
 
 def _held_out_counts(augmented_qa: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:

@@ -32,6 +32,15 @@ class AnsweringParams(BaseModel):
             "fastest on one: with two, a busy machine was six times slower."
         ),
     )
+    label_families: int = Field(
+        default=10,
+        ge=2,
+        description=(
+            "An answer of words that so many train families share is a label, and held-out rows "
+            "with it are classified."
+        ),
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the shuffled answers.")
 
 
 class VerdictParams(BaseModel):
@@ -160,6 +169,8 @@ class SlicesParams(BaseModel):
     min_families: int = Field(
         default=10, ge=1, description="Smaller slices are shown but not named as the worst."
     )
+    topics: int = Field(default=8, ge=1, le=100, description="Topics to find, at most.")
+    seed: int = Field(default=0, ge=0, description="Seed of the search for topics.")
     examples: int = Field(
         default=12, ge=1, le=200, description="Rows in the table of instructive examples."
     )
@@ -181,6 +192,32 @@ class PromotionParams(BaseModel):
         gt=0,
         le=10,
         description="How much smaller or faster a newcomer must be to count as such: 0.1 is 10 %.",
+    )
+
+
+class HonestyParams(BaseModel):
+    """When a held-out row counts as seen in training."""
+
+    model_config = _CONFIG
+
+    ngram: int = Field(default=5, ge=1, le=50, description="Words of an n-gram.")
+    ngram_share: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="A question is near by words where so many of its n-grams occur in train.",
+    )
+    cosine: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="A question is near by meaning from this cosine to a train question on.",
+    )
+    max_near_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="The report warns where more of the held-out rows are near.",
     )
 
 

@@ -3,19 +3,17 @@
 from kedro.pipeline import Pipeline, node
 
 from kd_kedro.pipelines.evaluation.data_quality import measure_curation, pick_curation_examples
+from kd_kedro.pipelines.evaluation.evidence import gather_evidence
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
+    compare_with_train,
     judge_student,
     measure_compression,
+    measure_power,
     slice_results,
     write_lm_eval_tasks,
 )
-from kd_kedro.pipelines.evaluation.reporting import (
-    gather_histories,
-    plot_models,
-    plot_pareto,
-    write_report,
-)
+from kd_kedro.pipelines.evaluation.reporting import gather_histories, plot_evidence, write_report
 
 
 def create_pipeline() -> Pipeline:
@@ -30,6 +28,8 @@ def create_pipeline() -> Pipeline:
                     "baseline_student",
                     "student",
                     "student_seeds",
+                    "control_models",
+                    "sentence_embedder",
                     "params:evaluation.answering",
                 ],
                 ["validation_results", "evaluation_facts"],
@@ -40,6 +40,23 @@ def create_pipeline() -> Pipeline:
                 ["validation_results", "params:evaluation.verdict"],
                 "verdict",
                 name="judge_student",
+            ),
+            node(
+                measure_power,
+                ["validation_results", "params:evaluation.verdict"],
+                "power",
+                name="measure_power",
+            ),
+            node(
+                compare_with_train,
+                [
+                    "augmented_qa",
+                    "sentence_embedder",
+                    "params:evaluation.answering",
+                    "params:evaluation.honesty",
+                ],
+                "train_overlap",
+                name="compare_with_train",
             ),
             node(
                 write_lm_eval_tasks,
@@ -89,7 +106,16 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 slice_results,
-                ["validation_results", "converted_mcq", "final_qa_truth"],
+                [
+                    "validation_results",
+                    "augmented_qa",
+                    "converted_mcq",
+                    "final_qa_truth",
+                    "train_overlap",
+                    "sentence_embedder",
+                    "params:evaluation.slices",
+                    "params:evaluation.honesty",
+                ],
                 "slices",
                 name="slice_results",
             ),
@@ -100,17 +126,32 @@ def create_pipeline() -> Pipeline:
                 name="gather_histories",
             ),
             node(
-                write_report,
+                gather_evidence,
                 [
                     "validation_results",
                     "evaluation_facts",
                     "verdict",
+                    "power",
                     "compression",
+                    "train_overlap",
+                    "slices",
                     "filter_quality",
+                    "row_waterfall",
+                    "params:evaluation.slices",
+                    "params:evaluation.honesty",
+                ],
+                "evidence",
+                name="gather_evidence",
+            ),
+            node(
+                write_report,
+                [
+                    "evidence",
+                    "validation_results",
+                    "evaluation_facts",
+                    "train_overlap",
                     "curation_examples",
                     "personal_data_summary",
-                    "slices",
-                    "row_waterfall",
                     "training_histories",
                     "tuning_record",
                     "params:distillation.student",
@@ -118,20 +159,14 @@ def create_pipeline() -> Pipeline:
                     "params:evaluation.report",
                     "params:evaluation.verdict",
                 ],
-                "report",
+                ["report", "instructive_examples"],
                 name="write_report",
             ),
             node(
-                plot_models,
-                "verdict",
-                "models_plot",
-                name="plot_models",
-            ),
-            node(
-                plot_pareto,
-                "compression",
-                "pareto_plot",
-                name="plot_pareto",
+                plot_evidence,
+                "evidence",
+                ["models_plot", "power_plot", "reliability_plot", "pareto_plot"],
+                name="plot_evidence",
             ),
         ]
     )

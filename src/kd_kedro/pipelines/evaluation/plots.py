@@ -1,10 +1,8 @@
-"""Where marks stand in the report's inline drawings, and the same figures for kedro-viz."""
+"""Where marks stand in the report's inline drawings."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
-
-from kd_kedro.metrics.summary import title
 
 SYSTEMS = ("teacher", "baseline", "student")
 _MARGIN = 6.0  # percent of the width kept free on either side
@@ -161,65 +159,6 @@ def waterfall_bars(records: Sequence[Mapping[str, Any]]) -> list[dict[str, float
         }
         for row in records
     ]
-
-
-def models_figure(verdict: Mapping[str, Any]) -> Any:
-    """Return a plotly figure of teacher, baseline and student with intervals, a panel a metric."""
-    from plotly.graph_objects import Figure, Scatter
-    from plotly.subplots import make_subplots
-
-    shown = [name for name, m in verdict["metrics"].items() if m["student"]["estimate"] is not None]
-    if not shown:
-        return Figure()
-    figure = make_subplots(rows=1, cols=len(shown), subplot_titles=[title(n) for n in shown])
-    for column, name in enumerate(shown, start=1):
-        systems = [verdict["metrics"][name][system] for system in SYSTEMS]
-        values = [each["estimate"] for each in systems]
-        figure.add_trace(
-            Scatter(
-                x=list(SYSTEMS),
-                y=values,
-                mode="markers",
-                showlegend=False,
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [each["high"] - each["estimate"] for each in systems],
-                    "arrayminus": [each["estimate"] - each["low"] for each in systems],
-                },
-            ),
-            row=1,
-            col=column,
-        )
-    return figure
-
-
-def pareto_figure(pareto: Sequence[Mapping[str, Any]]) -> Any:
-    """Return a plotly figure of perplexity against latency; an area is the size on disk."""
-    from plotly.graph_objects import Figure, Scatter
-
-    figure = Figure()
-    shown = [row for row in pareto if row["perplexity"] is not None]
-    largest = max((row["bytes"] for row in shown), default=1)
-    for on_front, symbol in (("yes", "circle"), ("no", "circle-open")):
-        rows = [row for row in shown if row["on_front"] == on_front]
-        figure.add_trace(
-            Scatter(
-                x=[row["latency_p50_ms"] for row in rows],
-                y=[row["perplexity"] for row in rows],
-                text=[f"{row['model']}, {row['bytes'] / 1e6:.2f} MB" for row in rows],
-                mode="markers+text",
-                textposition="top center",
-                name="on the front" if on_front == "yes" else "beaten or rejected",
-                marker={
-                    "symbol": symbol,
-                    "size": [8 + 32 * (row["bytes"] / largest) ** 0.5 for row in rows],
-                },
-            )
-        )
-    figure.update_xaxes(title="latency p50, ms", rangemode="tozero")
-    figure.update_yaxes(title="perplexity, lower is better")
-    return figure
 
 
 def _best_so_far(marks: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:

@@ -9,7 +9,6 @@ from kd_kedro.metrics.summary import (
     COMPRESSION_ROWS,
     refusals,
     show,
-    show_difference,
     show_figure,
     show_ratio,
     teacher_sentence,
@@ -17,6 +16,14 @@ from kd_kedro.metrics.summary import (
     verdict_sentence,
 )
 from kd_kedro.pipelines.distillation.params import StudentParams
+from kd_kedro.pipelines.evaluation.evidence_plots import (
+    agreement_bars,
+    control_strips,
+    cosine_bars,
+    pareto_marks,
+    power_lines,
+    reliability_lines,
+)
 from kd_kedro.pipelines.evaluation.params import ReportParams, VerdictParams
 from kd_kedro.pipelines.evaluation.plots import (
     difference_strips,
@@ -25,23 +32,21 @@ from kd_kedro.pipelines.evaluation.plots import (
     system_strips,
     waterfall_bars,
 )
+from kd_kedro.pipelines.evaluation.report_numbers import writers
 
-TEMPLATE = "report.html.j2"
+TEMPLATE = "page.html.j2"
+_NO_FLOOR = "there is no second teacher (distillation.controls.teacher_seed)"
 
 
 def render_report(
     *,
+    evidence: Mapping[str, Any],
     facts: Mapping[str, Any],
-    verdict: Mapping[str, Any],
-    compression: Mapping[str, Any],
-    filter_quality: pd.DataFrame,
-    curation_examples: pd.DataFrame,
-    personal_data: pd.DataFrame,
-    slices: pd.DataFrame,
-    worst: Mapping[str, str] | None,
+    train_overlap: pd.DataFrame,
     runs: pd.DataFrame,
     examples: pd.DataFrame,
-    waterfall: pd.DataFrame,
+    curation_examples: pd.DataFrame,
+    personal_data: pd.DataFrame,
     histories: Mapping[str, Sequence[Mapping[str, Any]]],
     tuning: Mapping[str, Any],
     student: StudentParams,
@@ -51,17 +56,13 @@ def render_report(
     """Return the page: self-contained, no script, no external resource, every text escaped.
 
     Args:
-        facts: Held-out counts and the models' cards, from `answer_held_out`.
-        verdict: The verdict.
-        compression: Size, speed and memory.
-        filter_quality: Precision and recall of the curation steps; may be empty.
-        curation_examples: Rows that the curation steps removed or changed.
-        personal_data: `personal_data_summary`.
-        slices: Scores by slice.
-        worst: The slice to name, or None.
+        evidence: Every number that the page shows, but for the tables below.
+        facts: The models' cards, from `answer_held_out`.
+        train_overlap: How near the train split comes to each held-out row.
         runs: Scores of each model and seed.
         examples: Instructive rows.
-        waterfall: `row_waterfall`.
+        curation_examples: Rows that the curation steps removed or changed.
+        personal_data: `personal_data_summary`.
         histories: Training history by model.
         tuning: `tuning_record`; empty where there is none.
         student: What the student was made of.
@@ -71,46 +72,71 @@ def render_report(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("kd_kedro.pipelines.evaluation", "."),
+        loader=PackageLoader("kd_kedro.pipelines.evaluation", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    stages = _records(waterfall)
+    verdict, curation = evidence["verdict"], evidence["curation"]
+    stages, filters = curation["waterfall"], curation["filters"]
     return environment.get_template(TEMPLATE).render(
+        **writers(evidence),
         title=wording.title,
         sentence=verdict_sentence(verdict),
         teacher_sentence=teacher_sentence(verdict),
-        titles={name: title(name) for name in verdict["metrics"]},
+        title_of=title,
         show=show,
-        show_difference=show_difference,
         show_figure=show_figure,
         show_ratio=show_ratio,
-        refusals=refusals(compression),
+        refusals=refusals(evidence["compression"]),
+        evidence=evidence,
         verdict=verdict,
         facts=facts,
         confidence=f"{100 * judging.confidence:g}",
         judging=judging,
         differences=difference_strips(verdict),
         systems=system_strips(verdict),
+        secondary=[name for name in verdict["metrics"] if name not in verdict["primary"]],
+        describers=_describers(verdict["descriptions"]),
         runs=_records(runs),
+        controls=control_strips(verdict),
+        cosine_bars=cosine_bars(train_overlap),
+        floor=verdict["metrics"]["teacher_kl"]["controls"].get("floor_teacher"),
+        no_floor=verdict["metrics"]["teacher_agreement"]["reason"]
+        if verdict["metrics"]["teacher_agreement"]["conclusion"] == "not applicable"
+        else _NO_FLOOR,
+        agreement_bars=agreement_bars(evidence["agreement"]),
+        reliability=reliability_lines(evidence["calibration"]),
+        labels=next((each for each in evidence["labels"] if each["model"] == "student"), None),
+        pareto=pareto_marks(evidence["compression"]["pareto"]),
+        compression=evidence["compression"],
+        compression_rows=COMPRESSION_ROWS,
+        power=power_lines(evidence["power"]),
+        slices=_slices_by_kind(evidence["slices"]),
+        examples=_records(examples),
         stages=stages,
         bars=waterfall_bars(stages),
-        filters=[_as_percent(record) for record in _records(filter_quality)],
-        truth_known=bool((filter_quality["filter"] != "soap").any()),
+        filters=[_as_percent(record) for record in filters],
+        truth_known=any(record["filter"] != "soap" for record in filters),
         gallery=_kinds_by_stage(curation_examples),
         personal_data=_records(personal_data),
         curves=loss_curves(histories),
         tuning=_study(tuning, facts["models"]["student"], student),
-        compression=compression,
-        compression_rows=COMPRESSION_ROWS,
-        slices=_slices_by_kind(slices),
-        worst=worst,
-        examples=_records(examples),
         licences=wording.licences.model_dump(),
         cards={model: _flat_card(card) for model, card in facts["models"].items()},
     )
+
+
+def _describers(descriptions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return whom the descriptions tell of, controls with the models."""
+    order = ("reference", "teacher", "baseline", "student")
+    named = dict.fromkeys(
+        who
+        for row in descriptions.values()
+        for who in (*order, *(f"controls.{name}" for name in row.get("controls", {})))
+    )
+    return list(named)
 
 
 def _study(
@@ -137,10 +163,12 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
-def _slices_by_kind(slices: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _slices_by_kind(slices: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Return by kind of slice one record per value, with each model's scores."""
     kinds: dict[str, dict[str, dict[str, Any]]] = {}
-    for record in _records(slices[slices["slice"] != "all"]):
+    for record in slices:
+        if record["slice"] == "all":
+            continue
         values = kinds.setdefault(str(record["slice"]), {})
         entry = values.setdefault(
             str(record["value"]),

@@ -1,0 +1,119 @@
+"""Who is asked the held-out questions, and what becomes of the answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.classification import labels_of
+from kd_kedro.metrics.controls import majority_answer, shuffled_answers
+from kd_kedro.metrics.evidence import FLOOR
+from kd_kedro.metrics.held_out import grade
+from kd_kedro.metrics.similarity import Embedder, compare_meanings
+from kd_kedro.pipelines.evaluation.params import AnsweringParams
+
+CONTROLS = ("untrained", FLOOR)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model that is asked: its name and seed in `validation_results`, '' for no seed."""
+
+    model: str
+    seed: str
+    language_model: Any
+
+
+def who_is_asked(
+    teacher: Any,
+    baseline_student: Any,
+    student: Any,
+    student_seeds: Mapping[str, Any],
+    control_models: Mapping[str, Any],
+) -> list[Asked]:
+    """Return all models, the teacher first."""
+    first = str(student.card.get("seed", "first"))
+    asked = [
+        Asked("teacher", "", teacher),
+        Asked("baseline", first, baseline_student),
+        Asked("student", first, student),
+    ]
+    for name in sorted(student_seeds):
+        model, _, seed = name.rpartition("_")
+        asked.append(Asked(model, seed, student_seeds[name]))
+    return asked + [
+        Asked(name, "", control_models[name]) for name in CONTROLS if name in control_models
+    ]
+
+
+def grade_all(
+    rows: pd.DataFrame,
+    train: pd.DataFrame,
+    asked: Sequence[Asked],
+    embedder: Embedder,
+    params: AnsweringParams,
+) -> pd.DataFrame:
+    """Let everybody answer the held-out rows, and the controls that need no model; grade all.
+
+    Args:
+        rows: The held-out rows.
+        train: Rows of the train split, which say what the majority answers and what is a label.
+        asked: The models, the teacher first.
+        embedder: Compares answers with references by meaning.
+        params: How they answer.
+
+    Returns:
+        `validation_results`.
+    """
+    from kd_kedro.training.answering import generate_answers
+    from kd_kedro.training.scoring import score_together
+
+    questions, references = list(rows["question"]), list(rows["answer"])
+    scores = score_together(
+        [each.language_model for each in asked], questions, references, batch_size=params.batch_size
+    )
+    answered = [
+        (
+            each.model,
+            each.seed,
+            generate_answers(
+                each.language_model,
+                questions,
+                max_new_tokens=params.max_new_tokens,
+                batch_size=params.batch_size,
+            ),
+            own,
+        )
+        for each, own in zip(asked, scores, strict=True)
+    ] + [(name, "", said, None) for name, said in _without_model(rows, train, params.seed).items()]
+    said = [prediction for _, _, predictions, _ in answered for prediction in predictions]
+    similar, f1 = compare_meanings(embedder, said, references * len(answered))
+    labels = labels_of(
+        list(train["answer"]), list(train["family_id"]), min_families=params.label_families
+    )
+    parts = [
+        grade(
+            rows,
+            predictions,
+            own,
+            model=model,
+            seed=seed,
+            labels=labels,
+            semantic_similarity=list(similar[place : place + len(rows)]),
+            bertscore_f1=list(f1[place : place + len(rows)]),
+        )
+        for place, (model, seed, predictions, own) in zip(
+            range(0, len(said), len(rows)), answered, strict=True
+        )
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _without_model(rows: pd.DataFrame, train: pd.DataFrame, seed: int) -> dict[str, list[str]]:
+    references, families = list(rows["answer"]), list(rows["family_id"])
+    return {
+        "majority": [majority_answer(list(train["answer"]))] * len(rows),
+        "echo": list(rows["question"]),
+        "shuffled": shuffled_answers(references, families, seed=seed),
+    }

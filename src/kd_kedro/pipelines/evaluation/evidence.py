@@ -1,0 +1,69 @@
+"""Brings everything that was found into the one object that all pages and records are made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.agreement import agree_and_correct
+from kd_kedro.metrics.calibration import reliability_table
+from kd_kedro.metrics.classification import classification_report
+from kd_kedro.metrics.evidence import SCHEMA, beaten_controls, warnings
+from kd_kedro.metrics.overlap_with_train import summarise_overlap
+from kd_kedro.metrics.slices import worst_slice
+from kd_kedro.pipelines.evaluation.params import HonestyParams, SlicesParams
+
+JUDGED = ("teacher", "baseline", "student")
+
+
+def gather_evidence(
+    validation_results: pd.DataFrame,
+    evaluation_facts: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+    power: Mapping[str, Any],
+    compression: Mapping[str, Any],
+    train_overlap: pd.DataFrame,
+    slices: pd.DataFrame,
+    filter_quality: pd.DataFrame,
+    row_waterfall: pd.DataFrame,
+    choices: SlicesParams,
+    honesty: HonestyParams,
+) -> dict[str, Any]:
+    """Return `evidence`: every number of report, model card and MLflow, under one name each."""
+    bounds = {"ngram_share": honesty.ngram_share, "cosine": honesty.cosine}
+    by_model = dict(list(validation_results.groupby("model")))
+    gathered: dict[str, Any] = {
+        "schema": SCHEMA,
+        "held_out": dict(evaluation_facts["held_out"]),
+        "verdict": dict(verdict),
+        "power": dict(power),
+        "honesty": {
+            "controls": beaten_controls(verdict),
+            "overlap": {
+                **summarise_overlap(train_overlap, **bounds),
+                "ngram": honesty.ngram,
+                **{f"{name}_from": bound for name, bound in bounds.items()},
+            },
+        },
+        "agreement": agree_and_correct(validation_results),
+        "calibration": {name: reliability_table(by_model[name]) for name in JUDGED},
+        # Lists: a label may hold what no name of a metric may.
+        "labels": [
+            {"model": name, **report}
+            for name in JUDGED
+            if (report := classification_report(by_model[name]))
+        ],
+        "worst_slice": worst_slice(slices, min_families=choices.min_families),
+        "slices": _records(slices),
+        "compression": dict(compression),
+        "curation": {
+            "waterfall": _records(row_waterfall),
+            "filters": _records(filter_quality),
+        },
+    }
+    gathered["honesty"]["warnings"] = warnings(gathered, max_near_share=honesty.max_near_share)
+    return gathered
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
