@@ -1,6 +1,7 @@
 """One run of the whole graph: what it leaves on disk, on the terminal and in MLflow."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -142,3 +143,26 @@ def test_mlflow_knows_the_run(finished: Finished) -> None:
     assert tags["kedro_version"] == run.data.tags["kedro_run_id"]
     artifacts = {entry.path for entry in client.list_artifacts(run.info.run_id)}
     assert {"teacher", "student", "baseline_student", "report", "verdict"} <= artifacts
+
+
+def test_the_reports_numbers_are_mlflows(finished: Finished) -> None:
+    import mlflow
+
+    project, _ = finished
+    client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("kd_kedro")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    page = newest(project, "**/report.html/*/report.html").read_text(encoding="utf-8")
+    told = re.findall(r'<data data-key="([^"]+)" value="([^"]+)">', page)
+    assert len(told) > 200
+    wrong = [key for key, value in told if run.data.metrics[key] != float(value)]
+    assert wrong == []
+    listed = {
+        entry.path
+        for folder in ("figures", "tables")
+        for entry in client.list_artifacts(run.info.run_id, folder)
+    }
+    plots = {f"figures/{name}_plot.html" for name in ("models", "power", "reliability", "pareto")}
+    tables = {f"tables/{name}.json" for name in ("slices", "instructive_examples")}
+    assert plots | tables <= listed
