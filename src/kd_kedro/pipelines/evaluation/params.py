@@ -49,7 +49,7 @@ class VerdictParams(BaseModel):
     model_config = _CONFIG
 
     primary: tuple[str, ...] = Field(
-        default=("perplexity", "bleu", "exact_match", "teacher_agreement"),
+        default=("perplexity", "bleu", "exact_match"),
         min_length=1,
         description=(
             "Metrics that decide the verdict, Holm-adjusted among themselves; all others are "
