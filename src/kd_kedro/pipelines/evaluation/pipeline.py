@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline, node
 
 from kd_kedro.pipelines.evaluation.data_quality import measure_curation, pick_curation_examples
 from kd_kedro.pipelines.evaluation.evidence import gather_evidence
+from kd_kedro.pipelines.evaluation.model_card import write_model_card
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
     compare_with_train,
@@ -161,6 +162,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 ["report", "instructive_examples"],
                 name="write_report",
+            ),
+            node(
+                write_model_card,
+                ["evidence", "evaluation_facts", "params:evaluation.report"],
+                "model_card",
+                name="write_model_card",
             ),
             node(
                 plot_evidence,
