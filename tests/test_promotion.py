@@ -1,7 +1,6 @@
 """Students enter a real registry, and the alias moves where the rules say so."""
 
 import copy
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from kedro.framework.startup import bootstrap_project
 
 from kd_kedro import registry
 from kd_kedro.promotion import find_candidate, promote
+from kd_kedro.run_record import Recipe, Saved, recipe_text
 from kd_kedro.training.answering import generate_answers
 from kd_kedro.training.fingerprints import weights_fingerprint
 from kd_kedro.training.language_model import LanguageModel
@@ -22,6 +22,26 @@ from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = rows_with_amounts(40)
 CONCLUSIONS = {"perplexity": "better", "bleu": "not shown"}
+
+
+RECIPE_OF_NOTHING = Recipe.model_validate(
+    {
+        "schema": "kd_kedro.recipe/1",
+        "kedro_run_id": "",
+        "env": "test",
+        "params": {},
+        "command": {},
+        "only_missing_outputs": False,
+        "commit": "",
+        "dirty": False,
+        "environment": {},
+        "parameters": {},
+        "inputs": [],
+        "loaded": {},
+        "saved": {},
+        "sources": {},
+    }
+)
 
 
 def verdict(overall: str) -> dict[str, Any]:
@@ -73,11 +93,28 @@ class Place:
         self.runs += 1
         version = f"2026-01-{self.runs:02}T00.00.00.000Z"
         catalog = self.context._get_catalog(save_version=version)
+        made = {"augmented_qa": rows}
         if student is not None:
-            catalog.save("student", student)
-            catalog.save("verdict", verdict(overall))
-        catalog.save("augmented_qa", rows.assign(split_hash="", source_id=""))
+            made |= {"student": student, "verdict": verdict(overall)}
+        for name, product in made.items():
+            catalog.save(name, product)
+        return self.track(version, saved=dict.fromkeys(made, version))
+
+    def track(
+        self, version: str, saved: dict[str, str], loaded: dict[str, str] | None = None
+    ) -> str:
+        """Track a run that ended, with its recipe; return its id."""
+        recipe = RECIPE_OF_NOTHING.model_copy(
+            update={
+                "kedro_run_id": version,
+                "loaded": loaded or {},
+                "saved": {
+                    name: Saved(version=each, sha256="", path="") for name, each in saved.items()
+                },
+            }
+        )
         run = self.client.create_run(self.experiment, tags={"kedro_run_id": version})
+        self.client.log_text(run.info.run_id, recipe_text(recipe), "recipe.json")
         self.client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
@@ -231,13 +268,13 @@ def test_a_damaged_champion_is_refused_by_name(
 
 
 def test_what_cannot_be_promoted_is_said_in_a_sentence(place: Place) -> None:
-    with pytest.raises(ValueError, match="no run has been tracked yet: run `kedro run` first"):
+    with pytest.raises(ValueError, match="no finished run has a student"):
         place.promote()
     place.run(None)
     for name, said in (
         ("nosuch", "no run nosuch"),
-        (None, "the last lacks student"),
-        ("2026-01-01T00.00.00.000Z", "run 2026-01-01T00.00.00.000Z has no student"),
+        (None, "no finished run has a student and a verdict"),
+        ("2026-01-01", "of 2026-01-01T00.00.00.000Z has no student in this environment"),
     ):
         with pytest.raises(ValueError, match=said):
             place.promote(name)
@@ -249,15 +286,11 @@ def test_a_run_that_only_judged_names_the_student_it_loaded(
     place.run(trained, "not shown")
     made = "2026-01-01T00.00.00.000Z"
     place.context._get_catalog(save_version="2026-02").save("verdict", verdict("better"))
-    recipe = {
-        "loaded": {"student": made, "augmented_qa": made},
-        "saved": {"verdict": {"version": "2026-02"}},
-    }
-    run = place.client.create_run(place.experiment, tags={"kedro_run_id": "2026-02"})
-    place.client.log_text(run.info.run_id, json.dumps(recipe), "recipe.json")
-    place.client.set_terminated(run.info.run_id)
+    run = place.track(
+        "2026-02", saved={"verdict": "2026-02"}, loaded={"student": made, "augmented_qa": made}
+    )
     assert "becomes the champion" in place.promote()
-    assert place.champion.run_id == run.info.run_id
+    assert place.champion.run_id == run
 
 
 def _keep_store_in(project: Path) -> None:

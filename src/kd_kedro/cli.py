@@ -256,21 +256,11 @@ def promote(
 
     RUN_ID is MLflow's id or Kedro's timestamp; without it, the latest run with a verdict.
     """
-    from kd_kedro.promotion import find_candidate
-    from kd_kedro.promotion import promote as promote_candidate
+    from kd_kedro.promotion import promote_run
 
-    _set_up_terminal(metadata.project_path)
-    try:
-        with _context(metadata.project_path, env, params) as context:
-            server, tracking = context.mlflow.server, context.mlflow.tracking
-            client = server._mlflow_client
-            experiment = client.get_experiment_by_name(tracking.experiment.name)
-            candidate = find_candidate(context, client, experiment.experiment_id, run_id)
-            click.echo(promote_candidate(client, candidate, context, dry_run=dry_run))
-    except Exception as error:
-        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
-        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
-        raise SystemExit(1) from None
+    project = metadata.project_path
+    with _one_sentence(project), _context(project, env, params) as context:
+        click.echo(promote_run(context, run_id, dry_run=dry_run))
 
 
 @cli.command()

@@ -30,7 +30,7 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
         first: Name of one run.
         second: Name of the other.
     """
-    client, experiment = _tracking(context)
+    client, experiment = tracking(context)
     runs = [find_run(client, experiment, name) for name in (first, second)]
     found = [read_recipe(client, run) for run in runs]
     recipe_of = recipes(client, experiment)
@@ -56,7 +56,7 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
 
 def recipe_to_reproduce(context: Any, name: str) -> tuple[Any, Recipe]:
     """Return a run and its recipe, where it can be run again from the present tree."""
-    client, experiment = _tracking(context)
+    client, experiment = tracking(context)
     run = find_run(client, experiment, name)
     recipe = read_recipe(client, run)
     check_recipe(run, recipe)
@@ -92,7 +92,7 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
         recipe: Its recipe.
         timestamp: Kedro's, of the repetition.
     """
-    client, experiment = _tracking(context)
+    client, experiment = tracking(context)
     again = find_run(client, experiment, timestamp)
     client.set_tag(again.info.run_id, "reproduces", run.info.run_id)
     now = read_recipe(client, again)
@@ -113,7 +113,7 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
 
 def choose_versions(context: Any, keep_last: int) -> list[Choice]:
     """Return which versions of a context's catalog would go."""
-    client, experiment = _tracking(context)
+    client, experiment = tracking(context)
     return choose(
         versions_of(context.catalog),
         keep_last=keep_last,
@@ -133,7 +133,8 @@ def _pins(global_values: Mapping[str, Any]) -> list[str]:
     return pins
 
 
-def _tracking(context: Any) -> tuple[Any, str]:
+def tracking(context: Any) -> tuple[Any, str]:
+    """Return the client of the project's MLflow and the id of its experiment."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     client = context.mlflow.server._mlflow_client
     experiment = client.get_experiment_by_name(context.mlflow.tracking.experiment.name)

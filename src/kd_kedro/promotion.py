@@ -1,6 +1,5 @@
 """A run's student becomes a version of the registered model and, if it has earned it, champion."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,21 @@ from kd_kedro.metrics.promotion import (
     decide_first,
     shared_held_out,
 )
+from kd_kedro.past_runs import tracking
 from kd_kedro.pipelines.evaluation.certificate import certificate_entry
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
     PromotionParams,
     VerdictParams,
+)
+from kd_kedro.run_record import (
+    RECIPE,
+    artifact_text,
+    find_run,
+    read_recipe,
+    run_name,
+    tracked_runs,
 )
 from kd_kedro.training.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from kd_kedro.training.language_model import LanguageModel
@@ -65,6 +73,20 @@ class Rules:
     timing: CompressionParams
 
 
+def promote_run(context: Any, name: str | None, *, dry_run: bool) -> str:
+    """Register a run's student, let the alias move where it has earned it, and say so.
+
+    Args:
+        context: Kedro's, of the environment the run was made in.
+        name: As of `find_candidate`.
+        dry_run: As of `promote`.
+    """
+    client, experiment = tracking(context)
+    return promote(
+        client, find_candidate(context, client, experiment, name), context, dry_run=dry_run
+    )
+
+
 def find_candidate(context: Any, client: Any, experiment: str, name: str | None) -> Candidate:
     """Return the student of a run.
 
@@ -72,28 +94,30 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         context: Kedro's, of the environment the run was made in.
         client: An `MlflowClient`.
         experiment: Id of the experiment.
-        name: MLflow's id of the run or Kedro's timestamp; None for the latest with a student and a
-            verdict in this environment.
+        name: MLflow's id of the run or Kedro's timestamp, or the start of either; None for the
+            latest with a student and a verdict in this environment.
 
     Raises:
         ValueError: There is no such run, or it has no student or no verdict.
     """
-    runs = [run for run in _runs(client, experiment) if name is None or name in _names(run)]
-    if not runs:
-        raise ValueError(
-            f"no run {name}: `kedro mlflow ui` lists them"
-            if name
-            else "no run has been tracked yet: run `kedro run` first"
-        )
-    for run in runs:
+    if name:
+        run = find_run(client, experiment, name)
+        versions = _versions(client, run, context)
+        if missing := [part for part in NEEDED if part not in versions]:
+            raise ValueError(
+                f"run {run_name(run)} has no {missing[0]} in this environment: run `kedro run` to "
+                "its end, or name the environment that it was made in with --env"
+            )
+        return _load(context, run, versions)
+    for run in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
+        if artifact_text(client, run.info.run_id, RECIPE) is None:
+            continue
         versions = _versions(client, run, context)
         if all(part in versions for part in NEEDED):
             return _load(context, run, versions)
-    missing = next(part for part in NEEDED if part not in versions)
-    which = f"run {name}" if name else "no run"
     raise ValueError(
-        f"{which} has {'no' if name else 'a student and a verdict, the last lacks'} {missing} "
-        "in this environment: run `kedro run` to its end, or name its environment with --env"
+        "no finished run has a student and a verdict in this environment: run `kedro run`, or name "
+        "another environment with --env"
     )
 
 
@@ -263,28 +287,14 @@ def _rules(context: Any) -> Rules:
     )
 
 
-def _runs(client: Any, experiment: str) -> list[Any]:
-    return list(client.search_runs([experiment], "attributes.status = 'FINISHED'", max_results=500))
-
-
-def _names(run: Any) -> tuple[str, str]:
-    return run.info.run_id, run.data.tags.get("kedro_run_id", "")
-
-
 def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
     """Return the version by name of what a run read or made, as far as it is still there."""
-    if "recipe.json" in {item.path for item in client.list_artifacts(run.info.run_id)}:
-        with TemporaryDirectory() as place:
-            path = Path(client.download_artifacts(run.info.run_id, "recipe.json", place))
-            recipe = json.loads(path.read_text(encoding="utf-8"))
-        saved = {name: each["version"] for name, each in recipe["saved"].items()}
-        versions = {**recipe["loaded"], **saved}
-    else:
-        versions = dict.fromkeys((*NEEDED, "model_card"), run.data.tags.get("kedro_run_id", ""))
+    recipe = read_recipe(client, run)
+    versions = {**recipe.loaded, **{name: each.version for name, each in recipe.saved.items()}}
     return {
-        name: version
-        for name, version in versions.items()
-        if name in (*NEEDED, "model_card") and version and _exists(context, {name: version})
+        name: versions[name]
+        for name in (*NEEDED, "model_card")
+        if name in versions and _exists(context, {name: versions[name]})
     }
 
 
@@ -307,7 +317,8 @@ def _load(context: Any, run: Any, versions: Mapping[str, str]) -> Candidate:
     catalog = _catalog(context, versions)
     student = catalog.load("student")
     return Candidate(
-        *_names(run),
+        run.info.run_id,
+        run.data.tags.get("kedro_run_id", ""),
         versions,
         LanguageModel(merged(student.model), student.tokenizer, student.card),
         catalog.load("verdict"),
