@@ -10,11 +10,12 @@ from kd_kedro.freshness import source_hashes
 from kd_kedro.reproduction import (
     agreement,
     check_inputs,
+    check_loaded,
     check_recipe,
     check_tree,
     not_comparable,
 )
-from kd_kedro.run_record import Recipe, Saved
+from kd_kedro.run_record import Recipe, Saved, content_hash
 
 VERSION = "2026-01-01T00.00.00.000Z"
 
@@ -90,7 +91,7 @@ def catalog(tmp_path):
 
 def check(catalog, now=3, **changed):
     sources = source_hashes(["raw"], catalog, ENTRIES)
-    then = recipe(**{"sources": sources, "loaded": {"cleaned": VERSION}, **changed})
+    then = recipe(**{"sources": sources, **changed})
     check_inputs(then, PIPELINE, {"clean.size": now}, catalog, ENTRIES)
 
 
@@ -111,9 +112,18 @@ def test_another_raw_file_is_named_with_both_hashes(catalog, tmp_path):
         check(catalog, sources=sources)
 
 
-def test_a_loaded_version_that_is_gone_is_named(catalog):
+def check_cleaned(catalog, version, sha256):
+    maker = recipe(saved={"cleaned": Saved(version=VERSION, sha256=sha256, path="")})
+    check_loaded(recipe(loaded={"cleaned": version}), catalog, {VERSION: maker}.get)
+
+
+def test_a_loaded_version_is_there_and_what_was_saved(catalog, tmp_path):
+    saved = content_hash(tmp_path / "cleaned" / VERSION)
+    check_cleaned(catalog, VERSION, saved)
     with pytest.raises(ValueError, match=r"cleaned of version 2025\S+, which the run loaded, is g"):
-        check(catalog, loaded={"cleaned": "2025-01-01T00.00.00.000Z"})
+        check_cleaned(catalog, "2025-01-01T00.00.00.000Z", saved)
+    with pytest.raises(ValueError, match=r"which the run loaded, was changed since it was saved"):
+        check_cleaned(catalog, VERSION, "another")
 
 
 def test_what_is_made_from_measured_times_cannot_be_compared():

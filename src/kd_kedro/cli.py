@@ -228,9 +228,9 @@ def prune(metadata: ProjectMetadata, keep_last: int, env: str | None, yes: bool)
 
     with _one_sentence(metadata.project_path), _context(metadata.project_path, env) as context:
         choices = choose_versions(context, keep_last)
-        print_choices(choices, deleted=yes)
         if yes:
             delete(choices)
+        print_choices(choices, deleted=yes)
 
 
 @cli.command()

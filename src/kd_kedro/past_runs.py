@@ -13,6 +13,7 @@ from kd_kedro.pruning import Choice, choose, protected_runs, recipes, versions_o
 from kd_kedro.reproduction import (
     agreement,
     check_inputs,
+    check_loaded,
     check_recipe,
     check_tree,
     not_comparable,
@@ -81,6 +82,7 @@ def check_reproducible(context: Any, recipe: Recipe) -> None:
     catalog = context.catalog
     config = context.config_loader["catalog"]
     check_inputs(recipe, pipeline, read_parameters(pipeline, catalog), catalog, config)
+    check_loaded(recipe, catalog, recipes(*_tracking(context)))
 
 
 def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict[str, Any]:

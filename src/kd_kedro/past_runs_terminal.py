@@ -92,7 +92,7 @@ def print_choices(choices: Sequence[Choice], *, deleted: bool) -> None:
     going = [choice for choice in choices if choice.goes]
     usual = "among the last "
     special = [each for each in choices if not each.goes and not each.reason.startswith(usual)]
-    for title, part in (("Kept", special), ("To be deleted", going)):
+    for title, part in (("Kept", special), ("Deleted" if deleted else "To be deleted", going)):
         if part:
             header = ["version", "why", "datasets", "size"]
             console.print(table(title, header, _by_version(part)))

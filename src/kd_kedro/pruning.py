@@ -145,9 +145,13 @@ def recipes(client: Any, experiment: str) -> Callable[[str], Recipe | None]:
 
 
 def delete(choices: Iterable[Choice]) -> None:
-    """Delete the versions that go."""
+    """Delete the versions that go.
+
+    The provenance goes first: a version whose deletion was interrupted is none that was finished.
+    """
     for choice in choices:
-        if choice.goes:
+        if choice.goes and choice.version.folder.is_dir():  # two entries may name one folder
+            (choice.version.folder / FILE_NAME).unlink(missing_ok=True)
             shutil.rmtree(choice.version.folder)
 
 

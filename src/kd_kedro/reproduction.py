@@ -1,7 +1,7 @@
 """A past run once more: whether it can be run again, and whether it made the same."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from kd_kedro.freshness import source_hashes
-from kd_kedro.run_record import Recipe, run_name
+from kd_kedro.run_record import Recipe, content_hash, run_name
 
 # What no run makes twice, and why. What is made from it cannot be compared either.
 NOT_REPEATABLE = {
@@ -69,7 +69,7 @@ def check_inputs(
     catalog: DataCatalog,
     config: Mapping[str, Any],
 ) -> None:
-    """Check that parameters, sources and loaded versions are what they were.
+    """Check that parameters and sources are what they were.
 
     Args:
         recipe: The run's recipe.
@@ -79,7 +79,7 @@ def check_inputs(
         config: Its configuration.
 
     Raises:
-        ValueError: One differs or is gone; the message names it, then and now.
+        ValueError: One differs; the message names it, then and now.
     """
     now = json.loads(json.dumps(parameters, default=str))
     for key in sorted(now):
@@ -96,12 +96,35 @@ def check_inputs(
                 f"{name} is not what the run read: {path or 'its entry'} was "
                 f"{recipe.sources[name]} and is {found} now"
             )
+
+
+def check_loaded(
+    recipe: Recipe, catalog: DataCatalog, recipe_of: Callable[[str], Recipe | None]
+) -> None:
+    """Check that the versions a run loaded are there and are what was saved.
+
+    Args:
+        recipe: The run's recipe.
+        catalog: Of the run's environment.
+        recipe_of: Gives the recipe of the run of a timestamp; None if it has none.
+
+    Raises:
+        ValueError: One is gone or was changed; the message names it.
+    """
     for name, version in recipe.loaded.items():
         dataset: Any = catalog.get(name)
-        if not Path(str(dataset._get_versioned_path(version))).exists():
+        path = Path(str(dataset._get_versioned_path(version)))
+        if not path.exists():
             raise ValueError(
                 f"{name} of version {version}, which the run loaded, is gone: it was pruned or "
                 "deleted"
+            )
+        maker = recipe_of(version)
+        saved = maker.saved.get(name) if maker else None
+        if saved and content_hash(path.parent) != saved.sha256:
+            raise ValueError(
+                f"{name} of version {version}, which the run loaded, was changed since it was "
+                f"saved: bring {path.parent} back"
             )
 
 
