@@ -82,7 +82,7 @@ def check_reproducible(context: Any, recipe: Recipe) -> None:
     catalog = context.catalog
     config = context.config_loader["catalog"]
     check_inputs(recipe, pipeline, read_parameters(pipeline, catalog), catalog, config)
-    check_loaded(recipe, catalog, recipes(*_tracking(context)))
+    check_loaded(recipe, catalog, recipes(*tracking(context)))
 
 
 def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict[str, Any]:
