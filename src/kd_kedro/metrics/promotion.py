@@ -131,7 +131,7 @@ def decide_first(overall: str, reason: str = "") -> Decision:
         return Decision(
             True, "first champion", "there was none, and it is better than its baseline"
         )
-    why = f" ({reason})" if reason else ""
+    why = f" ({reason.rstrip('.')})" if reason else ""
     return Decision(
         False, overall, f"the first champion must be better than its baseline: {overall}{why}"
     )
