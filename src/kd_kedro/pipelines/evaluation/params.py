@@ -122,12 +122,13 @@ class CompressionParams(BaseModel):
         description="CPU threads, 0 for all cores; the first are those of the ratios.",
     )
     max_spread: float = Field(
-        default=0.1,
+        default=0.05,
         gt=0,
         le=1,
         description=(
             "A ratio whose 95 % interval is wider than this to either side, as a share of the "
-            "ratio, is refused."
+            "ratio, is refused. Three runs at 0.05 differ by less than 10 % nineteen times of "
+            "twenty."
         ),
     )
     variants: list[Literal["torch_int8", "onnx", "onnx_int8"]] = Field(
