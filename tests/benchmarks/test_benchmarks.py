@@ -95,6 +95,20 @@ def test_compression(tmp_path: Path) -> None:
     assert made.keys() >= {"differences", "largest_difference", "refused"}
 
 
+@pytest.mark.slow
+def test_verdict(tmp_path: Path) -> None:
+    words = ["--worlds", "4", "--runs", "2", "--families", "40", "--draws", "399"]
+    made = figures("verdict", tmp_path, *words, "--processes", "1")
+    assert {(cell["seeds"], cell["families"]) for cell in made["coverage"]} == {
+        (seeds, families) for seeds in (2, 3, 5) for families in (30, 100, 450)
+    }
+    assert made["coverage"][0].keys() >= {"95 %", "98.75 %", "95 %, families only"}
+    assert made["planted"].keys() == {"useless", "all", "perplexity only"}
+    for told in made["planted"].values():
+        assert sum(told["overall"].values()) == 1
+    assert all(gain > 0 for gain in made["gains"].values())
+
+
 def test_text_repair(tmp_path: Path) -> None:
     made = figures("text_repair", tmp_path, "--data", SHEET)
     assert made["rows"] > 100

@@ -51,23 +51,43 @@ def test_runs_are_resampled_with_the_same_families() -> None:
 
 def test_one_seed_covers_families_only() -> None:
     resampled = np.array([[1.0], [2.0], [3.0]])
-    assert list(estimate_over_seeds(np.array([2.0]), resampled, seed=0).draws) == [1, 2, 3]
+    assert list(estimate_over_seeds(np.array([2.0]), resampled).draws) == [1, 2, 3]
 
 
 def test_seeds_share_has_student_t_tails() -> None:
     observed = np.array([-1.0, 0.0, 1.0])  # standard error between seeds 1/sqrt(3)
     resampled = np.tile(observed, (20_000, 1))  # families explain nothing
-    low, high = estimate_over_seeds(observed, resampled, seed=0).interval(0.05)
+    low, high = estimate_over_seeds(observed, resampled).interval(0.05)
     assert high == pytest.approx(4.303 / np.sqrt(3), rel=0.05)  # t of 2 degrees at 97.5 %
     assert low == pytest.approx(-high, rel=0.1)
 
 
 def test_variance_that_families_explain_is_not_counted_twice() -> None:
+    """What families do to each seed alone is all there is: it is counted between the seeds."""
     rng = np.random.default_rng(0)
-    observed = rng.normal(0, 1, 3)
-    resampled = observed + rng.normal(0, 5, (5000, 3))  # far more than between the seeds
-    draws = estimate_over_seeds(observed, resampled, seed=0).draws
-    assert np.allclose(draws, resampled.mean(axis=1))
+    observed = rng.normal(0, 5, 40)
+    resampled = observed + rng.normal(0, 5, (5000, 40))
+    draws = estimate_over_seeds(observed, resampled).draws
+    assert draws.std() == pytest.approx(5 / np.sqrt(40), rel=0.2)  # not the root of two of it
+
+
+def test_families_that_move_all_seeds_alike_are_the_percentile_interval() -> None:
+    moved = np.random.default_rng(0).gamma(2, 1, 4999)  # skewed, as a corpus score can be
+    resampled = 3 + np.tile(moved - moved.mean(), (3, 1)).T
+    estimate = estimate_over_seeds(np.full(3, 3.0), resampled)
+    expected = np.sort(resampled[:, 0])[[124, 4874]]
+    assert estimate.interval(0.05) == pytest.approx(tuple(expected), rel=0.01)
+
+
+def test_both_parts_weigh_by_their_variances() -> None:
+    """Cochran's approximation by hand: families' variance 1, seeds' mean's variance 1/3."""
+    moved = np.random.default_rng(0).standard_normal(99_999)
+    moved = (moved - moved.mean()) / moved.std()
+    observed = np.array([-1.0, 0.0, 1.0])
+    low, high = estimate_over_seeds(observed, observed + moved[:, None]).interval(0.05)
+    expected = (1.960 + 4.303 / 3) / np.sqrt(1 + 1 / 3)
+    assert high == pytest.approx(expected, rel=0.01)
+    assert low == pytest.approx(-expected, rel=0.01)
 
 
 def test_holm_by_hand() -> None:
@@ -114,7 +134,6 @@ def _coverage(seed_spread: float, worlds: int, families: int = 120, seeds: int =
         difference = estimate_over_seeds(
             observed[seeds:] - observed[:seeds],
             resampled[:, seeds:] - resampled[:, :seeds],
-            seed=world,
         )
         low, high = difference.interval(0.05)
         covered += low <= 0 <= high

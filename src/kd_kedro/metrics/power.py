@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,6 @@ FAMILIES = (30, 100, 300, 1000)
 SEEDS = (2, 3, 5, 10)
 WANTED = 0.8
 _POINTS = 41
-# Draws from which the quantiles of "normal plus Student's t" are read.
-_QUANTILE_DRAWS = 100_000
-_ANGLES = 33
 
 
 @dataclass(frozen=True)
@@ -134,17 +130,19 @@ def smallest_shown(
     Returns:
         Sorted, shape (simulations,).
     """
+    from scipy.stats import norm, t
+
     generator = np.random.default_rng([seed, seeds])
     main = generator.normal(0, spread.main / families**0.5, simulations)
     own = generator.normal(0, spread.interaction / families**0.5, (simulations, seeds))
     luck = generator.normal(0, spread.seed, (simulations, seeds))
     observed = main[:, None] + own + luck
     # Variances are estimated from as many families; those of the bootstrap are taken as exact.
-    share = spread.interaction**2 / families * _variance(generator, families, simulations)
-    within = spread.main**2 / families * _variance(generator, families, simulations) + share / seeds
-    between = np.maximum(0.0, observed.var(axis=1, ddof=1) - share) / seeds
-    width = _half_width(within**0.5, between**0.5, seeds, level)
-    return np.sort(width - observed.mean(axis=1))
+    alike = spread.main**2 / families * generator.chisquare(families - 1, simulations)
+    alike /= families - 1
+    between = observed.var(axis=1, ddof=1) / seeds
+    ends = alike * norm.ppf(1 - level / 2) + between * t.ppf(1 - level / 2, seeds - 1)
+    return np.sort(ends / np.sqrt(alike + between) - observed.mean(axis=1))
 
 
 def _curves(
@@ -201,28 +199,3 @@ def _curves(
             for needed in [float(np.quantile(worlds(scores.families, trained), WANTED))]
         ],
     }
-
-
-def _variance(generator: np.random.Generator, families: int, size: int) -> Floats:
-    """Draw the variance of as many normal numbers as there are families, in units of the true."""
-    return generator.chisquare(families - 1, size) / (families - 1)
-
-
-def _half_width(within: Floats, between: Floats, seeds: int, level: float) -> Floats:
-    """Return half the interval of `within` × normal + `between` × Student's t, world by world."""
-    angles, ends = _interval_ends(seeds, level)
-    return np.hypot(within, between) * np.interp(np.arctan2(between, within), angles, ends)
-
-
-@lru_cache(maxsize=64)
-def _interval_ends(seeds: int, level: float) -> tuple[Floats, Floats]:
-    """Return the ends of the interval of cos(a) × normal + sin(a) × Student's t by angle a."""
-    generator = np.random.default_rng(seeds)
-    normal = generator.standard_normal(_QUANTILE_DRAWS)
-    student_t = generator.standard_t(seeds - 1, _QUANTILE_DRAWS)
-    angles = np.linspace(0, np.pi / 2, _ANGLES)
-    ends = [
-        np.quantile(np.abs(np.cos(angle) * normal + np.sin(angle) * student_t), 1 - level)
-        for angle in angles
-    ]
-    return angles, np.array(ends)

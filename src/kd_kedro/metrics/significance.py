@@ -3,12 +3,13 @@
 Held-out families are resampled with replacement, the same families for every model, so that the
 comparison stays paired. Seeds cannot be resampled the same way: k resampled seeds have only
 (k - 1)/k of the variance between seeds, and three of them have no tails. The seeds' share is
-therefore drawn from Student's t with k - 1 degrees of freedom, scaled by the standard error
-between seeds after the part that the resampled families already explain is taken off.
+therefore Student's t with k - 1 degrees of freedom, scaled by the standard error between seeds;
+what families add to each seed alone is counted there and taken off the families' share.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,28 +69,34 @@ def resample_families(statistics: Floats, score: Score, *, draws: int, seed: int
     return scores
 
 
-def estimate_over_seeds(observed: Floats, resampled: Floats, *, seed: int) -> Estimate:
+def estimate_over_seeds(observed: Floats, resampled: Floats) -> Estimate:
     """Return the mean over seeds with its uncertainty over families and seeds.
 
-    With V_s the variance between the seeds' observed values, its expectation counts the seeds'
-    own variance plus what families add to each seed alone. The latter is seen in the resamples
-    (the variance between seeds of resampled minus observed) and taken off, as in the two-way
-    variance of Owen (2007, "The pigeonhole bootstrap"). One seed has no such part: its interval
+    The mean varies by what families do to all seeds alike (A), and by seeds and by what families
+    do to each seed alone (B). V / k of the k seeds' observed values estimates all of B, with k - 1
+    degrees of freedom; the resamples hold A and, seen in how seeds vary within one (Owen 2007,
+    "The pigeonhole bootstrap"), the families' part of B, which is taken off. Quantiles of the two
+    parts, the resamples' own and Student's t, are weighted by their variances (Cochran 1964,
+    "Approximate significance levels of the Behrens-Fisher test"). One seed has no B: its interval
     covers families only.
 
     Args:
         observed: Value of each seed, shape (seeds,).
         resampled: Value of each seed on each resample of families, shape (draws, seeds).
-        seed: Seed of the draws for the seeds' share.
     """
     seeds = len(observed)
-    draws = resampled.mean(axis=1)
-    if seeds > 1:
-        families_share = (resampled - observed).var(axis=1, ddof=1).mean()
-        between = max(0.0, float(observed.var(ddof=1) - families_share))
-        student_t = np.random.default_rng([seed, 1]).standard_t(seeds - 1, size=len(draws))
-        draws = draws + np.sqrt(between / seeds) * student_t
-    return Estimate(float(observed.mean()), draws)
+    value, draws = float(observed.mean()), np.sort(resampled.mean(axis=1))
+    if seeds == 1:
+        return Estimate(value, draws)
+    spread = float(draws.std())
+    own = float((resampled - observed).var(axis=1, ddof=1).mean())
+    alike = max(0.0, spread**2 - own / seeds)
+    between = float(observed.var(ddof=1)) / seeds
+    if alike + between == 0.0:
+        return Estimate(value, draws)
+    quantiles = (draws - value) / spread if spread else np.zeros(len(draws))
+    mixed = alike * quantiles + between * _student_t(seeds - 1, len(draws))
+    return Estimate(value, value + mixed / np.sqrt(alike + between))
 
 
 def holm_levels(p_values: Mapping[str, float], level: float) -> dict[str, tuple[float, float]]:
@@ -114,6 +121,15 @@ def holm_levels(p_values: Mapping[str, float], level: float) -> dict[str, tuple[
             stopped_at = own
         adjusted[name] = (running, own)
     return adjusted
+
+
+@lru_cache(maxsize=16)
+def _student_t(freedom: int, count: int) -> Floats:
+    """Return the quantiles of Student's t that as many ordered draws stand for."""
+    from scipy.stats import t
+
+    quantiles: Floats = t.ppf(np.arange(1, count + 1) / (count + 1), freedom)
+    return quantiles
 
 
 def _tail_rank(level: float, draws: int) -> int:
