@@ -45,7 +45,7 @@ def compare(
     resampled = resample_families(stacked, log_perplexity, draws=draws, seed=seed)
     told: dict[str, dict[str, Any]] = {}
     for name, own in runs.items():
-        loss = _shown(estimate_over_seeds(observed[own], resampled[:, own], seed=seed))
+        loss = _shown(estimate_over_seeds(observed[own], resampled[:, own]))
         told[name] = {
             "loss": loss,
             "perplexity": {key: float(np.exp(value)) for key, value in loss.items()},
@@ -55,7 +55,7 @@ def compare(
     for name, reference in references.items():
         own, other = runs[name], runs[reference]
         difference = estimate_over_seeds(
-            observed[own] - observed[other], resampled[:, own] - resampled[:, other], seed=seed
+            observed[own] - observed[other], resampled[:, own] - resampled[:, other]
         )
         told[name]["difference"] = {"from": reference, **_shown(difference)}
         p_values[name] = difference.p_value

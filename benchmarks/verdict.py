@@ -117,7 +117,7 @@ def covers(families: int, number: int) -> list[tuple[tuple[str, str, int], dict[
             own = slice(start, start + seeds)
             other = slice(start + most, start + most + seeds)
             value, draws = observed[own] - observed[other], resampled[:, own] - resampled[:, other]
-            estimate = estimate_over_seeds(value, draws, seed=number)
+            estimate = estimate_over_seeds(value, draws)
             alone = Estimate(float(value.mean()), draws.mean(axis=1))
             held = {name: _holds(estimate, level, TRUTH[metric]) for name, level in LEVELS.items()}
             held["families"] = _holds(alone, 0.05, TRUTH[metric])

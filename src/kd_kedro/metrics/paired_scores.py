@@ -55,7 +55,7 @@ class PairedScores:
             own = self.of(model)
             observed = observed + weight * self.observed[own]
             resampled = resampled + weight * self.resampled[:, own]
-        return estimate_over_seeds(observed, resampled, seed=self.seed)
+        return estimate_over_seeds(observed, resampled)
 
 
 def paired_runs(results: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
