@@ -3,8 +3,6 @@
 import csv
 import json
 import logging
-import re
-import sqlite3
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -18,8 +16,9 @@ from kedro.framework.cli.project import run as stock_run
 from kedro.framework.cli.utils import _split_params
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
-from kedro.io import DataCatalog, DatasetError
-from pydantic import ValidationError
+from kedro.io import DataCatalog
+
+from kd_kedro.one_sentence import sentence
 
 LOG_FILE = Path("logs") / "kedro.log"
 _SPOKEN = (
@@ -292,56 +291,6 @@ def _one_sentence(project: Path) -> Iterator[None]:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
         raise SystemExit(1) from None
-
-
-def sentence(error: BaseException) -> str:
-    """Return what a user should read of an error: the innermost cause, on one line.
-
-    Kedro wraps what a dataset or a node raised; the wrapped message is the one that names file,
-    row, column or key.
-    """
-    chain = list(_chain(error))
-    inner = chain[-1]
-    if isinstance(inner, KeyError) and any("credentials" in str(each) for each in chain[:-1]):
-        return (
-            f"the catalog names credentials {inner.args[0]}, which no credentials.yml of this "
-            "environment has: write them as docs/generation.md (language models) and "
-            "docs/tuning.md (a study's database) say, or take what needs them out of the catalog"
-        )
-    if isinstance(inner, OSError) and inner.strerror:
-        # A write that fails names no file, but Kedro says which dataset it was writing.
-        named = re.search(r"filepath=\w*\(?'?([^',)]+)", str(chain[0]))
-        file = inner.filename or (named[1] if named else "a file")
-        text = f"{inner.strerror}: {file}"
-        if "saving data" in str(chain[0]):
-            text = f"{text}; this version was not kept, earlier ones are untouched"
-    elif isinstance(inner, sqlite3.OperationalError):
-        return f"the MLflow store could not be used: {inner}; free disk space or mend mlflow.db"
-    elif isinstance(inner, ValidationError):
-        first = inner.errors()[0]
-        text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    else:
-        text = str(inner) or type(inner).__name__
-    if type(inner) not in (ValueError, DatasetError) and not isinstance(
-        inner, OSError | ValidationError | click.ClickException
-    ):
-        text = f"{type(inner).__name__}: {text}"
-    return " ".join(text.split())
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        # `raise … from None` cuts the chain on purpose; what a handler met on its way counts
-        # only where it was named as the cause, or where Kedro wraps what it caught.
-        following = error.__cause__
-        if following is None and isinstance(error, DatasetError) and not error.__suppress_context__:
-            following = error.__context__
-        # Raised by the system, an OSError has a number; without one it is a sentence of our own.
-        sentence_of_ours = isinstance(error, OSError) and error.errno is None
-        if isinstance(error, ValueError) or sentence_of_ours:
-            return
-        error = following
 
 
 def _set_up_terminal(project: Path) -> Path:

@@ -3,7 +3,7 @@
 import pytest
 from kedro.io import DatasetError
 
-from kd_kedro.cli import sentence
+from kd_kedro.one_sentence import sentence
 
 OURS = "student.pretrained: no model could be loaded from '/nowhere'; give another"
 
