@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from tqdm import tqdm
 
+from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
 from kd_kedro.pipelines.distillation.lessons import (
     Lesson,
     baseline_lesson,
@@ -23,12 +24,10 @@ from kd_kedro.pipelines.distillation.lessons import (
 from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import train_tokenizer
 from kd_kedro.pipelines.distillation.params import (
-    ControlParams,
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
     OnPolicyParams,
-    SeedParams,
     SequenceLevelParams,
     StudentParams,
     TargetParams,

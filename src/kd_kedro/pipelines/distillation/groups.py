@@ -2,14 +2,13 @@
 
 from pydantic import BaseModel, model_validator
 
+from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
-    ControlParams,
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
     OnPolicyParams,
-    SeedParams,
     SequenceLevelParams,
     Source,
     StudentParams,

@@ -12,6 +12,7 @@ import pandas as pd
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.generation.reply_defects import answer_defect
 from kd_kedro.metrics.text import exact_match, gradable
+from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
 from kd_kedro.pipelines.distillation.lessons import (
     History,
     Lesson,
@@ -25,12 +26,10 @@ from kd_kedro.pipelines.distillation.lessons import (
 )
 from kd_kedro.pipelines.distillation.models import make_model, make_student, origin_of
 from kd_kedro.pipelines.distillation.params import (
-    ControlParams,
     EnsembleParams,
     ExampleParams,
     ObjectiveParams,
     OnPolicyParams,
-    SeedParams,
     SequenceLevelParams,
     StudentParams,
     TargetParams,
