@@ -101,13 +101,13 @@ class CompressionParams(BaseModel):
     model_config = _CONFIG
 
     prompts: int = Field(
-        default=60, ge=3, description="Most turns of a setting: held-out questions to time."
+        default=120, ge=3, description="Most turns of a setting: held-out questions to time."
     )
     new_tokens: int = Field(
         default=16, ge=1, le=4096, description="Tokens of every timed answer, for all models."
     )
     max_seconds: float = Field(
-        default=3.0,
+        default=5.0,
         gt=0,
         description="Seconds of a setting of threads and batch after which no turn is begun.",
     )
