@@ -213,6 +213,7 @@ def _compare(
         ],
         confidence=rules.judging.confidence,
         draws=rules.judging.draws,
+        min_families=rules.judging.min_families,
         margin=rules.judging.margin,
         seed=rules.judging.seed,
     )

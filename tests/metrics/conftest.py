@@ -47,6 +47,7 @@ def make_results(
                     "prediction": " ".join(said),
                     "nll": repr(float(nll * (size + 1))),
                     "answer_tokens": str(size + 1),
+                    "answer_bytes": str(len(" ".join(words))),
                     "agreeing_tokens": str(agreeing),
                     "gradable": "yes" if can_be_graded else "no",
                     "exact_match": "yes" if can_be_graded and rng.random() < 0.3 else "no",

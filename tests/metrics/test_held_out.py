@@ -8,7 +8,7 @@ import pytest
 
 from kd_kedro.metrics.examples import instructive_examples
 from kd_kedro.metrics.held_out import choose_held_out, grade
-from kd_kedro.metrics.metric_table import METRICS, RESULT_COLUMNS
+from kd_kedro.metrics.metric_table import RESULT_COLUMNS
 from kd_kedro.metrics.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.summary import show_difference, summarise, verdict_sentence
 from kd_kedro.metrics.verdict import judge
@@ -55,7 +55,14 @@ BINS = {
     "calibration_confidence": [0.05, 0.25, *[0] * 8],
     "calibration_gaps": [-0.95, 0.25, *[0] * 8],
 }
-SCORE = {"nll": 1.5, "answer_tokens": 3, "agreeing_tokens": 2, "teacher_kl": 0.25, "brier": 0.5}
+SCORE = {
+    "nll": 1.5,
+    "answer_tokens": 3,
+    "answer_bytes": 5,
+    "agreeing_tokens": 2,
+    "teacher_kl": 0.25,
+    "brier": 0.5,
+}
 
 
 def test_grades_by_hand() -> None:
@@ -74,7 +81,7 @@ def test_grades_by_hand() -> None:
     assert list(graded.columns) == RESULT_COLUMNS
     found = graded.set_index("row_id").T.to_dict()
     asset, other = found["r0-0"], found["r1-0"]
-    assert [asset[name] for name in SCORE] == ["1.5", "3", "2", "0.25", "0.5"]
+    assert [asset[name] for name in SCORE] == ["1.5", "3", "5", "2", "0.25", "0.5"]
     assert (other["agreeing_tokens"], other["teacher_kl"], other["nll"]) == ("", "", "1.5")
     assert asset["calibration_tokens"] == "1 2 0 0 0 0 0 0 0 0"
     assert asset["calibration_gaps"].split()[:2] == ["-0.95", "0.25"]
@@ -139,7 +146,7 @@ def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:
     assert sentence.count(".") == 1
     tables = summarise(pd.DataFrame({"stage": ["x"], "in": [1]}), verdict, None)
     assert [table.title for table in tables] == ["Rows", "Verdict: better"]
-    assert len(tables[1].rows) == len(METRICS)
+    assert len(tables[1].rows) == len(verdict["primary"])
 
 
 def test_nothing_to_judge_is_said_too(results: Maker) -> None:

@@ -84,6 +84,21 @@ def test_curves_of_a_run(results: Maker) -> None:
         assert at == pytest.approx(0.8, abs=0.05)
 
 
+def test_a_metric_that_never_differs_has_no_spread_and_no_curve(results: Maker) -> None:
+    table = results(families=40).assign(exact_match="no")
+    said = power_curves(
+        table,
+        primary=("perplexity", "exact_match"),
+        confidence=0.95,
+        min_families=10,
+        seed=0,
+        simulations=50,
+    )
+    assert set(said["metrics"]) == {"perplexity"}
+    assert said["level"] == pytest.approx(0.025)  # the verdict adjusts for it all the same
+    json.dumps(said, allow_nan=False)
+
+
 def test_what_cannot_be_judged_has_no_curve(results: Maker) -> None:
     options = {"confidence": 0.95, "min_families": 10, "seed": 0, "simulations": 50}
     said = power_curves(results(gradable=0.0), primary=("exact_match",), **options)

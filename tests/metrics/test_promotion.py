@@ -12,6 +12,7 @@ JUDGED = {
     "primary": ["perplexity", "bleu", "exact_match", "teacher_agreement"],
     "confidence": 0.95,
     "draws": 2000,
+    "min_families": 30,
     "margin": 0.05,
     "seed": 0,
 }
@@ -97,6 +98,15 @@ def test_models_that_are_both_always_wrong_are_as_good_as_each_other() -> None:
     got = compare_weights(rows, rows, **JUDGED)
     assert got["exact_match"]["non_inferior"]
     assert got["exact_match"]["conclusion"] == "not shown"
+
+
+def test_a_few_gradable_answers_make_no_champion() -> None:
+    newcomer, champion = (answered([1.0] * 40, [right] * 40) for right in (True, False))
+    for rows in (newcomer, champion):
+        rows["prediction"] = "the same"
+        rows.loc[3:, "gradable"] = "no"
+        rows.loc[3:, "exact_match"] = "no"
+    assert "exact_match" not in compare_weights(newcomer, champion, **JUDGED)
 
 
 def test_other_rows_are_refused() -> None:

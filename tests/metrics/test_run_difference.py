@@ -98,6 +98,24 @@ def test_a_column_of_later_days_does_not_apply():
     assert "made before validation_results had what it needs" in said["reason"]
 
 
+def test_students_of_other_tokens_have_no_perplexity_to_compare():
+    tokens = {"2": "3", "4": "6"}  # the first tokenizer's of each answer, and the second's
+    second = results(A).replace({"answer_tokens": tokens})
+    said = compare(results(A), second)["metrics"]
+    assert said["perplexity"]["conclusion"] == "not applicable"
+    assert "as other tokens" in said["perplexity"]["reason"]
+    assert said["bleu"]["conclusion"] == "not shown"
+
+
+def test_labels_are_compared_where_both_runs_ask_for_them():
+    labelled = results(A).assign(predicted_label="f")
+    first = labelled.assign(label=labelled["family_id"].str[-1])
+    second = first.replace({"label": {"h": ""}})  # too rare to be a label there
+    said = compare(first, second)["metrics"]["macro_f1"]
+    # Of f and g: "f" is right once and said twice, "g" never said.
+    assert said["first"] == said["second"] == pytest.approx((2 / 3) / 2)
+
+
 def test_nothing_in_common_is_a_reason():
     said = compare(results(A), results({("1", "i"): 1, ("2", "i"): 1}, "i"))
     assert said["rows"]["common"] == 0

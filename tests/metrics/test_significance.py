@@ -71,6 +71,14 @@ def test_variance_that_families_explain_is_not_counted_twice() -> None:
     assert draws.std() == pytest.approx(5 / np.sqrt(40), rel=0.2)  # not the root of two of it
 
 
+def test_seeds_that_tie_leave_all_of_the_families_share() -> None:
+    """Families that move one seed each: what a tie hides stays in the interval."""
+    rng = np.random.default_rng(0)
+    resampled = 0.1 + rng.normal(0, 0.05, (4999, 2)) + rng.normal(0, 0.001, (4999, 1))
+    low, high = estimate_over_seeds(np.full(2, 0.1), resampled).interval(0.05)
+    assert high - low == pytest.approx(2 * 1.96 * 0.05 / np.sqrt(2), rel=0.05)
+
+
 def test_families_that_move_all_seeds_alike_are_the_percentile_interval() -> None:
     moved = np.random.default_rng(0).gamma(2, 1, 4999)  # skewed, as a corpus score can be
     resampled = 3 + np.tile(moved - moved.mean(), (3, 1)).T

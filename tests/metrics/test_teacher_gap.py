@@ -89,5 +89,18 @@ def test_perplexity_may_grow_by_the_margin(times: float, conclusion: str) -> Non
     assert (said["high"] < 0) == (conclusion == "non-inferior")
 
 
+def test_a_teacher_of_other_tokens_has_no_perplexity_to_compare() -> None:
+    paired, other = scores(1.0, 2.0, 1.0), scores(0.8, 0.4, 0.6)
+    for each in (paired, other):
+        each.statistics[0, :, 1] = 2.0  # the teacher's tokens of the same answers
+    assert kept(PERPLEXITY, paired)["conclusion"] == "not applicable"
+    assert "different tokenizers" in gap(PERPLEXITY, paired)["reason"]
+    assert gap(EXACT, other)["low"] is not None
+
+
+def test_a_perplexity_beyond_all_numbers_has_no_ratio() -> None:
+    assert kept(PERPLEXITY, scores(1.0, 2.0, 800.0))["ratio"] is None
+
+
 def test_nothing_can_be_kept_of_a_score_of_zero() -> None:
     assert "score is zero" in kept(EXACT, scores(0.0, 0.1, 0.1))["reason"]

@@ -12,7 +12,7 @@ from kd_kedro.training.tokenization import train_byte_bpe
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
 NUMBERS = ("nll", "brier", "teacher_kl", "calibration_confidence", "calibration_gaps")
-COUNTS = ("answer_tokens", "agreeing_tokens", "calibration_tokens")
+COUNTS = ("answer_tokens", "answer_bytes", "agreeing_tokens", "calibration_tokens")
 
 
 def dense(teacher, model, row):
@@ -37,6 +37,7 @@ def dense(teacher, model, row):
         "teacher_kl": (p * (np.log(p) - np.log(q))).sum(),
         "agreeing_tokens": (p.argmax(1) == q.argmax(1)).sum(),
         "answer_tokens": len(answer),
+        "answer_bytes": len(ANSWERS["abcdef".index(row.row_id)].encode()),
         "calibration_tokens": inside.sum(0),
         "calibration_confidence": (inside * confidence[:, None]).sum(0),
         "calibration_gaps": (inside * gaps[:, None]).sum(0),
@@ -102,6 +103,15 @@ def test_a_shorter_limit_of_one_model_holds_for_its_whole_company(company, token
     tokens = [[record["answer_tokens"] for record in records] for records in scored]
     assert tokens[0] == tokens[1]
     assert max(tokens[0]) <= 20
+
+
+def test_of_a_cut_answer_the_bytes_that_were_scored_count(company, tokenizer):
+    short = LanguageModel(company[1].model, tokenizer, {"max_length": 12})
+    ((record,),) = score_together([short], ["?"], ["cash in hand"], batch_size=1)
+    (row,) = encode(tokenizer, ["a"], ["?"], ["cash in hand"], 12)
+    read = tokenizer.decode(row.input_ids[row.answer_start :])
+    assert 0 < len(read) < len(" cash in hand")
+    assert record["answer_bytes"] == len(read) - 1  # without the blank that opens every answer
 
 
 def test_models_are_left_in_the_mode_they_were_in(tokenizer):

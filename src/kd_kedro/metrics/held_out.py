@@ -111,6 +111,7 @@ def _score_cells(score: Mapping[str, Any]) -> dict[str, str]:
 _SCORES: dict[str, Callable[[Any], str]] = {
     "nll": lambda value: repr(float(value)),
     "answer_tokens": str,
+    "answer_bytes": str,
     "agreeing_tokens": str,
     "teacher_kl": lambda value: repr(float(value)),
     "brier": lambda value: repr(float(value)),

@@ -20,6 +20,7 @@ RESULT_COLUMNS = [
     "prediction",
     "nll",
     "answer_tokens",
+    "answer_bytes",
     "agreeing_tokens",
     "teacher_kl",
     "brier",
@@ -40,7 +41,7 @@ RESULT_COLUMNS = [
 
 
 _NO_LABELS = "no label is the whole answer of enough train families and of a held-out row"
-_OTHER_TOKENS = "teacher and student have different tokenizers: their tokens cannot be compared"
+OTHER_TOKENS = "teacher and student have different tokenizers: their tokens cannot be compared"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Metric:
         bounds: Least and greatest number shown.
         signature: Says exactly what was computed.
         log_scale: Scores are logarithms of what is shown: differences are of logarithms.
+        per_token: A mean over tokens, which the second sum counts: models that cut the same answers
+            into other tokens, or more of them, have no difference.
         against_teacher: The teacher has a score of its own to compare with; no for what is
             measured from the teacher, such as agreement with it.
         counted: What a family must have to count, as it is said where too few have it.
@@ -69,16 +72,23 @@ class Metric:
     bounds: tuple[float, float]
     signature: Callable[[], str]
     log_scale: bool = False
+    per_token: bool = False
     against_teacher: bool = True
     counted: str = "an answer"
     absent: str = ""
 
+    def displayed(self, score: float) -> float | None:
+        """Return the number that people read of a score, within bounds; None of an infinite one."""
+        low, high = self.bounds
+        with np.errstate(over="ignore"):
+            number = min(high, max(low, self.shown(score)))
+        return number if np.isfinite(number) else None
+
 
 def _bits_and_bytes(rows: pd.DataFrame) -> Floats:
-    nats = _numbers(rows, "nll")[:, 0]
-    size = np.array([len(reference.encode()) for reference in rows["reference"]], dtype=np.float64)
-    counts = (rows["nll"] != "").to_numpy() & (size > 0)
-    return np.column_stack([nats / np.log(2), size]) * counts[:, None]
+    sums = _numbers(rows, "nll", "answer_bytes")
+    bits: Floats = sums * (sums[:, 1:] > 0) / [np.log(2), 1.0]
+    return bits
 
 
 def _gaps(rows: pd.DataFrame) -> Floats:
@@ -113,6 +123,7 @@ METRICS = (
             "difference = log(student) - log(baseline)"
         ),
         log_scale=True,
+        per_token=True,
     ),
     Metric(
         "bits_per_byte",
@@ -122,8 +133,8 @@ METRICS = (
         float,
         (0.0, np.inf),
         lambda: (
-            "sum of nll in bits, end-of-sequence included / sum of UTF-8 bytes of the references; "
-            "does not depend on the tokenizer"
+            "sum of nll in bits, end-of-sequence included / sum of UTF-8 bytes of the references "
+            "that were scored; does not depend on the tokenizer"
         ),
     ),
     Metric(
@@ -207,8 +218,9 @@ METRICS = (
         float,
         (0.0, 1.0),
         lambda: "share of reference answer tokens where the top-1 token is the teacher's",
+        per_token=True,
         against_teacher=False,
-        absent=_OTHER_TOKENS,
+        absent=OTHER_TOKENS,
     ),
     Metric(
         "teacher_kl",
@@ -218,8 +230,9 @@ METRICS = (
         float,
         (0.0, np.inf),
         lambda: "mean over reference answer tokens of KL(teacher || model), nats",
+        per_token=True,
         against_teacher=False,
-        absent=_OTHER_TOKENS,
+        absent=OTHER_TOKENS,
     ),
     Metric(
         "ece",
@@ -232,6 +245,7 @@ METRICS = (
             f"expected calibration error of the top-1 token, {calibration.BINS} equal bins of "
             "confidence, over reference answer tokens"
         ),
+        per_token=True,
     ),
     Metric(
         "brier",
@@ -241,6 +255,7 @@ METRICS = (
         float,
         (0.0, 2.0),
         lambda: "mean over reference answer tokens of the sum over the vocabulary of (p - y)^2",
+        per_token=True,
     ),
 )
 

@@ -43,6 +43,14 @@ class PairedScores:
         """Return the positions of a model's runs."""
         return [number for number, name in enumerate(self.models) if name == model]
 
+    def same_tokens(self, one: str, other: str) -> bool:
+        """Tell whether two models cut every family's answers into as many tokens, the second sum.
+
+        Asked of a metric that is a mean over tokens: of other tokens, it is another mean.
+        """
+        first, second = (self.statistics[self.of(model)[0], :, 1] for model in (one, other))
+        return bool(np.array_equal(first, second))
+
     def estimate(self, weights: Mapping[str, float]) -> Estimate:
         """Return a weighted sum of models, paired by family and seed; the teacher has one run.
 
@@ -101,7 +109,7 @@ def pair(metric: Metric, runs: Runs, *, draws: int, seed: int) -> PairedScores:
     """
     families, index = np.unique(runs["teacher", ""]["family_id"], return_inverse=True)
     sums = {
-        key: _sum_by_family(metric.statistics(rows), index, len(families))
+        key: sum_by_family(metric.statistics(rows), index, len(families))
         for key, rows in runs.items()
     }
     shown = [key for key in runs if key[0] in SYSTEMS or sums[key].any()]
@@ -124,7 +132,8 @@ def _order(key: tuple[str, str]) -> tuple[Any, ...]:
     return (place.index(model), model, len(seed) if seed.isdigit() else 99, seed)
 
 
-def _sum_by_family(statistics: Floats, index: np.ndarray[Any, Any], families: int) -> Floats:
+def sum_by_family(statistics: Floats, index: np.ndarray[Any, Any], families: int) -> Floats:
+    """Return (families, columns): sums of the rows of each family, numbered by `index`."""
     sums = np.zeros((families, statistics.shape[1]))
     np.add.at(sums, index, statistics)
     return sums

@@ -49,7 +49,8 @@ def power_curves(
 
     A world of the simulation draws seeds, families and their interaction from normal distributions
     with the spreads measured here, and judges them by the rule of the verdict's intervals. The
-    level is Holm's first step, that of a metric that is alone in its gain.
+    level is Holm's first step, that of a metric that is alone in its gain. A metric that never
+    differed, such as an exact match that is zero for all, has no spread and so no curve.
 
     Args:
         results: `validation_results`, all text.
@@ -78,6 +79,7 @@ def power_curves(
         if scores.families >= min_families and seeds > 1
     }
     level = (1 - confidence) / max(1, len(judged))
+    spreads = {name: measure_spread(metrics[name], scores) for name, scores in judged.items()}
     return {
         "schema": SCHEMA,
         "seeds": seeds,
@@ -85,8 +87,11 @@ def power_curves(
         "simulations": simulations,
         "wanted": WANTED,
         "metrics": {
-            name: _curves(metrics[name], scores, seeds, level, simulations, families, seed)
-            for name, scores in judged.items()
+            name: _curves(
+                metrics[name], judged[name], spread, seeds, level, simulations, families, seed
+            )
+            for name, spread in spreads.items()
+            if spread.family or spread.interaction or spread.seed
         },
     }
 
@@ -148,13 +153,13 @@ def smallest_shown(
 def _curves(
     metric: Metric,
     scores: PairedScores,
+    spread: Spread,
     seeds: int,
     level: float,
     simulations: int,
     families: Sequence[int],
     seed: int,
 ) -> dict[str, Any]:
-    spread = measure_spread(metric, scores)
     sign = 1.0 if metric.higher_is_better else -1.0
     effect = scores.estimate({"student": sign, "baseline": -sign}).value
 

@@ -60,6 +60,7 @@ def compare_weights(
     primary: Sequence[str],
     confidence: float,
     draws: int,
+    min_families: int,
     margin: float,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
@@ -72,6 +73,7 @@ def compare_weights(
             out, since the two may have had different ones.
         confidence: Of all intervals of differences together, 0.95 for 95 %.
         draws: Bootstrap draws.
+        min_families: A metric that fewer families have something to count in is left out.
         margin: Share of the champion's score that a non-inferior newcomer may lose.
         seed: Of the draws.
 
@@ -92,7 +94,7 @@ def compare_weights(
         metric: scores
         for metric in METRICS
         if metric.name in primary and metric.against_teacher
-        if (scores := pair(metric, runs, draws=draws, seed=seed)).families
+        if (scores := pair(metric, runs, draws=draws, seed=seed)).families >= min_families
     }
     differences = {
         metric.name: scores.estimate({"student": 1.0, "teacher": -1.0})

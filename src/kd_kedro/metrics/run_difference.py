@@ -7,13 +7,17 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.metrics.metric_table import METRICS, Metric
-from kd_kedro.metrics.paired_scores import PairedScores
-from kd_kedro.metrics.significance import Floats, holm_levels, resample_families
+from kd_kedro.metrics.paired_scores import PairedScores, sum_by_family
+from kd_kedro.metrics.significance import holm_levels, resample_families
 from kd_kedro.metrics.verdict import conclude
 
 SCHEMA = "kd_kedro.run_difference/1"
 _KEY = ["question", "reference"]
 _DIFFERENCE = {"second": 1.0, "first": -1.0}
+_OTHER_TOKENS = (
+    "the students read the same answers as other tokens, or as fewer: nothing that is measured "
+    "per token can be compared, bits per byte can"
+)
 
 
 def compare_runs(
@@ -48,6 +52,7 @@ def compare_runs(
     rows = [_asked(runs) for runs in students]
     common = rows[0].merge(rows[1], on=[*_KEY, "copy"], suffixes=("", "_second"))
     families, index = np.unique(common["family_id"].to_numpy(dtype=str), return_inverse=True)
+    tables = _same_labels([_align(runs[name], common) for runs in students for name in seeds])
     measured: dict[str, PairedScores] = {}
     refused: dict[str, str] = {}
     for number, metric in enumerate(METRICS):
@@ -59,7 +64,6 @@ def compare_runs(
                 f"{min_families} are needed"
             )
         else:
-            tables = [_align(runs[name], common) for runs in students for name in seeds]
             found = _measure(
                 metric, tables, index, len(families), min_families, draws, seed + number
             )
@@ -109,6 +113,18 @@ def _align(rows: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:
     return common[[*_KEY, "copy"]].merge(rows, on=[*_KEY, "copy"], how="left", validate="1:1")
 
 
+def _same_labels(tables: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
+    """Ask for a label where all tables do: each run's train split says what is a label."""
+    if not tables or not all("label" in table for table in tables):
+        return tables
+    labels = np.stack([table["label"].to_numpy(dtype=str) for table in tables])
+    agreed = (labels == labels[0]).all(axis=0)
+    return [
+        table.assign(**{n: table[n].where(agreed, "") for n in ("label", "predicted_label")})
+        for table in tables
+    ]
+
+
 def _measure(
     metric: Metric,
     tables: Sequence[pd.DataFrame],
@@ -123,7 +139,7 @@ def _measure(
         by_row = [metric.statistics(table) for table in tables]
     except KeyError:
         return "one of the runs was made before validation_results had what it needs"
-    statistics = np.stack([_sum_by_family(rows, index, families) for rows in by_row])
+    statistics = np.stack([sum_by_family(rows, index, families) for rows in by_row])
     # A family counts where every run has something to count in it.
     statistics = statistics[:, statistics.any(axis=2).all(axis=0)]
     counted = statistics.shape[1]
@@ -134,11 +150,14 @@ def _measure(
             f"{counted} held-out families common to both runs have {metric.counted}; "
             f"{min_families} are needed"
         )
-    observed = metric.score(statistics.sum(axis=1))
-    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
     half = len(tables) // 2  # the first run's seeds come first, in the same order
     models = ("first",) * half + ("second",) * half
-    return PairedScores(counted, models, statistics, observed, resampled, seed)
+    observed = metric.score(statistics.sum(axis=1))
+    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
+    scores = PairedScores(counted, models, statistics, observed, resampled, seed)
+    if metric.per_token and not scores.same_tokens("first", "second"):
+        return _OTHER_TOKENS
+    return scores
 
 
 def _entry(metric: Metric, measured: PairedScores, holm: tuple[float, float]) -> dict[str, Any]:
@@ -148,7 +167,7 @@ def _entry(metric: Metric, measured: PairedScores, holm: tuple[float, float]) ->
     conclusion, reason = conclude(low, high, metric.higher_is_better)
     confidence = f"{100 * (1 - level):.4g} % by Holm, {measured.families} families"
     return {
-        **{name: _shown(metric, measured.estimate({name: 1.0}).value) for name in _DIFFERENCE},
+        **{name: metric.displayed(measured.estimate({name: 1.0}).value) for name in _DIFFERENCE},
         "difference": {"estimate": difference.value, "low": low, "high": high},
         "p_holm": p_holm,
         "conclusion": conclusion,
@@ -156,12 +175,6 @@ def _entry(metric: Metric, measured: PairedScores, holm: tuple[float, float]) ->
         "higher_is_better": metric.higher_is_better,
         "signature": metric.signature(),
     }
-
-
-def _shown(metric: Metric, value: float) -> float | None:
-    low, high = metric.bounds
-    shown = min(high, max(low, metric.shown(value)))
-    return shown if np.isfinite(shown) else None
 
 
 def _refused(metric: Metric, reason: str) -> dict[str, Any]:
@@ -183,9 +196,3 @@ def _too_few_seeds(students: Sequence[dict[str, pd.DataFrame]]) -> str:
         "fewer than two seeds are common to both runs "
         f"({first} and {second}): a difference could be the luck of a seed"
     )
-
-
-def _sum_by_family(statistics: Floats, index: np.ndarray[Any, Any], families: int) -> Floats:
-    sums = np.zeros((families, statistics.shape[1]))
-    np.add.at(sums, index, statistics)
-    return sums

@@ -19,7 +19,7 @@ Score = Callable[[Floats], Floats]
 
 # Draws handled at once: bounds the memory of a resample at 512 × families × 8 bytes.
 _CHUNK = 512
-# Keeps a rank that is whole in exact arithmetic from being rounded down.
+# Keeps a rank that is whole in exact arithmetic from being rounded down, and ties ties.
 _ROUNDING = 1e-9
 
 
@@ -78,7 +78,8 @@ def estimate_over_seeds(observed: Floats, resampled: Floats) -> Estimate:
     "The pigeonhole bootstrap"), the families' part of B, which is taken off. Quantiles of the two
     parts, the resamples' own and Student's t, are weighted by their variances (Cochran 1964,
     "Approximate significance levels of the Behrens-Fisher test"). One seed has no B: its interval
-    covers families only.
+    covers families only. So does that of seeds with the very same value, as exact match may have:
+    a tie does not say that seeds have no luck, and nothing is taken off the families' share.
 
     Args:
         observed: Value of each seed, shape (seeds,).
@@ -92,7 +93,7 @@ def estimate_over_seeds(observed: Floats, resampled: Floats) -> Estimate:
     own = float((resampled - observed).var(axis=1, ddof=1).mean())
     alike = max(0.0, spread**2 - own / seeds)
     between = float(observed.var(ddof=1)) / seeds
-    if alike + between == 0.0:
+    if between <= (_ROUNDING * spread) ** 2:
         return Estimate(value, draws)
     quantiles = (draws - value) / spread if spread else np.zeros(len(draws))
     mixed = alike * quantiles + between * _student_t(seeds - 1, len(draws))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import log1p
 from typing import Any
 
-from kd_kedro.metrics.metric_table import Metric
+from kd_kedro.metrics.metric_table import OTHER_TOKENS, Metric
 from kd_kedro.metrics.paired_scores import PairedScores
 from kd_kedro.metrics.significance import Estimate
 
@@ -44,13 +44,13 @@ def non_inferiority(
     bound = (low if metric.higher_is_better else high) + shift
     kept = bound > 0 if metric.higher_is_better else bound < 0
     student, teacher = (
-        metric.shown(scores.estimate({name: 1.0}).value) for name in ("student", "teacher")
+        metric.displayed(scores.estimate({name: 1.0}).value) for name in ("student", "teacher")
     )
     return {
         **fixed,
         "estimate": slack.value + shift,
         side: bound,
-        "ratio": student / teacher,
+        "ratio": student / teacher if student is not None and teacher else None,
         "conclusion": "non-inferior" if kept else "not shown",
         "reason": (
             f"the one-sided {100 * (1 - level):g} % bound {'clears' if kept else 'does not clear'} "
@@ -69,7 +69,7 @@ def gap_recovered(
     and seeds in place of the normal). It has ends only where the teacher is ahead of the baseline.
     """
     nothing: dict[str, Any] = {"estimate": None, "low": None, "high": None}
-    if reason := refusal or ("" if metric.against_teacher else _measured_from_teacher(metric)):
+    if reason := refusal or _incomparable(metric, scores):
         return {**nothing, "reason": reason}
     sign = 1.0 if metric.higher_is_better else -1.0
     ahead = scores.estimate({"teacher": sign, "baseline": -sign})
@@ -94,15 +94,20 @@ def gap_recovered(
 
 
 def _no_teacher(metric: Metric, scores: PairedScores) -> str:
-    if not metric.against_teacher:
-        return _measured_from_teacher(metric)
+    if reason := _incomparable(metric, scores):
+        return reason
     if not metric.log_scale and scores.estimate({"teacher": 1.0}).value <= 0:
         return "the teacher's score is zero: there is nothing to keep a share of"
     return ""
 
 
-def _measured_from_teacher(metric: Metric) -> str:
-    return f"{metric.name} is measured from the teacher, which cannot be compared with itself"
+def _incomparable(metric: Metric, scores: PairedScores) -> str:
+    """Return why student and teacher have no difference in a metric, '' where they have one."""
+    if not metric.against_teacher:
+        return f"{metric.name} is measured from the teacher, which cannot be compared with itself"
+    if metric.per_token and not scores.same_tokens("teacher", "student"):
+        return OTHER_TOKENS
+    return ""
 
 
 def _crossing(falling: Callable[[float], float]) -> float | None:

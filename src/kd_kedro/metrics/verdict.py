@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from kd_kedro.metrics.diversity import describe_runs
@@ -227,6 +226,4 @@ def _all_non_inferior(deciding: Mapping[str, Mapping[str, Any]]) -> bool | None:
 def _shown(estimate: Estimate, level: float, metric: Metric) -> dict[str, float | None]:
     low, high = estimate.interval(level)
     values = {"estimate": estimate.value, "low": low, "high": high}
-    floor, ceiling = metric.bounds
-    shown = {key: min(ceiling, max(floor, metric.shown(value))) for key, value in values.items()}
-    return {key: value if np.isfinite(value) else None for key, value in shown.items()}
+    return {key: metric.displayed(value) for key, value in values.items()}

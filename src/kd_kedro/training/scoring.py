@@ -49,8 +49,9 @@ def score_together(
         end-of-sequence token included: `nll` (nats), `brier` (sum over the vocabulary of
         (p - y)^2), `agreeing_tokens` (first choice is the teacher's) and `teacher_kl` (KL(teacher
         || model), nats, over the ids both vocabularies have; both None without a common
-        tokenizer); `answer_tokens`; and by bin `calibration_tokens`, `calibration_confidence`
-        and `calibration_gaps` (confidence - correct), lists of `bins` numbers.
+        tokenizer); `answer_tokens` and `answer_bytes` (UTF-8), both without what was cut off; and
+        by bin `calibration_tokens`, `calibration_confidence` and `calibration_gaps` (confidence -
+        correct), lists of `bins` numbers.
     """
     prints = [tokenizer_fingerprint(model.tokenizer) for model in models]
     company = [place for place, found in enumerate(prints) if found == prints[0]]
@@ -78,7 +79,8 @@ def _score_group(
     """Score models of one tokenizer, the first as the others' teacher and as its own."""
     limit = min((model.max_length for model in models), default=0)
     ids = [str(number) for number in range(len(questions))]
-    examples = encode(models[0].tokenizer, ids, questions, answers, limit) if models else []
+    tokenizer = models[0].tokenizer if models else None
+    examples = encode(tokenizer, ids, questions, answers, limit) if models else []
     records: list[list[Record]] = [[{} for _ in examples] for _ in models]
     with ExitStack() as stack:
         for language_model in models:
@@ -88,7 +90,12 @@ def _score_group(
             rows = [examples[index] for index in chosen]
             for own, sums in zip(records, _sums_of_rows(models, rows, bins), strict=True):
                 for index, numbers in zip(chosen, sums.tolist(), strict=True):
-                    own[index] = _record(numbers, examples[index].answer_tokens, bins)
+                    example = examples[index]
+                    own[index] = {
+                        **_record(numbers, bins),
+                        "answer_tokens": example.answer_tokens,
+                        "answer_bytes": _scored_bytes(tokenizer, example, answers[index]),
+                    }
             bar.update(len(chosen))
     return records
 
@@ -145,7 +152,13 @@ def _over_shared_ids(log_probs: torch.Tensor, size: int) -> torch.Tensor:
     return log_probs if log_probs.shape[1] == size else log_probs[:, :size].log_softmax(-1)
 
 
-def _record(numbers: list[float], answer_tokens: int, bins: int) -> Record:
+def _scored_bytes(tokenizer: Any, example: Example, answer: str) -> int:
+    ids = example.input_ids[example.answer_start :]
+    whole = ids[-1] == tokenizer.eos_token_id  # a cut answer has no end
+    return len((answer if whole else tokenizer.decode(ids).lstrip()).encode())
+
+
+def _record(numbers: list[float], bins: int) -> Record:
     parts = {
         name: numbers[4 + place * bins : 4 + (place + 1) * bins]
         for place, name in enumerate(_BINNED)
@@ -154,7 +167,6 @@ def _record(numbers: list[float], answer_tokens: int, bins: int) -> Record:
     return {
         **record,
         "agreeing_tokens": round(record["agreeing_tokens"]),
-        "answer_tokens": answer_tokens,
         **parts,
         "calibration_tokens": [round(number) for number in parts["calibration_tokens"]],
     }
