@@ -1,5 +1,7 @@
 """The student's variants: made, judged, and told of where they cannot be."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -46,10 +48,11 @@ def test_variant_with_other_weights_is_rejected(
     make = variants._MAKERS["torch_int8"]
 
     def broken(workshop: Any) -> Any:
+        other = copy.deepcopy(workshop.model)
         with torch.no_grad():
-            for weight in workshop.model.parameters():
+            for weight in other.parameters():
                 weight.mul_(3)
-        return make(workshop)
+        return make(replace(workshop, model=other))
 
     monkeypatch.setitem(variants._MAKERS, "torch_int8", broken)
     said, _ = _certify(tiny_model(tokenizer), tokenizer, "torch_int8")
@@ -69,6 +72,22 @@ def test_fastest_accepted_onnx_file_is_given(tokenizer: Any) -> None:
     assert made["onnx"]["same_first_choice"] == 1
     fastest = min(names[1:], key=lambda name: made[name]["latency_p50_ms"])
     assert len(graph) == made[fastest]["bytes"]
+
+
+@pytest.mark.slow
+def test_int8_may_be_asked_for_without_its_float32(tokenizer: Any) -> None:
+    said, graph = _certify(tiny_model(tokenizer), tokenizer, "onnx_int8")
+    assert set(said["variants"]) == {"onnx_int8"}
+    assert len(graph) == said["variants"]["onnx_int8"]["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("longest", "vocabulary", "rows"), [(160, 2000, 16), (160, 50257, 8), (4096, 50257, 1)]
+)
+def test_a_large_vocabulary_is_scored_in_smaller_batches(
+    longest: int, vocabulary: int, rows: int
+) -> None:
+    assert variants.batch_size(longest, vocabulary) == rows
 
 
 def test_without_the_extra_onnx_does_not_apply(

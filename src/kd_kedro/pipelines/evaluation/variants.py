@@ -18,7 +18,8 @@ from kd_kedro.pipelines.evaluation.params import CompressionParams
 
 logger = logging.getLogger(__name__)
 
-BATCH = 16  # rows scored together
+BATCH = 16  # rows scored together at most
+_LOGITS = 2**26  # of a batch in memory at once: 256 MB in float32
 
 
 class _ObstacleError(Exception):
@@ -57,7 +58,12 @@ def make_variants(
     texts = (list(rows["question"]), list(rows["answer"]))
     names = [str(number) for number in range(len(rows))]
     examples = encode(student.tokenizer, names, *texts, max_length)
-    how: dict[str, Any] = {"padding": pad_token_id(student.tokenizer), "batch_size": BATCH}
+    how: dict[str, Any] = {
+        "padding": pad_token_id(student.tokenizer),
+        "batch_size": batch_size(
+            max(len(row.input_ids) for row in examples), len(student.tokenizer)
+        ),
+    }
     student_scores: list[dict[str, Any]] = []
     variants: dict[str, Entry | Mapping[str, Any]] = {}
     for name in params.variants:
@@ -80,6 +86,16 @@ def make_variants(
             judged = _judge(variant, scores, student_scores, list(rows["family_id"]), params)
             variants[name] = replace(variant, facts={**judged, **variant.facts})
     return variants, workshop.graphs
+
+
+def batch_size(longest: int, vocabulary: int) -> int:
+    """Return how many rows are scored together, so that their logits stay within bounds.
+
+    Args:
+        longest: Tokens of the longest row.
+        vocabulary: Logits of a token.
+    """
+    return max(1, min(BATCH, _LOGITS // (longest * vocabulary)))
 
 
 def _judge(
