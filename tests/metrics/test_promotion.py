@@ -100,6 +100,11 @@ def test_models_that_are_both_always_wrong_are_as_good_as_each_other() -> None:
     assert got["exact_match"]["conclusion"] == "not shown"
 
 
+def test_a_champion_of_other_tokens_is_not_compared_per_token() -> None:
+    rows = answered([1.0] * 40, [True] * 40)
+    assert "perplexity" not in compare_weights(rows, rows.assign(answer_tokens="3"), **JUDGED)
+
+
 def test_a_few_gradable_answers_make_no_champion() -> None:
     newcomer, champion = (answered([1.0] * 40, [right] * 40) for right in (True, False))
     for rows in (newcomer, champion):

@@ -91,7 +91,7 @@ def power_curves(
                 metrics[name], judged[name], spread, seeds, level, simulations, families, seed
             )
             for name, spread in spreads.items()
-            if spread.family or spread.interaction or spread.seed
+            if spread.family
         },
     }
 
@@ -177,7 +177,7 @@ def _curves(
     shown = {count: worlds(count, seeds) for count in counts}
     top = 1.05 * max(abs(effect), *(float(np.quantile(each, 0.95)) for each in shown.values()))
     effects = np.linspace(0.0, top, _POINTS)
-    scale = spread.family or 1.0
+    scale = spread.family
     smallest = {count: float(np.quantile(each, WANTED)) for count, each in shown.items()}
     return {
         "families": scores.families,

@@ -70,7 +70,8 @@ def compare_weights(
         newcomer: Its part of `validation_results`, all text.
         champion: The champion's, of the same rows.
         primary: Names of the metrics that decide; those that are measured from a teacher are left
-            out, since the two may have had different ones.
+            out, since the two may have had different ones, and those per token where the two
+            cut the answers into other tokens.
         confidence: Of all intervals of differences together, 0.95 for 95 %.
         draws: Bootstrap draws.
         min_families: A metric that fewer families have something to count in is left out.
@@ -95,6 +96,7 @@ def compare_weights(
         for metric in METRICS
         if metric.name in primary and metric.against_teacher
         if (scores := pair(metric, runs, draws=draws, seed=seed)).families >= min_families
+        if not metric.per_token or scores.same_tokens("teacher", "student")
     }
     differences = {
         metric.name: scores.estimate({"student": 1.0, "teacher": -1.0})

@@ -114,8 +114,6 @@ def power_lines(power: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     drawn = {}
     for name, metric in power["metrics"].items():
-        if not metric["family_sd"]:
-            continue  # no family tells the models apart
         reach = metric["effects_sd"][-1] or 1.0
         lines = [
             {
