@@ -56,3 +56,11 @@ def test_near_is_by_words_or_by_meaning() -> None:
         "median_ngram_share": 0.375,
         "median_cosine": float(np.float64(0.8)),
     }
+
+
+def test_a_script_without_spaces_has_ngrams_too() -> None:
+    asked, seen = "什么是现金流量表？", "请问什么是现金流量？"
+    held_out = HELD_OUT.head(1).assign(question=asked)
+    train = TRAIN.head(1).assign(question=seen)
+    table = measure_overlap(held_out, train, VECTORS[:1], TRAIN_VECTORS[:1], n=3)
+    assert table["ngram_share"].tolist() == [f"{5 / 6:.4f}"]  # of 8 characters all but the last 3

@@ -4,13 +4,11 @@ Word n-grams find copied text (Brown et al. 2020, appendix C, do so with n = 13;
 short, so a smaller n is the parameter here); embeddings find what was said in other words.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from kd_kedro.metrics.overlap import words
 
 COLUMNS = [
     "row_id",
@@ -21,7 +19,6 @@ COLUMNS = [
     "same_question",
     "same_answer",
 ]
-_WORD = re.compile(r"\w+")
 _CHUNK = 1024  # held-out rows compared at once: bounds the memory at 1024 x train rows x 4 bytes
 
 
@@ -117,15 +114,11 @@ def _nearest(
 
 
 def _ngrams(text: str, n: int) -> set[tuple[str, ...]]:
-    words = _words(text)
-    if not words:
+    found = words(text)
+    if not found:
         return set()
-    return {tuple(words[start : start + n]) for start in range(max(1, len(words) - n + 1))}
+    return {tuple(found[start : start + n]) for start in range(max(1, len(found) - n + 1))}
 
 
-def _words(text: str) -> Sequence[str]:
-    return _WORD.findall(unicodedata.normalize("NFC", text).casefold())
-
-
-def _plain(text: str) -> Iterable[str]:
-    return tuple(_words(text))
+def _plain(text: str) -> tuple[str, ...]:
+    return tuple(words(text))
