@@ -291,3 +291,9 @@ def test_descriptions_tell_of_every_model_and_of_the_references(results: Maker) 
     assert set(told) == {"teacher", "baseline", "student", "reference", "controls", "signature"}
     assert told["controls"]["echo"] == pytest.approx(1 / 120)  # one word in 60 answers of two
     assert said["length_ratio"]["reference"] == pytest.approx(1)
+
+
+def test_no_interval_reaches_beyond_what_two_shares_can_differ_by(results: Maker) -> None:
+    table = results(40, 2, seed_spread=3.0)
+    said = verdict(table, primary=("exact_match",))["metrics"]["exact_match"]["difference"]
+    assert -1.0 <= said["low"] <= said["estimate"] <= said["high"] <= 1.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import pandas as pd
@@ -203,6 +204,9 @@ def _difference(
     scores, metric = measured.scores, measured.metric
     low, high = measured.difference.interval(level)
     conclusion, reason = conclude(low, high, metric.higher_is_better)
+    # Student's t has no ends, a difference of two shares has: 0.3 points cannot become 150.
+    reach = inf if metric.log_scale else metric.bounds[1] - metric.bounds[0]
+    low, high = max(low, -reach), min(high, reach)
     shown = f"{100 * (1 - level):.4g} % by Holm, {scores.families} families"
     student, baseline = (scores.statistics[scores.of(name)] for name in _GAIN)
     return {
