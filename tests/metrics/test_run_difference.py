@@ -107,6 +107,17 @@ def test_students_of_other_tokens_have_no_perplexity_to_compare():
     assert said["bleu"]["conclusion"] == "not shown"
 
 
+def test_agreement_is_compared_where_the_teacher_is_the_same():
+    taught = results(A).assign(agreeing_tokens="1")
+    teacher = taught[taught["seed"] == "1"].assign(model="teacher", seed="")
+    first = pd.concat([taught, teacher], ignore_index=True)
+    same = compare(first, first)["metrics"]["teacher_agreement"]
+    assert same["conclusion"] == "not shown"
+    another = pd.concat([taught, teacher.assign(nll="1.0")], ignore_index=True)
+    other = compare(first, another)["metrics"]["teacher_agreement"]
+    assert other["reason"] == "the students had different teachers to agree with"
+
+
 def test_labels_are_compared_where_both_runs_ask_for_them():
     labelled = results(A).assign(predicted_label="f")
     first = labelled.assign(label=labelled["family_id"].str[-1])

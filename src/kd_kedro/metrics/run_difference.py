@@ -47,7 +47,8 @@ def compare_runs(
         have, and by metric the estimate of each run, the difference with its Holm-adjusted
         interval, p_holm, conclusion (better, worse, not shown, not applicable) and reason.
     """
-    students = [_students(results) for results in (first, second)]
+    students = [_runs_of(results, "student") for results in (first, second)]
+    same_teacher = _same_teacher(first, second)
     seeds = sorted(students[0].keys() & students[1].keys())
     rows = [_asked(runs) for runs in students]
     common = rows[0].merge(rows[1], on=[*_KEY, "copy"], suffixes=("", "_second"))
@@ -63,6 +64,8 @@ def compare_runs(
                 f"{len(families)} held-out families are common to both runs; "
                 f"{min_families} are needed"
             )
+        elif not metric.against_teacher and not same_teacher:
+            refused[metric.name] = "the students had different teachers to agree with"
         else:
             found = _measure(
                 metric, tables, index, len(families), min_families, draws, seed + number
@@ -92,15 +95,26 @@ def compare_runs(
     }
 
 
-def _students(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the students by seed, every row with a number that tells copies of it apart."""
-    own = results[results["model"] == "student"]
+def _runs_of(results: pd.DataFrame, model: str) -> dict[str, pd.DataFrame]:
+    """Return a model's rows by seed, each with a number that tells copies of it apart."""
+    own = results[results["model"] == model]
     return {
         str(seed): rows.sort_values("row_id", ignore_index=True).assign(
             copy=lambda table: table.groupby(_KEY).cumcount()
         )
         for seed, rows in own.groupby("seed", sort=True)
     }
+
+
+def _same_teacher(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Tell whether the teachers find the common answers as likely as each other."""
+    teachers = [_runs_of(results, "teacher").get("") for results in (first, second)]
+    if teachers[0] is None or teachers[1] is None:
+        return False
+    both = teachers[0].merge(teachers[1], on=[*_KEY, "copy"])
+    one, other = (both[name].to_numpy(dtype=np.float64) for name in ("nll_x", "nll_y"))
+    # The same weights in other batches: the last digits may differ.
+    return bool(np.allclose(one, other, rtol=1e-3, atol=1e-3))
 
 
 def _asked(runs: dict[str, pd.DataFrame]) -> pd.DataFrame:
