@@ -11,7 +11,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from kd_kedro import registry
-from kd_kedro.promotion import find_candidate, promote
+from kd_kedro.pipelines.evaluation.params import VerdictParams
+from kd_kedro.promotion import _decide_first, find_candidate, promote
 from kd_kedro.run_record import Recipe, Saved, recipe_text
 from kd_kedro.training.answering import generate_answers
 from kd_kedro.training.fingerprints import weights_fingerprint
@@ -21,7 +22,7 @@ from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = rows_with_amounts(40)
-CONCLUSIONS = {"perplexity": "better", "bleu": "not shown"}
+CONCLUSIONS = {"perplexity": "better", "bleu": "not shown", "exact_match": "not shown"}
 
 
 RECIPE_OF_NOTHING = Recipe.model_validate(
@@ -45,8 +46,9 @@ RECIPE_OF_NOTHING = Recipe.model_validate(
 
 
 def verdict(overall: str) -> dict[str, Any]:
-    metrics = {name: {"conclusion": each} for name, each in CONCLUSIONS.items()}
-    return {"overall": overall, "overall_reason": "", "primary": list(metrics), "metrics": metrics}
+    metrics = {name: {"conclusion": each, "families": 40} for name, each in CONCLUSIONS.items()}
+    said = {"overall": overall, "overall_reason": "", "confidence": 0.95}
+    return {**said, "primary": list(metrics), "metrics": metrics}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ class Place:
             made |= {"student": student, "verdict": verdict(overall)}
         for name, product in made.items():
             catalog.save(name, product)
-        return self.track(version, saved=dict.fromkeys(made, version))
+        return self.track(version, saved=dict.fromkeys([*made, "validation_results"], version))
 
     def track(
         self, version: str, saved: dict[str, str], loaded: dict[str, str] | None = None
@@ -286,11 +288,50 @@ def test_a_run_that_only_judged_names_the_student_it_loaded(
     place.run(trained, "not shown")
     made = "2026-01-01T00.00.00.000Z"
     place.context._get_catalog(save_version="2026-02").save("verdict", verdict("better"))
-    run = place.track(
-        "2026-02", saved={"verdict": "2026-02"}, loaded={"student": made, "augmented_qa": made}
-    )
+    saved = {"verdict": "2026-02", "validation_results": "2026-02"}
+    run = place.track("2026-02", saved=saved, loaded={"student": made, "augmented_qa": made})
     assert "becomes the champion" in place.promote()
     assert place.champion.run_id == run
+
+
+def test_a_verdict_on_another_student_promotes_none(
+    place: Place, trained: LanguageModel, untrained: LanguageModel
+) -> None:
+    place.run(untrained)
+    judged = place.run(trained)
+    old, new = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2))
+    place.track("2026-03", saved={}, loaded={"student": old, "verdict": new, "augmented_qa": new})
+    with pytest.raises(ValueError, match=f"student of version {old} and a verdict on {new}: "):
+        place.promote("2026-03")
+    place.promote()
+    assert place.champion.run_id == judged
+
+
+@pytest.mark.parametrize(
+    ("lenient", "said"),
+    [
+        ({"confidence": 0.5}, "exact_match at 50 %, and perplexity, bleu, exact_match at 95 % are"),
+        ({"primary": ["perplexity"]}, "its verdict was reached by perplexity at 95 %"),
+        (
+            {"metrics": {name: {"conclusion": "better", "families": 4} for name in CONCLUSIONS}},
+            "it is better in perplexity on 4 families alone; 5 are needed",
+        ),
+    ],
+)
+def test_a_lenient_verdict_makes_no_first_champion(lenient: dict[str, Any], said: str) -> None:
+    got = _decide_first({**verdict("better"), **lenient}, VerdictParams(min_families=5))
+    assert not got.moves
+    assert said in got.reason
+
+
+def test_what_cannot_be_registered_is_refused_before_anything_is_decided(
+    place: Place, trained: LanguageModel
+) -> None:
+    place.run(trained)
+    candidate = find_candidate(place.context, place.client, place.experiment, None)
+    candidate.student.model.config.is_encoder_decoder = True
+    with pytest.raises(ValueError, match="has an encoder and a decoder"):
+        promote(place.client, candidate, place.context, dry_run=True)
 
 
 def _keep_store_in(project: Path) -> None:

@@ -1,6 +1,6 @@
 """A run's student becomes a version of the registered model and, if it has earned it, champion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,10 @@ from kd_kedro.pipelines.evaluation.params import (
     PromotionParams,
     VerdictParams,
 )
+from kd_kedro.pruning import recipes
 from kd_kedro.run_record import (
     RECIPE,
+    Recipe,
     artifact_text,
     find_run,
     read_recipe,
@@ -98,8 +100,10 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
             latest with a student and a verdict in this environment.
 
     Raises:
-        ValueError: There is no such run, or it has no student or no verdict.
+        ValueError: There is no such run, or it has no student or no verdict, or a verdict on
+            another student.
     """
+    recipe_of = recipes(client, experiment)
     if name:
         run = find_run(client, experiment, name)
         versions = _versions(client, run, context)
@@ -108,12 +112,14 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
                 f"run {run_name(run)} has no {missing[0]} in this environment: run `kedro run` to "
                 "its end, or name the environment that it was made in with --env"
             )
+        if other := _judged_otherwise(versions, recipe_of):
+            raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
         return _load(context, run, versions)
     for run in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
         if artifact_text(client, run.info.run_id, RECIPE) is None:
             continue
         versions = _versions(client, run, context)
-        if all(part in versions for part in NEEDED):
+        if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
             return _load(context, run, versions)
     raise ValueError(
         "no finished run has a student and a verdict in this environment: run `kedro run`, or name "
@@ -135,6 +141,7 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
     """
     rules = _rules(context)
     name = rules.promotion.model
+    registry.check(candidate.student.model)
     fingerprint = weights_fingerprint(candidate.student.model)
     holder = registry.champion(client, name)
     if holder is not None and holder.tags.get("weights") == fingerprint:
@@ -143,7 +150,7 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
     tags = {
         "kedro_run_id": candidate.kedro_run_id,
         "augmented_qa": candidate.versions["augmented_qa"],
-        "verdict": candidate.verdict.get("overall", "not applicable"),
+        "verdict": candidate.verdict["overall"],
         **{
             f"verdict.{metric}": candidate.verdict["metrics"][metric]["conclusion"]
             for metric in _primary(candidate.verdict)
@@ -173,10 +180,7 @@ def _decide(
     client: Any, candidate: Candidate, holder: Any | None, context: Any, rules: Rules
 ) -> Decision:
     if holder is None:
-        return decide_first(
-            candidate.verdict.get("overall", "not applicable"),
-            candidate.verdict.get("overall_reason", ""),
-        )
+        return _decide_first(candidate.verdict, rules.judging)
     then = {"augmented_qa": holder.tags.get("augmented_qa", "")}
     if not all(then.values()) or not _exists(context, then):
         reason = (
@@ -194,12 +198,28 @@ def _decide(
             "newcomer": candidate.student,
             "champion": registry.load(client, holder, Path(place)),
         }
-        return _compare(models, rows, _primary(candidate.verdict), rules)
+        return _compare(models, rows, rules)
 
 
-def _compare(
-    models: Mapping[str, LanguageModel], rows: pd.DataFrame, primary: list[str], rules: Rules
-) -> Decision:
+def _decide_first(verdict: Mapping[str, Any], judging: VerdictParams) -> Decision:
+    """Return whether a verdict makes the first champion: one that was reached by these rules."""
+    primary = _primary(verdict)
+    confidence = verdict["confidence"]
+    if set(primary) != set(judging.primary) or confidence < judging.confidence:
+        reason = (
+            f"its verdict was reached by {', '.join(primary)} at {100 * confidence:g} %, and "
+            f"{', '.join(judging.primary)} at {100 * judging.confidence:g} % are asked for"
+        )
+        return Decision(False, "not applicable", reason)
+    for name in primary:
+        metric = verdict["metrics"][name]
+        if metric["conclusion"] == "better" and metric["families"] < judging.min_families:
+            reason = f"it is better in {name} on {metric['families']} families alone"
+            return Decision(False, "not applicable", f"{reason}; {judging.min_families} are needed")
+    return decide_first(verdict["overall"], verdict["overall_reason"])
+
+
+def _compare(models: Mapping[str, LanguageModel], rows: pd.DataFrame, rules: Rules) -> Decision:
     chosen = choose_held_out(rows, max_rows=rules.answering.max_rows)
     with cpu_threads(rules.answering.threads):
         newcomer, champion = _graded(models, chosen, rules.answering)
@@ -209,7 +229,8 @@ def _compare(
         champion,
         # Perplexity counts tokens: other tokens, another perplexity.
         primary=[
-            "bits_per_byte" if name == "perplexity" and not same else name for name in primary
+            "bits_per_byte" if name == "perplexity" and not same else name
+            for name in rules.judging.primary
         ],
         confidence=rules.judging.confidence,
         draws=rules.judging.draws,
@@ -275,7 +296,7 @@ def _sentence(name: str, label: str, decision: Decision, holder: Any | None) -> 
 
 
 def _primary(verdict: Mapping[str, Any]) -> list[str]:
-    return list(verdict.get("primary") or verdict["metrics"])
+    return list(verdict["primary"])
 
 
 def _rules(context: Any) -> Rules:
@@ -290,13 +311,35 @@ def _rules(context: Any) -> Rules:
 
 def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
     """Return the version by name of what a run read or made, as far as it is still there."""
-    recipe = read_recipe(client, run)
-    versions = {**recipe.loaded, **{name: each.version for name, each in recipe.saved.items()}}
+    versions = _made_or_read(read_recipe(client, run))
     return {
         name: versions[name]
         for name in (*NEEDED, "model_card")
         if name in versions and _exists(context, {name: versions[name]})
     }
+
+
+def _judged_otherwise(
+    versions: Mapping[str, str], recipe_of: Callable[[str], Recipe | None]
+) -> str:
+    """Return in words that a run's verdict is not on its student; '' where it is.
+
+    A run may load both, pinned with --load-versions: they need not belong together.
+    """
+    judged: str | None = versions["verdict"]
+    for name in ("validation_results", "student"):
+        recipe = recipe_of(judged) if judged else None
+        judged = _made_or_read(recipe).get(name) if recipe else None
+    if judged == versions["student"]:
+        return ""
+    return (
+        f"has the student of version {versions['student']} and a verdict on "
+        f"{judged or 'one that is not known'}"
+    )
+
+
+def _made_or_read(recipe: Recipe) -> dict[str, str]:
+    return {**recipe.loaded, **{name: each.version for name, each in recipe.saved.items()}}
 
 
 def _exists(context: Any, versions: Mapping[str, str]) -> bool:

@@ -31,11 +31,7 @@ def save(language_model: LanguageModel, folder: Path, card: str = "") -> None:
     from huggingface_hub import ModelCard
 
     model = language_model.model
-    if model.config.is_encoder_decoder:
-        raise ValueError(
-            f"the student ({type(model).__name__}) has an encoder and a decoder, and the installed "
-            "transformers has no pipeline for their text: MLflow cannot register it"
-        )
+    check(model)
     named = model.name_or_path
     # MLflow writes this name into its files and asks the hub for a name that could be one there.
     model.name_or_path = "kd_kedro student"
@@ -52,6 +48,19 @@ def save(language_model: LanguageModel, folder: Path, card: str = "") -> None:
     finally:
         model.name_or_path = named
     refuse_pickle(folder)
+
+
+def check(model: Any) -> None:
+    """Make sure that a model can be registered.
+
+    Raises:
+        ValueError: It is an encoder-decoder model.
+    """
+    if model.config.is_encoder_decoder:
+        raise ValueError(
+            f"the student ({type(model).__name__}) has an encoder and a decoder, and the installed "
+            "transformers has no pipeline for their text: MLflow cannot register it"
+        )
 
 
 def refuse_pickle(folder: Path) -> None:
