@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from kd_kedro.freshness import write_provenance
+from kd_kedro.past_runs import _pins
 from kd_kedro.pruning import choose, delete, protected_runs, recipes, versions_of
 from kd_kedro.run_record import RECIPE, Recipe, Saved, recipe_text
 
@@ -107,6 +108,16 @@ def test_pins_name_a_version_or_a_run(folder):
     assert going(folder, 4, pinned=[TIMES[0]]) == set()
 
 
+@pytest.mark.parametrize(
+    "slip", [TIMES[0][:16], f"tabel:{TIMES[0]}", "table", f"table:{TIMES[0]} ", ":" + TIMES[0]]
+)
+def test_a_pin_that_pins_nothing_is_refused(folder, slip):
+    catalog = catalog_of(folder, "table")
+    assert _pins({"pinned_versions": [TIMES[0], f"table:{TIMES[4]}"]}, catalog)
+    with pytest.raises(ValueError, match="which is neither dataset:version nor a run's whole"):
+        _pins({"pinned_versions": [slip]}, catalog)
+
+
 def test_two_entries_of_one_folder_keep_for_each_other(folder):
     entry = {"type": "text.TextDataset", "filepath": str(folder / "table"), "versioned": True}
     catalog = DataCatalog.from_config({"table": entry, "alias": entry})
@@ -156,6 +167,9 @@ def test_mlflow_says_which_runs_are_registered_and_tagged(tmp_path):
     first, second, third, _ = (
         client.create_run(experiment, tags={"kedro_run_id": time}) for time in TIMES[:4]
     )
+    for run in client.search_runs([experiment]):
+        client.set_terminated(run.info.run_id)
+    client.create_run(experiment, tags={"kedro_run_id": TIMES[4]})
     client.set_tag(second.info.run_id, "keep", "")
     client.create_registered_model("student")
     source = str(tmp_path / "artifacts")
@@ -165,6 +179,7 @@ def test_mlflow_says_which_runs_are_registered_and_tagged(tmp_path):
         TIMES[0]: "registered as student 1",
         TIMES[1]: "tagged keep",
         TIMES[2]: "registered as student 2",
+        TIMES[4]: "its run has not ended",
     }
     made = recipe(TIMES[0], {"table": TIMES[1]})
     client.log_text(first.info.run_id, recipe_text(made), RECIPE)

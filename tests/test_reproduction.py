@@ -1,5 +1,6 @@
 """A run that cannot be had again is refused by name; one that can is compared output by output."""
 
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from kd_kedro.reproduction import (
     not_comparable,
 )
 from kd_kedro.run_record import Recipe, Saved, content_hash
+from kd_kedro.tracking import changed_files, git
 
 VERSION = "2026-01-01T00.00.00.000Z"
 
@@ -51,6 +53,7 @@ def run(status="FINISHED"):
         ({"dirty": True}, "made with uncommitted changes on aaaaaaaaaaaa"),
         ({"commit": ""}, "not made in a git repository"),
         ({"only_missing_outputs": True}, "only what was missing"),
+        ({"conf_source": "/elsewhere"}, "made with --conf-source /elsewhere, whose state"),
     ],
 )
 def test_a_run_whose_code_or_work_is_not_known_is_refused(changed, words):
@@ -71,6 +74,13 @@ def test_another_tree_is_refused_with_what_to_do():
         check_tree(recipe(), "b" * 40, "")
     with pytest.raises(ValueError, match="no git repository"):
         check_tree(recipe(), "", "")
+
+
+def test_a_tree_that_git_does_not_tell_of_is_not_clean(tmp_path):
+    assert changed_files(tmp_path) == "?? git status did not answer"
+    assert git(tmp_path, "rev-parse", "HEAD") == ""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert changed_files(tmp_path) == ""
 
 
 ENTRIES = {

@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
+from kd_kedro.past_runs import compare_past_runs
 from kd_kedro.run_comparison import compare_outcomes, compare_recipes, read_table
-from kd_kedro.run_record import Recipe, Saved
+from kd_kedro.run_record import RECIPE, Recipe, Saved, recipe_text
 
 OLD, FIRST, SECOND = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2, 3))
 
@@ -89,6 +91,25 @@ def test_row_counts_are_told_by_stage():
     assert said["students"] == {
         "reason": "run 0 made no validation_results; run 1 made no validation_results"
     }
+
+
+def test_tables_of_a_run_that_mlflow_forgot_are_a_reason(tmp_path):
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.create_experiment("runs", artifact_location=str(tmp_path / "artifacts"))
+    for time in (FIRST, SECOND):
+        run = client.create_run(experiment, tags={"kedro_run_id": time})
+        loaded = {"row_waterfall": OLD, "validation_results": OLD}
+        client.log_text(run.info.run_id, recipe_text(recipe(time, loaded=loaded)), RECIPE)
+    tracking = SimpleNamespace(experiment=SimpleNamespace(name="runs"))
+    server = SimpleNamespace(_mlflow_client=client)
+    context = SimpleNamespace(
+        mlflow=SimpleNamespace(server=server, tracking=tracking),
+        catalog=SimpleNamespace(load=lambda _: JUDGING),
+        project_path=tmp_path,
+    )
+    said = compare_past_runs(context, FIRST, SECOND)
+    reason = f"the run that made validation_results of {OLD}, or its recipe, is not in MLflow"
+    assert said["students"]["reason"] == reason
 
 
 class Artifacts:

@@ -94,6 +94,16 @@ def test_a_recipe_comes_back_as_it_was_written(store, tmp_path):
     assert said["saved"]["cleaned"]["path"] == f"data/cleaned/{FIRST}"
 
 
+@pytest.mark.parametrize(("place", "kept"), [("", ""), ("conf", ""), ("other", "other")])
+def test_only_another_configuration_than_the_projects_is_noted(tmp_path, place, kept):
+    params = {"project_path": tmp_path.as_posix(), "run_id": FIRST, "env": None}
+    params["runtime_params"] = {}
+    where = str(tmp_path / place) if place else ""
+    nothing = {"inputs": [], "parameters": {}, "loaded": {}, "saved": {}}
+    recipe = make_recipe(params, commit="", dirty=False, conf_source=where, **nothing)
+    assert recipe.conf_source == (str(tmp_path / kept) if kept else "")
+
+
 def test_a_missing_and_a_damaged_recipe_are_named(store):
     client, experiment, _ = store
     run = client.create_run(experiment)

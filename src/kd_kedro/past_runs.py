@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from kd_kedro.freshness import artifact_nodes
 from kd_kedro.hooks import read_parameters, registered
-from kd_kedro.pruning import Choice, choose, protected_runs, recipes, versions_of
+from kd_kedro.pruning import VERSION, Choice, choose, protected_runs, recipes, versions_of
 from kd_kedro.reproduction import (
     agreement,
     check_inputs,
@@ -20,7 +21,7 @@ from kd_kedro.reproduction import (
 )
 from kd_kedro.run_comparison import SCHEMA, compare_outcomes, compare_recipes, read_table
 from kd_kedro.run_record import Recipe, find_run, read_recipe
-from kd_kedro.tracking import git
+from kd_kedro.tracking import changed_files, git
 
 
 def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
@@ -39,8 +40,11 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
     def read(number: int, name: str) -> Any:
         run, recipe = runs[number], found[number]
         if version := recipe.loaded.get(name):  # another run made what this one read
-            run = find_run(client, experiment, version)
-            recipe = read_recipe(client, run)
+            try:
+                run = find_run(client, experiment, version)
+                recipe = read_recipe(client, run)
+            except ValueError:
+                return f"the run that made {name} of {version}, or its recipe, is not in MLflow"
         return read_table(client, run.info.run_id, recipe, context.project_path, name)
 
     judging = context.catalog.load("params:evaluation.verdict")
@@ -62,7 +66,7 @@ def recipe_to_reproduce(context: Any, name: str) -> tuple[Any, Recipe]:
     recipe = read_recipe(client, run)
     check_recipe(run, recipe)
     project = context.project_path
-    check_tree(recipe, git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain"))
+    check_tree(recipe, git(project, "rev-parse", "HEAD"), changed_files(project))
     return run, recipe
 
 
@@ -120,18 +124,26 @@ def choose_versions(context: Any, keep_last: int) -> list[Choice]:
         versions_of(context.catalog),
         keep_last=keep_last,
         protected=protected_runs(client, experiment),
-        pinned=_pins(context.config_loader["globals"]),
+        pinned=_pins(context.config_loader["globals"], context.catalog),
         recipe_of=recipes(client, experiment),
     )
 
 
-def _pins(global_values: Mapping[str, Any]) -> list[str]:
+def _pins(global_values: Mapping[str, Any], catalog: DataCatalog) -> list[str]:
     pins = global_values.get("pinned_versions") or []
     if not isinstance(pins, list) or not all(isinstance(pin, str) for pin in pins):
         raise ValueError(
             f"pinned_versions in globals.yml is {pins!r}: it takes a list of dataset:version or "
             "of a run's timestamp, each in quotes"
         )
+    for pin in pins:
+        dataset, colon, version = pin.rpartition(":")
+        if not VERSION.fullmatch(version) or (colon and dataset not in catalog):
+            # A slip must not let go what it was to keep.
+            raise ValueError(
+                f"pinned_versions in globals.yml holds {pin!r}, which is neither dataset:version "
+                "nor a run's whole timestamp, as student:2026-11-21T20.07.13.571Z"
+            )
     return pins
 
 

@@ -16,7 +16,7 @@ from kd_kedro.freshness import FILE_NAME
 from kd_kedro.run_record import RECIPE, Recipe, artifact_text, read_recipe, tracked_runs
 
 KEEP = "keep"
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}\.\d{2}\.\d{2}\.\d{3}Z")
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}\.\d{2}\.\d{2}\.\d{3}Z")
 _RAW = "01_raw"
 # Younger than this, an unfinished version may be one that a run is writing.
 _SECONDS = 3600
@@ -55,7 +55,7 @@ def versions_of(catalog: DataCatalog) -> list[Version]:
         if elsewhere or _RAW in place.parts or not place.is_dir():
             continue
         for folder in sorted(place.iterdir()):
-            if _VERSION.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+            if VERSION.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
                 found.append(_version(name, folder))
     return found
 
@@ -83,7 +83,7 @@ def choose(
     there = {(each.dataset, each.version) for each in versions}
     reasons = _last(versions, keep_last)
     pins = set(pinned)
-    runs = {**protected, **{pin: "pinned" for pin in pins if _VERSION.fullmatch(pin)}}
+    runs = {**protected, **{pin: "pinned" for pin in pins if VERSION.fullmatch(pin)}}
     for name, version in there:
         if f"{name}:{version}" in pins:
             reasons.setdefault((name, version), "pinned")
@@ -103,7 +103,7 @@ def choose(
 
 
 def protected_runs(client: Any, experiment: str) -> dict[str, str]:
-    """Return by Kedro's timestamp why a run's versions are kept: registered or tagged.
+    """Return by Kedro's timestamp why a run's versions are kept: registered, tagged, going on.
 
     Args:
         client: An `MlflowClient`.
@@ -124,6 +124,8 @@ def protected_runs(client: Any, experiment: str) -> dict[str, str]:
         timestamp = run.data.tags.get("kedro_run_id")
         if timestamp and KEEP in run.data.tags:
             kept.setdefault(timestamp, f"tagged {KEEP}")
+        elif timestamp and run.info.status == "RUNNING":
+            kept.setdefault(timestamp, "its run has not ended")
     return kept
 
 

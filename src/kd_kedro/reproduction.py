@@ -23,7 +23,8 @@ def check_recipe(run: Any, recipe: Recipe) -> None:
     """Check that a run's recipe says all that is needed.
 
     Raises:
-        ValueError: It failed, its code is not in git, or it did only what was missing.
+        ValueError: It failed, its code or its configuration is not known, or it did only what was
+            missing.
     """
     name = run_name(run)
     if run.info.status != "FINISHED":
@@ -34,6 +35,11 @@ def check_recipe(run: Any, recipe: Recipe) -> None:
         raise ValueError(
             f"run {name} was made with uncommitted changes on {recipe.commit[:12]}: its code is "
             "not known"
+        )
+    if recipe.conf_source:
+        raise ValueError(
+            f"run {name} was made with --conf-source {recipe.conf_source}, whose state then is not "
+            "known"
         )
     if recipe.only_missing_outputs:
         raise ValueError(f"run {name} made only what was missing then (--only-missing-outputs)")

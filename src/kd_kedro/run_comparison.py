@@ -61,11 +61,11 @@ def compare_outcomes(read: Reader, judging: Any) -> dict[str, Any]:
     results = [read(number, "validation_results") for number in (0, 1)]
     outcome: dict[str, Any] = {}
     if reasons := [table for table in counts if isinstance(table, str)]:
-        outcome["rows"] = {"reason": "; ".join(reasons)}
+        outcome["rows"] = {"reason": "; ".join(dict.fromkeys(reasons))}
     else:
         outcome["rows"] = _count_differences(*counts)  # type: ignore[arg-type]
     if reasons := [table for table in results if isinstance(table, str)]:
-        outcome["students"] = {"reason": "; ".join(reasons)}
+        outcome["students"] = {"reason": "; ".join(dict.fromkeys(reasons))}
     else:
         outcome["students"] = compare_runs(
             *results,  # type: ignore[arg-type]

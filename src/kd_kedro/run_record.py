@@ -29,8 +29,11 @@ COMMAND = (
 )
 # They say what an artifact was made from and what it is; they are not what was made.
 _LABELS = {FILE_NAME, "card.json"}
-# Libraries whose arithmetic decides the last digits.
-_LIBRARIES = ("numpy", "pandas", "scikit-learn", "sentence-transformers", "torch", "transformers")
+# Libraries that decide what comes out, some of them the last digits alone.
+_LIBRARIES = (
+    *("ftfy", "hdbscan", "numpy", "pandas", "peft", "rouge-score", "sacrebleu", "scikit-learn"),
+    *("scipy", "sentence-transformers", "tokenizers", "torch", "transformers"),
+)
 _BLOCK = 1 << 20
 
 
@@ -57,6 +60,7 @@ class Recipe(BaseModel):
     only_missing_outputs: bool
     commit: str
     dirty: bool
+    conf_source: str = ""
     environment: dict[str, str]
     parameters: dict[str, Any]
     inputs: list[str]
@@ -70,6 +74,7 @@ def make_recipe(
     *,
     commit: str,
     dirty: bool,
+    conf_source: str = "",
     inputs: list[str],
     parameters: Mapping[str, Any],
     loaded: Mapping[str, str],
@@ -81,6 +86,7 @@ def make_recipe(
         run_params: Kedro's, of the run.
         commit: Git's name of the code; '' where there is no repository.
         dirty: Whether files differed from that commit.
+        conf_source: Where the configuration lay (`--conf-source`); '' is conf in the project.
         inputs: Names of the datasets the run read and did not make.
         parameters: What its nodes read, flat.
         loaded: Version by name of every versioned dataset the run read and did not make.
@@ -109,6 +115,7 @@ def make_recipe(
         "only_missing_outputs": bool(run_params.get("only_missing_outputs")),
         "commit": commit,
         "dirty": dirty,
+        "conf_source": "" if Path(conf_source) in (Path(), project / "conf") else conf_source,
         "environment": _environment(),
         "parameters": {**inherited, **parameters},
         "inputs": sorted(inputs),

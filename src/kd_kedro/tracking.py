@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -46,6 +47,13 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     _loaded: dict[str, str]
     _saved: dict[str, Path]
     _code: dict[str, Any]
+    _conf_source: str = ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Set MLflow up, and note where the configuration lies."""
+        super().after_context_created(context)
+        self._conf_source = str(getattr(context.config_loader, "conf_source", ""))
 
     @hook_impl
     def before_pipeline_run(
@@ -58,13 +66,14 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             return
         project = Path(run_params["project_path"])
         runtime = dict(flatten(run_params.get("runtime_params") or {}))
-        commit, changes = git(project, "rev-parse", "HEAD"), git(project, "status", "--porcelain")
-        self._code = {"commit": commit, "dirty": bool(changes)}
+        commit = git(project, "rev-parse", "HEAD")
+        dirty = bool(commit and changed_files(project))
+        self._code = {"commit": commit, "dirty": dirty, "conf_source": self._conf_source}
         tags = {
             "kedro_run_id": run_params["run_id"],
             "kedro_params": ",".join(f"{key}={value}" for key, value in runtime.items()),
             "mlflow.source.git.commit": commit,
-            "git_dirty": str(bool(changes)).lower(),
+            "git_dirty": str(dirty).lower(),
         }
         for key, value in tags.items():
             if value:
@@ -209,12 +218,22 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             self._client.log_artifacts(self.run_id, str(folder), name)
 
 
+def changed_files(project: Path) -> str:
+    """Return what `git status` says; where it does not answer, that: the tree may be anything."""
+    said = _ask_git(project, "status", "--porcelain")
+    return "?? git status did not answer" if said is None else said
+
+
 def git(project: Path, *words: str) -> str:
     """Return what git says, or nothing where there is no git or no repository."""
+    return _ask_git(project, *words) or ""
+
+
+def _ask_git(project: Path, *words: str) -> str | None:
     command = ["git", "-C", str(project), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        print("git did not answer: the run is tracked without its commit", file=sys.stderr)
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        print("git did not answer: what it would say is not known", file=sys.stderr)
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
