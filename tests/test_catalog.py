@@ -1,6 +1,7 @@
 """The catalog keeps its promises: versions, layers, and tables that come back as they went."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kedro.io import DataCatalog
 
 from kd_kedro.datasets.optional_table import OptionalTableDataset
 from kd_kedro.parameters import CATALOG_KEYS
+from kd_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,6 +40,21 @@ def tables(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_entry_has_a_layer(entries: dict[str, Any]) -> None:
     without = [n for n, e in entries.items() if not e.get("metadata", {}).get("kedro-viz")]
     assert without == []
+
+
+def test_layers_close_no_circle(entries: dict[str, Any]) -> None:
+    def layer(name: str) -> str | None:
+        return entries[name]["metadata"]["kedro-viz"]["layer"] if name in entries else None
+
+    before: dict[str | None, set[str | None]] = {}
+    for part in register_pipelines().values():
+        for node in part.nodes:
+            for name in node.outputs:
+                before.setdefault(layer(name), set()).update(map(layer, node.inputs))
+    order = [
+        *TopologicalSorter({to: own - {None, to} for to, own in before.items()}).static_order()
+    ]
+    assert order.index("models") < order.index("model_output") < order.index("reporting")
 
 
 @pytest.mark.parametrize(

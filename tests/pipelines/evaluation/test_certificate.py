@@ -110,10 +110,10 @@ def test_variant_that_fails_does_not_end_the_run(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(workshop: Any) -> Any:
-        raise RuntimeError("no such operator\nmore lines")
+        raise RuntimeError("no operator in '/home/me/a.b/file.onnx' 1/2\nmore lines")
 
     monkeypatch.setitem(variants._MAKERS, "onnx", fails)
     said, _ = _certify(tiny_model(tokenizer), tokenizer, "onnx")
     assert said["variants"]["onnx"]["reason"] == (
-        "could not be made: RuntimeError: no such operator"
+        "could not be made: RuntimeError: no operator in 'file.onnx' 1/2"
     )

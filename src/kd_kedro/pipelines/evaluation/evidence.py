@@ -10,7 +10,7 @@ from kd_kedro.metrics.calibration import reliability_table
 from kd_kedro.metrics.classification import classification_report
 from kd_kedro.metrics.evidence import SCHEMA, beaten_controls, warnings
 from kd_kedro.metrics.overlap_with_train import summarise_overlap
-from kd_kedro.metrics.slices import worst_slice
+from kd_kedro.metrics.slices import score_runs, worst_slice
 from kd_kedro.pipelines.evaluation.params import HonestyParams, SlicesParams
 
 JUDGED = ("teacher", "baseline", "student")
@@ -55,6 +55,7 @@ def gather_evidence(
         ],
         "worst_slice": worst_slice(slices, min_families=choices.min_families),
         "slices": _records(slices),
+        "runs": _records(score_runs(validation_results)),
         "compression": dict(compression),
         "curation": {
             "waterfall": _records(row_waterfall),

@@ -6,7 +6,6 @@ from typing import Any
 
 from kd_kedro.metrics.summary import (
     COMPRESSION_ROWS,
-    TITLES,
     show,
     show_difference,
     show_figure,
@@ -61,10 +60,8 @@ def render_model_card(
         honesty=evidence.get("honesty"),
         worst=evidence.get("worst_slice"),
         held_out=evidence.get("held_out"),
-        titles=TITLES,
         title=title,
         cards=cards,
-        describers=("teacher", "baseline", "student"),
         show=show,
         percent=lambda value: f"{100 * value:g} %",
     )

@@ -9,8 +9,6 @@ from kd_kedro.metrics.summary import (
     COMPRESSION_ROWS,
     refusals,
     show,
-    show_figure,
-    show_ratio,
     teacher_sentence,
     title,
     verdict_sentence,
@@ -43,7 +41,6 @@ def render_report(
     evidence: Mapping[str, Any],
     facts: Mapping[str, Any],
     train_overlap: pd.DataFrame,
-    runs: pd.DataFrame,
     examples: pd.DataFrame,
     curation_examples: pd.DataFrame,
     personal_data: pd.DataFrame,
@@ -59,7 +56,6 @@ def render_report(
         evidence: Every number that the page shows, but for the tables below.
         facts: The models' cards, from `answer_held_out`.
         train_overlap: How near the train split comes to each held-out row.
-        runs: Scores of each model and seed.
         examples: Instructive rows.
         curation_examples: Rows that the curation steps removed or changed.
         personal_data: `personal_data_summary`.
@@ -87,8 +83,6 @@ def render_report(
         teacher_sentence=teacher_sentence(verdict),
         title_of=title,
         show=show,
-        show_figure=show_figure,
-        show_ratio=show_ratio,
         refusals=refusals(evidence["compression"]),
         evidence=evidence,
         verdict=verdict,
@@ -99,7 +93,7 @@ def render_report(
         systems=system_strips(verdict),
         secondary=[name for name in verdict["metrics"] if name not in verdict["primary"]],
         describers=_describers(verdict["descriptions"]),
-        runs=_records(runs),
+        runs=evidence["runs"],
         controls=control_strips(verdict),
         cosine_bars=cosine_bars(train_overlap),
         floor=verdict["metrics"]["teacher_kl"]["controls"].get("floor_teacher"),

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.metrics.examples import instructive_examples
-from kd_kedro.metrics.slices import score_runs
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation.figures import (
     models_figure,
@@ -42,7 +41,6 @@ def write_report(
         evidence=evidence,
         facts=evaluation_facts,
         train_overlap=train_overlap,
-        runs=score_runs(validation_results),
         examples=examples,
         curation_examples=curation_examples,
         personal_data=personal_data_summary,

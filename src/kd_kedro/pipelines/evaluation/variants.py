@@ -1,6 +1,7 @@
 """The student's other forms: each is made, judged on held-out rows, and described."""
 
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 16  # rows scored together at most
 _LOGITS = 2**26  # of a batch in memory at once: 256 MB in float32
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)+")
 
 
 class _ObstacleError(Exception):
@@ -78,9 +80,10 @@ def make_variants(
             variants[name] = {"status": "not applicable", "reason": str(obstacle)}
         # Exporters meet architectures that they cannot do: the run goes on without the variant.
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0][:200]
+            # What the report shows names no folder of this machine; the log has it whole.
+            first = _FOLDERS.sub("", (str(error).splitlines() or [""])[0])[:200]
             reason = f"could not be made: {type(error).__name__}: {first}"
-            logger.warning("compression: %s %s", name, reason)
+            logger.warning("compression: %s %s", name, reason, exc_info=True)
             variants[name] = {"status": "not applicable", "reason": reason}
         else:
             judged = _judge(variant, scores, student_scores, list(rows["family_id"]), params)

@@ -1,0 +1,111 @@
+"""Report, model card and plots where much does not apply: they say so, and nothing is invented."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from kd_kedro.curation.lineage import WATERFALL_COLUMNS
+from kd_kedro.metrics.filters import COLUMNS as FILTER_COLUMNS
+from kd_kedro.metrics.overlap_with_train import COLUMNS as OVERLAP_COLUMNS
+from kd_kedro.metrics.slices import score_slices
+from kd_kedro.pipelines.distillation.params import StudentParams
+from kd_kedro.pipelines.evaluation.evidence import gather_evidence
+from kd_kedro.pipelines.evaluation.model_card import write_model_card
+from kd_kedro.pipelines.evaluation.nodes import judge_student, measure_power
+from kd_kedro.pipelines.evaluation.params import (
+    HonestyParams,
+    Licences,
+    ReportParams,
+    SlicesParams,
+    VerdictParams,
+)
+from kd_kedro.pipelines.evaluation.reporting import plot_evidence, write_report
+from tests.metrics.conftest import make_results
+from tests.pipelines.distillation.recipe import whole
+
+FIGURES = ("parameters", "bytes", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
+TIMES = ("latency_p50", "latency_p95", "latency_p99", "prefill_p50", "decode_p50")
+MODEL = {
+    **dict.fromkeys((*FIGURES, "prefill_p50_ms", "decode_p50_ms"), 2.0),
+    **{"tokens_per_second": 9.0, "peak_memory_bytes": 7, "perplexity": None},
+}
+COMPRESSION = {
+    "teacher": MODEL,
+    "student": MODEL,
+    "variants": {},
+    "ratios": {
+        **dict.fromkeys(("parameters", "bytes", "peak_memory"), 1.0),
+        **{key: {"refused": "it spreads too wide"} for key in (*TIMES, "tokens_per_second")},
+    },
+    "settings": [],
+    "pareto": [{"model": "teacher", "status": "", **MODEL, "on_front": "no"}],
+    "machine": {"cpu": "one", "cores": 1, "load_before": 0.0, "load_after": 0.0},
+    **{"device": "cpu", "threads": 1, "batch": 1, "new_tokens": 1, "answers_timed": 1},
+    **{"max_spread": 0.05, "how": "by turns"},
+}
+FACTS = {
+    "held_out": dict.fromkeys(
+        ("held_out_rows", "held_out_families", "rows_used", "families_used"), 5
+    ),
+    "max_new_tokens": 4,
+    "models": {model: {"seed": 0} for model in ("teacher", "baseline", "student")},
+}
+NEAR = ("0.1", "0.3", "x", "What?", "no", "no")
+
+
+@pytest.mark.parametrize(
+    ("families", "seeds", "gradable", "tokens", "said"),
+    [
+        (30, 1, 0.5, "same", "one seed cannot tell the method from the luck of the seed"),
+        (30, 2, 0.0, "same", "only 0 held-out families have a gradable answer"),
+        (30, 2, 0.5, "other", "teacher and student have different tokenizers"),
+        (1, 1, 1.0, "same", "only 1 held-out families have an answer"),
+    ],
+)
+def test_pages_without_controls_labels_and_certified_times_say_so(
+    families: int, seeds: int, gradable: float, tokens: str, said: str
+) -> None:
+    results = make_results(families, seeds, gradable=gradable)
+    if tokens == "other":
+        results.loc[results["model"] != "teacher", "agreeing_tokens"] = ""
+    judging = VerdictParams(draws=1000, min_families=9)
+    rows = results["row_id"].unique()
+    overlap = pd.DataFrame([(row, *NEAR) for row in rows], columns=OVERLAP_COLUMNS)
+    choices = SlicesParams(min_families=2)
+    evidence = gather_evidence(
+        results,
+        FACTS,
+        judge_student(results, judging),
+        measure_power(results, judging),
+        COMPRESSION,
+        overlap,
+        score_slices(results, {"part": dict.fromkeys(rows, "one")}),
+        pd.DataFrame(columns=FILTER_COLUMNS),
+        pd.DataFrame(columns=WATERFALL_COLUMNS),
+        choices,
+        HonestyParams(),
+    )
+    evidence = json.loads(json.dumps(evidence, allow_nan=False))
+    wording = ReportParams(licences=Licences(data="CC0", teacher="MIT", student="MIT"))
+    page, _ = write_report(
+        evidence,
+        results,
+        FACTS,
+        overlap,
+        pd.DataFrame(columns=["stage"]),
+        pd.DataFrame(columns=["kind"]),
+        {key: [] for key in ("teacher", "baseline", "student")},
+        {},
+        StudentParams.model_validate(whole("test")["student"]),
+        choices,
+        wording,
+        judging,
+    )
+    card = write_model_card(evidence, FACTS, wording)
+    assert len(plot_evidence(evidence)) == 4
+    for text in (re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL), card):
+        assert said in text
+        assert "not certified" in text
+        assert not re.search(r"\b(nan|None)\b(?! was looked)", text)
