@@ -84,7 +84,7 @@ def make_variants(
             first = _FOLDERS.sub("", (str(error).splitlines() or [""])[0])[:200]
             reason = f"could not be made: {type(error).__name__}: {first}"
             logger.warning("compression: %s %s", name, reason, exc_info=True)
-            variants[name] = {"status": "not applicable", "reason": reason}
+            variants[name] = {"status": "failed", "reason": reason}
         else:
             judged = _judge(variant, scores, student_scores, list(rows["family_id"]), params)
             variants[name] = replace(variant, facts={**judged, **variant.facts})
