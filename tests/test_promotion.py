@@ -46,7 +46,10 @@ RECIPE_OF_NOTHING = Recipe.model_validate(
 
 
 def verdict(overall: str) -> dict[str, Any]:
-    metrics = {name: {"conclusion": each, "families": 40} for name, each in CONCLUSIONS.items()}
+    ahead = {"controls": {"echo": {"student_ahead": True}}}
+    metrics = {
+        name: {"conclusion": each, "families": 40, **ahead} for name, each in CONCLUSIONS.items()
+    }
     said = {"overall": overall, "overall_reason": "", "confidence": 0.95}
     return {**said, "primary": list(metrics), "metrics": metrics}
 
@@ -344,3 +347,16 @@ def _keep_store_in(project: Path) -> None:
 
 def _no_network(*_: Any) -> None:
     raise AssertionError("something asked the network")
+
+
+def test_a_gain_that_a_control_has_too_makes_no_champion() -> None:
+    said = verdict("better")
+    better = next(name for name, word in CONCLUSIONS.items() if word == "better")
+    said["metrics"][better]["controls"] = {
+        "echo": {"student_ahead": False},
+        "floor_teacher": {"student_ahead": False},
+    }
+    judging = VerdictParams(primary=tuple(CONCLUSIONS), min_families=5)
+    got = _decide_first(said, judging)
+    assert not got.moves
+    assert got.reason == f"it is better in {better}, but not ahead of the control echo there"

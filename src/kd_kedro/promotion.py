@@ -10,6 +10,7 @@ import pandas as pd
 
 from kd_kedro import registry
 from kd_kedro.metrics.compression import certify, cpu_threads
+from kd_kedro.metrics.evidence import TO_BEAT
 from kd_kedro.metrics.held_out import choose_held_out, grade
 from kd_kedro.metrics.promotion import (
     Decision,
@@ -216,6 +217,12 @@ def _decide_first(verdict: Mapping[str, Any], judging: VerdictParams) -> Decisio
         if metric["conclusion"] == "better" and metric["families"] < judging.min_families:
             reason = f"it is better in {name} on {metric['families']} families alone"
             return Decision(False, "not applicable", f"{reason}; {judging.min_families} are needed")
+        behind = [
+            control for control, each in metric["controls"].items() if not each["student_ahead"]
+        ]
+        if metric["conclusion"] == "better" and (found := sorted({*TO_BEAT} & {*behind})):
+            reason = f"it is better in {name}, but not ahead of the control {found[0]} there"
+            return Decision(False, "not applicable", reason)
     return decide_first(verdict["overall"], verdict["overall_reason"])
 
 

@@ -266,6 +266,20 @@ def test_controls_are_shown_and_not_judged(results: Maker) -> None:
         assert said["metrics"][name]["difference"] == metric["difference"]
 
 
+def test_the_student_is_compared_with_controls_row_by_row(results: Maker) -> None:
+    """Families differ by more than the student's lead, which it has in each of them."""
+    table = results(effect=0.4)
+    own = table[(table["model"] == "student") & (table["seed"] == "0")]
+    tokens = own["answer_tokens"].astype(float)
+    for gap, ahead in ((0.2, True), (0.0, False), (-0.2, False)):
+        nll = (own["nll"].astype(float) + gap * tokens).map(repr)
+        control = own.assign(model="untrained", seed="", nll=nll)
+        said = verdict(pd.concat([table, control], ignore_index=True), metrics=DECIDING)
+        metric = said["metrics"]["perplexity"]
+        assert metric["controls"]["untrained"]["student_ahead"] is ahead
+        assert metric["controls"]["untrained"]["low"] < metric["student"]["high"]
+
+
 def test_an_unknown_primary_metric_is_an_error(results: Maker) -> None:
     with pytest.raises(ValueError, match="there is no metric charm"):
         verdict(results(), primary=("charm",))

@@ -81,6 +81,17 @@ def test_onnx_computes_the_same_logits_with_its_cache(tokenizer, tmp_path: Path)
     assert kinds.count("MatMulInteger") == 9  # every linear layer and the head
 
 
+def test_a_timed_step_has_the_last_logits_alone_and_the_same(tokenizer) -> None:
+    model = build("gpt2", tokenizer)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    mask = torch.ones_like(ids)
+    with torch.inference_mode():
+        whole, _ = model_steps(model)(ids, mask, None)
+        last, _ = model_steps(model, last_only=True)(ids, mask, None)
+    assert last.shape[1] == 1
+    assert torch.allclose(last[:, -1], whole[:, -1])
+
+
 @pytest.mark.parametrize("kind", ["t5", "encoder_decoder"])
 def test_encoder_and_decoder_answer_in_steps(tokenizer, kind: str) -> None:
     model = build(kind, tokenizer)

@@ -26,8 +26,8 @@ from kd_kedro.metrics.parity import pareto_table
 SCHEMA = "kd_kedro.compression/2"
 HOW = (
     "all models in turns, who begins alternating, after a warm-up; exactly as many greedy tokens "
-    "from each; a ratio says how many times cheaper the student is (tokens per second: how many "
-    "times as many), times as the median over turns of the paired ratios; spread is the half-width "
+    "from each, the head on the last token alone but in ONNX; a ratio says how many times cheaper "
+    "the student is (tokens per second: how many times as many), times as the median over turns of the paired ratios; spread is the half-width "
     "of its 95 % bootstrap interval, relative; latency_spread is the interquartile range over the "
     "median; peak memory is weights plus the largest sum of live tensors while answering"
 )
@@ -42,11 +42,13 @@ class Entry:
         facts: What is known without timing: parameters, bytes, dtype, device, perplexity; of a
             variant status and reason as well.
         weight_bytes: Its weights in memory; None where live tensors cannot be counted.
+        scoring: Steps with the logits of every token, where those timed have the last one's alone.
     """
 
     system: System
     facts: Mapping[str, Any] = field(default_factory=dict)
     weight_bytes: int | None = None
+    scoring: Any = None
 
 
 def certify(

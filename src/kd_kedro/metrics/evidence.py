@@ -27,25 +27,20 @@ def numbers(evidence: Mapping[str, Any]) -> dict[str, float]:
 def beaten_controls(verdict: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return by metric which controls the student is clearly ahead of.
 
-    Clearly: the student's interval lies wholly on the better side of the control's.
+    Clearly: the interval of the paired difference lies wholly on the better side of zero.
 
     Returns:
         By name of every metric and control that can be compared `ahead` or `not ahead`.
     """
-    table: dict[str, dict[str, str]] = {}
-    for name, metric in verdict["metrics"].items():
-        student = metric["student"]
-        for control in TO_BEAT:
-            other = metric["controls"].get(control)
-            if not other or None in (other["low"], other["high"], student["low"], student["high"]):
-                continue
-            ahead = (
-                student["low"] > other["high"]
-                if metric["higher_is_better"]
-                else student["high"] < other["low"]
-            )
-            table.setdefault(name, {})[control] = "ahead" if ahead else "not ahead"
-    return table
+    found = {
+        name: {
+            control: "ahead" if metric["controls"][control]["student_ahead"] else "not ahead"
+            for control in TO_BEAT
+            if control in metric["controls"]
+        }
+        for name, metric in verdict["metrics"].items()
+    }
+    return {name: controls for name, controls in found.items() if controls}
 
 
 def warnings(evidence: Mapping[str, Any], *, max_near_share: float) -> list[str]:

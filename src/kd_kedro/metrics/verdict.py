@@ -174,7 +174,10 @@ def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> st
 
 
 def _systems(measured: _Measured, level: float) -> dict[str, Any]:
-    """Return the judged models' estimates, and those of the controls that have the metric."""
+    """Return the judged models' estimates, and those of the controls that have the metric.
+
+    Of a control also whether the student is ahead of it, paired on the same families.
+    """
     scores = measured.scores
     estimates = {
         model: _shown(scores.estimate({model: 1.0}), level, measured.metric)
@@ -182,10 +185,17 @@ def _systems(measured: _Measured, level: float) -> dict[str, Any]:
         else dict(_NOTHING)
         for model in dict.fromkeys(scores.models)
     }
-    controls = {name: each for name, each in estimates.items() if name not in SYSTEMS}
-    if not scores.families:
-        controls = {}
+    controls = {
+        name: {**each, "student_ahead": _ahead(measured, name, level)}
+        for name, each in estimates.items()
+        if name not in SYSTEMS and scores.families
+    }
     return {**{system: estimates[system] for system in SYSTEMS}, "controls": controls}
+
+
+def _ahead(measured: _Measured, control: str, level: float) -> bool:
+    low, high = measured.scores.estimate({"student": 1.0, control: -1.0}).interval(level)
+    return conclude(low, high, measured.metric.higher_is_better)[0] == "better"
 
 
 def _difference(

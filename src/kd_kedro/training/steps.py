@@ -4,6 +4,7 @@ What is timed and compared in the compression certificate, whatever computes it:
 cache)` returns the logits of the tokens read and the cache for the next step.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,9 +23,18 @@ def positions_of(mask: torch.Tensor, new: int) -> torch.Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)[:, -new:]
 
 
-def model_steps(model: Any) -> Steps:
-    """Return the steps of a torch model; an encoder reads the prompt, its decoder the rest."""
-    return _decoder_steps(model) if model.config.is_encoder_decoder else _causal_steps(model)
+def model_steps(model: Any, *, last_only: bool = False) -> Steps:
+    """Return the steps of a torch model; an encoder reads the prompt, its decoder the rest.
+
+    Args:
+        model: Causal or encoder-decoder.
+        last_only: Where the model can, put the head on the last token of a step alone, as
+            transformers does when it generates.
+    """
+    if model.config.is_encoder_decoder:
+        return _decoder_steps(model)
+    can = "logits_to_keep" in inspect.signature(model.forward).parameters
+    return _causal_steps(model, {"logits_to_keep": 1} if last_only and can else {})
 
 
 def score_with(
@@ -91,7 +101,7 @@ def largest_logit_difference(one: Steps, other: Steps, rows: Sequence[Sequence[i
     return largest / scale
 
 
-def _causal_steps(model: Any) -> Steps:
+def _causal_steps(model: Any, kept: dict[str, int]) -> Steps:
     device = next(iter(model.parameters())).device
 
     def step(ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
@@ -101,6 +111,7 @@ def _causal_steps(model: Any) -> Steps:
             position_ids=positions_of(mask, ids.shape[1]).to(device),
             past_key_values=cache,
             use_cache=True,
+            **kept,
         )
         return output.logits, output.past_key_values
 

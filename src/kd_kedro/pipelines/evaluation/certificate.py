@@ -82,7 +82,7 @@ def certificate_entry(
     from kd_kedro.training.steps import model_steps
 
     model = language_model.model
-    steps = model_steps(model)
+    steps = model_steps(model, last_only=True)
     prompts = encode_prompts(language_model.tokenizer, questions)
     return Entry(
         System(lambda _: steps, prompts, positions(model)),

@@ -23,7 +23,11 @@ def control_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, dict[str, 
             for control in TO_BEAT
             if control in metric["controls"]
         }
-        whole = {who: each for who, each in shown.items() if None not in each.values()}
+        whole = {
+            who: {key: each[key] for key in ("estimate", "low", "high")}
+            for who, each in shown.items()
+            if None not in (each["estimate"], each["low"], each["high"])
+        }
         if "student" not in whole or len(whole) < 2:
             continue
         # An untrained model's perplexity is thousands of times a trained one's.

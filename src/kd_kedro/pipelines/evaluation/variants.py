@@ -74,7 +74,7 @@ def make_variants(
             student_scores = student_scores or score_with(
                 model_steps(student.model), examples, **how, name="student scores"
             )
-            steps = variant.system.steps(params.threads[0] or cores())
+            steps = variant.scoring or variant.system.steps(params.threads[0] or cores())
             scores = score_with(steps, examples, **how, name=f"{name} scores")
         except _ObstacleError as obstacle:
             variants[name] = {"status": "not applicable", "reason": str(obstacle)}
@@ -143,10 +143,11 @@ def _torch_int8(workshop: _Workshop) -> Entry:
         raise _ObstacleError("only causal models are quantised: this has an encoder and a decoder")
     model = int8_copy(workshop.model)
     tensors = stored_tensors(model)
-    steps = model_steps(model)
+    timed = model_steps(model, last_only=True)
     facts = _facts(workshop, "int8", stored_bytes(tensors))
     weights = sum(tensor.nbytes for tensor in tensors.values())
-    return Entry(replace(workshop.student.system, steps=lambda _: steps), facts, weights)
+    system = replace(workshop.student.system, steps=lambda _: timed)
+    return Entry(system, facts, weights, scoring=model_steps(model))
 
 
 def _onnx(workshop: _Workshop) -> Entry:
