@@ -25,11 +25,12 @@ from kd_kedro.metrics.parity import pareto_table
 
 SCHEMA = "kd_kedro.compression/2"
 HOW = (
-    "all models in turns, who begins alternating, after a warm-up; exactly as many greedy tokens "
-    "from each, the head on the last token alone but in ONNX; a ratio says how many times cheaper "
-    "the student is (tokens per second: how many times as many), times as the median over turns of the paired ratios; spread is the half-width "
-    "of its 95 % bootstrap interval, relative; latency_spread is the interquartile range over the "
-    "median; peak memory is weights plus the largest sum of live tensors while answering"
+    "all models in turns, who begins alternating, after a warm-up; exactly as many greedy "
+    "tokens from each, the head on the last token alone but in ONNX; a ratio says how many "
+    "times cheaper the student is (tokens per second: how many times as many), times as the "
+    "median over turns of the paired ratios; spread is the half-width of its 95 % bootstrap "
+    "interval, relative; latency_spread is the interquartile range over the median; peak memory"
+    " is weights plus the largest sum of live tensors while answering"
 )
 
 
