@@ -35,6 +35,9 @@ def save(language_model: LanguageModel, folder: Path, card: str = "") -> None:
     named = model.name_or_path
     # MLflow writes this name into its files and asks the hub for a name that could be one there.
     model.name_or_path = "kd_kedro student"
+    # Whoever loads it asks without a limit; an answer without an end stops at the last position.
+    limit = model.generation_config.max_length
+    model.generation_config.max_length = language_model.max_length
     try:
         with quiet_transformers():
             mlflow.transformers.save_model(
@@ -47,6 +50,7 @@ def save(language_model: LanguageModel, folder: Path, card: str = "") -> None:
             )
     finally:
         model.name_or_path = named
+        model.generation_config.max_length = limit
     refuse_pickle(folder)
 
 

@@ -4,8 +4,6 @@ import hashlib
 import json
 import logging
 import math
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,11 @@ from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
-from kd_kedro.freshness import version_folder
+from kd_kedro.freshness import FILE_NAME, version_folder
 from kd_kedro.hooks import is_parameter, read_parameters
 from kd_kedro.metrics.evidence import numbers
 from kd_kedro.parameters import flatten
+from kd_kedro.repository import ask_git
 from kd_kedro.run_record import RECIPE, make_recipe, recipe_text
 from kd_kedro.trial_runs import log_trials
 
@@ -214,26 +213,21 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
     def _log_artifact(self, name: str) -> None:
         folder = version_folder(self._catalog, name, "save")
-        if folder is not None:
+        # A product of no bytes says that there is none, such as an ONNX file without the extra.
+        if folder is not None and any(_bytes(path) for path in folder.rglob("*")):
             self._client.log_artifacts(self.run_id, str(folder), name)
 
 
 def changed_files(project: Path) -> str:
     """Return what `git status` says; where it does not answer, that: the tree may be anything."""
-    said = _ask_git(project, "status", "--porcelain")
+    said = ask_git(project, "status", "--porcelain")
     return "?? git status did not answer" if said is None else said
 
 
 def git(project: Path, *words: str) -> str:
     """Return what git says, or nothing where there is no git or no repository."""
-    return _ask_git(project, *words) or ""
+    return ask_git(project, *words) or ""
 
 
-def _ask_git(project: Path, *words: str) -> str | None:
-    command = ["git", "-C", str(project), *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        print("git did not answer: what it would say is not known", file=sys.stderr)
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() and path.name != FILE_NAME else 0

@@ -196,17 +196,22 @@ def show_ratio(ratio: float | Mapping[str, str]) -> str:
 
 def refusals(compression: Mapping[str, Any]) -> str:
     """Return which ratios were not certified and why, '' where all were."""
-    told = [
-        f"{title}: {compression['ratios'][ratio]['refused']}"
+    told = {
+        title: compression["ratios"][ratio]["refused"]
         for _, ratio, title, _ in COMPRESSION_ROWS
         if isinstance(compression["ratios"][ratio], Mapping)
-    ]
-    return f"Not certified: {'; '.join(told)}." if told else ""
+    }
+    if not told:
+        return ""
+    names, first = list(told), next(iter(told.values()))
+    return f"Not certified: {', '.join(names)}. Of the first: {first}."
 
 
 def _signed(value: float, decimals: int) -> str:
     # Adding 0.0 turns the -0.0 that rounding leaves into 0.0.
-    return f"{round(value, decimals) + 0.0:+.{decimals}f}"
+    text = f"{round(value, decimals) + 0.0:+.{decimals}f}"
+    # What rounds to nothing has no sign worth showing.
+    return text if any(digit in text for digit in "123456789") else text[1:]
 
 
 def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
@@ -223,7 +228,12 @@ def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
         )
         rows.append([title(name), *systems, difference, metric["conclusion"]])
     header = ["metric", "teacher", "baseline student", "distilled student", "difference", "verdict"]
-    note = f"{verdict_sentence(verdict)} {teacher_sentence(verdict)}"
+    idle = [
+        f"{title(name)}: {metrics[name]['reason']}."
+        for name in verdict["primary"]
+        if metrics[name]["conclusion"] == "not applicable"
+    ]
+    note = " ".join([verdict_sentence(verdict), teacher_sentence(verdict), *idle])
     return SummaryTable(f"Verdict: {verdict['overall']}", header, rows, note)
 
 

@@ -302,6 +302,22 @@ def test_every_number_of_the_page_is_the_evidences(outputs: dict[str, Any]) -> N
     assert "nan" not in page.lower().replace("finance", "")
 
 
+def test_the_pages_say_which_run_they_are_of(outputs: dict[str, Any]) -> None:
+    identity = outputs["run_identity"]
+    for page in (outputs["report"], outputs["model_card"]):
+        assert identity["run"] in page
+        assert identity["commit"][:10] in page
+
+
+def test_rules_of_ones_own_are_told(inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+    lenient = VerdictParams(primary=("token_f1",), confidence=0.8, margin=0.3, min_families=9)
+    page = page_of(inputs, outputs, **{"params:evaluation.verdict": lenient})
+    assert "The metrics that decide here are token F1" in page
+    assert "confidence 0.8 instead of 0.95, margin 0.3 instead of 0.05" in page
+    with pytest.raises(ValueError, match="nearness to the teacher"):
+        VerdictParams(primary=("perplexity", "teacher_kl"))
+
+
 def test_the_evidence_is_what_the_other_products_say(outputs: dict[str, Any]) -> None:
     evidence = outputs["evidence"]
     for name in ("verdict", "power", "compression"):
@@ -321,13 +337,14 @@ def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> 
     gathered = evidence.gather_evidence(
         *given(
             "validation_results evaluation_facts verdict power compression train_overlap slices "
-            "filter_quality row_waterfall params:evaluation.slices params:evaluation.honesty"
+            "filter_quality row_waterfall params:evaluation.slices params:evaluation.honesty "
+            "params:evaluation.verdict"
         )
     )
     page, _ = reporting.write_report(
         gathered,
         *given(
-            "validation_results evaluation_facts train_overlap curation_examples "
+            "run_identity validation_results evaluation_facts train_overlap curation_examples "
             "personal_data_summary training_histories tuning_record params:distillation.student "
             "params:evaluation.slices params:evaluation.report params:evaluation.verdict"
         ),

@@ -40,7 +40,7 @@ def verdict() -> dict[str, Any]:
 
 
 def test_the_hub_reads_back_the_very_numbers(verdict: dict[str, Any]) -> None:
-    card = ModelCard(render_model_card({"verdict": verdict}, CARDS, WORDING))
+    card = ModelCard(render_model_card({"verdict": verdict}, CARDS, WORDING, 64))
     found = {each.metric_type: each for each in card.data.eval_results}
     judged = {
         name: metric["student"]["estimate"]
@@ -59,7 +59,7 @@ def test_the_hub_reads_back_the_very_numbers(verdict: dict[str, Any]) -> None:
 
 
 def test_the_body_opens_with_the_verdict(verdict: dict[str, Any]) -> None:
-    body = ModelCard(render_model_card({"verdict": verdict}, CARDS, WORDING)).text.strip()
+    body = ModelCard(render_model_card({"verdict": verdict}, CARDS, WORDING, 64)).text.strip()
     assert body.startswith("# A student\n\n**The distilled student is ")
     for absent in ("What it costs", "Honesty checks", "Where it is weakest", "None", "{{"):
         assert absent not in body
@@ -73,7 +73,7 @@ def test_every_section_of_the_evidence_is_told(verdict: dict[str, Any]) -> None:
         "worst_slice": WORST,
         "held_out": {"rows_used": 40, "families_used": 40},
     }
-    body = render_model_card(evidence, CARDS, WORDING)
+    body = render_model_card(evidence, CARDS, WORDING, 64)
     for said in (
         "- Take \\| care.",
         "| parameters | 900 | 100 | 9.00 × |",
@@ -89,7 +89,7 @@ def test_every_section_of_the_evidence_is_told(verdict: dict[str, Any]) -> None:
 
 def test_every_table_has_whole_rows(verdict: dict[str, Any]) -> None:
     evidence = {"verdict": verdict, "compression": COSTS}
-    lines = render_model_card(evidence, CARDS, WORDING).splitlines()
+    lines = render_model_card(evidence, CARDS, WORDING, 64).splitlines()
     for number, line in enumerate(lines):
         if line.startswith("|---"):
             columns = line.count("|")

@@ -86,11 +86,14 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
         pd.DataFrame(columns=WATERFALL_COLUMNS),
         choices,
         HonestyParams(),
+        judging,
     )
     evidence = json.loads(json.dumps(evidence, allow_nan=False))
     wording = ReportParams(licences=Licences(data="CC0", teacher="MIT", student="MIT"))
+    identity = {"run": "now", "commit": "0123456789abc", "tree": "changed"}
     page, _ = write_report(
         evidence,
+        identity,
         results,
         FACTS,
         overlap,
@@ -103,7 +106,7 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
         wording,
         judging,
     )
-    card = write_model_card(evidence, FACTS, wording)
+    card = write_model_card(evidence, identity, FACTS, wording)
     assert len(plot_evidence(evidence)) == 4
     for text in (re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL), card):
         assert said in text

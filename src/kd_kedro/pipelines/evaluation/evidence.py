@@ -11,7 +11,8 @@ from kd_kedro.metrics.classification import classification_report
 from kd_kedro.metrics.evidence import SCHEMA, beaten_controls, warnings
 from kd_kedro.metrics.overlap_with_train import summarise_overlap
 from kd_kedro.metrics.slices import score_runs, worst_slice
-from kd_kedro.pipelines.evaluation.params import HonestyParams, SlicesParams
+from kd_kedro.metrics.summary import title
+from kd_kedro.pipelines.evaluation.params import HonestyParams, SlicesParams, VerdictParams
 
 JUDGED = ("teacher", "baseline", "student")
 
@@ -28,6 +29,7 @@ def gather_evidence(
     row_waterfall: pd.DataFrame,
     choices: SlicesParams,
     honesty: HonestyParams,
+    judging: VerdictParams,
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
     bounds = {"ngram_share": honesty.ngram_share, "cosine": honesty.cosine}
@@ -62,9 +64,31 @@ def gather_evidence(
             "filters": _records(filter_quality),
         },
     }
-    gathered["honesty"]["warnings"] = warnings(gathered, max_near_share=honesty.max_near_share)
+    gathered["honesty"]["warnings"] = [
+        *_other_rules(judging),
+        *warnings(gathered, max_near_share=honesty.max_near_share),
+    ]
     return gathered
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _other_rules(judging: VerdictParams) -> list[str]:
+    """Say where the verdict was reached by other rules than this project's own."""
+    usual = VerdictParams()
+    said = []
+    if set(judging.primary) != set(usual.primary):
+        ours, theirs = (", ".join(map(title, names)) for names in (usual.primary, judging.primary))
+        said.append(
+            f"The metrics that decide here are {theirs}; the project's own are {ours}. They must "
+            "have been chosen before anybody saw a result."
+        )
+    if judging.confidence < usual.confidence or judging.margin > usual.margin:
+        said.append(
+            "The verdict is more lenient than the project's own: confidence "
+            f"{judging.confidence:g} instead of {usual.confidence:g}, margin {judging.margin:g} "
+            f"instead of {usual.margin:g}."
+        )
+    return said

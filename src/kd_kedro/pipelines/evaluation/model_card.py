@@ -20,14 +20,23 @@ TEMPLATE = "model_card.md.j2"
 
 
 def write_model_card(
-    evidence: Mapping[str, Any], evaluation_facts: Mapping[str, Any], wording: ReportParams
+    evidence: Mapping[str, Any],
+    run_identity: Mapping[str, str],
+    evaluation_facts: Mapping[str, Any],
+    wording: ReportParams,
 ) -> str:
     """Write the student's model card."""
-    return render_model_card(evidence, evaluation_facts["models"], wording)
+    limit = evaluation_facts["max_new_tokens"]
+    card = render_model_card(evidence, evaluation_facts["models"], wording, limit)
+    run, commit, tree = (run_identity[name] for name in ("run", "commit", "tree"))
+    return f"{card}\nRun {run}, commit {commit}, tree {tree}.\n"
 
 
 def render_model_card(
-    evidence: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]], wording: ReportParams
+    evidence: Mapping[str, Any],
+    cards: Mapping[str, Mapping[str, Any]],
+    wording: ReportParams,
+    max_new_tokens: int,
 ) -> str:
     """Return the card: metadata with `model-index`, then what the report says.
 
@@ -35,6 +44,7 @@ def render_model_card(
         evidence: The one object of all numbers; only its verdict must be there.
         cards: Each model's own card by name, from `answer_held_out`.
         wording: Names, language and licences.
+        max_new_tokens: Tokens after which the judged answers were cut.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -50,6 +60,7 @@ def render_model_card(
     compression = evidence.get("compression")
     body = environment.get_template(TEMPLATE).render(
         wording=wording,
+        max_new_tokens=max_new_tokens,
         sentence=verdict_sentence(verdict),
         teacher=teacher_sentence(verdict),
         verdict=verdict,

@@ -86,10 +86,15 @@ class VerdictParams(BaseModel):
     @field_validator("primary")
     @classmethod
     def _known(cls, primary: tuple[str, ...]) -> tuple[str, ...]:
-        known = [metric.name for metric in METRICS]
+        known = {metric.name: metric for metric in METRICS}
         for name in primary:
             if name not in known:
                 raise ValueError(f"there is no metric {name}; there are {', '.join(known)}")
+            if not known[name].against_teacher:
+                raise ValueError(
+                    f"{name} is nearness to the teacher, which distillation works for: it cannot "
+                    "decide whether that did any good"
+                )
         if len(set(primary)) < len(primary):
             raise ValueError("a metric is named twice")
         return primary

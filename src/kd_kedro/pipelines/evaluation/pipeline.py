@@ -140,6 +140,7 @@ def create_pipeline() -> Pipeline:
                     "row_waterfall",
                     "params:evaluation.slices",
                     "params:evaluation.honesty",
+                    "params:evaluation.verdict",
                 ],
                 "evidence",
                 name="gather_evidence",
@@ -148,6 +149,7 @@ def create_pipeline() -> Pipeline:
                 write_report,
                 [
                     "evidence",
+                    "run_identity",
                     "validation_results",
                     "evaluation_facts",
                     "train_overlap",
@@ -165,7 +167,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 write_model_card,
-                ["evidence", "evaluation_facts", "params:evaluation.report"],
+                ["evidence", "run_identity", "evaluation_facts", "params:evaluation.report"],
                 "model_card",
                 name="write_model_card",
             ),

@@ -39,6 +39,7 @@ _NO_FLOOR = "there is no second teacher (distillation.controls.teacher_seed)"
 def render_report(
     *,
     evidence: Mapping[str, Any],
+    identity: Mapping[str, str],
     facts: Mapping[str, Any],
     train_overlap: pd.DataFrame,
     examples: pd.DataFrame,
@@ -54,6 +55,7 @@ def render_report(
 
     Args:
         evidence: Every number that the page shows, but for the tables below.
+        identity: Which run, commit and state of the tree the page is of.
         facts: The models' cards, from `answer_held_out`.
         train_overlap: How near the train split comes to each held-out row.
         examples: Instructive rows.
@@ -85,6 +87,7 @@ def render_report(
         show=show,
         refusals=refusals(evidence["compression"]),
         evidence=evidence,
+        identity=identity,
         verdict=verdict,
         facts=facts,
         confidence=f"{100 * judging.confidence:g}",

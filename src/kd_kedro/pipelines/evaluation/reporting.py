@@ -19,6 +19,7 @@ from kd_kedro.pipelines.evaluation.report import render_report
 
 def write_report(
     evidence: Mapping[str, Any],
+    run_identity: Mapping[str, str],
     validation_results: pd.DataFrame,
     evaluation_facts: Mapping[str, Any],
     train_overlap: pd.DataFrame,
@@ -39,6 +40,7 @@ def write_report(
     examples = instructive_examples(validation_results, count=choices.examples)
     page = render_report(
         evidence=evidence,
+        identity=run_identity,
         facts=evaluation_facts,
         train_overlap=train_overlap,
         examples=examples,
