@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
 from kedro.io import DataCatalog
 
 from kd_kedro.freshness import write_provenance
-from kd_kedro.past_runs import _pins
-from kd_kedro.pruning import choose, delete, protected_runs, recipes, versions_of
+from kd_kedro.past_runs import _pins, choose_versions
+from kd_kedro.pruning import FORGOTTEN, choose, delete, protected_runs, recipes, versions_of
 from kd_kedro.run_record import RECIPE, Recipe, Saved, recipe_text
 
 TIMES = [f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 6)]
@@ -187,3 +188,38 @@ def test_mlflow_says_which_runs_are_registered_and_tagged(tmp_path):
     assert recipe_of(TIMES[0]) == made
     assert recipe_of(TIMES[1]) is None
     assert recipe_of(TIMES[4]) is None
+
+
+def test_what_mlflow_forgot_stays_unless_told_to_go(folder):
+    make(folder, "table", "2026-01-09T00.00.00.000Z", finished=False)
+    found = choose(
+        versions_of(catalog_of(folder, "table")),
+        keep_last=1,
+        protected={},
+        pinned=(),
+        recipe_of=lambda _: None,
+        known={*TIMES[2:]},
+    )
+    assert [each.version.version[9] for each in found if each.goes] == ["3", "4", "9"]
+    assert {each.reason for each in found if each.version.version in TIMES[:2]} == {FORGOTTEN}
+
+
+def test_a_store_that_knows_no_version_prunes_nothing(folder):
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.create_experiment("runs", artifact_location=str(folder / "artifacts"))
+    server = SimpleNamespace(_mlflow_client=client)
+    tracking = SimpleNamespace(experiment=SimpleNamespace(name="runs"))
+    context = SimpleNamespace(
+        catalog=catalog_of(folder, "table"),
+        config_loader={"globals": {}},
+        mlflow=SimpleNamespace(server=server, tracking=tracking),
+    )
+    for forgotten in (False, True):
+        with pytest.raises(ValueError, match="MLflow knows the run of none of the versions here"):
+            choose_versions(context, 1, forgotten=forgotten)
+    # One that was deleted in MLflow is known.
+    run = client.create_run(experiment, tags={"kedro_run_id": TIMES[1]})
+    client.delete_run(run.info.run_id)
+    for forgotten, days in ((False, ["2"]), (True, ["1", "2", "3", "4"])):
+        choices = choose_versions(context, 1, forgotten=forgotten)
+        assert [each.version.version[9] for each in choices if each.goes] == days

@@ -217,16 +217,19 @@ def reproduce(metadata: ProjectMetadata, run_id: str) -> None:
     help="Finished versions of every dataset to keep.",
 )
 @click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.option("--forgotten", is_flag=True, help="Also versions whose run MLflow does not know.")
 @click.option("--yes", is_flag=True, help="Delete; without it nothing is touched.")
 @click.pass_obj
-def prune(metadata: ProjectMetadata, keep_last: int, env: str | None, yes: bool) -> None:
+def prune(
+    metadata: ProjectMetadata, keep_last: int, env: str | None, forgotten: bool, yes: bool
+) -> None:
     """Remove older versions, except registered, tagged and pinned ones and what those stand on."""
     from kd_kedro.past_runs import choose_versions
     from kd_kedro.past_runs_terminal import print_choices
     from kd_kedro.pruning import delete
 
     with _one_sentence(metadata.project_path), _context(metadata.project_path, env) as context:
-        choices = choose_versions(context, keep_last)
+        choices = choose_versions(context, keep_last, forgotten=forgotten)
         if yes:
             delete(choices)
         print_choices(choices, deleted=yes)

@@ -10,7 +10,15 @@ from kedro.pipeline import Pipeline
 
 from kd_kedro.freshness import artifact_nodes
 from kd_kedro.hooks import read_parameters, registered
-from kd_kedro.pruning import VERSION, Choice, choose, protected_runs, recipes, versions_of
+from kd_kedro.pruning import (
+    VERSION,
+    Choice,
+    choose,
+    known_runs,
+    protected_runs,
+    recipes,
+    versions_of,
+)
 from kd_kedro.reproduction import (
     agreement,
     check_inputs,
@@ -117,15 +125,31 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     }
 
 
-def choose_versions(context: Any, keep_last: int) -> list[Choice]:
-    """Return which versions of a context's catalog would go."""
+def choose_versions(context: Any, keep_last: int, *, forgotten: bool = False) -> list[Choice]:
+    """Return which versions of a context's catalog would go.
+
+    Args:
+        context: Kedro's.
+        keep_last: As of `choose`.
+        forgotten: Let go also those whose run MLflow does not know.
+
+    Raises:
+        ValueError: MLflow knows the run of none: it is not the store that they belong to.
+    """
     client, experiment = tracking(context)
+    versions, known = versions_of(context.catalog), known_runs(client, experiment)
+    if versions and known.isdisjoint(each.version for each in versions):
+        raise ValueError(
+            "MLflow knows the run of none of the versions here, so it cannot tell which are "
+            "registered or tagged: bring the store back (mlflow.db, or its address in mlflow.yml)"
+        )
     return choose(
-        versions_of(context.catalog),
+        versions,
         keep_last=keep_last,
         protected=protected_runs(client, experiment),
         pinned=_pins(context.config_loader["globals"], context.catalog),
         recipe_of=recipes(client, experiment),
+        known=None if forgotten else known,
     )
 
 

@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from kd_kedro.freshness import FILE_NAME
 from kd_kedro.run_record import RECIPE, Recipe, artifact_text, read_recipe, tracked_runs
 
 KEEP = "keep"
+FORGOTTEN = "MLflow does not know its run; --forgotten lets it go"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}\.\d{2}\.\d{2}\.\d{3}Z")
 _RAW = "01_raw"
 # Younger than this, an unfinished version may be one that a run is writing.
@@ -67,6 +68,7 @@ def choose(
     protected: Mapping[str, str],
     pinned: Iterable[str],
     recipe_of: Callable[[str], Recipe | None],
+    known: Set[str] | None = None,
 ) -> list[Choice]:
     """Return what happens to every version.
 
@@ -76,6 +78,8 @@ def choose(
         protected: By timestamp of a run, why all that it saved and loaded is kept.
         pinned: As `--load-versions` names them (dataset:version), or a run's timestamp.
         recipe_of: Gives the recipe of the run of a timestamp; None if it has none.
+        known: Timestamps of the runs that MLflow knows. The finished versions of others are kept:
+            it may be another store that has them registered or tagged. None to let them go too.
     """
     if keep_last < 1:
         raise ValueError(f"--keep-last is {keep_last}: at least one version is kept")
@@ -94,6 +98,9 @@ def choose(
         for key in there & set(recipe.loaded.items()) if recipe else ():
             reasons.setdefault(key, f"loaded by {timestamp} ({reason})")
     _keep_what_was_loaded(reasons, there, recipe_of)
+    for each in versions:
+        if known is not None and each.finished and each.version not in known:
+            reasons.setdefault((each.dataset, each.version), FORGOTTEN)
     # Two entries of the catalog may name one folder: what one of them keeps stays.
     kept: dict[Path, str] = {}
     for each in versions:
@@ -127,6 +134,12 @@ def protected_runs(client: Any, experiment: str) -> dict[str, str]:
         elif timestamp and run.info.status == "RUNNING":
             kept.setdefault(timestamp, "its run has not ended")
     return kept
+
+
+def known_runs(client: Any, experiment: str) -> set[str]:
+    """Return Kedro's timestamp of every run in MLflow, also of those that were deleted there."""
+    runs = tracked_runs(client, experiment, deleted=True)
+    return {run.data.tags["kedro_run_id"] for run in runs if "kedro_run_id" in run.data.tags}
 
 
 def recipes(client: Any, experiment: str) -> Callable[[str], Recipe | None]:

@@ -147,17 +147,23 @@ def recipe_text(recipe: Recipe) -> str:
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 
-def tracked_runs(client: Any, experiment: str, condition: str = "") -> Iterator[Any]:
+def tracked_runs(
+    client: Any, experiment: str, condition: str = "", *, deleted: bool = False
+) -> Iterator[Any]:
     """Yield the runs of an experiment, newest first.
 
     Args:
         client: An `MlflowClient`.
         experiment: Id of the experiment.
         condition: As MLflow's `search_runs` takes it.
+        deleted: Also those that were deleted and can still be restored.
     """
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
     token = None
     while True:
-        page = client.search_runs([experiment], condition, max_results=1000, page_token=token)
+        page = client.search_runs([experiment], condition, view, 1000, page_token=token)
         yield from page
         token = page.token
         if not token:
