@@ -19,6 +19,7 @@ from kd_kedro.metrics.promotion import (
     decide_first,
     shared_held_out,
 )
+from kd_kedro.metrics.summary import title
 from kd_kedro.past_runs import tracking
 from kd_kedro.pipelines.evaluation.certificate import certificate_entry
 from kd_kedro.pipelines.evaluation.params import (
@@ -217,12 +218,19 @@ def _decide_first(verdict: Mapping[str, Any], judging: VerdictParams) -> Decisio
         if metric["conclusion"] == "better" and metric["families"] < judging.min_families:
             reason = f"it is better in {name} on {metric['families']} families alone"
             return Decision(False, "not applicable", f"{reason}; {judging.min_families} are needed")
-        behind = [
-            control for control, each in metric["controls"].items() if not each["student_ahead"]
-        ]
-        if metric["conclusion"] == "better" and (found := sorted({*TO_BEAT} & {*behind})):
-            reason = f"it is better in {name}, but not ahead of the control {found[0]} there"
-            return Decision(False, "not applicable", reason)
+    gains = {
+        name: sorted(
+            control
+            for control, each in verdict["metrics"][name]["controls"].items()
+            if control in TO_BEAT and not each["student_ahead"]
+        )
+        for name in primary
+        if verdict["metrics"][name]["conclusion"] == "better"
+    }
+    if gains and all(gains.values()):
+        name, behind = next(iter(gains.items()))
+        reason = f"it is better in {title(name)}, but not ahead of the control {behind[0]} there"
+        return Decision(False, "not applicable", reason)
     return decide_first(verdict["overall"], verdict["overall_reason"])
 
 

@@ -56,8 +56,9 @@ def warnings(evidence: Mapping[str, Any], *, max_near_share: float) -> list[str]
     for control in TO_BEAT:
         behind = [
             title(name)
-            for name in primary
-            if evidence["honesty"]["controls"].get(name, {}).get(control) == "not ahead"
+            for name, metric in primary.items()
+            if metric["conclusion"] != "not applicable"
+            and evidence["honesty"]["controls"].get(name, {}).get(control) == "not ahead"
         ]
         if behind:
             said.append(
