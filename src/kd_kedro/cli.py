@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from kedro.framework.cli.project import run as stock_run
@@ -46,6 +46,8 @@ def _run(tuned: bool, **options: Any) -> None:
             options["params"] = _tuned(metadata.project_path, options)
         stock_run.callback(**options)  # type: ignore[misc]
         _show_outcome(metadata.project_path, options)
+    except KeyboardInterrupt:
+        _end_interrupted()
     except Exception as error:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
@@ -290,10 +292,23 @@ def _one_sentence(project: Path) -> Iterator[None]:
     _set_up_terminal(project)
     try:
         yield
+    except KeyboardInterrupt:
+        _end_interrupted()
     except Exception as error:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
         raise SystemExit(1) from None
+
+
+def _end_interrupted() -> NoReturn:
+    """End what Ctrl-C has stopped as an error would: hooks hear of errors alone."""
+    click.secho(
+        "Interrupted: what was finished is kept, what was begun is removed.", fg="red", err=True
+    )
+    for hook in settings.HOOKS:
+        if hasattr(hook, "on_interrupt"):
+            hook.on_interrupt()
+    raise SystemExit(130) from None  # 128 + SIGINT, as shells have it
 
 
 def _set_up_terminal(project: Path) -> Path:

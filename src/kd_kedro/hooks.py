@@ -141,6 +141,15 @@ class FreshnessHooks:
     @hook_impl
     def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Remove the versions of this run that were begun and not finished."""
+        self._remove_unfinished(pipeline, catalog)
+
+    def on_interrupt(self) -> None:
+        """Do the same where somebody ended the run: Kedro calls no hook then."""
+        if self._catalog is not None:
+            self._remove_unfinished(self._pipeline, self._catalog)
+
+    @staticmethod
+    def _remove_unfinished(pipeline: Pipeline, catalog: DataCatalog) -> None:
         for name in pipeline.all_outputs():
             folder = version_folder(catalog, name, "save")
             if folder is not None and folder.is_dir() and not (folder / FILE_NAME).is_file():

@@ -47,6 +47,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     _saved: dict[str, Path]
     _code: dict[str, Any]
     _conf_source: str = ""
+    _going_on: tuple[dict[str, Any], Pipeline] | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -59,6 +60,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Start the run, and say which code and which command it is."""
+        self._going_on = (run_params, pipeline)
         super().before_pipeline_run(run_params, pipeline, catalog)
         self._catalog, self._tables, self._loaded, self._saved = catalog, set(), {}, {}
         if not self._is_mlflow_enabled:
@@ -131,6 +133,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         """Write the recipe and end the run."""
         self._log_recipe(run_params, pipeline)
         super().after_pipeline_run(run_params, pipeline, catalog)
+        self._going_on = None
 
     @hook_impl
     def on_pipeline_error(
@@ -141,11 +144,20 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         catalog: DataCatalog,
     ) -> None:
         """Write the recipe of a run that failed, where that can be done, and end the run."""
-        try:
-            self._log_recipe(run_params, pipeline)
-        except Exception as further:  # must not hide what the run failed of
-            logging.getLogger("kd_kedro.tracking").error("no recipe was written: %s", further)
+        self._try_to_log_recipe(run_params, pipeline)
         super().on_pipeline_error(error, run_params, pipeline, catalog)
+        self._going_on = None
+
+    def on_interrupt(self) -> None:
+        """End the run that somebody ended as killed, with its recipe: Kedro calls no hook then."""
+        import mlflow
+
+        if self._going_on is None or not self._is_mlflow_enabled or not mlflow.active_run():
+            return
+        # First: where the user does not wait for the recipe, MLflow would call it finished.
+        mlflow.end_run("KILLED")
+        self._try_to_log_recipe(*self._going_on)
+        self._going_on = None
 
     @property
     def _client(self) -> Any:
@@ -197,6 +209,12 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         ]
         for start in range(0, len(metrics), 1000):
             self._client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
+
+    def _try_to_log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        try:
+            self._log_recipe(run_params, pipeline)
+        except Exception as further:  # must not hide what the run failed of
+            logging.getLogger("kd_kedro.tracking").error("no recipe was written: %s", further)
 
     def _log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         if not self._is_mlflow_enabled:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +133,32 @@ def test_a_full_disk_leaves_nothing_half_written(project: Path) -> None:
     outcome = {"code": done.returncode, "out": done.stdout, "err": done.stderr}
     check_sentence(outcome, "File too large", "validated_qa.csv", "earlier ones are untouched")
     assert listing(project) == before
+
+
+def test_a_run_that_is_interrupted_ends_as_killed_with_its_recipe(project: Path) -> None:
+    before = {path.parent for path in project.glob("data/test_env/**/provenance.json")}
+    run = subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", *TEST, "--pipelines", "preprocessing"],
+        cwd=project,
+        env=environment(project),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr is not None
+    read = []
+    for line in run.stderr:
+        read.append(line)
+        if line.startswith("[ 3/"):
+            run.send_signal(signal.SIGINT)
+    said = "".join(read)
+    assert run.wait(timeout=100) == 130, said
+    assert "Interrupted: what was finished is kept" in said
+    assert "Traceback" not in said
+    with sqlite3.connect(project / "mlflow.db") as store:
+        newest = "select run_uuid, status from runs order by start_time desc limit 1"
+        [[name, status]] = store.execute(newest).fetchall()
+    assert status == "KILLED"
+    recipe = json.loads((project / "mlruns" / name / "artifacts" / "recipe.json").read_text())
+    made = {path.parent for path in project.glob("data/test_env/**/provenance.json")} - before
+    assert {project / each["path"] for each in recipe["saved"].values()} == made
+    assert len(made) >= 2
