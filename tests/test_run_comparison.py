@@ -74,7 +74,7 @@ def test_a_loaded_version_is_what_its_run_saved():
     assert unknown == {"table": {"versions": [FIRST, OLD], "content": "?"}}
 
 
-JUDGING = SimpleNamespace(confidence=0.95, draws=999, min_families=2, seed=0)
+JUDGING = SimpleNamespace(primary=("bleu",), confidence=0.95, draws=999, min_families=2, seed=0)
 
 
 def test_row_counts_are_told_by_stage():

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from kd_kedro.metrics.summary import TITLES, show, show_difference
+from kd_kedro.metrics.summary import show, show_difference, title
 from kd_kedro.pruning import Choice
 from kd_kedro.terminal import table
 
@@ -29,14 +29,14 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
     equal = []
     for key in ("code", "command", "environment", "parameters", "sources", "rows"):
         pairs = comparison[key]
-        title = {"sources": "Raw data", "rows": "Row counts by stage"}.get(key, key.capitalize())
+        heading = {"sources": "Raw data", "rows": "Row counts by stage"}.get(key, key.capitalize())
         if "reason" in pairs:
-            _say(console, f"{title} cannot be compared: {pairs['reason']}.")
+            _say(console, f"{heading} cannot be compared: {pairs['reason']}.")
         elif pairs:
             rows = [[name, *map(_cell, pair)] for name, pair in pairs.items()]
-            console.print(table(title, ["", "A", "B"], rows))
+            console.print(table(heading, ["", "A", "B"], rows))
         else:
-            equal.append(title.lower())
+            equal.append(heading.lower())
     if equal:
         _say(console, f"The same in both: {', '.join(equal)}.")
     _print_data(console, comparison)
@@ -92,10 +92,10 @@ def print_choices(choices: Sequence[Choice], *, deleted: bool) -> None:
     going = [choice for choice in choices if choice.goes]
     usual = "among the last "
     special = [each for each in choices if not each.goes and not each.reason.startswith(usual)]
-    for title, part in (("Kept", special), ("Deleted" if deleted else "To be deleted", going)):
+    for heading, part in (("Kept", special), ("Deleted" if deleted else "To be deleted", going)):
         if part:
             header = ["version", "why", "datasets", "size"]
-            console.print(table(title, header, _by_version(part)))
+            console.print(table(heading, header, _by_version(part)))
     kept = len(choices) - len(going)
     size = _size(sum(choice.version.size for choice in going))
     if not going:
@@ -133,26 +133,28 @@ def _print_students(console: Console, students: Mapping[str, Any]) -> None:
         shown = [show_difference(name, difference[key]) for key in ("estimate", "low", "high")]
         rows.append(
             [
-                TITLES.get(name, name),
+                title(name),
+                "yes" if metric["role"] == "primary" else "",
                 show(name, metric["first"]),
                 show(name, metric["second"]),
                 "–" if metric["p_holm"] is None else f"{shown[0]} [{shown[1]}, {shown[2]}]",
                 metric["conclusion"],
             ]
         )
-    header = ["metric", "A", "B", "B - A", "B is"]
+    header = ["metric", "decides", "A", "B", "B - A", "B is"]
     console.print(table("Students on the held-out rows of both", header, rows))
     count, families = students["rows"], students["families"]
     _say(
         console,
         f"{count['common']} rows of {families['common']} families are common (A has "
         f"{count['first']} rows, B {count['second']}); seeds in both: "
-        f"{', '.join(students['seeds']) or 'none'}. Intervals are adjusted by Holm.",
+        f"{', '.join(students['seeds']) or 'none'}. Intervals are adjusted by Holm, those of the "
+        "metrics that decide among themselves, and the others among themselves.",
     )
     reasons: dict[str, list[str]] = defaultdict(list)
     for name, metric in students["metrics"].items():
         if metric["conclusion"] == "not applicable":
-            reasons[metric["reason"]].append(TITLES.get(name, name))
+            reasons[metric["reason"]].append(title(name))
     for reason, names in reasons.items():
         _say(console, f"Not applicable: {', '.join(names)}, as {reason}.")
 

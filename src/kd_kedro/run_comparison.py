@@ -69,6 +69,7 @@ def compare_outcomes(read: Reader, judging: Any) -> dict[str, Any]:
     else:
         outcome["students"] = compare_runs(
             *results,  # type: ignore[arg-type]
+            primary=judging.primary,
             confidence=judging.confidence,
             draws=judging.draws,
             min_families=judging.min_families,

@@ -7,6 +7,7 @@ import pytest
 
 from kd_kedro.metrics.run_difference import compare_runs
 
+PRIMARY = ("perplexity", "bleu")
 TOKENS = {"f": 2, "g": 4, "h": 3, "i": 1}
 
 
@@ -32,7 +33,14 @@ def results(nll, families="fgh"):
 
 
 def compare(first, second, **options):
-    chosen = {"confidence": 0.95, "draws": 999, "min_families": 2, "seed": 0, **options}
+    chosen = {
+        "primary": PRIMARY,
+        "confidence": 0.95,
+        "draws": 999,
+        "min_families": 2,
+        "seed": 0,
+        **options,
+    }
     return compare_runs(first, second, **chosen)
 
 
@@ -60,6 +68,21 @@ def test_a_difference_that_never_varies_is_certain():
     assert perplexity["conclusion"] == "better"
     again = compare(results(second), results(first))["metrics"]["perplexity"]
     assert again["conclusion"] == "worse"
+
+
+def test_metrics_that_decide_come_first_and_are_adjusted_among_themselves():
+    first = {key: 10.0 * TOKENS[key[1]] for key in A}
+    second = {key: 9.5 * TOKENS[key[1]] for key in A}
+
+    def told(*primary):
+        return compare(results(first), results(second), primary=primary)["metrics"]
+
+    alone, paired = told("perplexity"), told("bleu", "perplexity")
+    assert [each["role"] for each in alone.values()][:2] == ["primary", "secondary"]
+    assert {*list(paired)[:2]} == {"perplexity", "bleu"}
+    # Holm: of two, the smaller p counts twice; alone, once.
+    p = alone["perplexity"]["p_holm"]
+    assert paired["perplexity"]["p_holm"] == pytest.approx(2 * p)
 
 
 def test_equal_runs_are_not_shown_to_differ():

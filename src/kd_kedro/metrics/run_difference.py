@@ -11,7 +11,7 @@ from kd_kedro.metrics.paired_scores import PairedScores, sum_by_family
 from kd_kedro.metrics.significance import holm_levels, resample_families
 from kd_kedro.metrics.verdict import conclude
 
-SCHEMA = "kd_kedro.run_difference/1"
+SCHEMA = "kd_kedro.run_difference/2"
 _KEY = ["question", "reference"]
 _DIFFERENCE = {"second": 1.0, "first": -1.0}
 _OTHER_TOKENS = (
@@ -24,6 +24,7 @@ def compare_runs(
     first: pd.DataFrame,
     second: pd.DataFrame,
     *,
+    primary: Sequence[str],
     confidence: float,
     draws: int,
     min_families: int,
@@ -37,15 +38,18 @@ def compare_runs(
     Args:
         first: `validation_results` of one run, all text.
         second: That of the other.
-        confidence: Family-wise confidence of the differences, 0.95 for 95 %.
+        primary: Names of the metrics that decide: they come first and are adjusted by Holm among
+            themselves, the others among themselves, as in the verdict.
+        confidence: Family-wise confidence of each group's differences, 0.95 for 95 %.
         draws: Number of bootstrap draws.
         min_families: A metric with fewer common families to judge on is not applicable.
         seed: Seed of the bootstrap.
 
     Returns:
         JSON-able dict: schema, counts of rows and families in each and in both, the seeds both
-        have, and by metric the estimate of each run, the difference with its Holm-adjusted
-        interval, p_holm, conclusion (better, worse, not shown, not applicable) and reason.
+        have, and by metric, those that decide first, its role (primary, secondary), the estimate
+        of each run, the difference with its Holm-adjusted interval, p_holm, conclusion (better,
+        worse, not shown, not applicable) and reason.
     """
     students = [_runs_of(results, "student") for results in (first, second)]
     same_teacher = _same_teacher(first, second)
@@ -76,7 +80,10 @@ def compare_runs(
                 measured[metric.name] = found
     level = 1 - confidence
     p_values = {name: each.estimate(_DIFFERENCE).p_value for name, each in measured.items()}
-    levels = holm_levels(p_values, level)
+    levels: dict[str, tuple[float, float]] = {}
+    for deciding in (True, False):
+        group = {name: p for name, p in p_values.items() if (name in primary) is deciding}
+        levels |= holm_levels(group, level)
     return {
         "schema": SCHEMA,
         "seeds": seeds,
@@ -87,10 +94,15 @@ def compare_runs(
             "common": len(families),
         },
         "metrics": {
-            metric.name: _refused(metric, refused[metric.name])
-            if metric.name in refused
-            else _entry(metric, measured[metric.name], levels[metric.name])
-            for metric in METRICS
+            metric.name: {
+                "role": "primary" if metric.name in primary else "secondary",
+                **(
+                    _refused(metric, refused[metric.name])
+                    if metric.name in refused
+                    else _entry(metric, measured[metric.name], levels[metric.name])
+                ),
+            }
+            for metric in sorted(METRICS, key=lambda metric: metric.name not in primary)
         },
     }
 
