@@ -105,7 +105,7 @@ def main() -> None:
     arguments = parser(__doc__, learns=False)
     arguments.add_argument("--env", help="Kedro environment")
     arguments.add_argument("--data", type=Path, help="a table like augmented_qa")
-    arguments.add_argument("--seeds", action="store_true", help="the further seeds too")
+    arguments.add_argument("--seeds", action="store_true", help="what is trained again too: further seeds and the second teacher")
     words = arguments.parse_args()
     values = given(words.env, words.data)
     parts: dict[str, Any] = {}
@@ -118,7 +118,7 @@ def main() -> None:
         plans = [before]
         for node in create_pipeline().nodes:
             part = PARTS.get(node.name, "")
-            if part == "further_seeds" and not words.seeds:
+            if part.startswith("further_") and not words.seeds:
                 continue
             real = happened(node, values)
             if not part:
