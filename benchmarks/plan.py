@@ -105,7 +105,8 @@ def main() -> None:
     arguments = parser(__doc__, learns=False)
     arguments.add_argument("--env", help="Kedro environment")
     arguments.add_argument("--data", type=Path, help="a table like augmented_qa")
-    arguments.add_argument("--seeds", action="store_true", help="what is trained again too: further seeds and the second teacher")
+    again = "what is trained again too: further seeds and the second teacher"
+    arguments.add_argument("--seeds", action="store_true", help=again)
     words = arguments.parse_args()
     values = given(words.env, words.data)
     parts: dict[str, Any] = {}
