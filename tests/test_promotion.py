@@ -92,6 +92,7 @@ class Place:
         name = self.context.mlflow.tracking.experiment.name
         self.experiment = self.client.get_experiment_by_name(name).experiment_id
         self.runs = 0
+        self.git_dirty = "false"
 
     def run(self, student: LanguageModel | None, overall: str = "better", rows: Any = ROWS) -> str:
         """Put a finished run down; return its id."""
@@ -118,7 +119,8 @@ class Place:
                 },
             }
         )
-        run = self.client.create_run(self.experiment, tags={"kedro_run_id": version})
+        code = {"mlflow.source.git.commit": "a" * 40, "git_dirty": self.git_dirty}
+        run = self.client.create_run(self.experiment, tags={"kedro_run_id": version, **code})
         self.client.log_text(run.info.run_id, recipe_text(recipe), "recipe.json")
         self.client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
@@ -204,6 +206,31 @@ def test_the_same_student_is_no_second_version(
     place.promote()
     place.promote()
     assert len(place.versions) == 2
+
+
+def test_a_later_promotion_changes_what_was_decided_and_not_what_the_version_is(
+    place: Place, trained: LanguageModel
+) -> None:
+    place.git_dirty = "true"
+    place.run(trained, "not shown")
+    assert "version 1 (of a run with uncommitted changes) does not become" in place.promote()
+    place.git_dirty = "false"
+    place.run(trained)
+    assert "version 1 (of a run with uncommitted changes) becomes the champion" in place.promote()
+    [version] = place.versions
+    facts = ("kedro_run_id", "augmented_qa", "verdict", "commit", "git_dirty")
+    first = "2026-01-01T00.00.00.000Z"
+    assert [version.tags[name] for name in facts] == [first, first, "not shown", "a" * 40, "true"]
+    assert version.tags["promotion"] == "first champion"
+    assert version.tags["promotion.kedro_run_id"] == "2026-01-02T00.00.00.000Z"
+
+
+def test_a_repetition_is_promoted_by_its_name_alone(place: Place, trained: LanguageModel) -> None:
+    first = place.run(trained)
+    again = place.run(trained)
+    place.client.set_tag(again, "reproduces", first)
+    assert find_candidate(place.context, place.client, place.experiment, None).run_id == first
+    assert find_candidate(place.context, place.client, place.experiment, again).run_id == again
 
 
 def test_without_a_gain_over_the_baseline_there_is_no_first_champion(
@@ -313,7 +340,7 @@ def test_a_verdict_on_another_student_promotes_none(
 @pytest.mark.parametrize(
     ("lenient", "said"),
     [
-        ({"confidence": 0.5}, "exact_match at 50 %, and perplexity, bleu, exact_match at 95 % are"),
+        ({"confidence": 0.5}, "exact match at 50 %, and perplexity, BLEU, exact match at 95 % are"),
         ({"primary": ["perplexity"]}, "its verdict was reached by perplexity at 95 %"),
         (
             {"metrics": {name: {"conclusion": "better", "families": 4} for name in CONCLUSIONS}},

@@ -190,7 +190,12 @@ def reproduce(metadata: ProjectMetadata, run_id: str) -> None:
 
     A run is named by MLflow's id or Kedro's timestamp, or the start of either.
     """
-    from kd_kedro.past_runs import agreement_of, check_reproducible, recipe_to_reproduce
+    from kd_kedro.past_runs import (
+        agreement_of,
+        check_reproducible,
+        marked_as_repetition,
+        recipe_to_reproduce,
+    )
     from kd_kedro.past_runs_terminal import print_agreement
 
     project = metadata.project_path
@@ -199,9 +204,12 @@ def reproduce(metadata: ProjectMetadata, run_id: str) -> None:
             run, recipe = recipe_to_reproduce(context, run_id)
         with _context(project, recipe.env, recipe.params) as context:
             check_reproducible(context, recipe)
-        with settings.SESSION_CLASS.create(
-            project_path=project, env=recipe.env, runtime_params=recipe.params
-        ) as session:
+        with (
+            settings.SESSION_CLASS.create(
+                project_path=project, env=recipe.env, runtime_params=recipe.params
+            ) as session,
+            marked_as_repetition(run, settings.HOOKS),
+        ):
             session.run(**recipe.command, load_versions=recipe.loaded)
             timestamp = session.session_id
         with _context(project, recipe.env) as context:

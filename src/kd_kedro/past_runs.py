@@ -1,7 +1,8 @@
 """What `kedro compare`, `reproduce` and `prune` do: contexts and MLflow in, findings out."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kedro.framework.project import pipelines
@@ -29,7 +30,7 @@ from kd_kedro.reproduction import (
 )
 from kd_kedro.run_comparison import SCHEMA, compare_outcomes, compare_recipes, read_table
 from kd_kedro.run_record import Recipe, find_run, read_recipe
-from kd_kedro.tracking import changed_files, git
+from kd_kedro.tracking import TrackingHooks, changed_files, git
 
 
 def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
@@ -97,8 +98,26 @@ def check_reproducible(context: Any, recipe: Recipe) -> None:
     check_loaded(recipe, catalog, recipes(*tracking(context)))
 
 
+@contextmanager
+def marked_as_repetition(run: Any, hooks: Iterable[Any]) -> Iterator[None]:
+    """Tag every run that is started meanwhile with the run that it repeats.
+
+    Args:
+        run: The past run.
+        hooks: The session's.
+    """
+    tracking_hooks = [hook for hook in hooks if isinstance(hook, TrackingHooks)]
+    for hook in tracking_hooks:
+        hook.reproduces = run.info.run_id
+    try:
+        yield
+    finally:
+        for hook in tracking_hooks:
+            hook.reproduces = ""
+
+
 def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict[str, Any]:
-    """Return whether a repetition made the same, and mark it in MLflow.
+    """Return whether a repetition made the same.
 
     Args:
         context: Any of the project.
@@ -108,7 +127,6 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     """
     client, experiment = tracking(context)
     again = find_run(client, experiment, timestamp)
-    client.set_tag(again.info.run_id, "reproduces", run.info.run_id)
     now = read_recipe(client, again)
     full = artifact_nodes(registered().values(), context.catalog)
     outputs = agreement(recipe, now, not_comparable(full))

@@ -31,6 +31,7 @@ from kd_kedro.pipelines.evaluation.params import (
 from kd_kedro.pruning import recipes
 from kd_kedro.run_record import (
     RECIPE,
+    REPRODUCES,
     Recipe,
     artifact_text,
     find_run,
@@ -55,6 +56,8 @@ class Candidate:
         student: The student, an adapter merged.
         verdict: The verdict on it.
         augmented_qa: The rows it was trained on and judged by.
+        commit: Git's name of the run's code; '' where there was no repository.
+        git_dirty: `true` where files differed from that commit, `false`, or '' where not known.
         card: Its model card; '' where the run made none.
     """
 
@@ -64,6 +67,8 @@ class Candidate:
     student: LanguageModel
     verdict: Mapping[str, Any]
     augmented_qa: pd.DataFrame
+    commit: str = ""
+    git_dirty: str = ""
     card: str = ""
 
 
@@ -99,7 +104,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         client: An `MlflowClient`.
         experiment: Id of the experiment.
         name: MLflow's id of the run or Kedro's timestamp, or the start of either; None for the
-            latest with a student and a verdict in this environment.
+            latest with a student and a verdict in this environment that is no repetition.
 
     Raises:
         ValueError: There is no such run, or it has no student or no verdict, or a verdict on
@@ -118,7 +123,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
             raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
         return _load(context, run, versions)
     for run in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
-        if artifact_text(client, run.info.run_id, RECIPE) is None:
+        if REPRODUCES in run.data.tags or artifact_text(client, run.info.run_id, RECIPE) is None:
             continue
         versions = _versions(client, run, context)
         if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
@@ -157,13 +162,19 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
             f"verdict.{metric}": candidate.verdict["metrics"][metric]["conclusion"]
             for metric in _primary(candidate.verdict)
         },
+        "commit": candidate.commit,
+        "git_dirty": candidate.git_dirty,
+    }
+    decided = {
         "promotion": decision.conclusion,
         "promotion.reason": decision.reason,
         "promotion.against": f"version {holder.version}" if holder else "no champion",
+        "promotion.kedro_run_id": candidate.kedro_run_id,
     }
     if dry_run:
         known = registry.registered(client, name, fingerprint)
         label = f"version {known.version}" if known else "a new version"
+        label += _dirty(known.tags if known else tags)
         return f"Dry run, nothing was changed. {_sentence(name, label, decision, holder)}"
     version = registry.register(
         client,
@@ -171,11 +182,13 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
         candidate.student,
         run_id=candidate.run_id,
         tags=tags,
+        decision=decided,
         card=candidate.card,
     )
     if decision.moves:
         client.set_registered_model_alias(name, registry.CHAMPION, version.version)
-    return _sentence(name, f"version {version.version}", decision, holder)
+    label = f"version {version.version}{_dirty(version.tags)}"
+    return _sentence(name, label, decision, holder)
 
 
 def _decide(
@@ -208,15 +221,16 @@ def _decide_first(verdict: Mapping[str, Any], judging: VerdictParams) -> Decisio
     primary = _primary(verdict)
     confidence = verdict["confidence"]
     if set(primary) != set(judging.primary) or confidence < judging.confidence:
+        ours, theirs = (", ".join(map(title, names)) for names in (judging.primary, primary))
         reason = (
-            f"its verdict was reached by {', '.join(primary)} at {100 * confidence:g} %, and "
-            f"{', '.join(judging.primary)} at {100 * judging.confidence:g} % are asked for"
+            f"its verdict was reached by {theirs} at {100 * confidence:g} %, and "
+            f"{ours} at {100 * judging.confidence:g} % are asked for"
         )
         return Decision(False, "not applicable", reason)
     for name in primary:
         metric = verdict["metrics"][name]
         if metric["conclusion"] == "better" and metric["families"] < judging.min_families:
-            reason = f"it is better in {name} on {metric['families']} families alone"
+            reason = f"it is better in {title(name)} on {metric['families']} families alone"
             return Decision(False, "not applicable", f"{reason}; {judging.min_families} are needed")
     gains = {
         name: sorted(
@@ -303,6 +317,10 @@ def _savings(
     return {named[key]: ratios[key] for key in named if not isinstance(ratios[key], dict)}
 
 
+def _dirty(tags: Mapping[str, str]) -> str:
+    return " (of a run with uncommitted changes)" if tags.get("git_dirty") == "true" else ""
+
+
 def _sentence(name: str, label: str, decision: Decision, holder: Any | None) -> str:
     if decision.moves:
         return f"{name}: {label} becomes the champion: {decision.reason}."
@@ -382,5 +400,7 @@ def _load(context: Any, run: Any, versions: Mapping[str, str]) -> Candidate:
         LanguageModel(merged(student.model), student.tokenizer, student.card),
         catalog.load("verdict"),
         catalog.load("augmented_qa"),
+        run.data.tags.get("mlflow.source.git.commit", ""),
+        run.data.tags.get("git_dirty", ""),
         catalog.load("model_card") if "model_card" in versions else "",
     )

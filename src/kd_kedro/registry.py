@@ -112,6 +112,7 @@ def register(
     *,
     run_id: str,
     tags: Mapping[str, Any],
+    decision: Mapping[str, Any],
     card: str = "",
 ) -> Any:
     """Return the version of the registered model with these weights, a new one if there is none.
@@ -121,7 +122,8 @@ def register(
         name: Name of the registered model; made where there is none.
         language_model: As of `save`.
         run_id: MLflow's id of the run it belongs to.
-        tags: What to say of the version; what an earlier registration said is replaced.
+        tags: What the version is and where it comes from: written once, with the version.
+        decision: What was decided of it now; what was decided earlier is replaced.
         card: As of `save`.
     """
     fingerprint = weights_fingerprint(language_model.model)
@@ -131,7 +133,6 @@ def register(
         "max_length": language_model.max_length,
         "parameters": language_model.parameters,
     }
-    texts = {key: str(value) for key, value in kept.items()}
     found = registered(client, name, fingerprint)
     if found is None:
         if name not in {model.name for model in client.search_registered_models(f"name='{name}'")}:
@@ -140,9 +141,10 @@ def register(
             save(language_model, Path(place) / "model", card)
             client.log_artifacts(run_id, str(Path(place) / "model"), name)
         source = f"{client.get_run(run_id).info.artifact_uri}/{name}"
+        texts = {key: str(value) for key, value in {**kept, **decision}.items()}
         return client.create_model_version(name, source, run_id, tags=texts)
-    for key, value in texts.items():
-        client.set_model_version_tag(name, found.version, key, value)
+    for key, value in decision.items():
+        client.set_model_version_tag(name, found.version, key, str(value))
     return found
 
 

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kd_kedro.freshness import FILE_NAME
 
 RECIPE = "recipe.json"
+# Tag of a run that `kedro reproduce` made: MLflow's id of the run it repeats.
+REPRODUCES = "reproduces"
 # Of a session's run; what was loaded is pinned instead of `load_versions`.
 COMMAND = (
     "pipeline_names",

@@ -22,7 +22,7 @@ from kd_kedro.hooks import is_parameter, read_parameters
 from kd_kedro.metrics.evidence import numbers
 from kd_kedro.parameters import flatten
 from kd_kedro.repository import ask_git
-from kd_kedro.run_record import RECIPE, make_recipe, recipe_text
+from kd_kedro.run_record import RECIPE, REPRODUCES, make_recipe, recipe_text
 from kd_kedro.trial_runs import log_trials
 
 # Tables that comparing two runs reads: they outlive a pruned version.
@@ -40,6 +40,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     a dataset input with its Kedro version, histories as metrics by step, the evidence's numbers as
     metrics, plots as figures, models and reports as artifacts, and `recipe.json`: all that made
     the run.
+
+    Attributes:
+        reproduces: MLflow's id of the run that the next ones repeat; '' for none.
     """
 
     _tables: set[str]
@@ -47,6 +50,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     _saved: dict[str, Path]
     _code: dict[str, Any]
     _conf_source: str = ""
+    reproduces: str = ""
     _going_on: tuple[dict[str, Any], Pipeline] | None = None
 
     @hook_impl
@@ -75,6 +79,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             "kedro_params": ",".join(f"{key}={value}" for key, value in runtime.items()),
             "mlflow.source.git.commit": commit,
             "git_dirty": str(dirty).lower(),
+            REPRODUCES: self.reproduces,
         }
         for key, value in tags.items():
             if value:

@@ -113,9 +113,14 @@ def test_another_raw_file_is_refused_with_both_hashes(said: dict[str, dict[str, 
     check_sentence(said["raw file"], "raw_qa is not what the run read", "other.csv was other.csv,")
 
 
-def test_a_node_is_run_again_on_the_versions_it_loaded(said: dict[str, dict[str, Any]]) -> None:
+def test_a_node_is_run_again_on_the_versions_it_loaded(
+    past: Past, said: dict[str, dict[str, Any]]
+) -> None:
     assert said["again"]["code"] == 0, said["again"]
     assert "Reproduced: of 1 outputs" in said["again"]["out"]
+    with sqlite3.connect(past.project / "mlflow.db") as store:
+        tagged = "select count(*) from tags where key = 'reproduces'"
+        assert store.execute(tagged).fetchone() == (2,)  # and once more after pruning
 
 
 def test_a_dry_run_says_what_would_go(said: dict[str, dict[str, Any]]) -> None:

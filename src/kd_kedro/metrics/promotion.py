@@ -13,6 +13,7 @@ import pandas as pd
 from kd_kedro.metrics.metric_table import METRICS
 from kd_kedro.metrics.paired_scores import pair
 from kd_kedro.metrics.significance import holm_levels
+from kd_kedro.metrics.summary import title
 from kd_kedro.metrics.teacher_gap import non_inferiority
 from kd_kedro.metrics.text import canonical
 from kd_kedro.metrics.verdict import conclude
@@ -163,10 +164,12 @@ def decide(
         none = "no primary metric could be measured on both"
         return Decision(False, "not applicable", few if families < min_families else none)
     by = {
-        conclusion: [name for name, each in metrics.items() if each["conclusion"] == conclusion]
+        conclusion: [
+            title(name) for name, each in metrics.items() if each["conclusion"] == conclusion
+        ]
         for conclusion in ("better", "worse")
     }
-    inferior = [name for name, each in metrics.items() if not each["non_inferior"]]
+    inferior = [title(name) for name, each in metrics.items() if not each["non_inferior"]]
     gains = [
         f"{ratio:.2f} times less {name}" for name, ratio in savings.items() if ratio >= 1 + saving
     ]
