@@ -150,6 +150,18 @@ def test_what_is_made_from_measured_times_cannot_be_compared():
     assert "verdict" not in reasons
 
 
+def test_what_holds_measured_times_is_compared_without_them():
+    def saved(sha256, unmeasured):
+        kept = Saved(version=VERSION, sha256=sha256, unmeasured_sha256=unmeasured, path="")
+        return recipe(saved={"evidence": kept})
+
+    reasons = {"evidence": "it is made from compression"}
+    for now, outcome in (("rest", "agrees"), ("other", "differs")):
+        found = agreement(saved("1", "rest"), saved("2", now), reasons)["evidence"]
+        assert found["outcome"] == outcome
+        assert found["reason"].endswith("its part compression")
+
+
 def test_agreement_is_by_content_and_output_by_output():
     def saved(**hashes):
         return {

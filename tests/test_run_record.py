@@ -14,6 +14,7 @@ from kd_kedro.run_record import (
     make_recipe,
     read_recipe,
     recipe_text,
+    unmeasured_hash,
 )
 
 FIRST, SECOND = "2026-01-02T03.04.05.006Z", "2026-01-02T03.04.05.007Z"
@@ -122,6 +123,19 @@ def test_content_is_files_and_not_what_is_said_of_them(tmp_path):
     assert content_hash(one) == content_hash(two)
     (two / "a").write_text("abd")
     assert content_hash(one) != content_hash(two)
+
+
+def test_evidence_has_a_hash_without_its_costs(tmp_path):
+    def hashed(**content):
+        folder = tmp_path / "evidence.json" / "v"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "evidence.json").write_text(json.dumps(content))
+        return unmeasured_hash("evidence", folder)
+
+    first = hashed(verdict=1, compression={"ms": 1})
+    assert hashed(compression={"ms": 2}, verdict=1) == first
+    assert hashed(verdict=2, compression={"ms": 1}) != first
+    assert unmeasured_hash("verdict", tmp_path) == ""
 
 
 def test_a_byte_that_moves_to_another_file_is_another_content(tmp_path):

@@ -65,6 +65,9 @@ def print_agreement(outcome: Mapping[str, Any]) -> None:
     if outcome["environment"] and not outcome["agrees"]:
         rows = [[name, *map(_cell, pair)] for name, pair in outcome["environment"].items()]
         console.print(table("The machine is not the same", ["", "then", "now"], rows))
+    for name, each in outcome["outputs"].items():
+        if each["outcome"] == "agrees" and each["reason"]:
+            _say(console, f"{name} agrees {each['reason']}, which holds measured times.")
     counts = [
         f"{len(by_outcome[name])} {words}"
         for name, words in (

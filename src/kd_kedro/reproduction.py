@@ -9,7 +9,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from kd_kedro.freshness import source_hashes
-from kd_kedro.run_record import Recipe, content_hash, run_name
+from kd_kedro.run_record import MEASURED_PARTS, Recipe, content_hash, run_name
 
 # What no run makes twice, and why. What is made from it cannot be compared either.
 NOT_REPEATABLE = {
@@ -157,7 +157,8 @@ def agreement(then: Recipe, now: Recipe, reasons: Mapping[str, str]) -> dict[str
         reasons: By dataset, why it cannot be compared.
 
     Returns:
-        By dataset `outcome` (agrees, differs, not made, cannot be compared) and `reason`.
+        By dataset `outcome` (agrees, differs, not made, cannot be compared) and `reason`. What has
+        a measured part (`run_record.MEASURED_PARTS`) is compared without it.
     """
     found = {}
     for name, old in sorted(then.saved.items()):
@@ -166,6 +167,10 @@ def agreement(then: Recipe, now: Recipe, reasons: Mapping[str, str]) -> dict[str
             outcome, reason = "not made", "the run left none this time"
         elif old.sha256 == new.sha256:
             outcome, reason = "agrees", ""
+        elif old.unmeasured_sha256 and old.unmeasured_sha256 == new.unmeasured_sha256:
+            outcome, reason = "agrees", f"without its part {MEASURED_PARTS[name]}"
+        elif old.unmeasured_sha256:
+            outcome, reason = "differs", f"not only in its part {MEASURED_PARTS[name]}"
         elif name in reasons:
             outcome, reason = "cannot be compared", reasons[name]
         else:

@@ -29,6 +29,8 @@ COMMAND = (
     "to_outputs",
     "namespaces",
 )
+# Of these products (JSON) the part that holds measured times; all else in them can be compared.
+MEASURED_PARTS = {"evidence": "compression"}
 # They say what an artifact was made from and what it is; they are not what was made.
 _LABELS = {FILE_NAME, "card.json"}
 # Libraries that decide what comes out, some of them the last digits alone.
@@ -40,12 +42,17 @@ _BLOCK = 1 << 20
 
 
 class Saved(BaseModel):
-    """A version that a run saved, with the hash of its content and its folder in the project."""
+    """A version that a run saved, with the hash of its content and its folder in the project.
+
+    Attributes:
+        unmeasured_sha256: Hash of all but its part of `MEASURED_PARTS`; '' where it has none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     version: str
     sha256: str
+    unmeasured_sha256: str = ""
     path: str
 
 
@@ -105,6 +112,7 @@ def make_recipe(
         name: {
             "version": folder.name,
             "sha256": content_hash(folder),
+            "unmeasured_sha256": unmeasured_hash(name, folder),
             "path": _relative(folder, project),
         }
         for name, folder in sorted(saved.items())
@@ -141,6 +149,21 @@ def content_hash(folder: Path) -> str:
             while block := file.read(_BLOCK):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def unmeasured_hash(name: str, folder: Path) -> str:
+    """Return the SHA-256 of a product without its measured part, '' where it has no such part.
+
+    Args:
+        name: Of the dataset.
+        folder: Of its version.
+    """
+    part = MEASURED_PARTS.get(name)
+    if part is None:
+        return ""
+    content = json.loads((folder / folder.parent.name).read_text(encoding="utf-8"))
+    rest = {key: value for key, value in content.items() if key != part}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def recipe_text(recipe: Recipe) -> str:
