@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -155,10 +156,12 @@ def test_a_run_that_is_interrupted_ends_as_killed_with_its_recipe(project: Path)
     assert "Interrupted: what was finished is kept" in said
     assert "Traceback" not in said
     with sqlite3.connect(project / "mlflow.db") as store:
-        newest = "select run_uuid, status from runs order by start_time desc limit 1"
-        [[name, status]] = store.execute(newest).fetchall()
+        newest = "select artifact_uri, status from runs order by start_time desc limit 1"
+        [[artifacts, status]] = store.execute(newest).fetchall()
     assert status == "KILLED"
-    recipe = json.loads((project / "mlruns" / name / "artifacts" / "recipe.json").read_text())
+    recipe = json.loads(
+        (Path(urlsplit(artifacts).path) / "recipe.json").read_text(encoding="utf-8")
+    )
     made = {path.parent for path in project.glob("data/test_env/**/provenance.json")} - before
     assert {project / each["path"] for each in recipe["saved"].values()} == made
     assert len(made) >= 2
