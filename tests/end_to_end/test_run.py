@@ -152,8 +152,10 @@ def test_the_reports_numbers_are_mlflows(finished: Finished) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("kd_kedro")
     assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
-    page = newest(project, "**/report.html/*/report.html").read_text(encoding="utf-8")
+    report = newest(project, "**/report.html/*/report.html")
+    of_report = f"tags.kedro_run_id = '{report.parent.name}'"
+    (run,) = client.search_runs([experiment.experiment_id], of_report)
+    page = report.read_text(encoding="utf-8")
     told = re.findall(r'<data data-key="([^"]+)" value="([^"]+)">', page)
     assert len(told) > 200
     wrong = [key for key, value in told if run.data.metrics[key] != float(value)]
