@@ -11,8 +11,9 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from kd_kedro import registry
+from kd_kedro.candidate import find_candidate
 from kd_kedro.pipelines.evaluation.params import VerdictParams
-from kd_kedro.promotion import _decide_first, find_candidate, promote
+from kd_kedro.promotion import _decide_first, promote
 from kd_kedro.run_record import Recipe, Saved, recipe_text
 from kd_kedro.training.answering import generate_answers
 from kd_kedro.training.fingerprints import weights_fingerprint
