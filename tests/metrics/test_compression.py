@@ -195,5 +195,6 @@ def test_what_is_not_certified_is_told_with_its_reason() -> None:
     entry = _entry(_model(16), [[1, 2]] * 5)
     said = _certify(entry, entry, new_tokens=1, max_spread=1000.0)
     assert show_ratio(said["ratios"]["decode_p50"]) == "not certified"
-    assert refusals(said).startswith("Not certified: time of a further token, ms: answers of one")
+    told = refusals(said)
+    assert told.startswith("Not certified: time of a further token, ms. Of the first: answers of")
     assert summarise(None, None, said)[0].note == refusals(said)
