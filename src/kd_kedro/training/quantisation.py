@@ -62,10 +62,5 @@ def stored_tensors(model: Any) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def quantised_layers(model: Any) -> list[str]:
-    """Return the names of the layers that multiply in int8."""
-    return [name for name, module in model.named_modules() if _is_quantised(module)]
-
-
 def _is_quantised(module: Any) -> bool:
     return type(module).__module__.startswith("torch.ao.nn.quantized.dynamic")
