@@ -110,7 +110,7 @@ def test_variant_that_fails_does_not_end_the_run(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(workshop: Any) -> Any:
-        raise RuntimeError("no operator in '/home/me/a.b/file.onnx' 1/2\nmore lines")
+        raise RuntimeError("no operator in '/made/up/a.b/file.onnx' 1/2\nmore lines")
 
     monkeypatch.setitem(variants._MAKERS, "onnx", fails)
     said, _ = _certify(tiny_model(tokenizer), tokenizer, "onnx")
