@@ -27,11 +27,11 @@ from planted_rewrites import bad_rewrites, good_rewrite
 from sacrebleu.metrics import BLEU
 from sheets import COLUMNS, read_pairs
 
-from kd_kedro.curation.augmentation import Candidate, Encode, Limits, add_versions, judge
+from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, Limits, add_versions, judge
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.generation.protocol import Request
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation.nodes import split_rows
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams

@@ -15,10 +15,10 @@ import torch
 from measuring import at_least, finish, parser, run
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.params import CompressionParams
-from kd_kedro.training.language_model import LanguageModel
-from kd_kedro.training.tokenization import train_byte_bpe
 
 SHEET = Path(__file__).resolve().parents[1] / "data" / "01_raw" / "test_qa.csv"
 # layers, width, heads: those of conf/base/distillation/parameters.yml

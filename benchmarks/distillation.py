@@ -41,7 +41,7 @@ from rich.console import Console
 from rich.table import Table
 from sheets import read_sheet
 
-from kd_kedro.training.examples import Example
+from kd_kedro.models.encoding import Example
 
 SAMPLE = Path(__file__).parents[1] / "data/01_raw/final_qa.csv"
 EPOCHS = 4

@@ -14,7 +14,7 @@ import yaml
 from accelerate.utils import send_to_device
 from distillation_workload import Size, new_gpt2
 
-from kd_kedro.training.examples import Example
+from kd_kedro.models.encoding import Example
 
 LEARNING_RATE = 1e-4
 PARAMETERS = Path(__file__).parents[1] / "conf/base/distillation/parameters.yml"
@@ -70,9 +70,9 @@ def ours(size: Size, examples: Sequence[Example], tokenizer: Any, work: Path, ta
     """Return our trainer: the divergence alone where there are targets, else the text alone."""
     from transformers import TrainingArguments
 
-    from kd_kedro.training.answer_trainer import AnswerTrainer
-    from kd_kedro.training.examples import pad_token_id
-    from kd_kedro.training.objective import Objective
+    from kd_kedro.models.encoding import pad_token_id
+    from kd_kedro.training.loop.hf_trainer import AnswerTrainer
+    from kd_kedro.training.loop.objective import Objective
 
     objective = Objective(alpha=1.0, beta=0.0)
     if targets is not None:
@@ -98,7 +98,7 @@ def captured(
     size: Size, examples: Sequence[Example], teacher: Any, store: Path, **other: Any
 ) -> dict[str, Any]:
     """Capture targets as `kedro run` does with conf/base, but for `other`; return the manifest."""
-    from kd_kedro.training.target_capture import CaptureSettings, capture
+    from kd_kedro.training.teacher.capture import CaptureSettings, capture
 
     text = PARAMETERS.read_text(encoding="utf-8")
     defaults = yaml.safe_load(text)["distillation"]["targets"]
@@ -110,14 +110,14 @@ def captured(
 
 def opened(manifest: Mapping[str, Any], store: Path) -> Any:
     """Return captured targets, as a training opens them."""
-    from kd_kedro.training.target_store import open_targets
+    from kd_kedro.training.teacher.store import open_targets
 
     return open_targets(manifest, store, {})
 
 
 def live(teacher: Any) -> Any:
     """Return the teacher itself as targets."""
-    from kd_kedro.training.targets import LiveTeacher
+    from kd_kedro.training.teacher.signals import LiveTeacher
 
     return LiveTeacher(teacher.model, len(teacher.tokenizer), "", precision=_precision())
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from distillation_workload import Size, new_gpt2
 
-from kd_kedro.training.examples import Example
+from kd_kedro.models.encoding import Example
 
 Tasks = Callable[[], list[Callable[[], Any]]]
 
@@ -49,7 +49,7 @@ def in_process(work: Callable[..., Any], *given: Any) -> Any:
     # Each is forked from a process that only has the libraries: no side starts with memory or
     # threads of another, and none pays for their import again.
     context = get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "kd_kedro.training.trainer"])
+    context.set_forkserver_preload(["__main__", "kd_kedro.training.loop.train"])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(work, *given).result()
 
@@ -116,7 +116,7 @@ def _epochs(sides: Any, job: Job, tokenizer: Any) -> dict[str, Tasks]:
     """Return for each side what makes the steps of an epoch."""
     import torch
 
-    from kd_kedro.training.examples import batches_by_length, collate, pad_token_id
+    from kd_kedro.models.encoding import batches_by_length, collate, pad_token_id
 
     teacher = _teacher(job.size, tokenizer)
     lengths = [len(row.input_ids) for row in job.examples]
@@ -174,7 +174,7 @@ def _side(sides: Any, job: Job, tokenizer: Any, name: str, teacher: Any = None) 
 def _teacher(size: Size, tokenizer: Any) -> Any:
     import torch
 
-    from kd_kedro.training.language_model import LanguageModel
+    from kd_kedro.models.causal_lm import LanguageModel
 
     model = new_gpt2(size.teacher, size, seed=0).eval()
     if torch.cuda.is_available():

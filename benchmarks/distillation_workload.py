@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.training.examples import Example, encode
-from kd_kedro.training.tokenization import END, PAD
+from kd_kedro.models.encoding import Example, encode
+from kd_kedro.models.tokenization import END, PAD
 
 VOCABULARY = 50_257  # GPT-2's
 ANSWER_SHARE = 0.66

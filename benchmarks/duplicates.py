@@ -26,16 +26,16 @@ from sheets import read_pairs, read_records, read_sheet
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
-from kd_kedro.curation.duplicates import Thresholds, find_duplicates
-from kd_kedro.curation.paraphrases import (
+from benchmarks.paraphrases import (
     ParaphraseRule,
     Tokens,
     contradicts,
     question_groups,
     safe_threshold,
 )
-from kd_kedro.curation.rows import normalise
-from kd_kedro.curation.similarity import names_agree, signature
+from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.signature import names_agree, signature
+from kd_kedro.curation.records.schema import normalise
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 
 Flags = npt.NDArray[np.bool_]

@@ -20,7 +20,7 @@ from sentence_transformers import SentenceTransformer, __version__
 from sheets import read_sheet
 from sklearn.metrics import roc_auc_score
 
-from kd_kedro.curation.domain_distance import centre_distance
+from kd_kedro.curation.relevance.domain_distance import centre_distance
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 
 TURN = 400

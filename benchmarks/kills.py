@@ -91,15 +91,15 @@ def _run(folder: Path, options: list[str], kill_after: float | None) -> float:
 
 
 def _work(folder: Path, rows: int, steps: int) -> None:
-    from kd_kedro.training.examples import encode, pad_token_id
-    from kd_kedro.training.fingerprints import settings_fingerprint, weights_fingerprint
-    from kd_kedro.training.language_model import LanguageModel
-    from kd_kedro.training.models import Architecture, new_model
-    from kd_kedro.training.objective import Objective
-    from kd_kedro.training.target_capture import CaptureSettings, capture
-    from kd_kedro.training.target_store import identity, open_targets
-    from kd_kedro.training.tokenization import train_byte_bpe
-    from kd_kedro.training.trainer import TrainingSettings, train
+    from kd_kedro.models.build import Architecture, new_model
+    from kd_kedro.models.causal_lm import LanguageModel
+    from kd_kedro.models.encoding import encode, pad_token_id
+    from kd_kedro.models.tokenization import train_byte_bpe
+    from kd_kedro.storage.fingerprints import settings_fingerprint, weights_fingerprint
+    from kd_kedro.training.loop.objective import Objective
+    from kd_kedro.training.loop.train import TrainingSettings, train
+    from kd_kedro.training.teacher.capture import CaptureSettings, capture
+    from kd_kedro.training.teacher.store import identity, open_targets
 
     names = ["Mehta", "Rao", "Khan", "Das"]
     table = [

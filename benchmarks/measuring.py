@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from kedro.io import DatasetError
 
-from kd_kedro.one_sentence import sentence
+from kd_kedro.cli.errors import sentence
 
 Rows = npt.NDArray[np.int64]
 

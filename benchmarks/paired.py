@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from kd_kedro.metrics.significance import (
+from kd_kedro.metrics.scores.exact_match import log_perplexity
+from kd_kedro.metrics.statistics.significance import (
     Estimate,
     Floats,
     estimate_over_seeds,
     holm_levels,
     resample_families,
 )
-from kd_kedro.metrics.text import log_perplexity
 
 LEVEL = 0.05  # what a 95 % interval leaves outside
 

@@ -25,7 +25,7 @@ from measuring import finish, parser, run
 from kd_kedro.datasets.hf_model import HFModelDataset
 from kd_kedro.pipelines.distillation import create_pipeline
 from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
-from kd_kedro.training.probe import PeakMemory
+from kd_kedro.training.planning.probe import PeakMemory
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK_DIRECTORIES = ("target_store", "training_work_dir")

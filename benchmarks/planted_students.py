@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.metric_table import METRICS, RESULT_COLUMNS
-from kd_kedro.metrics.paired_scores import pair, paired_runs
-from kd_kedro.metrics.power import measure_spread
-from kd_kedro.metrics.verdict import judge
+from kd_kedro.metrics.comparison.paired_scores import pair, paired_runs
+from kd_kedro.metrics.comparison.power import measure_spread
+from kd_kedro.metrics.comparison.verdict import judge
+from kd_kedro.metrics.scores.metric_table import METRICS, RESULT_COLUMNS
 
 PRIMARY = ("perplexity", "bleu", "exact_match")  # those of conf/base
 SEEDS = 4  # those of conf/base

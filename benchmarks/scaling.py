@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.curation.duplicates import Thresholds, find_duplicates
-from kd_kedro.curation.neighbours import Vectors, near_pairs
-from kd_kedro.curation.similarity import signature
+from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.neighbours import Vectors, near_pairs
+from kd_kedro.curation.duplicates.signature import signature
 
 THRESHOLDS = Thresholds(same_question=0.99, question=0.93, equal_answer=0.75, answer=0.9)
 DIMENSIONS = 384

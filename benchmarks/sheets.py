@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kd_kedro.curation.validation import identify
+from kd_kedro.curation.records.contract import identify
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 
 COLUMNS = {

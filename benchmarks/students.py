@@ -32,8 +32,8 @@ from kedro.runner import SequentialRunner
 from tqdm import tqdm
 
 from kd_kedro.datasets.hf_model import HFModelDataset
-from kd_kedro.metrics.significance import Floats
-from kd_kedro.training.fingerprints import file_fingerprint, settings_fingerprint
+from kd_kedro.metrics.statistics.significance import Floats
+from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 PREPARED = "prepared.json"  # in the cache, once the sheet's teacher is trained: of what
@@ -189,7 +189,7 @@ def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) ->
     Returns:
         (families, 2): summed negative log-likelihood in nats, and answer tokens.
     """
-    from kd_kedro.training.scoring import score_together
+    from kd_kedro.inference.scoring import score_together
 
     folder = sheet.cache / "teacher" if recipe is None else sheet.folder(recipe, seed)
     kept = folder / f"{split}.npy"

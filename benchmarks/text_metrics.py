@@ -24,9 +24,16 @@ from sacrebleu.metrics import BLEU, CHRF
 from sheets import read_pairs, read_sheet
 
 from kd_kedro.datasets.sentence_embedder import MAX_TOKENS, SentenceEmbedder
-from kd_kedro.metrics.overlap import ROUGE, chrf, chrf_signature, chrf_statistics, rouge, words
-from kd_kedro.metrics.similarity import compare_meanings
-from kd_kedro.metrics.text import bleu, bleu_signature, bleu_statistics
+from kd_kedro.metrics.scores.exact_match import bleu, bleu_signature, bleu_statistics
+from kd_kedro.metrics.scores.overlap import (
+    ROUGE,
+    chrf,
+    chrf_signature,
+    chrf_statistics,
+    rouge,
+    words,
+)
+from kd_kedro.metrics.scores.semantic import compare_meanings
 
 RESAMPLES = 20
 

@@ -17,7 +17,12 @@ from xml.etree import ElementTree
 from measuring import finish, parser, run
 from sheets import COLUMNS, read_records
 
-from kd_kedro.curation.text_repair import REPLACEMENT, is_unrepairable, repair_defect, repair_text
+from kd_kedro.curation.repair.text_repair import (
+    REPLACEMENT,
+    is_unrepairable,
+    repair_defect,
+    repair_text,
+)
 
 CATEGORIES = ("Nd", "No", "Nl", "Sc", "Sm", "So")
 SIGNS = frozenset("%‰-/*^#°′″½⁻")

@@ -17,13 +17,13 @@ import numpy as np
 from measuring import at_least, finish, parser, run
 from planted_students import PRIMARY, calibrated, judged
 
-from kd_kedro.metrics.significance import (
+from kd_kedro.metrics.scores.exact_match import ratio
+from kd_kedro.metrics.statistics.significance import (
     Estimate,
     Floats,
     estimate_over_seeds,
     resample_families,
 )
-from kd_kedro.metrics.text import ratio
 
 FAMILIES = (30, 100, 450)
 SEEDS = (2, 3, 5)

@@ -15,8 +15,8 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
 from kd_kedro.datasets.optional_table import OptionalTableDataset
-from kd_kedro.parameters import CATALOG_KEYS
 from kd_kedro.pipeline_registry import register_pipelines
+from kd_kedro.runs.parameter_check import CATALOG_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from kd_kedro.curation.boundary import candidates, signs
-from kd_kedro.curation.text_repair import repair_text
+from kd_kedro.curation.questions.option_boundary import candidates, signs
+from kd_kedro.curation.repair.text_repair import repair_text
 
 Floats = npt.NDArray[np.float64]
 Example = tuple[Floats, int]

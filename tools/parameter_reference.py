@@ -16,7 +16,7 @@ from kedro.framework.startup import bootstrap_project
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kd_kedro.parameters import CATALOG_KEYS, parameter_models
+from kd_kedro.runs.parameter_check import CATALOG_KEYS, parameter_models
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parameters.md"

@@ -9,10 +9,11 @@ from kd_kedro.pipelines import (
     fabrication,
     filtering,
     preprocessing,
+    reporting,
     tuning,
 )
 
-MAIN_JOB = ("preprocessing", "filtering", "augmentation", "distillation", "evaluation")
+MAIN_JOB = ("preprocessing", "filtering", "augmentation", "distillation", "evaluation", "reporting")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -25,6 +26,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         distillation,
         tuning,
         evaluation,
+        reporting,
     )
     pipelines = {module.__name__.rsplit(".", 1)[-1]: module.create_pipeline() for module in modules}
     pipelines["__default__"] = sum((pipelines[name] for name in MAIN_JOB), Pipeline([]))

@@ -5,13 +5,10 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from kd_kedro.hooks import (
-    FreshnessHooks,
-    ModelHooks,
-    ParameterHooks,
-    ProgressHooks,
-)
-from kd_kedro.tracking import TrackingHooks
+from kd_kedro.hooks.freshness import FreshnessHooks
+from kd_kedro.hooks.mlflow import TrackingHooks
+from kd_kedro.hooks.parameters import ModelHooks, ParameterHooks
+from kd_kedro.hooks.progress import ProgressHooks
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -29,6 +26,6 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {"project_path": PROJECT_PATH.as_posix},
 }
 
-# TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see tracking.py.
+# TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks/mlflow.py.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 HOOKS = (ParameterHooks(), ModelHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from kd_kedro.curation.relevance import Settings
+from kd_kedro.curation.relevance.soap import Settings
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import SoapParams
 from tests.conftest import ROOT

@@ -8,10 +8,10 @@ from kedro.io import Version
 
 from kd_kedro.datasets import hf_model
 from kd_kedro.datasets.hf_model import HFModelDataset, HFTokenizerDataset
-from kd_kedro.training.adapters import AdapterSettings, add_adapter
-from kd_kedro.training.fingerprints import tokenizer_fingerprint, weights_fingerprint
-from kd_kedro.training.language_model import LanguageModel
-from kd_kedro.training.tokenization import train_byte_bpe
+from kd_kedro.models.adapters import AdapterSettings, add_adapter
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.storage.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from tests.training.architectures import build
 from tests.training.tiny import QUESTIONS, tiny_model
 

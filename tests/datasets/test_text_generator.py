@@ -5,10 +5,10 @@ import yaml
 from kedro.io import DataCatalog, DatasetError
 
 from kd_kedro.datasets.text_generator import TextGeneratorDataset
-from kd_kedro.freshness import source_hashes
 from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.runs.provenance import source_hashes
 from tests.conftest import ROOT
-from tests.generation.chat_server_double import Answer, Asked, ChatServerDouble, question
+from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
 PROMPTS = str(ROOT / "conf" / "base" / "generation" / "prompts.yml")
 TYPE = "kd_kedro.datasets.text_generator.TextGeneratorDataset"

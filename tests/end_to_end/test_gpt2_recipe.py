@@ -9,9 +9,9 @@ import json
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from kd_kedro.pipelines.evaluation.params import ReportParams
-from kd_kedro.training.target_store import teachers_fingerprint
-from kd_kedro.training.tokenization import train_byte_bpe
+from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.pipelines.reporting.params import ReportParams
+from kd_kedro.training.teacher.store import teachers_fingerprint
 from tests.pipelines.distillation.recipe import CONF, parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 
@@ -54,7 +54,7 @@ def test_the_defaults_are_those_of_document_000():
 def test_the_report_names_the_licences_of_these_models():
     loader = OmegaConfigLoader(str(CONF), env="gpt2", base_env="base", default_run_env="local")
     loader.merge_strategy = {"parameters": "soft"}
-    report = ReportParams.model_validate(loader["parameters"]["evaluation"]["report"])
+    report = ReportParams.model_validate(loader["parameters"]["reporting"])
     assert "GPT-2 Large" in report.licences.teacher
     assert "DistilGPT-2" in report.licences.student
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kd_kedro.contamination import contamination
 from kd_kedro.generation.protocol import Request
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from kd_kedro.text.boilerplate import contamination
 from tests.end_to_end.harness import copy_project, environment, run_commands
 from tests.end_to_end.test_commands import check_sentence
-from tests.generation.chat_server_double import Answer, Asked, ChatServerDouble, question
+from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
 pytestmark = pytest.mark.slow
 TOPICS = ("rent", "capital", "goodwill", "depreciation", "drawings", "inventory", "cash", "debts")

@@ -2,9 +2,9 @@ import pytest
 
 from kd_kedro.generation.protocol import Request
 from kd_kedro.generation.routes import RoutedGenerator
-from kd_kedro.generation.rules import RulesGenerator
-from tests.generation.asking import server_generator
-from tests.generation.chat_server_double import Answer, Asked, ChatServerDouble, question
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from tests.generation.llm.asking import server_generator
+from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
 
 def test_the_next_gets_what_the_one_before_rejected_or_failed() -> None:

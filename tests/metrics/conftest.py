@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kd_kedro.metrics.metric_table import RESULT_COLUMNS
+from kd_kedro.metrics.scores.metric_table import RESULT_COLUMNS
 
 _WORDS = ["cash", "sales", "debit", "credit", "ledger", "of", "the", "a", "to", "is", "balance"]
 

@@ -9,20 +9,20 @@ import pytest
 import yaml
 from kedro.io import DataCatalog
 
-from kd_kedro.contamination import contamination
-from kd_kedro.curation.rows import STAGE, table
+from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.generation.prompts import read_prompts
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation.nodes import augment_rows
 from kd_kedro.pipelines.augmentation.params import VersionParams
 from kd_kedro.pipelines.filtering.nodes import keep_survivors
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
 from kd_kedro.pipelines.preprocessing.nodes import convert_blanks, convert_choices
 from kd_kedro.pipelines.preprocessing.params import ChoiceParams, RewriteParams
+from kd_kedro.text.boilerplate import contamination
 from tests.conftest import ROOT
-from tests.generation.chat_server_double import Answer, Asked, ChatServerDouble, question
+from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
 PROMPTS = ROOT / "conf" / "base" / "generation" / "prompts.yml"
 DIRTY = (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kd_kedro.training.examples import encode
-from kd_kedro.training.tokenization import train_byte_bpe
+from kd_kedro.models.encoding import encode
+from kd_kedro.models.tokenization import train_byte_bpe
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
 

@@ -1,1 +1,1 @@
-"""Pure functions on rows of questions and answers."""
+"""Pure functions on rows."""

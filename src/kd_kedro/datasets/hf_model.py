@@ -8,10 +8,10 @@ from typing import Any, cast
 from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
-from kd_kedro.training.console import quiet_transformers
-from kd_kedro.training.disk import write_folder
-from kd_kedro.training.fingerprints import file_fingerprint
-from kd_kedro.training.language_model import LanguageModel
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.quiet import quiet_transformers
+from kd_kedro.storage.atomic import write_folder
+from kd_kedro.storage.fingerprints import file_fingerprint
 
 CARD = "card.json"
 BASE = "base"  # where the model lies that an adapter belongs to
@@ -162,7 +162,7 @@ def _save_models(folder: Path, data: Models) -> None:
 
 
 def _save_model(folder: Path, language_model: LanguageModel) -> None:
-    from kd_kedro.training.adapters import is_adapted, save_adapter, without_adapter
+    from kd_kedro.models.adapters import is_adapted, save_adapter, without_adapter
 
     model = language_model.model
     with quiet_transformers():
@@ -178,7 +178,7 @@ def _save_model(folder: Path, language_model: LanguageModel) -> None:
 def _read_model(folder: Path) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    from kd_kedro.training.adapters import load_adapter
+    from kd_kedro.models.adapters import load_adapter
 
     if (folder / BASE).is_dir():
         return load_adapter(_read_model(folder / BASE), folder)

@@ -8,7 +8,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from kd_kedro.curation.rows import CELLS, RAW, table
+from kd_kedro.curation.records.schema import CELLS, RAW, table
 from kd_kedro.datasets import delimited, spreadsheet
 from kd_kedro.datasets.delimited import Record
 

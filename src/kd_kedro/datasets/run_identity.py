@@ -7,7 +7,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset
 from kedro.io.core import Version
 
-from kd_kedro.repository import ask_git
+from kd_kedro.storage.git import ask_git
 
 
 class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):

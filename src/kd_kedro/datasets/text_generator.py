@@ -8,14 +8,14 @@ import yaml
 from kedro.io import AbstractDataset
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kd_kedro.generation.chat_server import ChatServer, ServerOptions
-from kd_kedro.generation.language_model import Backend, LanguageModelGenerator, Price
-from kd_kedro.generation.local_model import LocalModel, LocalOptions
+from kd_kedro.generation.llm.chat_server import ChatServer, ServerOptions
+from kd_kedro.generation.llm.llm_generator import Backend, LanguageModelGenerator, Price
+from kd_kedro.generation.llm.local_model import LocalModel, LocalOptions
+from kd_kedro.generation.llm.response_cache import ResponseCache
 from kd_kedro.generation.prompts import Prompt, read_prompts
 from kd_kedro.generation.protocol import TextGenerator
-from kd_kedro.generation.response_cache import ResponseCache
 from kd_kedro.generation.routes import RoutedGenerator
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 
 BACKENDS = ("rules", "transformers", "openai", "by_task")
 

@@ -1,1 +1,1 @@
-"""What is measured, and how sure we are."""
+"""What is measured, and how certain it is."""

@@ -1,1 +1,1 @@
-"""One folder a pipeline: nodes, the pipeline that wires them, its parameters."""
+"""One folder a pipeline: nodes, wiring, parameters; no algorithm."""

@@ -1,1 +1,1 @@
-"""The distillation engine."""
+"""Teaching a student: the loop, what teachers say, what it will cost."""

@@ -15,10 +15,10 @@ from kedro.runner import SequentialRunner
 from kedro.validation.exceptions import DataValidationError
 from pydantic import ValidationError
 
-from kd_kedro.curation.lineage import EVENT_COLUMNS, STAGES
-from kd_kedro.curation.rows import SPLIT, STAGE, content_hash, table
+from kd_kedro.curation.records.lineage import EVENT_COLUMNS, STAGES
+from kd_kedro.curation.records.schema import SPLIT, STAGE, content_hash, table
 from kd_kedro.generation.protocol import Outcome, Request
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams

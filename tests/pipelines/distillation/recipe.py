@@ -7,9 +7,9 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from kd_kedro.generation.rules import RulesGenerator
-from kd_kedro.parameters import parameter_models
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.distillation import create_pipeline
+from kd_kedro.runs.parameter_check import parameter_models
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 

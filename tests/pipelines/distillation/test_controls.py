@@ -3,7 +3,7 @@
 import pytest
 
 from kd_kedro.pipelines.distillation.nodes import train_controls
-from kd_kedro.training.fingerprints import weights_fingerprint
+from kd_kedro.storage.fingerprints import weights_fingerprint
 from tests.pipelines.distillation.recipe import parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 

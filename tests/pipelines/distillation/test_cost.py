@@ -4,8 +4,8 @@ import tempfile
 
 import pytest
 
+from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
-from kd_kedro.training.tokenization import train_byte_bpe
 from tests.pipelines.distillation.recipe import parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import build, save

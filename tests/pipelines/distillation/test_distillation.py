@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kd_kedro import cli
+from kd_kedro.cli import commands as cli
+from kd_kedro.losses.divergences import DIVERGENCES
 from kd_kedro.pipelines.distillation import nodes
+from kd_kedro.pipelines.distillation.examples import student_rows, training_rows
 from kd_kedro.pipelines.distillation.groups import DistillationParams, serves
 from kd_kedro.pipelines.distillation.lessons import make_lesson, student_lesson
 from kd_kedro.pipelines.distillation.nodes import (
@@ -21,10 +23,8 @@ from kd_kedro.pipelines.distillation.nodes import (
     train_tokenizer,
     write_teacher_answers,
 )
-from kd_kedro.pipelines.distillation.rows import student_rows, training_rows
-from kd_kedro.training import target_store
-from kd_kedro.training.divergences import DIVERGENCES
-from kd_kedro.training.targets import LiveTeacher
+from kd_kedro.training.teacher import store as target_store
+from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.pipelines.distillation.recipe import parameters, run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.tiny import tiny_model

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kd_kedro.pipelines.distillation.nodes import train_baseline
-from kd_kedro.training.fingerprints import weights_fingerprint
+from kd_kedro.storage.fingerprints import weights_fingerprint
 from tests.pipelines.distillation.recipe import parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import build, save

@@ -4,7 +4,7 @@ import random
 
 import pandas as pd
 
-from kd_kedro.curation.rows import SPLIT, table
+from kd_kedro.curation.records.schema import SPLIT, table
 
 PARTIES = ["Mehta", "Rao", "Iyer", "Khan", "Das", "Bose", "Nair", "Gill"]
 GOODS = ["Furniture", "Machinery", "Stationery", "Land", "Computers", "Vehicles"]

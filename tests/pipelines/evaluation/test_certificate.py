@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from kd_kedro.inference import onnx_export
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation import variants
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.params import CompressionParams
-from kd_kedro.training import onnx_export
-from kd_kedro.training.language_model import LanguageModel
-from kd_kedro.training.tokenization import train_byte_bpe
 from tests.training.architectures import build
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 

@@ -12,24 +12,23 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from kd_kedro.curation.lineage import EVENT_COLUMNS, make_waterfall
-from kd_kedro.curation.personal_data import SUMMARY
-from kd_kedro.curation.rows import table
+from kd_kedro.curation.records.lineage import EVENT_COLUMNS, make_waterfall
+from kd_kedro.curation.records.schema import table
+from kd_kedro.curation.repair.personal_data import SUMMARY
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
-from kd_kedro.metrics.slices import score_runs
+from kd_kedro.metrics.report.slices import score_runs
+from kd_kedro.pipelines import evaluation, reporting
 from kd_kedro.pipelines.distillation.params import StudentParams
-from kd_kedro.pipelines.evaluation import create_pipeline
 from kd_kedro.pipelines.evaluation.nodes import answer_held_out, judge_student
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
     HonestyParams,
-    Licences,
     PromotionParams,
-    ReportParams,
     SlicesParams,
     VerdictParams,
 )
+from kd_kedro.pipelines.reporting.params import Licences, ReportParams
 from tests.pipelines.distillation.recipe import whole
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,7 +84,7 @@ def _language_model(width: int, seed: int, tokenizer: Any) -> Any:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from kd_kedro.training.language_model import LanguageModel
+    from kd_kedro.models.causal_lm import LanguageModel
 
     config = GPT2Config(
         vocab_size=len(tokenizer),
@@ -112,7 +111,7 @@ def _language_model(width: int, seed: int, tokenizer: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, Any]:
-    from kd_kedro.training.tokenization import train_byte_bpe
+    from kd_kedro.models.tokenization import train_byte_bpe
 
     rows = _rows()
     tokenizer = train_byte_bpe([*rows["question"], *rows["answer"]], 300)
@@ -180,7 +179,7 @@ def inputs() -> dict[str, Any]:
         ),
         "params:evaluation.slices": SlicesParams(min_families=2, examples=20, topics=2),
         "params:evaluation.honesty": HonestyParams(),
-        "params:evaluation.report": ReportParams(
+        "params:reporting": ReportParams(
             title="T", licences=Licences(data="CC0", teacher="MIT", student=ATTACK)
         ),
     }
@@ -189,15 +188,18 @@ def inputs() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def outputs(inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the catalog gives back after a run with the entries of conf/base."""
-    written = (ROOT / "conf/base/evaluation/catalog.yml").read_text(encoding="utf-8")
     folder = tmp_path_factory.mktemp("data").as_posix()
-    entries = yaml.safe_load(written.replace("${globals:data_root}", folder))
+    entries: dict[str, Any] = {}
+    for part in ("evaluation", "reporting"):
+        written = (ROOT / f"conf/base/{part}/catalog.yml").read_text(encoding="utf-8")
+        entries |= yaml.safe_load(written.replace("${globals:data_root}", folder))
     catalog = DataCatalog.from_config(
         {name: entry for name, entry in entries.items() if not name.startswith("_")}
     )
     for name, data in inputs.items():
         catalog[name] = MemoryDataset(data, copy_mode="assign")
-    SequentialRunner().run(create_pipeline(), catalog)
+    whole_pipeline = evaluation.create_pipeline() + reporting.create_pipeline()
+    SequentialRunner().run(whole_pipeline, catalog)
     return {name: catalog.load(name) for name in entries if not name.startswith("_")}
 
 
@@ -245,21 +247,21 @@ def test_the_page_shows_what_was_removed(outputs: dict[str, Any]) -> None:
 
 
 def test_the_page_shows_no_row_as_it_was_before_a_mask(inputs: dict[str, Any]) -> None:
-    from kd_kedro.pipelines.evaluation import data_quality
+    from kd_kedro.pipelines.reporting import nodes
 
     events = inputs["row_events"].replace({"stage": {"soap": "review"}})
     products = [inputs[name] for name in PRODUCTS[:5]]
     rest = [
         inputs["soap_qa"],
         inputs["deduplication_rephrasing"],
-        inputs["params:evaluation.report"],
+        inputs["params:reporting"],
     ]
     first = inputs["validated_qa"]
 
     def shown(masked: str) -> int:
         summary = table(SUMMARY, [["email", "2", "3", masked]])
         return len(
-            data_quality.pick_curation_examples(
+            nodes.pick_curation_examples(
                 events, summary, inputs["quarantined_rows"], first, *products, *rest
             )
         )
@@ -282,8 +284,8 @@ def test_the_page_needs_nothing_else(outputs: dict[str, Any]) -> None:
 
 
 def test_every_number_of_the_page_is_the_evidences(outputs: dict[str, Any]) -> None:
-    from kd_kedro.metrics.evidence import numbers
-    from kd_kedro.metrics.summary import verdict_sentence
+    from kd_kedro.metrics.report.evidence import numbers
+    from kd_kedro.metrics.scores.formatting import verdict_sentence
 
     page, evidence = outputs["report"], outputs["evidence"]
     assert f"<h1>{verdict_sentence(evidence['verdict'])}</h1>" in page
@@ -329,7 +331,8 @@ def test_the_evidence_is_what_the_other_products_say(outputs: dict[str, Any]) ->
 
 def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> str:
     """The page of a run in which some inputs were others."""
-    from kd_kedro.pipelines.evaluation import evidence, reporting
+    from kd_kedro.pipelines.evaluation import evidence_gathering as evidence
+    from kd_kedro.pipelines.reporting import nodes
 
     def given(names: str) -> list[Any]:
         return [changed.get(name, outputs.get(name, inputs.get(name))) for name in names.split()]
@@ -341,12 +344,12 @@ def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> 
             "params:evaluation.verdict"
         )
     )
-    page, _ = reporting.write_report(
+    page, _ = nodes.write_report(
         gathered,
         *given(
             "run_identity validation_results evaluation_facts train_overlap curation_examples "
             "personal_data_summary training_histories tuning_record params:distillation.student "
-            "params:evaluation.slices params:evaluation.report params:evaluation.verdict"
+            "params:evaluation.slices params:reporting params:evaluation.verdict"
         ),
     )
     return page
@@ -409,7 +412,6 @@ def test_parameters_in_yaml_are_the_models_fields() -> None:
         "slices": SlicesParams,
         "promotion": PromotionParams,
         "honesty": HonestyParams,
-        "report": ReportParams,
     }
     written = yaml.safe_load((ROOT / "conf/base/evaluation/parameters.yml").read_text())
     assert set(written) == {"evaluation"}
@@ -417,6 +419,9 @@ def test_parameters_in_yaml_are_the_models_fields() -> None:
     for name, model in models.items():
         assert set(written["evaluation"][name]) == set(model.model_fields)
         model.model_validate(written["evaluation"][name])
+    shown = yaml.safe_load((ROOT / "conf/base/reporting/parameters.yml").read_text())
+    assert set(shown["reporting"]) == set(ReportParams.model_fields)
+    ReportParams.model_validate(shown["reporting"])
 
 
 @pytest.fixture(scope="module")
@@ -459,7 +464,7 @@ def test_the_page_fits_the_screen(
 def test_students_of_another_tokenizer_are_not_compared_token_by_token(
     inputs: dict[str, Any],
 ) -> None:
-    from kd_kedro.training.tokenization import train_byte_bpe
+    from kd_kedro.models.tokenization import train_byte_bpe
 
     other = train_byte_bpe(["another text about depreciation"] * 3, 270)
     names = ("baseline_2", "student_2", "baseline_3", "student_3")

@@ -9,11 +9,11 @@ from kedro.io import Version
 
 from kd_kedro.datasets.hf_model import HFModelDataset
 from kd_kedro.datasets.text_folder import TextFolderDataset
-from kd_kedro.metrics.held_out import grade
+from kd_kedro.inference.generate import generate_answers
+from kd_kedro.metrics.scores.held_out import grade
+from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation.nodes import write_lm_eval_tasks
 from kd_kedro.pipelines.evaluation.params import AnsweringParams
-from kd_kedro.training.answering import generate_answers
-from kd_kedro.training.tokenization import train_byte_bpe
 from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 
 ROWS = rows_with_amounts(40)

@@ -6,22 +6,21 @@ import re
 import pandas as pd
 import pytest
 
-from kd_kedro.curation.lineage import WATERFALL_COLUMNS
-from kd_kedro.metrics.filters import COLUMNS as FILTER_COLUMNS
-from kd_kedro.metrics.overlap_with_train import COLUMNS as OVERLAP_COLUMNS
-from kd_kedro.metrics.slices import score_slices
+from kd_kedro.curation.records.lineage import WATERFALL_COLUMNS
+from kd_kedro.metrics.report.filter_quality import COLUMNS as FILTER_COLUMNS
+from kd_kedro.metrics.report.leakage import COLUMNS as OVERLAP_COLUMNS
+from kd_kedro.metrics.report.slices import score_slices
 from kd_kedro.pipelines.distillation.params import StudentParams
-from kd_kedro.pipelines.evaluation.evidence import gather_evidence
-from kd_kedro.pipelines.evaluation.model_card import write_model_card
+from kd_kedro.pipelines.evaluation.evidence_gathering import gather_evidence
 from kd_kedro.pipelines.evaluation.nodes import judge_student, measure_power
 from kd_kedro.pipelines.evaluation.params import (
     HonestyParams,
-    Licences,
-    ReportParams,
     SlicesParams,
     VerdictParams,
 )
-from kd_kedro.pipelines.evaluation.reporting import plot_evidence, write_report
+from kd_kedro.pipelines.reporting.model_card import write_model_card
+from kd_kedro.pipelines.reporting.nodes import plot_evidence, write_report
+from kd_kedro.pipelines.reporting.params import Licences, ReportParams
 from tests.metrics.conftest import make_results
 from tests.pipelines.distillation.recipe import whole
 

@@ -8,9 +8,9 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from kd_kedro.curation.rows import STAGE, VALIDATED, table
+from kd_kedro.curation.records.schema import STAGE, VALIDATED, table
 from kd_kedro.generation.protocol import Outcome
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.filtering.nodes import keep_survivors
 from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.pipelines.filtering.pipeline import create_pipeline

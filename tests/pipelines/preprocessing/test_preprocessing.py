@@ -10,10 +10,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from kd_kedro.curation.lineage import make_waterfall
-from kd_kedro.curation.rows import QUARANTINED, STAGE, VALIDATED
+from kd_kedro.curation.records.lineage import make_waterfall
+from kd_kedro.curation.records.schema import QUARANTINED, STAGE, VALIDATED
 from kd_kedro.datasets.qa_sheet import QASheetDataset
-from kd_kedro.generation.rules import RulesGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.preprocessing import create_pipeline
 from kd_kedro.pipelines.preprocessing.nodes import validate_rows
 from kd_kedro.pipelines.preprocessing.params import (

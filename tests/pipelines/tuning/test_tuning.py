@@ -7,11 +7,11 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from sqlalchemy import make_url
 
+from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation import lessons
 from kd_kedro.pipelines.tuning import create_pipeline
 from kd_kedro.pipelines.tuning.nodes import choose_best, run_study, tabulate_study
 from kd_kedro.pipelines.tuning.params import TARGETS
-from kd_kedro.training.tokenization import train_byte_bpe
 from tests.pipelines.distillation.recipe import Kept, parameters
 from tests.pipelines.distillation.recipe import run as distil
 from tests.pipelines.distillation.toy import augmented_qa

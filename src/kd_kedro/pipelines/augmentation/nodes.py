@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kd_kedro.curation import families, lineage
-from kd_kedro.curation.augmentation import Candidate, Limits, add_versions, trainable
-from kd_kedro.curation.duplicates import Thresholds
+from kd_kedro.curation.duplicates import families
+from kd_kedro.curation.duplicates.conflicts import Thresholds
+from kd_kedro.curation.records import lineage
+from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_versions, trainable
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.curation.lineage import STAGES
+from kd_kedro.curation.records.lineage import STAGES
 from kd_kedro.pipelines.augmentation.nodes import (
     augment_rows,
     collect_events,

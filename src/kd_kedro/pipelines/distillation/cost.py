@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from tqdm import tqdm
 
+from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
+from kd_kedro.pipelines.distillation.examples import encode_rows
 from kd_kedro.pipelines.distillation.lessons import (
     Lesson,
     baseline_lesson,
@@ -35,16 +37,14 @@ from kd_kedro.pipelines.distillation.params import (
     TokenizerParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.distillation.rows import encode_rows
-from kd_kedro.training.language_model import LanguageModel
 
 if TYPE_CHECKING:
-    from kd_kedro.training.objective import Objective
-    from kd_kedro.training.plan import CaptureCost, Plan, TrainingCost
-    from kd_kedro.training.probe import Rows
-    from kd_kedro.training.target_store import Teachers
-    from kd_kedro.training.targets import TargetSource
-    from kd_kedro.training.trainer import TrainingSettings
+    from kd_kedro.training.loop.objective import Objective
+    from kd_kedro.training.loop.train import TrainingSettings
+    from kd_kedro.training.planning.plan import CaptureCost, Plan, TrainingCost
+    from kd_kedro.training.planning.probe import Rows
+    from kd_kedro.training.teacher.signals import TargetSource
+    from kd_kedro.training.teacher.store import Teachers
 
 # The arguments of `plan_distillation` that are groups of parameters.
 GROUPS = (
@@ -87,9 +87,9 @@ def plan_distillation(
         OSError: If a pretrained model or tokenizer cannot be had.
         ValueError: Of rows or settings that the pipeline would refuse.
     """
-    from kd_kedro.training.objective import Objective
-    from kd_kedro.training.plan import Plan
-    from kd_kedro.training.probe import training_batches
+    from kd_kedro.training.loop.objective import Objective
+    from kd_kedro.training.planning.plan import Plan
+    from kd_kedro.training.planning.probe import training_batches
 
     goal = Objective(**objective.model_dump())
     second = teacher.fine_tune and controls.teacher_seed is not None
@@ -176,7 +176,7 @@ class _Captured:
 
 def _alone(training: TrainingParams) -> "TrainingSettings":
     """Return the settings of one process: a training that is watched runs in one."""
-    from kd_kedro.training.trainer import TrainingSettings
+    from kd_kedro.training.loop.train import TrainingSettings
 
     one = {"num_processes": 1, "strategy": "ddp", "nodes": 1, "rendezvous": ""}
     return TrainingSettings(**training.model_dump() | one)
@@ -208,9 +208,9 @@ def _sheet(lesson: Lesson) -> _Sheet:
 
 
 def _teacher(sheet: _Sheet, params: TeacherParams) -> tuple[LanguageModel, "TrainingCost"]:
-    from kd_kedro.training.objective import Objective
-    from kd_kedro.training.plan import Rates, TrainingCost
-    from kd_kedro.training.probe import PeakMemory, training_batches, weight_bytes
+    from kd_kedro.training.loop.objective import Objective
+    from kd_kedro.training.planning.plan import Rates, TrainingCost
+    from kd_kedro.training.planning.probe import PeakMemory, training_batches, weight_bytes
 
     make = partial(
         make_model,
@@ -261,16 +261,16 @@ def _capture(
     objective: "Objective",
     batches: "list[Rows]",
 ) -> _Captured:
-    from kd_kedro.training.precision import resolve_precision
-    from kd_kedro.training.probe import (
+    from kd_kedro.models.precision import resolve_precision
+    from kd_kedro.training.planning.probe import (
         MOST_BATCHES,
         PeakMemory,
         evenly,
         probe_capture,
         shard_memory,
     )
-    from kd_kedro.training.target_capture import CaptureSettings
-    from kd_kedro.training.target_store import identity, open_targets
+    from kd_kedro.training.teacher.capture import CaptureSettings
+    from kd_kedro.training.teacher.store import identity, open_targets
 
     peak, start = PeakMemory(), time.perf_counter()
     lesson, precision = sheet.lesson, resolve_precision(params.precision)
@@ -303,8 +303,8 @@ def _training(
     probed: "list[Rows]",
     name: str,
 ) -> tuple[Any, "TrainingCost"]:
-    from kd_kedro.training.examples import pad_token_id
-    from kd_kedro.training.probe import MOST_BATCHES, PeakMemory, evenly, probe_training
+    from kd_kedro.models.encoding import pad_token_id
+    from kd_kedro.training.planning.probe import MOST_BATCHES, PeakMemory, evenly, probe_training
 
     peak, start = PeakMemory(), time.perf_counter()
     model = make()

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
+from kd_kedro.pipelines.distillation.examples import (
+    Rows,
+    encode_rows,
+    student_rows,
+    training_rows,
+    validation_rows,
+)
 from kd_kedro.pipelines.distillation.models import (
     STUDENT,
     make_student,
@@ -20,20 +28,12 @@ from kd_kedro.pipelines.distillation.params import (
     StudentParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.distillation.rows import (
-    Rows,
-    encode_rows,
-    student_rows,
-    training_rows,
-    validation_rows,
-)
-from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
-    from kd_kedro.training.objective import Objective
-    from kd_kedro.training.on_policy import OnPolicy
-    from kd_kedro.training.target_store import Teachers
-    from kd_kedro.training.targets import LiveTeacher, TargetSource
+    from kd_kedro.training.loop.objective import Objective
+    from kd_kedro.training.loop.on_policy import OnPolicy
+    from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
+    from kd_kedro.training.teacher.store import Teachers
 
 History = list[dict[str, float]]
 OnEvaluation = Callable[[int, float], None]
@@ -86,7 +86,7 @@ def baseline_lesson(
     work_dir: Path,
 ) -> Lesson:
     """Return what a student learns without a teacher: the written rows, in its own tokens."""
-    from kd_kedro.training.tokenization import load_pretrained_tokenizer
+    from kd_kedro.models.tokenization import load_pretrained_tokenizer
 
     if student.tokenizer:
         tokenizer = load_pretrained_tokenizer(student.tokenizer, f"{STUDENT}.tokenizer")
@@ -167,8 +167,8 @@ def train_model(
     on_evaluation: OnEvaluation | None = None,
 ) -> tuple[LanguageModel, History]:
     """Train a model in place; return it with its card, and its history."""
-    from kd_kedro.training.examples import pad_token_id
-    from kd_kedro.training.trainer import TrainingSettings, train
+    from kd_kedro.models.encoding import pad_token_id
+    from kd_kedro.training.loop.train import TrainingSettings, train
 
     targets = lesson.targets if objective.asks_teacher else None
     history = train(
@@ -199,9 +199,9 @@ def teachers_of(teacher: LanguageModel, further: Mapping[str, LanguageModel]) ->
 
 def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "LiveTeacher":
     """Return the teachers as a source that is asked at every step."""
-    from kd_kedro.training.fingerprints import settings_fingerprint
-    from kd_kedro.training.target_store import teachers_fingerprint
-    from kd_kedro.training.targets import LiveTeacher
+    from kd_kedro.storage.fingerprints import settings_fingerprint
+    from kd_kedro.training.teacher.signals import LiveTeacher
+    from kd_kedro.training.teacher.store import teachers_fingerprint
 
     (first, _), *further = teachers
     return LiveTeacher(
@@ -222,8 +222,8 @@ def with_card(
     training_card: dict[str, Any] | None = None,
 ) -> LanguageModel:
     """Return a model with its tokenizer and a card that says what it is and what made it."""
-    from kd_kedro.training.fingerprints import weights_fingerprint
-    from kd_kedro.training.models import size_card
+    from kd_kedro.models.build import size_card
+    from kd_kedro.storage.fingerprints import weights_fingerprint
 
     card = {
         "name": name,
@@ -242,7 +242,7 @@ def _open_capture(
     lesson: Lesson, teachers: "Teachers", teacher_targets: Mapping[str, Any], target_store: Path
 ) -> "TargetSource":
     """Open the captured targets, or the teachers themselves where they are to be asked live."""
-    from kd_kedro.training.target_store import check_identity, identity, open_targets
+    from kd_kedro.training.teacher.store import check_identity, identity, open_targets
 
     belongs_to = identity(lesson.rows, lesson.tokenizer, teachers, lesson.max_length)
     if teacher_targets.get("source") != "live":
@@ -255,8 +255,8 @@ def _on_policy(
     lesson: Lesson, teachers: "Teachers", params: OnPolicyParams, precision: str
 ) -> "OnPolicy | None":
     """Return how a student samples answers, which its teachers judge live, where it does."""
-    from kd_kedro.training.examples import pad_token_id
-    from kd_kedro.training.on_policy import OnPolicy
+    from kd_kedro.models.encoding import pad_token_id
+    from kd_kedro.training.loop.on_policy import OnPolicy
 
     if not params.share:
         return None
@@ -288,6 +288,6 @@ def _training_card(
 
 
 def _objective(params: ObjectiveParams | None) -> "Objective":
-    from kd_kedro.training.objective import Objective
+    from kd_kedro.training.loop.objective import Objective
 
     return Objective() if params is None else Objective(**params.model_dump())

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
 from kd_kedro.pipelines.distillation.params import StudentParams, TeacherParams
-from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
 STUDENT = "distillation.student"
 
@@ -18,7 +18,7 @@ def make_model(
     quantization: Any = None,
 ) -> Any:
     """Return a pretrained model, or a new one of the architecture that the parameters name."""
-    from kd_kedro.training.models import Architecture, new_model, pretrained_model
+    from kd_kedro.models.build import Architecture, new_model, pretrained_model
 
     if params.pretrained:
         return pretrained_model(
@@ -54,8 +54,8 @@ def make_student(
         teacher: Whose layers are copied, where the parameters ask for it.
         taught: Whether it is a student; False for the baseline.
     """
-    from kd_kedro.training.adapters import AdapterSettings, add_adapter, four_bits
-    from kd_kedro.training.students import copy_layers, same_shape
+    from kd_kedro.models.adapters import AdapterSettings, add_adapter, four_bits
+    from kd_kedro.models.layer_copying import copy_layers, same_shape
 
     if params.copy_layers:
         if teacher is None:

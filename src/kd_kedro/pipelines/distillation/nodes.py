@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.generation.llm.reply_defects import answer_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.generation.reply_defects import answer_defect
-from kd_kedro.metrics.text import exact_match, gradable
+from kd_kedro.metrics.scores.exact_match import exact_match, gradable
+from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
 from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
+from kd_kedro.pipelines.distillation.examples import Rows, encode_rows, student_rows, training_rows
 from kd_kedro.pipelines.distillation.lessons import (
     History,
     Lesson,
@@ -37,8 +39,6 @@ from kd_kedro.pipelines.distillation.params import (
     TokenizerParams,
     TrainingParams,
 )
-from kd_kedro.pipelines.distillation.rows import Rows, encode_rows, student_rows, training_rows
-from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ def train_tokenizer(
     augmented_qa: pd.DataFrame, examples: ExampleParams, params: TokenizerParams
 ) -> Any:
     """Train a tokenizer on the text of the train split alone, or load a pretrained one."""
-    from kd_kedro.training.examples import TEMPLATE
-    from kd_kedro.training.tokenization import load_pretrained_tokenizer, train_byte_bpe
+    from kd_kedro.models.encoding import TEMPLATE
+    from kd_kedro.models.tokenization import load_pretrained_tokenizer, train_byte_bpe
 
     if params.pretrained:
         return load_pretrained_tokenizer(params.pretrained, "distillation.tokenizer.pretrained")
@@ -151,10 +151,10 @@ def capture_targets(
 
     Where they are to be asked live, the manifest says who they are and nothing is captured.
     """
-    from kd_kedro.training.fingerprints import settings_fingerprint
-    from kd_kedro.training.precision import resolve_precision
-    from kd_kedro.training.target_capture import CaptureSettings, capture
-    from kd_kedro.training.target_store import identity
+    from kd_kedro.models.precision import resolve_precision
+    from kd_kedro.storage.fingerprints import settings_fingerprint
+    from kd_kedro.training.teacher.capture import CaptureSettings, capture
+    from kd_kedro.training.teacher.store import identity
 
     rows = student_rows(training_rows(augmented_qa, examples), teacher_answers, sequence_level)
     teachers = teachers_of(teacher, further_teachers)
@@ -288,9 +288,9 @@ def train_controls(
 
 def merge_student(student: LanguageModel) -> LanguageModel | dict[str, LanguageModel]:
     """Return the student as a plain model that needs no peft; nothing where it is one already."""
-    from kd_kedro.training.adapters import is_adapted, merged
-    from kd_kedro.training.fingerprints import weights_fingerprint
-    from kd_kedro.training.models import size_card
+    from kd_kedro.models.adapters import is_adapted, merged
+    from kd_kedro.models.build import size_card
+    from kd_kedro.storage.fingerprints import weights_fingerprint
 
     if not is_adapted(student.model):
         return {}
@@ -303,7 +303,7 @@ def merge_student(student: LanguageModel) -> LanguageModel | dict[str, LanguageM
 def _make_teacher(
     lesson: Lesson, params: TeacherParams, name: str, key: str
 ) -> tuple[LanguageModel, History]:
-    from kd_kedro.training.objective import Objective
+    from kd_kedro.training.loop.objective import Objective
 
     model = make_model(params, lesson.tokenizer, lesson.max_length, params.seed, key, params.dtype)
     made = (params.seed, name, params.pretrained)
@@ -316,7 +316,7 @@ def _ask_teacher(
     rows: Rows, teacher: LanguageModel, params: SequenceLevelParams
 ) -> list[tuple[str, str, str]]:
     """Return answer, outcome and reason of each row."""
-    from kd_kedro.training.answering import write_answers
+    from kd_kedro.inference.generate import write_answers
 
     questions = [question for _, question, _ in rows]
     sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.metrics.classification import labels_of
-from kd_kedro.metrics.controls import majority_answer, shuffled_answers
-from kd_kedro.metrics.evidence import FLOOR
-from kd_kedro.metrics.held_out import grade
-from kd_kedro.metrics.similarity import Embedder, compare_meanings
+from kd_kedro.metrics.report.controls import majority_answer, shuffled_answers
+from kd_kedro.metrics.report.evidence import FLOOR
+from kd_kedro.metrics.scores.classification import labels_of
+from kd_kedro.metrics.scores.held_out import grade
+from kd_kedro.metrics.scores.semantic import Embedder, compare_meanings
 from kd_kedro.pipelines.evaluation.params import AnsweringParams
 
 CONTROLS = ("untrained", FLOOR)
@@ -66,8 +66,8 @@ def grade_all(
     Returns:
         `validation_results`.
     """
-    from kd_kedro.training.answering import generate_answers
-    from kd_kedro.training.scoring import score_together
+    from kd_kedro.inference.generate import generate_answers
+    from kd_kedro.inference.scoring import score_together
 
     questions, references = list(rows["question"]), list(rows["answer"])
     scores = score_together(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.metrics.compression import Entry, System, certify, cpu_threads
-from kd_kedro.metrics.memory import parameters, safetensors_bytes, weight_bytes
-from kd_kedro.metrics.parity import family_sums, perplexity
+from kd_kedro.metrics.efficiency.compression import Entry, System, certify, cpu_threads
+from kd_kedro.metrics.efficiency.memory import parameters, safetensors_bytes, weight_bytes
+from kd_kedro.metrics.efficiency.parity import family_sums, perplexity
 from kd_kedro.pipelines.evaluation.params import CompressionParams
 from kd_kedro.pipelines.evaluation.variants import BATCH, make_variants
 
@@ -29,8 +29,8 @@ def certify_student(
         student: A language model, with an adapter or without.
         params: How.
     """
-    from kd_kedro.training.adapters import merged
-    from kd_kedro.training.scoring import score_together
+    from kd_kedro.inference.scoring import score_together
+    from kd_kedro.models.adapters import merged
 
     teacher, student = (replace(each, model=merged(each.model)) for each in (teacher, student))
     families = list(scored["family_id"])
@@ -77,9 +77,9 @@ def certificate_entry(
         questions: What is answered while the clock runs.
         quality: Its perplexity on held-out rows, where it is known.
     """
-    from kd_kedro.training.examples import encode_prompts
-    from kd_kedro.training.language_model import positions
-    from kd_kedro.training.steps import model_steps
+    from kd_kedro.inference.incremental import model_steps
+    from kd_kedro.models.causal_lm import positions
+    from kd_kedro.models.encoding import encode_prompts
 
     model = language_model.model
     steps = model_steps(model, last_only=True)

@@ -10,7 +10,7 @@ import json
 
 import pandas as pd
 
-from kd_kedro.metrics.text import canonical, gradable
+from kd_kedro.metrics.scores.exact_match import canonical, gradable
 
 TASK = "kd_kedro"
 _ROWS = "held_out.jsonl"

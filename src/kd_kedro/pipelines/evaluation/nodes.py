@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.metrics.compression import cpu_threads
-from kd_kedro.metrics.held_out import choose_held_out
-from kd_kedro.metrics.overlap_with_train import is_near, measure_overlap
-from kd_kedro.metrics.power import power_curves
-from kd_kedro.metrics.similarity import Embedder
-from kd_kedro.metrics.slices import length_thirds, score_slices
-from kd_kedro.metrics.topics import cluster_topics
-from kd_kedro.metrics.verdict import judge
+from kd_kedro.metrics.comparison.power import power_curves
+from kd_kedro.metrics.comparison.verdict import judge
+from kd_kedro.metrics.efficiency.compression import cpu_threads
+from kd_kedro.metrics.report.leakage import is_near, measure_overlap
+from kd_kedro.metrics.report.slices import length_thirds, score_slices
+from kd_kedro.metrics.report.topics import cluster_topics
+from kd_kedro.metrics.scores.held_out import choose_held_out
+from kd_kedro.metrics.scores.semantic import Embedder
 from kd_kedro.pipelines.evaluation.answers import grade_all, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
@@ -97,7 +97,7 @@ def write_lm_eval_tasks(
     augmented_qa: pd.DataFrame, student: Any, answering: AnsweringParams
 ) -> dict[str, str]:
     """Write the held-out rows as tasks of lm-evaluation-harness, the field's own judge."""
-    from kd_kedro.training.examples import encode_prompts, prompt_text
+    from kd_kedro.models.encoding import encode_prompts, prompt_text
 
     rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
     room = student.max_length - answering.max_new_tokens

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from kd_kedro.metrics.metric_table import METRICS
+from kd_kedro.metrics.scores.metric_table import METRICS
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -224,57 +224,4 @@ class HonestyParams(BaseModel):
         ge=0,
         le=1,
         description="The report warns where more of the held-out rows are near.",
-    )
-
-
-class Licences(BaseModel):
-    """Under which licences the report's data and models stand."""
-
-    model_config = _CONFIG
-
-    data: str = Field(description="Licence of the sheet.")
-    teacher: str = Field(description="Licence of the teacher's weights.")
-    student: str = Field(description="Licence of the student's weights.")
-
-
-class ModelCardParams(BaseModel):
-    """What the student's model card says of itself, beside the numbers."""
-
-    model_config = _CONFIG
-
-    name: str = Field(default="kd_kedro student", min_length=1, description="The student's name.")
-    language: list[str] = Field(
-        default=["en"], min_length=1, description="Languages of the answers, as ISO 639 codes."
-    )
-    licence: str = Field(
-        default="other",
-        pattern=r"^[a-z0-9.-]+$",
-        description="Licence of the student as the Hugging Face hub calls it, as apache-2.0.",
-    )
-    dataset: str = Field(
-        default="held-out families of the sheet",
-        min_length=1,
-        description="What the card calls the data it was judged on.",
-    )
-    intended_use: str = Field(
-        default="Answers short questions of the kind it was trained on, for people who can check.",
-        min_length=1,
-        description="What the student is for.",
-    )
-
-
-class ReportParams(BaseModel):
-    """What the report says beside the numbers."""
-
-    model_config = _CONFIG
-
-    title: str = Field(
-        default="Distillation report", min_length=1, description="Title of the report."
-    )
-    curation_examples: int = Field(
-        default=2, ge=0, le=50, description="Rows shown of each kind a stage removed or changed."
-    )
-    licences: Licences = Field(description="Licences of data and models.")
-    model_card: ModelCardParams = Field(
-        default=ModelCardParams(), description="What the model card says beside the numbers."
     )

@@ -1,10 +1,9 @@
-"""The evaluation pipeline: answers, verdict, compression, and the report that tells them."""
+"""The evaluation pipeline: answers, verdict, compression, and the evidence that holds them."""
 
 from kedro.pipeline import Pipeline, node
 
-from kd_kedro.pipelines.evaluation.data_quality import measure_curation, pick_curation_examples
-from kd_kedro.pipelines.evaluation.evidence import gather_evidence
-from kd_kedro.pipelines.evaluation.model_card import write_model_card
+from kd_kedro.pipelines.evaluation.data_quality import measure_curation
+from kd_kedro.pipelines.evaluation.evidence_gathering import gather_evidence
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
     compare_with_train,
@@ -14,7 +13,6 @@ from kd_kedro.pipelines.evaluation.nodes import (
     slice_results,
     write_lm_eval_tasks,
 )
-from kd_kedro.pipelines.evaluation.reporting import gather_histories, plot_evidence, write_report
 
 
 def create_pipeline() -> Pipeline:
@@ -87,25 +85,6 @@ def create_pipeline() -> Pipeline:
                 name="measure_curation",
             ),
             node(
-                pick_curation_examples,
-                [
-                    "row_events",
-                    "personal_data_summary",
-                    "quarantined_rows",
-                    "validated_qa",
-                    "reviewed_qa",
-                    "cleaned_qa",
-                    "screened_qa",
-                    "fitb_rephrased",
-                    "converted_mcq",
-                    "soap_qa",
-                    "deduplication_rephrasing",
-                    "params:evaluation.report",
-                ],
-                "curation_examples",
-                name="pick_curation_examples",
-            ),
-            node(
                 slice_results,
                 [
                     "validation_results",
@@ -119,12 +98,6 @@ def create_pipeline() -> Pipeline:
                 ],
                 "slices",
                 name="slice_results",
-            ),
-            node(
-                gather_histories,
-                ["teacher_history", "baseline_history", "student_history"],
-                "training_histories",
-                name="gather_histories",
             ),
             node(
                 gather_evidence,
@@ -144,38 +117,6 @@ def create_pipeline() -> Pipeline:
                 ],
                 "evidence",
                 name="gather_evidence",
-            ),
-            node(
-                write_report,
-                [
-                    "evidence",
-                    "run_identity",
-                    "validation_results",
-                    "evaluation_facts",
-                    "train_overlap",
-                    "curation_examples",
-                    "personal_data_summary",
-                    "training_histories",
-                    "tuning_record",
-                    "params:distillation.student",
-                    "params:evaluation.slices",
-                    "params:evaluation.report",
-                    "params:evaluation.verdict",
-                ],
-                ["report", "instructive_examples"],
-                name="write_report",
-            ),
-            node(
-                write_model_card,
-                ["evidence", "run_identity", "evaluation_facts", "params:evaluation.report"],
-                "model_card",
-                name="write_model_card",
-            ),
-            node(
-                plot_evidence,
-                "evidence",
-                ["models_plot", "power_plot", "reliability_plot", "pareto_plot"],
-                name="plot_evidence",
             ),
         ]
     )

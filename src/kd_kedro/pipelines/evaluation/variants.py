@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.compression import Entry
-from kd_kedro.metrics.latency import cores
-from kd_kedro.metrics.memory import stored_bytes
-from kd_kedro.metrics.parity import family_sums, parity, perplexity
+from kd_kedro.metrics.efficiency.compression import Entry
+from kd_kedro.metrics.efficiency.latency import cores
+from kd_kedro.metrics.efficiency.memory import stored_bytes
+from kd_kedro.metrics.efficiency.parity import family_sums, parity, perplexity
 from kd_kedro.pipelines.evaluation.params import CompressionParams
 
 logger = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ def make_variants(
         max_length: Most tokens of a row.
         params: Which variants, and what they must hold to.
     """
-    from kd_kedro.training.examples import encode, pad_token_id
-    from kd_kedro.training.steps import model_steps, score_with
+    from kd_kedro.inference.incremental import model_steps, score_with
+    from kd_kedro.models.encoding import encode, pad_token_id
 
     workshop = _Workshop(student.model, entry)
     texts = (list(rows["question"]), list(rows["answer"]))
@@ -136,8 +136,8 @@ def _judge(
 
 
 def _torch_int8(workshop: _Workshop) -> Entry:
-    from kd_kedro.training.quantisation import int8_copy, stored_tensors
-    from kd_kedro.training.steps import model_steps
+    from kd_kedro.inference.incremental import model_steps
+    from kd_kedro.models.quantisation import int8_copy, stored_tensors
 
     if workshop.model.config.is_encoder_decoder:
         raise _ObstacleError("only causal models are quantised: this has an encoder and a decoder")
@@ -151,8 +151,8 @@ def _torch_int8(workshop: _Workshop) -> Entry:
 
 
 def _onnx(workshop: _Workshop) -> Entry:
-    from kd_kedro.training.quantisation import float_copy
-    from kd_kedro.training.steps import largest_logit_difference, model_steps
+    from kd_kedro.inference.incremental import largest_logit_difference, model_steps
+    from kd_kedro.models.quantisation import float_copy
 
     entry = _onnx_entry(workshop, _float_graph(workshop), "float32")
     system = entry.system
@@ -165,7 +165,7 @@ def _onnx(workshop: _Workshop) -> Entry:
 
 
 def _onnx_int8(workshop: _Workshop) -> Entry:
-    from kd_kedro.training.onnx_export import int8_onnx
+    from kd_kedro.inference.onnx_export import int8_onnx
 
     # onnxruntime quantises into a file alone.
     with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +175,7 @@ def _onnx_int8(workshop: _Workshop) -> Entry:
 
 
 def _float_graph(workshop: _Workshop) -> bytes:
-    from kd_kedro.training.onnx_export import export_onnx, onnx_obstacle
+    from kd_kedro.inference.onnx_export import export_onnx, onnx_obstacle
 
     obstacle = onnx_obstacle(workshop.model)
     if obstacle:
@@ -186,7 +186,7 @@ def _float_graph(workshop: _Workshop) -> bytes:
 
 
 def _onnx_entry(workshop: _Workshop, graph: bytes, dtype: str) -> Entry:
-    from kd_kedro.training.onnx_export import onnx_steps
+    from kd_kedro.inference.onnx_export import onnx_steps
 
     system = replace(workshop.student.system, steps=lambda threads: onnx_steps(graph, threads))
     return Entry(system, _facts(workshop, dtype, len(graph)))

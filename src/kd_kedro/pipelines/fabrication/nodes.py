@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.pipelines.fabrication.params import FabricationParameters
-from kd_kedro.pipelines.fabrication.records import make_rows
-from kd_kedro.pipelines.fabrication.sheet import write_sheet
+from kd_kedro.fabrication.config import FabricationParameters
+from kd_kedro.fabrication.records import make_rows
+from kd_kedro.fabrication.sheet import write_sheet
 
 
 def fabricate_sheet(

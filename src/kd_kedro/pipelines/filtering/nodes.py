@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kd_kedro.curation.duplicates import Duplicates, Link, Thresholds, find_duplicates
-from kd_kedro.curation.lineage import record_stage
-from kd_kedro.curation.preservation import preservation_defect
-from kd_kedro.curation.rows import STAGE, normalise, table
+from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, Thresholds, find_duplicates
+from kd_kedro.curation.records.lineage import record_stage
+from kd_kedro.curation.records.schema import STAGE, normalise, table
+from kd_kedro.curation.rewriting.preservation import preservation_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
 

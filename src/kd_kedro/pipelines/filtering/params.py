@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kd_kedro.curation.relevance import Settings
+from kd_kedro.curation.relevance.soap import Settings
 
 
 class SoapParams(BaseModel):

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kd_kedro.curation.lineage import record_stage
-from kd_kedro.curation.relevance import Judgement, judge_relevance
-from kd_kedro.curation.review_queue import (
+from kd_kedro.curation.records.lineage import record_stage
+from kd_kedro.curation.records.review_queue import (
     farthest_from_threshold,
     nearest_threshold,
     spread_out,
     verdict_by_question,
 )
-from kd_kedro.curation.rows import CELLS, STAGE, normalise, table
+from kd_kedro.curation.records.schema import CELLS, STAGE, normalise, table
+from kd_kedro.curation.relevance.soap import Judgement, judge_relevance
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.filtering.nodes import Embedder, extend, squeeze
 from kd_kedro.pipelines.filtering.params import SoapParams

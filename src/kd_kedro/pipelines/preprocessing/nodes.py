@@ -5,23 +5,23 @@ from collections.abc import Mapping
 import pandas as pd
 from tqdm import tqdm
 
-from kd_kedro.curation.blanks import BLANK, canonical_blanks, is_question, question_defect
-from kd_kedro.curation.choices import parse_choice
-from kd_kedro.curation.formats import question_format, split_stem
-from kd_kedro.curation.lineage import record_stage
-from kd_kedro.curation.matching import Choice, Match, match_answer
-from kd_kedro.curation.opening import is_open_question, open_answer, open_stem
-from kd_kedro.curation.personal_data import screen, summarise
-from kd_kedro.curation.review import review
-from kd_kedro.curation.rows import STAGE, table
-from kd_kedro.curation.text_repair import repair_defect, repair_text
-from kd_kedro.curation.validation import (
+from kd_kedro.curation.questions.answer_key import Choice, Match, match_answer
+from kd_kedro.curation.questions.blanks import BLANK, canonical_blanks, is_question, question_defect
+from kd_kedro.curation.questions.choices import parse_choice
+from kd_kedro.curation.questions.open_question import is_open_question, open_answer, open_stem
+from kd_kedro.curation.questions.question_format import question_format, split_stem
+from kd_kedro.curation.records.contract import (
     bring_back,
     check_records,
     identify,
     quarantine,
     split_valid,
 )
+from kd_kedro.curation.records.lineage import record_stage
+from kd_kedro.curation.records.reviewer import review
+from kd_kedro.curation.records.schema import STAGE, table
+from kd_kedro.curation.repair.personal_data import screen, summarise
+from kd_kedro.curation.repair.text_repair import repair_defect, repair_text
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,

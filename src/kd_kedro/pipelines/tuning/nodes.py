@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
 from kd_kedro.pipelines.distillation.lessons import (
     baseline_lesson,
     student_lesson,
@@ -20,11 +21,10 @@ from kd_kedro.pipelines.distillation.params import (
     TrainingParams,
 )
 from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
-from kd_kedro.pipelines.tuning.plots import history_figure, importance_figure
-from kd_kedro.training.language_model import LanguageModel  # imports nothing heavy
+from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
 
 if TYPE_CHECKING:
-    from kd_kedro.pipelines.tuning.students import StudentTrainer
+    from kd_kedro.pipelines.tuning.trials import StudentTrainer
 
 
 def run_study(
@@ -54,8 +54,8 @@ def run_study(
     Returns:
         `{study, capture, space, base, students, trials, importances}`.
     """
-    from kd_kedro.pipelines.tuning.students import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.study import complete_study, importances, records, storage_errors
+    from kd_kedro.pipelines.tuning.trials import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
     manifest = capture_of(teacher_targets, tuning.space, objective, student)
@@ -200,7 +200,7 @@ def _students(
 
 def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
     """Return the hash of all that a trial's outcome, or which trials come, depends on."""
-    from kd_kedro.training.fingerprints import (
+    from kd_kedro.storage.fingerprints import (
         rows_fingerprint,
         settings_fingerprint,
         tokenizer_fingerprint,

@@ -1,0 +1,47 @@
+"""`kedro distill-plan`: what the distillation will cost."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import _split_params
+from kedro.framework.startup import ProjectMetadata
+
+from kd_kedro.cli.session import one_sentence, open_context
+
+
+@click.command("distill-plan")
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.option(
+    "--params",
+    type=click.UNPROCESSED,
+    default="",
+    callback=_split_params,
+    help="Parameters, as for `kedro run`.",
+)
+@click.option("--json", "to", type=click.Path(path_type=Path), help="Write the figures here.")
+@click.pass_obj
+def distill_plan(
+    metadata: ProjectMetadata, env: str | None, params: dict[str, Any], to: Path | None
+) -> None:
+    """Tell what the distillation will cost: disk, memory and time, and whether to capture."""
+    from kd_kedro.cli.terminal import print_plan
+    from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
+    from kd_kedro.runs.registered import check_inputs
+
+    with one_sentence(metadata.project_path):
+        with open_context(metadata.project_path, env, params) as context:
+            catalog = context.catalog
+            if not catalog.exists("augmented_qa"):
+                choice = f" --env {env}" if env else ""
+                raise ValueError(
+                    "augmented_qa has not been made yet: run `kedro run --pipelines "
+                    f"preprocessing,filtering,augmentation{choice}` first"
+                )
+            check_inputs({"augmented_qa"}, catalog, context.config_loader["catalog"])
+            groups = {name: catalog.load(f"params:distillation.{name}") for name in GROUPS}
+            plan = plan_distillation(catalog.load("augmented_qa"), **groups)
+        print_plan(plan)
+        if to:
+            to.write_text(json.dumps(plan.figures(), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,46 @@
+"""`kedro review-queue`: the rows most worth a reviewer's minute."""
+
+import csv
+from pathlib import Path
+
+import click
+from kedro.framework.startup import ProjectMetadata
+
+from kd_kedro.cli.session import one_sentence, open_catalog
+
+
+@click.command("review-queue")
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=50, show_default=True, help="Rows at most."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("review_queue.csv"),
+    show_default=True,
+    help="File to write; one that is there already is not overwritten.",
+)
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.pass_obj
+def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | None) -> None:
+    """Write the rows most worth a reviewer's minute, to be filled in and handed back."""
+    with one_sentence(metadata.project_path):
+        with open_catalog(metadata.project_path, env) as catalog:
+            if not catalog.exists("review_queue"):
+                raise ValueError("review_queue has not been made yet: run `kedro run` first")
+            if output.exists():
+                raise ValueError(
+                    f"{output} is there already and may hold verdicts: name another --output"
+                )
+            queue = catalog.load("review_queue").head(rows)
+            if queue.empty:
+                raise ValueError(
+                    "the review queue is empty: every row is reviewed and the model agrees"
+                )
+            # The mark at its start tells spreadsheet programs that the file is UTF-8.
+            queue.to_csv(output, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8-sig")
+        click.echo(
+            f"{len(queue)} rows are in {output}. Fill in the column verdict, delete the rows you "
+            f"did not judge, and run: kedro run{f' --env {env}' if env else ''} --params "
+            f"mended_csv={output}"
+        )

@@ -1,0 +1,79 @@
+"""`kedro run`: Kedro's own, with `--tuned`, errors in one sentence, and what came out."""
+
+import logging
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as stock_run
+from kedro.framework.project import settings
+from kedro.framework.startup import ProjectMetadata
+
+from kd_kedro.cli.errors import sentence
+from kd_kedro.cli.session import end_interrupted, open_catalog, set_up_terminal
+
+_PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
+
+
+def _run(tuned: bool, **options: Any) -> None:
+    metadata: ProjectMetadata = click.get_current_context().obj
+    log = set_up_terminal(metadata.project_path)
+    try:
+        if tuned:
+            options["params"] = _tuned(metadata.project_path, options)
+        stock_run.callback(**options)  # type: ignore[misc]
+        _show_outcome(metadata.project_path, options)
+    except KeyboardInterrupt:
+        end_interrupted()
+    except Exception as error:
+        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
+        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        click.echo(f"(traceback: {log})", err=True)
+        raise SystemExit(1) from None
+
+
+run = click.command(
+    "run",
+    params=[
+        *stock_run.params,
+        click.Option(
+            ["--tuned"],
+            is_flag=True,
+            help="Take the values that `kedro run --pipelines tuning` found best; --params win.",
+        ),
+    ],
+    help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
+)(_run)
+
+
+def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the run's parameters with those a study found best, and say which."""
+    from kd_kedro.runs.provenance import artifact_nodes
+    from kd_kedro.runs.registered import registered
+    from kd_kedro.runs.tuned import tuned_parameters
+
+    explicit = options["params"] or {}
+    with settings.SESSION_CLASS.create(
+        project_path=project,
+        env=options["env"],
+        conf_source=options["conf_source"],
+        runtime_params=explicit,
+    ) as session:
+        context = session.load_context()
+        full = artifact_nodes(registered().values(), context.catalog)
+        config = context.config_loader["catalog"]
+        params, line = tuned_parameters(context.catalog, config, full, explicit)
+    click.echo(line)
+    return params
+
+
+def _show_outcome(project: Path, options: dict[str, Any]) -> None:
+    """Print the waterfall and, where the run reached it, the verdict and where to look next."""
+    from kd_kedro.cli.terminal import print_outcome
+
+    with open_catalog(project, options.get("env")) as catalog:
+        chosen = options["pipelines"] or [options["pipeline"] or "__default__"]
+        if any(options[name] for name in _PARTS):
+            chosen = []  # a part of a pipeline need not have reached its tables
+        print_outcome(catalog, chosen, project)

@@ -1,0 +1,150 @@
+"""Families are split, not rows: what says nearly the same stays on one side.
+
+A family is the transitive closure of "made from" and "deduplication would merge". Its split is a
+hash of its earliest member's question, so a row keeps its side when the sheet grows.
+"""
+
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
+
+import pandas as pd
+
+from kd_kedro.curation.duplicates.conflicts import Thresholds, candidate_pairs
+from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
+from kd_kedro.curation.duplicates.signature import names_agree, unite
+from kd_kedro.curation.records.schema import SPLIT, normalise, table
+
+SPLITS = ("train", "validation", "test")
+
+
+def split_rows(
+    rows: pd.DataFrame,
+    embeddings: Vectors,
+    *,
+    shares: Mapping[str, float],
+    thresholds: Thresholds,
+) -> pd.DataFrame:
+    """Give each row its family and each family its split.
+
+    Questions that are equal, or near with equal signature and agreeing names, are of one family,
+    whatever their answers; where the answers are equal, questions need be less near. With
+    thresholds no higher than those of deduplication nothing that it would merge can straddle.
+
+    Args:
+        rows: Text columns `row_id, line, question, answer, source`.
+        embeddings: float32 (n, d), unit embeddings of the questions.
+        shares: Share of the families by split name: train, validation, test; they sum to 1.
+        thresholds: From which cosine questions are near: `question` and `equal_answer`.
+
+    Returns:
+        Text columns `row_id, family_id, split, version, question, answer, source`, version
+        `original`, in the order of `rows`.
+    """
+    questions = rows["question"].tolist()
+    keys = [normalise(text) for text in questions]
+    answer_keys = [normalise(text) for text in rows["answer"]]
+    same = _same_question_pairs(keys)
+    # A copy adds nothing, unless its answer is another one.
+    copies = {row for _, row, _ in _same_question_pairs(list(zip(keys, answer_keys, strict=True)))}
+    firsts = [row for row in range(len(rows)) if row not in copies]
+    near = candidate_pairs(questions, answer_keys, embeddings, firsts, thresholds)
+    order = {
+        row: (int(line) if line.isdigit() else len(rows), row_id)
+        for row, (line, row_id) in enumerate(zip(rows["line"], rows["row_id"], strict=True))
+    }
+    kin = [*same, *(pair for pair in near if _akin(pair, keys, questions))]
+    family_of: dict[int, str] = {}
+    for members in unite(len(rows), kin):
+        earliest = min(members, key=order.__getitem__)
+        family_of.update(dict.fromkeys(members, keys[earliest]))
+    return table(
+        SPLIT,
+        [
+            (
+                row_id,
+                family_id(family_of[row]),
+                assign_split(family_of[row], shares),
+                "original",
+                question,
+                answer,
+                source,
+            )
+            for row, (row_id, question, answer, source) in enumerate(
+                zip(rows["row_id"], questions, rows["answer"], rows["source"], strict=True)
+            )
+        ],
+    )
+
+
+def family_id(text: str) -> str:
+    """Return 12 hex digits of the normalised question of a family's earliest member."""
+    return _digest("family", text)[:12]
+
+
+def assign_split(text: str, shares: Mapping[str, float]) -> str:
+    """Return the split of a family from its text alone.
+
+    Args:
+        text: Normalised question of the family's earliest member.
+        shares: Share by split name; they sum to 1.
+    """
+    place = int(_digest("split", text)[:12], 16) / 16**12
+    passed = 0.0
+    for split in SPLITS:
+        passed += shares[split]
+        if place < passed:
+            return split
+    return SPLITS[0]
+
+
+def check_families(rows: pd.DataFrame) -> pd.DataFrame:
+    """Check that no family stands in two splits and that only train has made versions.
+
+    A catalog `validator:` of `split_qa` and `augmented_qa`.
+
+    Args:
+        rows: Columns `row_id, family_id, split, version`.
+
+    Returns:
+        The same table.
+
+    Raises:
+        ValueError: A family straddles, or a held-out row was made by augmentation.
+    """
+    sides = rows.groupby("family_id")["split"].nunique()
+    if (sides > 1).any():
+        family = str(sides[sides > 1].index[0])
+        members = rows[rows["family_id"] == family].drop_duplicates("split")
+        where = ", ".join(
+            f"{split} (row {row})"
+            for split, row in zip(members["split"], members["row_id"], strict=True)
+        )
+        raise ValueError(
+            f"family {family} straddles {where}: {int((sides > 1).sum())} families do; run the "
+            "augmentation pipeline again, which splits by family"
+        )
+    made = rows[(rows["version"] != "original") & (rows["split"] != "train")]
+    if len(made):
+        raise ValueError(
+            f"row {made['row_id'].iloc[0]} is a {made['version'].iloc[0]} version in "
+            f"{made['split'].iloc[0]}: only train is augmented; run the augmentation pipeline again"
+        )
+    return rows
+
+
+def _akin(pair: Pair, keys: list[str], questions: list[str]) -> bool:
+    one, other = pair.first, pair.second
+    return keys[one] == keys[other] or names_agree(questions[one], questions[other])
+
+
+def _same_question_pairs(keys: Sequence[Hashable]) -> list[Pair]:
+    first: dict[Hashable, int] = {}
+    return [
+        Pair(first[key], row, 1.0)
+        for row, key in enumerate(keys)
+        if first.setdefault(key, row) != row
+    ]
+
+
+def _digest(purpose: str, text: str) -> str:
+    return hashlib.sha256(f"{purpose}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()

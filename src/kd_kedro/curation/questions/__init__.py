@@ -1,0 +1,1 @@
+"""Question formats become open questions."""

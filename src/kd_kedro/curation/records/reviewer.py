@@ -1,0 +1,59 @@
+"""What reviewers said about a row: rejected, or its question corrected."""
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from kd_kedro.curation.questions.blanks import content_words
+
+_ASKS = re.compile(
+    r"(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|can|could|do|does|did|will|"
+    r"would|should|may|must|has|have|had|if|in|on|at|by|for|from|to|under|of|with|according)\b",
+    re.IGNORECASE,
+)
+
+
+def review(
+    validated: pd.DataFrame,
+    *,
+    reject_verdicts: Sequence[str],
+    reject_corrections: Sequence[str],
+    min_question_words: int,
+) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """Return the rows reviewers left, the reason of each dropped row, of each corrected one.
+
+    Args:
+        validated: Table with the columns of `validated_qa`.
+        reject_verdicts: Verdicts, in any case, that drop a row.
+        reject_corrections: Corrections, in any case, that drop a row.
+        min_question_words: Words a correction has at least to replace the question.
+    """
+    verdicts = {verdict.strip().casefold() for verdict in reject_verdicts}
+    corrections = {correction.strip().casefold() for correction in reject_corrections}
+    rows = validated.copy()
+    dropped: dict[str, str] = {}
+    corrected: dict[str, str] = {}
+    for index, row in enumerate(validated.to_dict("records")):
+        correction = row["correction"].strip()
+        if row["verdict"].strip().casefold() in verdicts:
+            dropped[row["row_id"]] = f"reviewer's verdict: {row['verdict'].strip()}"
+        elif correction.casefold() in corrections:
+            dropped[row["row_id"]] = f"reviewer's correction: {correction}"
+        elif is_full_question(correction, row["question"], min_question_words):
+            rows.at[index, "question"] = correction
+            corrected[row["row_id"]] = "question corrected by a reviewer"
+    return rows[~rows["row_id"].isin(list(dropped))].reset_index(drop=True), dropped, corrected
+
+
+def is_full_question(correction: str, question: str, min_words: int) -> bool:
+    """Return whether a correction is a question itself, not a remark about one.
+
+    "answer needs to be checked?" is a remark: it neither starts as a question does nor shares its
+    words with the one it corrects.
+    """
+    if not correction.endswith("?") or len(correction.split()) < min_words:
+        return False
+    words = set(content_words(correction))
+    shared = len(words & set(content_words(question))) / len(words) if words else 0.0
+    return bool(_ASKS.match(correction)) or shared >= 0.5

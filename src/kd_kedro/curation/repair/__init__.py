@@ -1,0 +1,1 @@
+"""Making one text sound: Unicode, personal data."""

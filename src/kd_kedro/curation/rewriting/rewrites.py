@@ -1,0 +1,228 @@
+"""Further versions of training rows, each behind the gates that keep its meaning.
+
+Only train rows have versions, the answer never changes, and a version that fails a gate, or says
+what another row says already, is absent.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kd_kedro.curation.records.schema import SPLIT, normalise, table
+from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
+
+ORIGINAL = "original"
+TYPO = "typo"
+TRAIN = "train"
+CHUNK = 1024
+
+Encode = Callable[[list[str]], npt.NDArray[np.float32]]
+Evidence = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a version may be from its source.
+
+    Attributes:
+        max_typo_share: The largest share of a question's words that may be misspelt, 0 to 1.
+        similarity_min: Least cosine of a version with its source.
+        similarity_max: Largest cosine; above it a version is its source again.
+        typo_similarity_min: Least cosine of a misspelt version; it has no largest.
+    """
+
+    max_typo_share: float
+    similarity_min: float
+    similarity_max: float
+    typo_similarity_min: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version of a question as a generator made it.
+
+    Attributes:
+        parent: The row_id of the row it is a version of.
+        version: `formal`, `casual`, `general` or `typo`.
+        text: The question; '' where the generator made none.
+        reason: How it was made, or why it was not.
+    """
+
+    parent: str
+    version: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What became of the candidates.
+
+    Attributes:
+        rows: The original rows and the versions that passed, columns `SPLIT`.
+        created: How each new row was made, by row_id.
+        evidence: By row_id: of a new row its similarity to its source and the band it had to be
+            in, of a parent which versions are absent, each with the reason, score and threshold.
+    """
+
+    rows: pd.DataFrame
+    created: dict[str, str]
+    evidence: dict[str, Evidence]
+
+
+def trainable(split_qa: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that may have versions: the originals of train."""
+    return split_qa[(split_qa["split"] == TRAIN) & (split_qa["version"] == ORIGINAL)]
+
+
+def add_versions(
+    split_qa: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode, limits: Limits
+) -> Augmented:
+    """Return the rows with the versions that keep what their row asks.
+
+    Args:
+        split_qa: Table with columns `SPLIT`, version `original` throughout.
+        candidates: Versions of train rows, in the order in which the first of two equal ones wins.
+        encode: Turns n texts into float32 (n, d), rows of length 1.
+        limits: How far a version may be from its source.
+
+    Raises:
+        ValueError: A candidate is a version of a row that is not in train.
+    """
+    parents = {row["row_id"]: row for row in trainable(split_qa).to_dict("records")}
+    for each in candidates:
+        if each.parent not in parents:
+            raise ValueError(f"row {each.parent} is not in train and may have no {each.version}")
+    questions = [parents[each.parent]["question"] for each in candidates]
+    findings = judge(candidates, questions, encode, limits)
+    _find_neighbours(findings, candidates, split_qa, encode)
+
+    # What any row asks, held-out rows above all, no version may ask again.
+    taken = {wording(question) for question in split_qa["question"]}
+    records, created = [], {}
+    evidence: dict[str, Evidence] = {}
+    for each, finding in zip(candidates, findings, strict=True):
+        same = wording(each.text)
+        if not finding["reason"] and same in taken:
+            finding["reason"] = "another row asks the same"
+        if finding["reason"]:
+            absent = evidence.setdefault(each.parent, {"absent": {}})["absent"]
+            absent[each.version] = finding
+            continue
+        taken.add(same)
+        row_id = f"{each.parent}-{each.version}"
+        created[row_id] = each.reason
+        evidence[row_id] = {key: finding[key] for key in finding if key != "reason"}
+        parent = parents[each.parent]
+        records.append(
+            (
+                row_id,
+                parent["family_id"],
+                TRAIN,
+                each.version,
+                each.text,
+                parent["answer"],
+                parent["source"],
+            )
+        )
+    rows = pd.concat([split_qa[SPLIT], table(SPLIT, records)], ignore_index=True)
+    return Augmented(rows, created, evidence)
+
+
+def judge(
+    candidates: Sequence[Candidate], questions: Sequence[str], encode: Encode, limits: Limits
+) -> list[Evidence]:
+    """Return what the gates find in versions, each compared with its own source only.
+
+    Args:
+        candidates: n versions.
+        questions: The n questions they are versions of.
+        encode: Turns n texts into float32 (n, d), rows of length 1.
+        limits: How far a version may be from its source.
+
+    Returns:
+        n findings: `reason` ('' where a version passes) and, where it came so far, its
+        `similarity` with its source and the `band` that had to be in.
+    """
+    findings: list[Evidence] = [
+        {"reason": wording_defect(each, question, limits.max_typo_share)}
+        for each, question in zip(candidates, questions, strict=True)
+    ]
+    left = [n for n, finding in enumerate(findings) if not finding["reason"]]
+    if not left:
+        return findings
+    versions = encode([candidates[n].text for n in left])
+    sources = encode([questions[n] for n in left])
+    for n, similarity in zip(left, np.sum(versions * sources, axis=1).tolist(), strict=True):
+        findings[n] |= _in_band(candidates[n].version, float(similarity), limits)
+    return findings
+
+
+def wording_defect(candidate: Candidate, question: str, max_typo_share: float) -> str:
+    """Return why a version is not fit to use, from its words alone; '' where they are fit."""
+    if not candidate.text:
+        return candidate.reason
+    if wording(candidate.text) == wording(question):
+        return "a copy of its source"
+    if candidate.version == TYPO:
+        return misspelling_defect(question, candidate.text, max_typo_share)
+    return preservation_defect(question, candidate.text)
+
+
+def wording(text: str) -> str:
+    """Return what makes two texts copies of each other: no case, punctuation or articles."""
+    words = re.sub(r"[,;:.?!\"“”‘’()]+(?=\s|$)|(?<!\S)[\"“”‘’(]+", " ", normalise(text)).split()
+    return " ".join(word for word in words if word not in ("a", "an", "the"))
+
+
+def _in_band(version: str, similarity: float, limits: Limits) -> Evidence:
+    low, high = limits.similarity_min, limits.similarity_max
+    if version == TYPO:
+        low, high = limits.typo_similarity_min, 1.0
+    reason = ""
+    if similarity < low:
+        reason = f"too far from its source: similarity {similarity:.3f} below {low:g}"
+    elif similarity > high and version != TYPO:
+        reason = f"its source again: similarity {similarity:.3f} above {high:g}"
+    return {"reason": reason, "similarity": round(similarity, 4), "band": [low, high]}
+
+
+def _find_neighbours(
+    findings: Sequence[Evidence],
+    candidates: Sequence[Candidate],
+    split_qa: pd.DataFrame,
+    encode: Encode,
+) -> None:
+    """Note versions that say what a row of another family asks, and say it more closely."""
+    left = [
+        n
+        for n, finding in enumerate(findings)
+        if not finding["reason"] and candidates[n].version != TYPO
+    ]
+    if not left:
+        return
+    rows = split_qa["row_id"].tolist()
+    questions = split_qa["question"].tolist()
+    family = dict(zip(rows, split_qa["family_id"], strict=True))
+    vectors = encode(questions)
+    families = split_qa["family_id"].to_numpy()
+    for chunk in _chunks(left):
+        cosines = encode([candidates[n].text for n in chunk]) @ vectors.T
+        for n, row in zip(chunk, cosines, strict=True):
+            own = findings[n]["similarity"]
+            near = np.flatnonzero((row > own) & (families != family[candidates[n].parent]))
+            for other in near[np.argsort(-row[near])][:5].tolist():
+                if not preservation_defect(questions[other], candidates[n].text):
+                    findings[n]["reason"] = f"row {rows[other]} asks the same"
+                    findings[n] |= {"score": round(float(row[other]), 4), "threshold": own}
+                    break
+
+
+def _chunks(places: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), CHUNK):
+        yield places[start : start + CHUNK]

@@ -1,0 +1,1 @@
+"""The sample: made rows with planted defects, and the truth about each."""

@@ -1,0 +1,88 @@
+"""Draws of items and rows that never ask the same question twice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from kd_kedro.curation.records.schema import normalise
+from kd_kedro.fabrication.templates import MONEY, Family, Item, draw_item
+
+_TRIES = 60
+
+
+@dataclass
+class Row:
+    """A row of the sheet on its way: what it asks and what is wrong with it."""
+
+    item: Item
+    question: str
+    answer: str
+    defects: list[str] = field(default_factory=list)
+    expected: str = ""
+    gradable: bool = False
+    group: str = ""
+    verdict: str = "Yes"
+    correction: str = ""
+    remarks: str = ""
+    broken: str = ""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been planted in the row yet."""
+        return not self.defects and not self.group and self.verdict == "Yes"
+
+
+def plain_row(item: Item) -> Row:
+    """Return the row that asks an item as it is."""
+    return Row(item, item.question, item.answer, gradable=item.family.gradable)
+
+
+class Drawer:
+    """Draws items from weighted families, each question once."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self._seen: set[str] = set()
+
+    def claim(self, item: Item) -> bool:
+        """Return whether the item asks something new, and remember that it was asked."""
+        keys = {item.key, normalise(item.question.replace(MONEY, ""))}
+        if keys & self._seen:
+            return False
+        self._seen |= keys
+        return True
+
+    def draw(
+        self,
+        count: int,
+        families: Sequence[tuple[Family, float]],
+        wanted: Callable[[Item], bool] = lambda _item: True,
+    ) -> list[Item]:
+        """Return new items, families drawn by weight and dropped when they run dry.
+
+        Raises:
+            ValueError: All families ran dry before the count was reached.
+        """
+        pool, items = dict(enumerate(families)), list[Item]()
+        while len(items) < count:
+            if not pool:
+                raise ValueError(
+                    f"the vocabulary yields {len(items)} of {count} different questions for "
+                    f"'{families[0][0].template}' and its like: lower fabrication.rows or add "
+                    "lines to conf/base/fabrication/vocabulary.yml"
+                )
+            weights = [weight for _, weight in pool.values()]
+            chosen = self.rng.choices(list(pool), weights)[0]
+            item = self._new(pool[chosen][0], wanted)
+            if item is None:
+                del pool[chosen]
+            else:
+                items.append(item)
+        return items
+
+    def _new(self, family: Family, wanted: Callable[[Item], bool]) -> Item | None:
+        for _ in range(_TRIES):
+            item = draw_item(self.rng, family)
+            if wanted(item) and self.claim(item):
+                return item
+        return None

@@ -1,0 +1,1 @@
+"""Texts written by a language model, in this process or on a server."""

@@ -1,0 +1,272 @@
+"""Any OpenAI-compatible server as a backend: vLLM, Gemini's compatible endpoint and others."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, Field
+
+from kd_kedro.generation.llm.chat_protocol import (
+    BrokenAnswerError,
+    MisfitError,
+    read_completion,
+    request_body,
+)
+from kd_kedro.generation.llm.key_pool import KeyPool
+from kd_kedro.generation.llm.llm_generator import Answers, Failure, Question
+from kd_kedro.generation.llm.replies import Reply
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+_MAX_BYTES = 4_000_000
+_MAX_MISFITS = 2
+_STOPPED = Failure("stopped", of_question=True)
+
+
+class ServerOptions(BaseModel):
+    """How a server is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = Field(pattern=r"^https?://[^@\s]+$", description="As http://127.0.0.1:8000/v1.")
+    model: str = Field(min_length=1, description="The model's name at the server.")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy.")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus of a sample.")
+    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Longest reply.")
+    structured: bool = Field(default=True, description="Ask for JSON by schema.")
+    system_role: bool = Field(
+        default=True, description="False where the model's chat template knows no system role."
+    )
+    concurrency: int = Field(default=8, ge=1, le=256, description="Requests at the same time.")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="Of each key.")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="Of each key.")
+    timeout_s: float = Field(default=60.0, gt=0, description="Longest time of one attempt.")
+    retries: int = Field(
+        default=6, ge=0, description="Attempts after the first; at least one a key."
+    )
+    backoff_s: float = Field(default=1.0, gt=0, description="First pause where none is named.")
+    max_wait_s: float = Field(default=120.0, gt=0, description="Longest pause that is waited for.")
+    extra_body: dict[str, Any] = Field(default={}, description="Further fields of each request.")
+
+
+@dataclass(frozen=True)
+class _Again:
+    """Why an attempt came to nothing, and the pause before the next."""
+
+    reason: str
+    pause_s: float = 0.0
+    misfit: bool = False
+
+
+class ChatServer:
+    """Asks a server, several requests at a time, through a pool of keys.
+
+    Args:
+        name: What the text generator is called in messages.
+        options: How to ask.
+        keys: The server's keys; none is a server without.
+
+    Raises:
+        ValueError: The address cannot be read.
+    """
+
+    def __init__(self, name: str, options: ServerOptions, keys: Sequence[str] = ()) -> None:
+        self._name, self._options = name, options
+        self._keys = KeyPool(
+            keys,
+            requests_per_minute=options.requests_per_minute,
+            tokens_per_minute=options.tokens_per_minute,
+            base_s=options.backoff_s,
+        )
+        self._attempts = 1 + max(options.retries, len(keys))
+        try:
+            self._url = httpx2.URL(options.base_url.rstrip("/") + "/chat/completions")
+        except httpx2.InvalidURL as error:
+            raise ValueError(
+                f"base_url of text generator {name} is no address ({error}): correct it in the "
+                "catalog"
+            ) from error
+        self._answered = False
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what determines a reply; where the server stands does not."""
+        return {
+            "backend": "openai",
+            "model": self._options.model,
+            "parameters": self._parameters(),
+            "structured": self._options.structured,
+            "system_role": self._options.system_role,
+        }
+
+    def ask(self, questions: Sequence[Question]) -> Answers:
+        """Yield each question's place with its reply, in the order in which they come.
+
+        Raises:
+            ValueError: The server is not there, knows no such model, or refuses a key.
+        """
+        stop = threading.Event()
+        # A proxy has no way to this machine's own servers.
+        client = httpx2.Client(
+            timeout=httpx2.Timeout(self._options.timeout_s, connect=10.0, pool=None),
+            trust_env=self._url.host not in _LOOPBACK,
+        )
+        pool = ThreadPoolExecutor(self._options.concurrency)
+        try:
+            places = {
+                pool.submit(self._ask_one, client, question, stop): place
+                for place, question in enumerate(questions)
+            }
+            for future in as_completed(places):
+                yield places[future], future.result()
+        finally:
+            stop.set()  # for those who wait; who is in the middle of a request ends it
+            pool.shutdown(wait=True, cancel_futures=True)
+            client.close()
+
+    def release(self) -> None:
+        """Nothing to give back: the model is the server's."""
+
+    def _parameters(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            "temperature": options.temperature,
+            **({"top_p": options.top_p} if options.top_p < 1 else {}),
+            # Some servers answer 500 where the length is left to them.
+            "max_tokens": options.max_tokens,
+            **options.extra_body,
+        }
+
+    def _ask_one(
+        self, client: httpx2.Client, question: Question, stop: threading.Event
+    ) -> Reply | Failure:
+        body = request_body(
+            question,
+            self._options.model,
+            self._parameters(),
+            structured=self._options.structured,
+            system_role=self._options.system_role,
+        )
+        content = json.dumps(body).encode()
+        again, misfits = _Again(""), 0
+        for attempt in range(1, self._attempts + 1):
+            key = self._wait_for_key(stop)
+            if isinstance(key, Failure):
+                return key
+            try:
+                result = self._attempt(client, content, question.task, key, attempt)
+            except ValueError:
+                stop.set()
+                raise
+            if not isinstance(result, _Again):
+                return result
+            again, misfits = result, misfits + result.misfit
+            if misfits >= _MAX_MISFITS:
+                return Failure(again.reason, of_question=True)
+            if attempt < self._attempts and stop.wait(again.pause_s):
+                return _STOPPED
+        return Failure(f"{again.reason}; {self._attempts} attempts used")
+
+    def _attempt(
+        self, client: httpx2.Client, content: bytes, task: str, key: int, attempt: int
+    ) -> Reply | Failure | _Again:
+        pause = self._keys.backoff(attempt)
+        try:
+            status, headers, answer = self._post(client, content, key)
+            if status != 200:
+                return self._refused(status, headers.get("retry-after"), answer, key, pause)
+            reply = read_completion(answer, task, self._options.structured)
+        except MisfitError as error:
+            return _Again(str(error), misfit=True)
+        except BrokenAnswerError as error:
+            return _Again(str(error), pause)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            if self._answered:
+                return _Again("the server takes no connections any more", pause)
+            raise ValueError(
+                f"text generator {self._name} finds no server at {self._options.base_url} "
+                f"({error}): start it, or correct base_url in the catalog"
+            ) from error
+        except (httpx2.HTTPError, TimeoutError) as error:
+            slow = isinstance(error, TimeoutError | httpx2.TimeoutException)
+            return _Again("no answer in time" if slow else "the connection broke off", pause)
+        self._answered = True
+        self._keys.answered(key, reply.prompt_tokens + reply.completion_tokens)
+        return reply
+
+    def _refused(
+        self, status: int, retry_after: str | None, answer: bytes, key: int, pause: float
+    ) -> Failure | _Again:
+        detail = self._detail(answer)
+        # Some servers say 400 to a wrong key.
+        of_key = status == 400 and re.search(r"api[ _-]?key", detail, re.IGNORECASE)
+        self._check_fatal(401 if of_key else status, key)
+        reason = f"HTTP {status}{detail}"
+        if status == 429 or (status >= 500 and retry_after):
+            self._keys.cool_down(key, retry_after)
+            return _Again(reason)
+        if status in (408, 409, 425) or status >= 500:
+            return _Again(reason, pause)
+        return Failure(reason, of_question=status in (400, 413, 422))
+
+    def _wait_for_key(self, stop: threading.Event) -> int | Failure:
+        while not stop.is_set():
+            key, wait = self._keys.take()
+            if key:
+                return key
+            if wait > self._options.max_wait_s:
+                return Failure(
+                    f"no key is free for {wait:.0f} s, more than max_wait_s "
+                    f"({self._options.max_wait_s:g})"
+                )
+            stop.wait(wait)
+        return _STOPPED
+
+    def _post(
+        self, client: httpx2.Client, content: bytes, key: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {"Content-Type": "application/json"}
+        if secret := self._keys.secret(key):
+            headers["Authorization"] = f"Bearer {secret}"
+        deadline = time.monotonic() + self._options.timeout_s
+        with client.stream("POST", self._url, content=content, headers=headers) as response:
+            answer = b""
+            for part in response.iter_bytes():
+                answer += part
+                # The client's own timeout begins anew with every byte a slow server sends.
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+                if len(answer) > _MAX_BYTES:
+                    raise BrokenAnswerError(f"the answer has more than {_MAX_BYTES} bytes")
+            return response.status_code, response.headers, answer
+
+    def _check_fatal(self, status: int, key: int) -> None:
+        if status in (401, 403):
+            which = f"key {key} of {len(self._keys)}" if self._keys.secret(key) else "no key"
+            raise ValueError(
+                f"the server at {self._options.base_url} refuses {which} (HTTP {status}): correct "
+                f"the credentials of text generator {self._name} in credentials.yml"
+            )
+        if status == 404:
+            raise ValueError(
+                f"the server at {self._options.base_url} knows no model {self._options.model} "
+                f"(HTTP 404): correct model or base_url of text generator {self._name}"
+            )
+
+    def _detail(self, answer: bytes) -> str:
+        """Return what the server says is wrong, without any key it may repeat."""
+        try:
+            said = json.loads(answer)
+        except ValueError:
+            return ""
+        said = said.get("error", said.get("detail", "")) if isinstance(said, dict) else ""
+        said = said.get("message", "") if isinstance(said, dict) else said
+        text = " ".join(str(said).split())
+        for number in range(1, len(self._keys) + 1):
+            if secret := self._keys.secret(number):
+                text = text.replace(secret, "***")
+        return f": {text[:200]}" if text else ""

@@ -1,0 +1,284 @@
+"""A language model in this process as a backend: any causal or seq2seq model, local or cached.
+
+Prompts of like length share a batch. Greedy text does not depend on the batch but for the
+rounding of the arithmetic; sampled text draws from a seed of its own row.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kd_kedro.generation.llm.llm_generator import Answers, Failure, Question
+from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.generation.prompts import Message
+
+_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
+
+
+class LocalOptions(BaseModel):
+    """Which model answers in this process, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(min_length=1, description="A folder, or a name on the hub.")
+    revision: str | None = Field(default=None, description="Commit or branch on the hub.")
+    download: bool = Field(default=False, description="Fetch a hub model that is not here.")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto is bfloat16 on a GPU, float32 elsewhere."
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy.")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus of a sample.")
+    max_tokens: int = Field(default=128, ge=1, le=8192, description="Longest reply.")
+    batch_size: int = Field(default=16, ge=1, le=1024, description="Prompts answered together.")
+
+
+class LocalModel:
+    """Answers with a model that is loaded when the first question comes.
+
+    Args:
+        name: What the text generator is called in messages.
+        options: Which model, and how.
+
+    Raises:
+        ValueError: The model is not on this machine.
+    """
+
+    def __init__(self, name: str, options: LocalOptions) -> None:
+        self._name, self._options = name, options
+        self._folder = _folder(name, options)
+        self._fingerprint = fingerprint(self._folder)
+        self._loaded: tuple[Any, Any] | None = None
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what determines a reply: the weights themselves, not the folder they lie in."""
+        options = self._options
+        model = Path(options.model).name if Path(options.model).is_dir() else options.model
+        sampling = {"temperature": options.temperature, "top_p": options.top_p}
+        return {
+            "backend": "transformers",
+            "model": model,
+            "weights": self._fingerprint,
+            "dtype": self._dtype(),
+            "max_tokens": options.max_tokens,
+            **(sampling if options.temperature else {}),
+        }
+
+    def ask(self, questions: Sequence[Question]) -> Answers:
+        """Yield each question's place with its reply, batch by batch, the longest first."""
+        import torch
+
+        model, tokenizer = self._load()
+        prompts = [_encode(tokenizer, question.messages) for question in questions]
+        longest = _context(model, tokenizer)
+        if not model.config.is_encoder_decoder:
+            longest -= self._options.max_tokens
+        order = sorted(range(len(prompts)), key=lambda place: (-len(prompts[place]), place))
+        fit = [place for place in order if len(prompts[place]) <= longest]
+        for start in range(0, len(fit), self._options.batch_size):
+            batch = fit[start : start + self._options.batch_size]
+            seeds = [_seed(questions[place]) for place in batch]
+            try:
+                replies = list(self._generate([prompts[place] for place in batch], seeds))
+            except torch.OutOfMemoryError as error:
+                raise ValueError(
+                    f"text generator {self._name} has no memory for {len(batch)} prompts of up to "
+                    f"{len(prompts[batch[0]])} tokens at a time: lower its batch_size"
+                ) from error
+            yield from zip(batch, replies, strict=True)
+        for place in order[: len(order) - len(fit)]:
+            reason = f"the prompt has {len(prompts[place])} tokens, the model takes {longest}"
+            yield place, Failure(reason, of_question=True)
+
+    def release(self) -> None:
+        """Give back the model's memory."""
+        if self._loaded is None:
+            return
+        import gc
+
+        import torch
+
+        self._loaded = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _dtype(self) -> str:
+        import torch
+
+        if self._options.dtype != "auto":
+            return self._options.dtype
+        return "bfloat16" if torch.cuda.is_available() else "float32"
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            import torch
+            from transformers import (
+                AutoConfig,
+                AutoModelForCausalLM,
+                AutoModelForSeq2SeqLM,
+                AutoTokenizer,
+            )
+
+            config = AutoConfig.from_pretrained(self._folder, local_files_only=True)
+            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+            model = kind.from_pretrained(
+                self._folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=getattr(torch, self._dtype()),
+            )
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._loaded = model.eval().to(device), tokenizer
+        return self._loaded
+
+    def _generate(self, prompts: list[list[int]], seeds: list[int]) -> Iterator[Reply]:
+        import torch
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        model, tokenizer = self._load()
+        ends = _end_tokens(model, tokenizer)
+        padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+        longest = max(len(prompt) for prompt in prompts)
+        seq2seq = model.config.is_encoder_decoder
+        pads = [[padding] * (longest - len(prompt)) for prompt in prompts]
+        ids = [p + pad if seq2seq else pad + p for p, pad in zip(prompts, pads, strict=True)]
+        ones = [[1] * len(prompt) for prompt in prompts]
+        zeros = [[0] * len(pad) for pad in pads]
+        masks = [o + z if seq2seq else z + o for o, z in zip(ones, zeros, strict=True)]
+        mask = torch.tensor(masks, device=model.device)
+        inputs = {"input_ids": torch.tensor(ids, device=model.device), "attention_mask": mask}
+        if not seq2seq:
+            # Padding on the left must not shift positions, or it changes the text.
+            inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+        processors = LogitsProcessorList()
+        if self._options.temperature:
+            processors.append(_draws(seeds, self._options.temperature, self._options.top_p))
+        settings = GenerationConfig(
+            max_new_tokens=self._options.max_tokens,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=ends,
+            pad_token_id=padding,
+            decoder_start_token_id=getattr(model.config, "decoder_start_token_id", None),
+        )
+        with torch.inference_mode():
+            written = model.generate(
+                **inputs, generation_config=settings, logits_processor=processors
+            )
+        written = written[:, 1:] if seq2seq else written[:, longest:]
+        for prompt, row in zip(prompts, written.tolist(), strict=True):
+            place = next((n for n, token in enumerate(row) if token in ends), None)
+            said = row if place is None else row[:place]
+            yield Reply(
+                tokenizer.decode(said, skip_special_tokens=True),
+                "length" if place is None else "stop",
+                len(prompt),
+                len(said),
+            )
+
+
+def fingerprint(folder: Path) -> str:
+    """Return a hash of a model's weights, read at their ends, and of its small files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix not in (".safetensors", ".json", ".jinja", ".model"):
+            continue
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}".encode())
+        with file.open("rb") as content:
+            digest.update(content.read(1 << 20))
+            content.seek(max(0, size - (1 << 20)))
+            digest.update(content.read())
+    return digest.hexdigest()[:16]
+
+
+def _folder(name: str, options: LocalOptions) -> Path:
+    if Path(options.model).is_dir():
+        folder = Path(options.model)
+    else:
+        from huggingface_hub import snapshot_download
+
+        try:
+            found = snapshot_download(
+                options.model,
+                revision=options.revision,
+                local_files_only=not options.download,
+                allow_patterns=_FILES,
+                ignore_patterns=["consolidated*", "original/*"],  # the same weights once more
+            )
+        except Exception as error:
+            raise ValueError(
+                f"model {options.model} of text generator {name} is not on this machine: fetch it "
+                f"with `hf download {options.model}`, set download: true, or name a folder"
+            ) from error
+        folder = Path(found)
+    if not list(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"model {options.model} of text generator {name} has no *.safetensors: convert its "
+            "weights, other formats can run code and are not read"
+        )
+    return folder
+
+
+def _encode(tokenizer: Any, messages: list[Message]) -> list[int]:
+    """Return the ids of a prompt, through the chat template where the tokenizer has one."""
+    merged = [{"role": "user", "content": "\n".join(m["content"] for m in messages)}]
+    if not tokenizer.chat_template:
+        return list(tokenizer(merged[0]["content"])["input_ids"])
+    from jinja2 import TemplateError
+
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except TemplateError:
+        # Some templates know no system role.
+        text = tokenizer.apply_chat_template(merged, tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _context(model: Any, tokenizer: Any) -> int:
+    """Return how many tokens a model can read."""
+    known = [
+        getattr(model.config, field, None)
+        for field in ("max_position_embeddings", "n_positions", "n_ctx")
+    ]
+    known.append(tokenizer.model_max_length)
+    return min((int(size) for size in known if size and size < 10_000_000), default=512)
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    return list(dict.fromkeys(t for t in [*ends, tokenizer.eos_token_id] if t is not None))
+
+
+def _seed(question: Question) -> int:
+    key = f"{question.seed}\x1f{question.messages}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(key).digest()[:7], "big")
+
+
+def _draws(seeds: list[int], temperature: float, top_p: float) -> Any:
+    """Return a logits processor after which the greedy choice is a sample of each row's own.
+
+    The largest of logits plus Gumbel noise is a draw from their softmax (Gumbel 1954; Maddison,
+    Tarlow and Minka, "A* Sampling", 2014).
+    """
+    import torch
+    from transformers import LogitsProcessor, TopPLogitsWarper
+
+    sources = [torch.Generator().manual_seed(seed) for seed in seeds]
+    nucleus = TopPLogitsWarper(top_p) if top_p < 1 else None
+
+    class Draws(LogitsProcessor):  # type: ignore[misc]
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
+            scores = scores.float() / temperature
+            scores = nucleus(input_ids, scores) if nucleus else scores
+            uniform = torch.stack(
+                [torch.rand(scores.shape[-1], generator=source) for source in sources]
+            ).to(scores.device)
+            return scores - torch.log(-torch.log(uniform.clamp(1e-10, 1 - 1e-7)))
+
+    return Draws()

@@ -1,0 +1,90 @@
+"""The text generator that needs no model: rewriting by rules, the same every time."""
+
+import hashlib
+import random
+from collections.abc import Collection, Sequence
+
+from tqdm import tqdm
+
+from kd_kedro.generation.protocol import Outcome, Request
+from kd_kedro.generation.rules import cloze, styles
+from kd_kedro.generation.rules.synonyms import exchange
+from kd_kedro.generation.rules.typos import add_typos
+
+_STYLES: dict[str, styles.Rewrite] = {
+    "formal": styles.formal,
+    "casual": styles.casual,
+    "general": styles.general,
+    "rephrase": styles.general,
+}
+_TASKS = ("fitb", "mcq", "relevance", "typo", *_STYLES)
+
+
+SYNONYMS = 2  # words of a version that are said otherwise, at most
+
+
+class RulesGenerator:
+    """Rewrites by grammar rules, frames and a model of typing errors.
+
+    Args:
+        typo_share: Share of the words of a text that get a typing error, 0 to 1.
+    """
+
+    def __init__(self, typo_share: float = 0.25) -> None:
+        if not 0 < typo_share <= 1:
+            raise ValueError(
+                f"typo_share of text_generator is {typo_share}: set a share above 0 and at most 1"
+            )
+        self.typo_share = typo_share
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The tasks there are rules for."""
+        return _TASKS
+
+    def generate(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Return one outcome per request, in the same order.
+
+        Raises:
+            ValueError: A request has a task that rules cannot do.
+        """
+        bar = tqdm(requests, desc="rewriting by rules", unit="text", disable=len(requests) < 1000)
+        return [self._generate(request) for request in bar]
+
+    def _generate(self, request: Request) -> Outcome:
+        if request.task in ("fitb", "mcq"):
+            return _ask(request)
+        if request.task == "relevance":
+            return Outcome("unchanged", request.text, "rules have no opinion on relevance")
+        rng = random.Random(_seed(request))
+        if request.task == "typo":
+            return _outcome(request, [add_typos(request.text, self.typo_share, rng)], "typo", rng)
+        if request.task in _STYLES:
+            rewrites = _STYLES[request.task](request.text)
+            return _outcome(request, rewrites, request.task, rng)
+        raise ValueError(
+            f"the rules generator has no task {request.task}: use one of {', '.join(_TASKS)}"
+        )
+
+
+def _ask(request: Request) -> Outcome:
+    if cloze.BLANK not in request.text:
+        return Outcome("unchanged", request.text, "no blank in the text")
+    question, how = cloze.ask(request.text)
+    return Outcome("ok", question, how)
+
+
+def _outcome(request: Request, rewrites: list[str], how: str, rng: random.Random) -> Outcome:
+    """Return one of the rewrites, with a few of its words said otherwise."""
+    fresh = list(dict.fromkeys(text for text in rewrites if text != request.text))
+    if not fresh:
+        return Outcome("unchanged", request.text, f"no {how} rule fits")
+    text = rng.choice(fresh)
+    if how in _STYLES:
+        text = exchange(text, how, SYNONYMS, rng)
+    return Outcome("ok", text, f"rules: {how}")
+
+
+def _seed(request: Request) -> int:
+    key = f"{request.seed}\x1f{request.task}\x1f{request.text}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")

@@ -1,0 +1,1 @@
+"""Kedro hooks, one concern a file; none names a pipeline."""

@@ -1,0 +1,245 @@
+"""The hook that tells MLflow of a run: parameters, tables, numbers, figures, models, its recipe."""
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from pydantic import BaseModel
+
+from kd_kedro.hooks.trial_runs import log_trials
+from kd_kedro.metrics.report.evidence import numbers
+from kd_kedro.runs.parameter_check import flatten
+from kd_kedro.runs.provenance import FILE_NAME, version_folder
+from kd_kedro.runs.recipe import RECIPE, REPRODUCES, make_recipe, recipe_text
+from kd_kedro.runs.registered import is_parameter, read_parameters
+from kd_kedro.storage.git import changed_files, git
+
+# Tables that comparing two runs reads: they outlive a pruned version.
+KEPT_TABLES = {"validation_results", "row_waterfall"}
+# Tables that MLflow shows beside each other when runs are compared.
+SHOWN_TABLES = {"slices", "instructive_examples", "filter_quality", "row_waterfall"}
+# Products whose numbers are metrics, and what their names begin with.
+FIGURES = {"evidence": "", "best_hyperparameters": "best_hyperparameters."}
+
+
+class TrackingHooks(MlflowHook):  # type: ignore[misc]
+    """kedro-mlflow's hook, with what it leaves out.
+
+    It adds: pydantic parameters flattened, `--params` and the git commit as tags, every table as
+    a dataset input with its Kedro version, histories as metrics by step, the evidence's numbers as
+    metrics, plots as figures, models and reports as artifacts, and `recipe.json`: all that made
+    the run.
+
+    Attributes:
+        reproduces: MLflow's id of the run that the next ones repeat; '' for none.
+    """
+
+    _tables: set[str]
+    _loaded: dict[str, str]
+    _saved: dict[str, Path]
+    _code: dict[str, Any]
+    _conf_source: str = ""
+    reproduces: str = ""
+    _going_on: tuple[dict[str, Any], Pipeline] | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Set MLflow up, and note where the configuration lies."""
+        super().after_context_created(context)
+        self._conf_source = str(getattr(context.config_loader, "conf_source", ""))
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Start the run, and say which code and which command it is."""
+        self._going_on = (run_params, pipeline)
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        self._catalog, self._tables, self._loaded, self._saved = catalog, set(), {}, {}
+        if not self._is_mlflow_enabled:
+            return
+        project = Path(run_params["project_path"])
+        runtime = dict(flatten(run_params.get("runtime_params") or {}))
+        commit = git(project, "rev-parse", "HEAD")
+        dirty = bool(commit and changed_files(project))
+        self._code = {"commit": commit, "dirty": dirty, "conf_source": self._conf_source}
+        tags = {
+            "kedro_run_id": run_params["run_id"],
+            "kedro_params": ",".join(f"{key}={value}" for key, value in runtime.items()),
+            "mlflow.source.git.commit": commit,
+            "git_dirty": str(dirty).lower(),
+            REPRODUCES: self.reproduces,
+        }
+        for key, value in tags.items():
+            if value:
+                self._client.set_tag(self.run_id, key, value)
+
+    @hook_impl
+    def before_node_run(
+        self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool
+    ) -> None:
+        """Log the node's parameters, one MLflow parameter a leaf."""
+        plain = {
+            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for name, value in inputs.items()
+            if name.startswith("params:")
+        }
+        super().before_node_run(node, catalog, plain, is_async)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Log a table the run read from an earlier one; note which version of what was read."""
+        self._log_table(dataset_name, data, "load")
+        if dataset_name not in self._saved:
+            folder = version_folder(self._catalog, dataset_name, "load")
+            if folder is not None:
+                self._loaded[dataset_name] = folder.name
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log a product: table, history, verdict, model or report."""
+        if not self._is_mlflow_enabled:
+            return
+        folder = version_folder(self._catalog, dataset_name, "save")
+        if folder is not None:
+            self._saved[dataset_name] = folder
+        if isinstance(data, pd.DataFrame):
+            self._log_table(dataset_name, data, "save")
+            if dataset_name in KEPT_TABLES:
+                self._log_artifact(dataset_name)
+            if dataset_name in SHOWN_TABLES and len(data):
+                self._client.log_table(self.run_id, data, f"tables/{dataset_name}.json")
+        elif dataset_name.endswith("_history"):
+            self._log_history(dataset_name.removesuffix("_history"), data)
+        else:
+            self._log_artifact(dataset_name)
+            if dataset_name == "tuning_record":
+                log_trials(self._client, self.run_id, data)
+            if dataset_name in FIGURES:
+                self._log_numbers(FIGURES[dataset_name], data)
+            if hasattr(data, "to_plotly_json"):
+                self._client.log_figure(self.run_id, data, f"figures/{dataset_name}.html")
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Write the recipe and end the run."""
+        self._log_recipe(run_params, pipeline)
+        super().after_pipeline_run(run_params, pipeline, catalog)
+        self._going_on = None
+
+    @hook_impl
+    def on_pipeline_error(
+        self,
+        error: Exception,
+        run_params: dict[str, Any],
+        pipeline: Pipeline,
+        catalog: DataCatalog,
+    ) -> None:
+        """Write the recipe of a run that failed, where that can be done, and end the run."""
+        self._try_to_log_recipe(run_params, pipeline)
+        super().on_pipeline_error(error, run_params, pipeline, catalog)
+        self._going_on = None
+
+    def on_interrupt(self) -> None:
+        """End the run that somebody ended as killed, with its recipe: Kedro calls no hook then."""
+        import mlflow
+
+        if self._going_on is None or not self._is_mlflow_enabled or not mlflow.active_run():
+            return
+        # First: where the user does not wait for the recipe, MLflow would call it finished.
+        mlflow.end_run("KILLED")
+        self._try_to_log_recipe(*self._going_on)
+        self._going_on = None
+
+    @property
+    def _client(self) -> Any:
+        return self.mlflow_config.server._mlflow_client
+
+    def _log_table(self, name: str, data: Any, mode: str) -> None:
+        if (
+            not self._is_mlflow_enabled
+            or name in self._tables
+            or not isinstance(data, pd.DataFrame)
+        ):
+            return
+        from mlflow.data.pandas_dataset import from_pandas
+        from mlflow.entities import DatasetInput, InputTag
+
+        self._tables.add(name)
+        folder = version_folder(self._catalog, name, mode)
+        raw_file = getattr(self._catalog.get(name), "_filepath", None)
+        source = str(folder or raw_file or "")
+        # MLflow's own digest fails on an empty table of pandas 3 and reads but the first rows.
+        hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
+        digest = hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
+        table = from_pandas(data, source=source, name=name, digest=digest)
+        tags = [
+            InputTag("mlflow.data.context", "input" if mode == "load" else "output"),
+            InputTag("kedro_version", folder.name if folder else "not versioned"),
+        ]
+        entity = DatasetInput(table._to_mlflow_entity(), tags=tags)
+        self._client.log_inputs(self.run_id, [entity])
+
+    def _log_history(self, name: str, history: list[dict[str, Any]]) -> None:
+        from mlflow.entities import Metric
+
+        metrics = [
+            Metric(f"{name}.{key}", float(value), 0, int(entry["step"]))
+            for entry in history
+            for key, value in entry.items()
+            if key != "step" and isinstance(value, int | float) and not math.isnan(value)
+        ]
+        for start in range(0, len(metrics), 1000):
+            self._client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
+
+    def _log_numbers(self, prefix: str, data: Mapping[str, Any]) -> None:
+        from mlflow.entities import Metric
+
+        metrics = [
+            Metric(f"{prefix}{key}", value, 0, 0)
+            for key, value in numbers(json.loads(json.dumps(data))).items()
+        ]
+        for start in range(0, len(metrics), 1000):
+            self._client.log_batch(self.run_id, metrics=metrics[start : start + 1000])
+
+    def _try_to_log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        try:
+            self._log_recipe(run_params, pipeline)
+        except Exception as further:  # must not hide what the run failed of
+            logging.getLogger("kd_kedro.hooks.mlflow").error("no recipe was written: %s", further)
+
+    def _log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        if not self._is_mlflow_enabled:
+            return
+        recipe = make_recipe(
+            run_params,
+            **self._code,
+            inputs=[name for name in pipeline.inputs() if not is_parameter(name)],
+            parameters=read_parameters(pipeline, self._catalog),
+            loaded=self._loaded,
+            saved=self._saved,
+        )
+        self._client.log_text(self.run_id, recipe_text(recipe), RECIPE)
+
+    def _log_artifact(self, name: str) -> None:
+        folder = version_folder(self._catalog, name, "save")
+        # A product of no bytes says that there is none, such as an ONNX file without the extra.
+        if folder is not None and any(_bytes(path) for path in folder.rglob("*")):
+            self._client.log_artifacts(self.run_id, str(folder), name)
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() and path.name != FILE_NAME else 0

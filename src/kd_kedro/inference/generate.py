@@ -1,0 +1,140 @@
+"""Asking a language model: its greedy answers, and its logits where given ones stand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.encoding import IGNORED, Batch, batches_by_length, encode_prompts, pad_token_id
+from kd_kedro.models.modes import decoder_start, evaluating
+
+
+def generate_answers(
+    language_model: LanguageModel,
+    questions: Sequence[str],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[str]:
+    """Answer questions greedily.
+
+    Prompts of like length are answered together, padded on the left with the mask and positions
+    that make a padded answer equal the unpadded one. A prompt that fits into the model is read
+    whole, and its answer has the room that is left; a longer one loses its beginning.
+
+    Args:
+        language_model: Who answers.
+        questions: What is asked, as plain text.
+        max_new_tokens: Most tokens of an answer; less where the model has no more positions.
+        batch_size: Questions answered together.
+
+    Returns:
+        One answer for each question, in order, without surrounding blanks.
+    """
+    written = write_answers(
+        language_model, questions, max_new_tokens=max_new_tokens, batch_size=batch_size
+    )
+    return [text for text, _ in written]
+
+
+def write_answers(
+    language_model: LanguageModel,
+    questions: Sequence[str],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[tuple[str, bool]]:
+    """Answer questions as `generate_answers` does, and say of each whether it came to its end."""
+    model, tokenizer = language_model.model, language_model.tokenizer
+    limit = language_model.max_length
+    new_tokens = min(max_new_tokens, limit - 1)
+    cut = max(limit - new_tokens, limit // 2)
+    prompts = [
+        ids if len(ids) < limit else ids[-cut:] for ids in encode_prompts(tokenizer, questions)
+    ]
+    answers = [("", False)] * len(prompts)
+    with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
+        for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
+            # A decoder of its own counts its positions from the answer's first token.
+            longest = 0 if model.config.is_encoder_decoder else len(prompts[chosen[0]])
+            room = min(new_tokens, limit - longest)
+            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], room)
+            texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
+            ended = (generated == tokenizer.eos_token_id).any(1).tolist()
+            for index, text, whole in zip(chosen, texts, ended, strict=True):
+                answers[index] = (text.strip(), whole)
+            bar.update(len(chosen))
+    return answers
+
+
+def answer_states(model: Any, batch: Batch) -> torch.Tensor:
+    """Return what the language-model head is given at the answer positions, and nowhere else.
+
+    The model runs as it is, with whatever it does between its last block and its head, and the
+    head is kept from every token: nothing of size rows x longest x vocabulary exists.
+
+    Args:
+        model: A causal or encoder-decoder language model whose head is one linear layer.
+        batch: On the model's device.
+
+    Returns:
+        (answer tokens, width), row by row, in the dtype the model computes in.
+    """
+    selected: list[torch.Tensor] = []
+
+    def select(_: Any, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        selected.append(given[0][batch.labels != IGNORED])
+        return (selected[0][:0],)
+
+    inputs: dict[str, Any]
+    if batch.encoder_ids is None:
+        inputs = {"input_ids": batch.input_ids}
+    else:
+        inputs = {
+            "input_ids": batch.encoder_ids,
+            "attention_mask": batch.encoder_mask,
+            "decoder_input_ids": batch.input_ids,
+        }
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        model(**inputs, use_cache=False)
+    finally:
+        hook.remove()
+    return selected[0]
+
+
+def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the (answer tokens, vocabulary) logits of a batch on the model's device."""
+    logits: torch.Tensor = model.get_output_embeddings()(answer_states(model, batch))
+    return logits
+
+
+def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: int) -> Any:
+    longest = max(len(ids) for ids in prompts)
+    padding = pad_token_id(tokenizer)
+    encoder_decoder = bool(model.config.is_encoder_decoder)
+
+    def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
+        fill = [[filler] * (longest - len(row)) for row in rows]
+        # An encoder counts positions from the left, a causal model goes on at the right.
+        pairs = zip(rows, fill, strict=True) if encoder_decoder else zip(fill, rows, strict=True)
+        return torch.tensor([left + right for left, right in pairs], device=model.device)
+
+    mask = padded([[1] * len(ids) for ids in prompts], 0)
+    inputs: dict[str, Any] = {"input_ids": padded(prompts, padding), "attention_mask": mask}
+    if encoder_decoder:
+        inputs["decoder_start_token_id"] = decoder_start(model)
+    else:
+        inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+    generated = model.generate(
+        **inputs,
+        max_new_tokens=new_tokens,
+        do_sample=False,
+        num_beams=1,
+        use_cache=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=padding,
+    )
+    return generated[:, 1 if encoder_decoder else longest :]

@@ -1,0 +1,1 @@
+"""Pure torch losses between distributions and hidden states."""

@@ -1,0 +1,188 @@
+"""May a newcomer take the champion's place? Two models on rows held out for both.
+
+The very weights are judged, not the method that made them: there are no seeds to average over, and
+the intervals cover the luck of the held-out families alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.comparison.paired_scores import pair
+from kd_kedro.metrics.comparison.teacher_gap import non_inferiority
+from kd_kedro.metrics.comparison.verdict import conclude
+from kd_kedro.metrics.scores.exact_match import canonical
+from kd_kedro.metrics.scores.formatting import title
+from kd_kedro.metrics.scores.metric_table import METRICS
+from kd_kedro.metrics.statistics.significance import holm_levels
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the alias moves, in a word and in a sentence."""
+
+    moves: bool
+    conclusion: str
+    reason: str
+
+
+def shared_held_out(newcomer: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFrame:
+    """Return the newcomer's test rows that were held out for both, same question and answer.
+
+    A row is left out where its family, in either run, has a name or a question that the other
+    split off for training or validation: a sibling seen in training would be an advantage.
+
+    Args:
+        newcomer: `augmented_qa` of the newcomer's run.
+        champion: That of the champion's.
+    """
+    runs = (newcomer, champion)
+    learnt = [run[run["split"] != "test"] for run in runs]
+    seen = {text for rows in learnt for text in rows["question"].map(canonical)}
+    named = {name for rows in learnt for name in rows["family_id"]}
+    clean = []
+    for run in runs:
+        tainted = run["question"].map(canonical).isin(seen) | run["family_id"].isin(named)
+        families = set(run.loc[tainted, "family_id"])
+        original = (run["split"] == "test") & (run["version"] == "original")
+        clean.append(run[original & ~run["family_id"].isin(families)])
+    ours, theirs = clean
+    asked = set(zip(theirs["question"], theirs["answer"], strict=True))
+    both = [pair in asked for pair in zip(ours["question"], ours["answer"], strict=True)]
+    return ours[both].reset_index(drop=True)
+
+
+def compare_weights(
+    newcomer: pd.DataFrame,
+    champion: pd.DataFrame,
+    *,
+    primary: Sequence[str],
+    confidence: float,
+    draws: int,
+    min_families: int,
+    margin: float,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Compare two models' answers by a paired bootstrap over families, Holm over the metrics.
+
+    Args:
+        newcomer: Its part of `validation_results`, all text.
+        champion: The champion's, of the same rows.
+        primary: Names of the metrics that decide; those that are measured from a teacher are left
+            out, since the two may have had different ones, and those per token where the two
+            cut the answers into other tokens.
+        confidence: Of all intervals of differences together, 0.95 for 95 %.
+        draws: Bootstrap draws.
+        min_families: A metric that fewer families have something to count in is left out.
+        margin: Share of the champion's score that a non-inferior newcomer may lose.
+        seed: Of the draws.
+
+    Returns:
+        By metric: `newcomer` and `champion` as people read them, `difference` (newcomer -
+        champion, of logarithms for perplexity) with `low` and `high`, `p_holm`, `conclusion`
+        (better, worse, not shown) and `non_inferior` (one-sided, at the same confidence).
+
+    Raises:
+        ValueError: The models answered different rows.
+    """
+    sides = [rows.sort_values("row_id", ignore_index=True) for rows in (champion, newcomer)]
+    if not sides[0]["row_id"].equals(sides[1]["row_id"]):
+        raise ValueError("newcomer and champion answered different rows")
+    # The newcomer stands to the champion as a student to its teacher.
+    runs = dict(zip((("teacher", ""), ("student", "")), sides, strict=True))
+    measured = {
+        metric: scores
+        for metric in METRICS
+        if metric.name in primary and metric.against_teacher
+        if (scores := pair(metric, runs, draws=draws, seed=seed)).families >= min_families
+        if not metric.per_token or scores.same_tokens("teacher", "student")
+    }
+    differences = {
+        metric.name: scores.estimate({"student": 1.0, "teacher": -1.0})
+        for metric, scores in measured.items()
+    }
+    level = 1 - confidence
+    levels = holm_levels({name: each.p_value for name, each in differences.items()}, level)
+    compared = {}
+    for metric, scores in measured.items():
+        low, high = differences[metric.name].interval(levels[metric.name][1])
+        kept = non_inferiority(metric, scores, margin=margin, level=level, refusal="")
+        compared[metric.name] = {
+            "newcomer": metric.shown(scores.estimate({"student": 1.0}).value),
+            "champion": metric.shown(scores.estimate({"teacher": 1.0}).value),
+            "difference": {
+                "estimate": differences[metric.name].value,
+                "low": low,
+                "high": high,
+            },
+            "p_holm": levels[metric.name][0],
+            "conclusion": conclude(low, high, metric.higher_is_better)[0],
+            # Not applicable: the champion has nothing to lose, its score is zero.
+            "non_inferior": kept["conclusion"] != "not shown",
+        }
+    return compared
+
+
+def decide_first(overall: str, reason: str = "") -> Decision:
+    """Return whether a newcomer becomes the first champion: only a shown gain will do.
+
+    Args:
+        overall: The verdict on it against its baseline.
+        reason: Why, as the verdict says it.
+    """
+    if overall == "better":
+        return Decision(
+            True, "first champion", "there was none, and it is better than its baseline"
+        )
+    why = f" ({reason.rstrip('.')})" if reason else ""
+    return Decision(
+        False, overall, f"the first champion must be better than its baseline: {overall}{why}"
+    )
+
+
+def decide(
+    metrics: Mapping[str, Mapping[str, Any]],
+    savings: Mapping[str, float],
+    *,
+    families: int,
+    min_families: int,
+    saving: float,
+) -> Decision:
+    """Return whether a newcomer takes the champion's place.
+
+    Args:
+        metrics: As of `compare_weights`.
+        savings: How many times smaller or faster the newcomer is, by what was measured.
+        families: Held-out families that both were judged on.
+        min_families: Fewer decide nothing.
+        saving: 0.1: what is smaller or faster is so by at least 10 %.
+    """
+    if families < min_families or not metrics:
+        few = f"only {families} families were held out for both; {min_families} are needed"
+        none = "no primary metric could be measured on both"
+        return Decision(False, "not applicable", few if families < min_families else none)
+    by = {
+        conclusion: [
+            title(name) for name, each in metrics.items() if each["conclusion"] == conclusion
+        ]
+        for conclusion in ("better", "worse")
+    }
+    inferior = [title(name) for name, each in metrics.items() if not each["non_inferior"]]
+    gains = [
+        f"{ratio:.2f} times less {name}" for name, ratio in savings.items() if ratio >= 1 + saving
+    ]
+    if by["better"] and not by["worse"]:
+        reason = f"it is better in {', '.join(by['better'])} and worse in none"
+        return Decision(True, "better", reason)
+    if inferior:
+        conclusion = "mixed" if by["better"] else "worse" if by["worse"] else "not shown"
+        shown = f"it is worse in {', '.join(by['worse'])}" if by["worse"] else "no gain is shown"
+        reason = f"{shown}, and it is not shown to be within the margin in {', '.join(inferior)}"
+        return Decision(False, conclusion, reason)
+    if gains:
+        reason = f"it is as good within the margin and takes {gains[0]}"
+        return Decision(True, "non-inferior and cheaper", reason)
+    reason = f"it is as good within the margin, but not {100 * saving:g} % smaller or faster"
+    return Decision(False, "non-inferior", reason)

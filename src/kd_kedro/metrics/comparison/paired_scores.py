@@ -1,0 +1,139 @@
+"""Every model's scores on the same held-out families and on the same resamples of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kd_kedro.metrics.scores.metric_table import Metric
+from kd_kedro.metrics.statistics.significance import (
+    Estimate,
+    Floats,
+    estimate_over_seeds,
+    resample_families,
+)
+
+SYSTEMS = ("teacher", "baseline", "student")
+Runs = Mapping[tuple[str, str], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class PairedScores:
+    """One metric of every run, paired by family and by seed.
+
+    Attributes:
+        families: How many families count.
+        models: Model of each run; a system's runs stand in the order of the seeds.
+        statistics: Sums by family, shape (runs, families, columns).
+        observed: Score of each run, shape (runs,).
+        resampled: Score of each run on each resample of the families, shape (draws, runs).
+        seed: Seed of the draws.
+    """
+
+    families: int
+    models: tuple[str, ...]
+    statistics: Floats
+    observed: Floats
+    resampled: Floats
+    seed: int
+
+    def of(self, model: str) -> list[int]:
+        """Return the positions of a model's runs."""
+        return [number for number, name in enumerate(self.models) if name == model]
+
+    def same_tokens(self, one: str, other: str) -> bool:
+        """Tell whether two models cut every family's answers into as many tokens, the second sum.
+
+        Asked of a metric that is a mean over tokens: of other tokens, it is another mean.
+        """
+        first, second = (self.statistics[self.of(model)[0], :, 1] for model in (one, other))
+        return bool(np.array_equal(first, second))
+
+    def estimate(self, weights: Mapping[str, float]) -> Estimate:
+        """Return a weighted sum of models, paired by family and seed; the teacher has one run.
+
+        Args:
+            weights: Weight by model, such as student 1 and baseline -1.
+        """
+        observed: Any = 0.0
+        resampled: Any = 0.0
+        for model, weight in weights.items():
+            own = self.of(model)
+            observed = observed + weight * self.observed[own]
+            resampled = resampled + weight * self.resampled[:, own]
+        return estimate_over_seeds(observed, resampled)
+
+
+def paired_runs(results: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return by (model, seed) each run's rows in one common order, teacher first, seeds ascending.
+
+    Args:
+        results: `validation_results`, all text.
+
+    Raises:
+        ValueError: Models or seeds are missing, or the models answered different rows.
+    """
+    parts = {
+        (str(model), str(seed)): rows.sort_values("row_id", ignore_index=True)
+        for (model, seed), rows in results.groupby(["model", "seed"], sort=True)
+    }
+    runs = {key: parts[key] for key in sorted(parts, key=_order)}
+    seeds = {system: {seed for model, seed in runs if model == system} for system in SYSTEMS}
+    if seeds["teacher"] != {""} or not seeds["student"] or seeds["student"] != seeds["baseline"]:
+        raise ValueError(
+            "validation_results must hold one teacher and, for every seed, a baseline and a "
+            f"student, but holds {sorted(runs)}: run the distillation pipeline again"
+        )
+    first = runs["teacher", ""]["row_id"]
+    for (model, seed), rows in runs.items():
+        if not rows["row_id"].equals(first):
+            raise ValueError(
+                f"validation_results: {model} of seed {seed!r} answered other rows than the "
+                "teacher: run the evaluation pipeline again"
+            )
+    return runs
+
+
+def seeds_of(runs: Runs) -> list[str]:
+    """Return the seeds of the student in ascending order."""
+    return [seed for model, seed in runs if model == "student"]
+
+
+def pair(metric: Metric, runs: Runs, *, draws: int, seed: int) -> PairedScores:
+    """Return a metric's scores of all runs, observed and on resamples of the families.
+
+    Families in which no row counts say nothing on the metric and are left out; all are where a
+    judged model has no such metric. A control without it is left out.
+    """
+    families, index = np.unique(runs["teacher", ""]["family_id"], return_inverse=True)
+    sums = {
+        key: sum_by_family(metric.statistics(rows), index, len(families))
+        for key, rows in runs.items()
+    }
+    shown = [key for key in runs if key[0] in SYSTEMS or sums[key].any()]
+    statistics = np.stack([sums[key] for key in shown])
+    judged = all(sums[key].any() for key in runs if key[0] in SYSTEMS)
+    statistics = statistics[:, statistics[0].any(axis=-1) & judged]
+    models = tuple(model for model, _ in shown)
+    count = statistics.shape[1]
+    if not count:
+        empty = np.zeros((draws, len(shown)))
+        return PairedScores(0, models, statistics, np.zeros(len(shown)), empty, seed)
+    observed = metric.score(statistics.sum(axis=1))
+    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
+    return PairedScores(count, models, statistics, observed, resampled, seed)
+
+
+def _order(key: tuple[str, str]) -> tuple[Any, ...]:
+    model, seed = key
+    place: Sequence[str] = (*SYSTEMS, model)
+    return (place.index(model), model, len(seed) if seed.isdigit() else 99, seed)
+
+
+def sum_by_family(statistics: Floats, index: np.ndarray[Any, Any], families: int) -> Floats:
+    """Return (families, columns): sums of the rows of each family, numbered by `index`."""
+    sums = np.zeros((families, statistics.shape[1]))
+    np.add.at(sums, index, statistics)
+    return sums

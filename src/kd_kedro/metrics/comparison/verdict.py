@@ -1,0 +1,243 @@
+"""The verdict: teacher, baseline student and distilled student on the same held-out rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.comparison.paired_scores import (
+    SYSTEMS,
+    PairedScores,
+    Runs,
+    pair,
+    paired_runs,
+    seeds_of,
+)
+from kd_kedro.metrics.comparison.teacher_gap import gap_recovered, non_inferiority
+from kd_kedro.metrics.scores.diversity import describe_runs
+from kd_kedro.metrics.scores.metric_table import METRICS, Metric
+from kd_kedro.metrics.statistics.permutation import mcnemar, permutation_p
+from kd_kedro.metrics.statistics.significance import Estimate, holm_levels
+
+SCHEMA = "kd_kedro.verdict/2"
+_NOTHING: dict[str, float | None] = {"estimate": None, "low": None, "high": None}
+_GAIN = {"student": 1.0, "baseline": -1.0}
+
+
+def judge(
+    results: pd.DataFrame,
+    *,
+    primary: Sequence[str],
+    confidence: float,
+    draws: int,
+    min_families: int,
+    margin: float,
+    seed: int,
+    metrics: Sequence[Metric] = METRICS,
+) -> dict[str, Any]:
+    """Return the verdict on the student against the baseline of the same size, seed and budget.
+
+    The primary metrics decide: their intervals are adjusted by Holm among themselves, the other
+    metrics' among the others.
+
+    Args:
+        results: `validation_results`, all text: one row per held-out row, model and seed; the
+            teacher's seed is '', as that of controls (models that are shown and not judged).
+        primary: Names of the metrics that decide.
+        confidence: Confidence of the differences over all metrics of a role, 0.95 for 95 %.
+        draws: Number of bootstrap draws, and of random swaps in the permutation test.
+        min_families: A metric with fewer held-out families to judge on is not applicable.
+        margin: Share of the teacher's score that a non-inferior student may lose.
+        seed: Seed of bootstrap and permutations.
+        metrics: What is measured; all metrics by default.
+
+    Returns:
+        JSON-able dict: what was judged how, `overall` with `overall_reason`, `non_inferior` (every
+        primary metric is, None where none can be), and `metrics` by name.
+
+    Raises:
+        ValueError: Models or seeds are missing, the models answered different rows, or a primary
+            metric does not exist.
+    """
+    if unknown := [name for name in primary if name not in {metric.name for metric in metrics}]:
+        known = ", ".join(metric.name for metric in metrics)
+        raise ValueError(f"there is no metric {unknown[0]} to decide the verdict: name of {known}")
+    runs = paired_runs(results)
+    level = 1 - confidence
+    measured = [
+        _measure(metric, runs, draws=draws, min_families=min_families, seed=seed)
+        for metric in metrics
+    ]
+    levels = {
+        name: holm
+        for decides in (True, False)
+        for name, holm in holm_levels(
+            {
+                each.metric.name: each.difference.p_value
+                for each in measured
+                if not each.refusal and (each.metric.name in primary) == decides
+            },
+            level,
+        ).items()
+    }
+    entries = {}
+    for each in measured:
+        name = each.metric.name
+        role = "primary" if name in primary else "secondary"
+        entry = {
+            **_systems(each, level),
+            **_difference(each, levels.get(name), draws),
+            "role": role,
+            "non_inferiority": non_inferiority(
+                each.metric, each.scores, margin=margin, level=level, refusal=each.refusal
+            ),
+            "gap_recovered": gap_recovered(
+                each.metric, each.scores, level=level, refusal=each.refusal
+            ),
+            "families": each.scores.families,
+            "higher_is_better": each.metric.higher_is_better,
+            "signature": each.metric.signature(),
+        }
+        if name == "exact_match":
+            first = seeds_of(runs)[0]
+            entry["mcnemar"] = mcnemar(runs["student", first], runs["baseline", first])
+        entries[name] = entry
+    deciding = {name: entry for name, entry in entries.items() if name in primary}
+    overall, reason = conclude_overall(
+        {name: entry["conclusion"] for name, entry in deciding.items()}
+    )
+    return {
+        "schema": SCHEMA,
+        "seeds": [int(name) if name.isdigit() else name for name in seeds_of(runs)],
+        "families": int(results["family_id"].nunique()),
+        "confidence": confidence,
+        "margin": margin,
+        "overall": overall,
+        "overall_reason": reason,
+        "non_inferior": _all_non_inferior(deciding),
+        "primary": list(deciding),
+        "metrics": entries,
+        "descriptions": describe_runs(runs),
+    }
+
+
+def conclude(low: float, high: float, higher_is_better: bool) -> tuple[str, str]:
+    """Return the conclusion that an interval of student - baseline allows, and why."""
+    if low > 0:
+        return ("better" if higher_is_better else "worse"), "the interval lies above zero"
+    if high < 0:
+        return ("worse" if higher_is_better else "better"), "the interval lies below zero"
+    return "not shown", "the interval holds zero"
+
+
+def conclude_overall(conclusions: Mapping[str, str]) -> tuple[str, str]:
+    """Return what the primary metrics' conclusions say together, and why, in one sentence."""
+    found: dict[str, list[str]] = {}
+    for name, conclusion in conclusions.items():
+        found.setdefault(conclusion, []).append(name)
+    better, worse = ", ".join(found.get("better", [])), ", ".join(found.get("worse", []))
+    if better and worse:
+        return "mixed", f"better than the baseline in {better}, worse in {worse}."
+    if better:
+        return "better", f"better than the baseline in {better} and worse in no primary metric."
+    if worse:
+        return "worse", f"worse than the baseline in {worse} and better in no primary metric."
+    if "not shown" in found:
+        return "not shown", "no primary metric's interval excludes zero."
+    return "not applicable", "no primary metric could be judged."
+
+
+@dataclass(frozen=True)
+class _Measured:
+    metric: Metric
+    scores: PairedScores
+    difference: Estimate
+    refusal: str
+
+
+def _measure(metric: Metric, runs: Runs, *, draws: int, min_families: int, seed: int) -> _Measured:
+    scores = pair(metric, runs, draws=draws, seed=seed)
+    refusal = _refusal(metric, scores.families, len(seeds_of(runs)), min_families)
+    return _Measured(metric, scores, scores.estimate(_GAIN), refusal)
+
+
+def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> str:
+    if metric.absent and not families:
+        return metric.absent
+    if families < min_families:
+        return f"only {families} held-out families have {metric.counted}; {min_families} are needed"
+    if seeds < 2:
+        return "one seed cannot tell the method from the luck of the seed; train at least two"
+    return ""
+
+
+def _systems(measured: _Measured, level: float) -> dict[str, Any]:
+    """Return the judged models' estimates, and those of the controls that have the metric.
+
+    Of a control also whether the student is ahead of it, paired on the same families.
+    """
+    scores = measured.scores
+    estimates = {
+        model: _shown(scores.estimate({model: 1.0}), level, measured.metric)
+        if scores.families
+        else dict(_NOTHING)
+        for model in dict.fromkeys(scores.models)
+    }
+    controls = {
+        name: {**each, "student_ahead": _ahead(measured, name, level)}
+        for name, each in estimates.items()
+        if name not in SYSTEMS and scores.families
+    }
+    return {**{system: estimates[system] for system in SYSTEMS}, "controls": controls}
+
+
+def _ahead(measured: _Measured, control: str, level: float) -> bool:
+    low, high = measured.scores.estimate({"student": 1.0, control: -1.0}).interval(level)
+    return conclude(low, high, measured.metric.higher_is_better)[0] == "better"
+
+
+def _difference(
+    measured: _Measured, holm: tuple[float, float] | None, draws: int
+) -> dict[str, Any]:
+    """Return student - baseline with the interval that decides, and what it decides."""
+    if holm is None:
+        return {
+            "difference": dict(_NOTHING),
+            "p_holm": None,
+            "p_permutation": None,
+            "conclusion": "not applicable",
+            "reason": measured.refusal,
+        }
+    p_holm, level = holm
+    scores, metric = measured.scores, measured.metric
+    low, high = measured.difference.interval(level)
+    conclusion, reason = conclude(low, high, metric.higher_is_better)
+    # Student's t has no ends, a difference of two shares has: 0.3 points cannot become 150.
+    reach = inf if metric.log_scale else metric.bounds[1] - metric.bounds[0]
+    low, high = max(low, -reach), min(high, reach)
+    shown = f"{100 * (1 - level):.4g} % by Holm, {scores.families} families"
+    student, baseline = (scores.statistics[scores.of(name)] for name in _GAIN)
+    return {
+        "difference": {"estimate": measured.difference.value, "low": low, "high": high},
+        "p_holm": p_holm,
+        "p_permutation": permutation_p(
+            student, baseline, metric.score, draws=draws, seed=scores.seed
+        ),
+        "conclusion": conclusion,
+        "reason": f"{reason} ({shown})",
+    }
+
+
+def _all_non_inferior(deciding: Mapping[str, Mapping[str, Any]]) -> bool | None:
+    """Tell whether every primary metric is non-inferior; it needs no adjustment (all must be)."""
+    said = {entry["non_inferiority"]["conclusion"] for entry in deciding.values()}
+    said.discard("not applicable")
+    return said == {"non-inferior"} if said else None
+
+
+def _shown(estimate: Estimate, level: float, metric: Metric) -> dict[str, float | None]:
+    low, high = estimate.interval(level)
+    values = {"estimate": estimate.value, "low": low, "high": high}
+    return {key: metric.displayed(value) for key, value in values.items()}

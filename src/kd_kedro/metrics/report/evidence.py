@@ -1,0 +1,90 @@
+"""The one object that report, model card, MLflow and JSON take their numbers from."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kd_kedro.metrics.scores.formatting import title
+
+SCHEMA = "kd_kedro.evidence/1"
+# What any model must beat: answers that need no model, and the student before its training.
+TO_BEAT = ("untrained", "majority", "echo", "shuffled")
+FLOOR = "floor_teacher"
+
+
+def numbers(evidence: Mapping[str, Any]) -> dict[str, float]:
+    """Return every number of the evidence by its dotted path, as MLflow's metrics are called.
+
+    The word `metrics` is left out of paths, and so is what stands in lists: those are tables.
+    """
+    return {
+        key.replace(".metrics.", "."): float(value)
+        for key, value in _leaves(evidence, "")
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def beaten_controls(verdict: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return by metric which controls the student is clearly ahead of.
+
+    Clearly: the interval of the paired difference lies wholly on the better side of zero.
+
+    Returns:
+        By name of every metric and control that can be compared `ahead` or `not ahead`.
+    """
+    found = {
+        name: {
+            control: "ahead" if metric["controls"][control]["student_ahead"] else "not ahead"
+            for control in TO_BEAT
+            if control in metric["controls"]
+        }
+        for name, metric in verdict["metrics"].items()
+    }
+    return {name: controls for name, controls in found.items() if controls}
+
+
+def warnings(evidence: Mapping[str, Any], *, max_near_share: float) -> list[str]:
+    """Return in sentences what a reader must know before believing the verdict.
+
+    Args:
+        evidence: All but its warnings.
+        max_near_share: From this share of held-out rows near the train split on, it is said.
+    """
+    said = []
+    verdict, overlap = evidence["verdict"], evidence["honesty"]["overlap"]
+    primary = {name: verdict["metrics"][name] for name in verdict["primary"]}
+    for control in TO_BEAT:
+        behind = [
+            title(name)
+            for name, metric in primary.items()
+            if metric["conclusion"] != "not applicable"
+            and evidence["honesty"]["controls"].get(name, {}).get(control) == "not ahead"
+        ]
+        if behind:
+            said.append(
+                f"The student is not clearly ahead of the control “{control}” in "
+                f"{', '.join(behind)}."
+            )
+    if overlap["near"] > max_near_share * overlap["rows"]:
+        said.append(
+            f"{overlap['near']} of {overlap['rows']} held-out rows lie near a training row, by "
+            f"their words or by their meaning; scores without them are under “nearness to train”."
+        )
+    said += [
+        f"{_opening(title(name))} could not be judged: {metric['reason']}."
+        for name, metric in primary.items()
+        if metric["conclusion"] == "not applicable"
+    ]
+    return said
+
+
+def _opening(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value

@@ -1,0 +1,1 @@
+"""What a model is: making, loading, adapting, shrinking, encoding text for it."""

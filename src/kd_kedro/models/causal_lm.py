@@ -1,0 +1,60 @@
+"""A language model with the tokenizer it was trained with and the card that tells its origin."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kd_kedro.models.encoding import Example
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A language model, its tokenizer, and what made it.
+
+    Attributes:
+        model: A `transformers` causal or encoder-decoder language model, or one of them with an
+            adapter (`peft`).
+        tokenizer: Its fast tokenizer.
+        card: Plain JSON values: architecture, parameter count, training settings, fingerprint of
+            the weights, where the weights came from.
+    """
+
+    model: Any
+    tokenizer: Any
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights, tied ones counted once."""
+        return sum(weight.numel() for weight in self.model.parameters())
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence the model takes, in tokens, prompt and answer together."""
+        room = positions(self.model)
+        return min(int(self.card.get("max_length") or room), room)
+
+
+def positions(model: Any) -> int:
+    """Return the longest sequence a model can read, in tokens; a million without a bound."""
+    config = model.config
+    halves = [getattr(config, name, None) or config for name in ("encoder", "decoder")]
+    known = [getattr(half, "max_position_embeddings", None) for half in halves]
+    return min(int(count or 1_000_000) for count in known)
+
+
+def check_room(models: Iterable[Any], rows: Sequence[Example]) -> None:
+    """Make sure that models have positions for the longest row.
+
+    Raises:
+        ValueError: If one has not.
+    """
+    for model in models:
+        # An encoder reads the prompt, its decoder the answer, a causal model both.
+        apart = model.config.is_encoder_decoder
+        sizes = [max(r.answer_start, r.answer_tokens) if apart else len(r.input_ids) for r in rows]
+        if max(sizes, default=0) > positions(model):
+            raise ValueError(
+                f"a row has {max(sizes)} tokens but {type(model).__name__} has positions for "
+                f"{positions(model)}: lower distillation.examples.max_length"
+            )

@@ -1,0 +1,144 @@
+"""Where marks stand in the report's drawings of controls, agreement, calibration, power, cost."""
+
+from collections.abc import Mapping, Sequence
+from math import log
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kd_kedro.metrics.report.evidence import TO_BEAT
+
+_MARGIN = 6.0  # percent of the width kept free on either side
+_PARTS = ("agree_right", "differ_right", "agree_wrong", "differ_wrong")
+
+
+def control_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return by primary metric where student and controls stand, in percent of the width."""
+    strips = {}
+    for name in verdict["primary"]:
+        metric = verdict["metrics"][name]
+        shown = {"student": metric["student"]} | {
+            control: metric["controls"][control]
+            for control in TO_BEAT
+            if control in metric["controls"]
+        }
+        whole = {
+            who: {key: each[key] for key in ("estimate", "low", "high")}
+            for who, each in shown.items()
+            if None not in (each["estimate"], each["low"], each["high"])
+        }
+        if "student" not in whole or len(whole) < 2:
+            continue
+        # An untrained model's perplexity is thousands of times a trained one's.
+        scale = log if name == "perplexity" else float
+        places = {
+            who: {key: scale(value) for key, value in each.items()} for who, each in whole.items()
+        }
+        ends = [value for each in places.values() for value in each.values()]
+        low, span = min(ends), max(max(ends) - min(ends), 1e-12)
+        strips[name] = {
+            who: {
+                key: _MARGIN + (100 - 2 * _MARGIN) * (value - low) / span
+                for key, value in each.items()
+            }
+            for who, each in places.items()
+        }
+    return strips
+
+
+def cosine_bars(train_overlap: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the histogram of held-out questions by the cosine of the nearest training question."""
+    edges = np.linspace(0.0, 1.0, 11)
+    cosines = np.clip(train_overlap["cosine"].to_numpy(dtype=float), 0.0, 1.0)
+    counts, _ = np.histogram(cosines, bins=edges)
+    most = max(int(counts.max()), 1)
+    return [
+        {"height": 100 * int(count) / most, "label": f"{low:.1f}", "rows": int(count)}
+        for count, low in zip(counts, edges[:-1], strict=True)
+    ]
+
+
+def agreement_bars(
+    agreement: Mapping[str, Mapping[str, int]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Return by model the parts of a bar, in percent of its answers; none without answers."""
+    bars: dict[str, list[dict[str, Any]]] = {}
+    for model, counts in agreement.items():
+        if not counts["answers"]:
+            continue
+        edge = 0.0
+        for name in _PARTS:
+            width = 100 * counts[name] / counts["answers"]
+            bars.setdefault(model, []).append({"name": name, "x": edge, "width": width})
+            edge += width
+    return bars
+
+
+def reliability_lines(
+    calibration: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, dict[str, Any]]:
+    """Return by model accuracy over confidence in a box of 100 × 100: a `line` and its `marks`."""
+    drawn = {}
+    for model, bins in calibration.items():
+        full = [each for each in bins if each["tokens"]]
+        marks = [
+            (f"{100 * each['confidence']:.2f}", f"{100 - 100 * each['accuracy']:.2f}")
+            for each in full
+        ]
+        if marks:
+            drawn[model] = {"line": " ".join(map(",".join, marks)), "marks": marks}
+    return drawn
+
+
+def pareto_marks(pareto: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return where models stand by latency (x) and perplexity (y), in percent; size is the radius.
+
+    Fast and good is at the lower left. Models whose perplexity cannot be compared are left out.
+    """
+    shown = [row for row in pareto if row["perplexity"] and row["latency_p50_ms"]]
+    if not shown:
+        return []
+    across = _places([log(row["latency_p50_ms"]) for row in shown])
+    down = _places([-log(row["perplexity"]) for row in shown])
+    largest = max(row["bytes"] for row in shown)
+    return [
+        {**row, "x": x, "y": y, "r": 4 + 14 * (row["bytes"] / largest) ** 0.5}
+        for row, x, y in zip(shown, across, down, strict=True)
+    ]
+
+
+def power_lines(power: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return by metric the curves of the chance of "better" over the gain, in a box of 100 × 100.
+
+    Returns:
+        `lines` (families, points, smallest gain with the wanted chance), `own` (where the gain of
+        this run stands, None where it is a loss), `reach` (the right edge, in standard deviations)
+        and the numbers of `power`.
+    """
+    drawn = {}
+    for name, metric in power["metrics"].items():
+        reach = metric["effects_sd"][-1] or 1.0
+        lines = [
+            {
+                **curve,
+                "points": " ".join(
+                    f"{100 * effect / reach:.2f},{100 - 100 * chance:.2f}"
+                    for effect, chance in zip(metric["effects_sd"], curve["power"], strict=True)
+                ),
+            }
+            for curve in metric["curves"]
+        ]
+        own = 100 * metric["effect_sd"] / reach
+        drawn[name] = {
+            **metric,
+            "lines": lines,
+            "own": own if 0 <= own <= 100 else None,
+            "reach": reach,
+        }
+    return drawn
+
+
+def _places(values: Sequence[float]) -> list[float]:
+    low, span = min(values), max(max(values) - min(values), 1e-12)
+    return [12 + 76 * (value - low) / span for value in values]

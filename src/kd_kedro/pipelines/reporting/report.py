@@ -1,0 +1,211 @@
+"""The report: one HTML page made from the same objects that the catalog keeps as JSON and CSV."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.metrics.scores.formatting import (
+    COMPRESSION_ROWS,
+    refusals,
+    show,
+    teacher_sentence,
+    title,
+    verdict_sentence,
+)
+from kd_kedro.pipelines.distillation.params import StudentParams
+from kd_kedro.pipelines.evaluation.params import VerdictParams
+from kd_kedro.pipelines.reporting.evidence_plots import (
+    agreement_bars,
+    control_strips,
+    cosine_bars,
+    pareto_marks,
+    power_lines,
+    reliability_lines,
+)
+from kd_kedro.pipelines.reporting.params import ReportParams
+from kd_kedro.pipelines.reporting.plots import (
+    difference_strips,
+    loss_curves,
+    study_marks,
+    system_strips,
+    waterfall_bars,
+)
+from kd_kedro.pipelines.reporting.report_numbers import writers
+
+TEMPLATE = "page.html.j2"
+_NO_FLOOR = "there is no second teacher (distillation.controls.teacher_seed)"
+
+
+def render_report(
+    *,
+    evidence: Mapping[str, Any],
+    identity: Mapping[str, str],
+    facts: Mapping[str, Any],
+    train_overlap: pd.DataFrame,
+    examples: pd.DataFrame,
+    curation_examples: pd.DataFrame,
+    personal_data: pd.DataFrame,
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    tuning: Mapping[str, Any],
+    student: StudentParams,
+    wording: ReportParams,
+    judging: VerdictParams,
+) -> str:
+    """Return the page: self-contained, no script, no external resource, every text escaped.
+
+    Args:
+        evidence: Every number that the page shows, but for the tables below.
+        identity: Which run, commit and state of the tree the page is of.
+        facts: The models' cards, from `answer_held_out`.
+        train_overlap: How near the train split comes to each held-out row.
+        examples: Instructive rows.
+        curation_examples: Rows that the curation steps removed or changed.
+        personal_data: `personal_data_summary`.
+        histories: Training history by model.
+        tuning: `tuning_record`; empty where there is none.
+        student: What the student was made of.
+        wording: Title and licences.
+        judging: How the verdict was reached.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("kd_kedro.pipelines.reporting", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    verdict, curation = evidence["verdict"], evidence["curation"]
+    stages, filters = curation["waterfall"], curation["filters"]
+    return environment.get_template(TEMPLATE).render(
+        **writers(evidence),
+        title=wording.title,
+        sentence=verdict_sentence(verdict),
+        teacher_sentence=teacher_sentence(verdict),
+        title_of=title,
+        show=show,
+        refusals=refusals(evidence["compression"]),
+        evidence=evidence,
+        identity=identity,
+        verdict=verdict,
+        facts=facts,
+        confidence=f"{100 * judging.confidence:g}",
+        judging=judging,
+        differences=difference_strips(verdict),
+        systems=system_strips(verdict),
+        secondary=[name for name in verdict["metrics"] if name not in verdict["primary"]],
+        describers=_describers(verdict["descriptions"]),
+        runs=evidence["runs"],
+        controls=control_strips(verdict),
+        cosine_bars=cosine_bars(train_overlap),
+        floor=verdict["metrics"]["teacher_kl"]["controls"].get("floor_teacher"),
+        no_floor=verdict["metrics"]["teacher_agreement"]["reason"]
+        if verdict["metrics"]["teacher_agreement"]["conclusion"] == "not applicable"
+        else _NO_FLOOR,
+        agreement_bars=agreement_bars(evidence["agreement"]),
+        reliability=reliability_lines(evidence["calibration"]),
+        labels=next((each for each in evidence["labels"] if each["model"] == "student"), None),
+        pareto=pareto_marks(evidence["compression"]["pareto"]),
+        compression=evidence["compression"],
+        compression_rows=COMPRESSION_ROWS,
+        power=power_lines(evidence["power"]),
+        slices=_slices_by_kind(evidence["slices"]),
+        examples=_records(examples),
+        stages=stages,
+        bars=waterfall_bars(stages),
+        filters=[_as_percent(record) for record in filters],
+        truth_known=any(record["filter"] != "soap" for record in filters),
+        gallery=_kinds_by_stage(curation_examples),
+        personal_data=_records(personal_data),
+        curves=loss_curves(histories),
+        tuning=_study(tuning, facts["models"]["student"], student),
+        licences=wording.licences.model_dump(),
+        cards={model: _flat_card(card) for model, card in facts["models"].items()},
+    )
+
+
+def _describers(descriptions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return whom the descriptions tell of, controls with the models."""
+    order = ("reference", "teacher", "baseline", "student")
+    named = dict.fromkeys(
+        who
+        for row in descriptions.values()
+        for who in (*order, *(f"controls.{name}" for name in row.get("controls", {})))
+    )
+    return list(named)
+
+
+def _study(
+    record: Mapping[str, Any], card: Mapping[str, Any], student: StudentParams
+) -> dict[str, Any]:
+    """Return a study's marks, and how it relates to the student that was judged."""
+    marks = study_marks(record)
+    if not marks:
+        return {}
+    trained = {**card.get("training", {}), **card.get("objective", {})}
+    its = record.get("students", {"settings": {}})
+    settings = {key: value for key, value in its["settings"].items() if key in trained}
+    return {
+        **marks,
+        "of_this_student": record["capture"] == card.get("teacher_targets")
+        and its.get("student") == student.model_dump(mode="json")
+        and its.get("seed") == card.get("seed")
+        and all(trained[key] == value for key, value in settings.items()),
+        "taken": all(trained.get(key) == value for key, value in marks["best"]["values"].items()),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _slices_by_kind(slices: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return by kind of slice one record per value, with each model's scores."""
+    kinds: dict[str, dict[str, dict[str, Any]]] = {}
+    for record in slices:
+        if record["slice"] == "all":
+            continue
+        values = kinds.setdefault(str(record["slice"]), {})
+        entry = values.setdefault(
+            str(record["value"]),
+            {"value": record["value"], "rows": record["rows"], "families": record["families"]},
+        )
+        entry[str(record["model"])] = record
+    return {
+        kind: sorted(values.values(), key=lambda entry: (-int(entry["rows"]), entry["value"]))
+        for kind, values in kinds.items()
+    }
+
+
+def _kinds_by_stage(examples: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return by stage one entry per kind of removal or change, with its example rows."""
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for record in _records(examples):
+        kinds = stages.setdefault(record["stage"], [])
+        if not kinds or (kinds[-1]["action"], kinds[-1]["kind"]) != (
+            record["action"],
+            record["kind"],
+        ):
+            kinds.append({key: record[key] for key in ("action", "kind", "rows")} | {"shown": []})
+        kinds[-1]["shown"].append(record)
+    return stages
+
+
+def _as_percent(record: Mapping[str, Any]) -> dict[str, Any]:
+    shares = {key: float(record[key]) if record[key] else None for key in ("precision", "recall")}
+    return {**record, **shares}
+
+
+def _flat_card(card: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return a card's leaves as (dotted key, text), in the card's order."""
+    leaves: list[tuple[str, str]] = []
+    for key, value in card.items():
+        if isinstance(value, Mapping):
+            leaves += _flat_card(value, f"{prefix}{key}.")
+        elif value is not None:
+            leaves.append(
+                (f"{prefix}{key}", f"{value:g}" if isinstance(value, float) else str(value))
+            )
+    return leaves

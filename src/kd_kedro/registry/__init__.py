@@ -1,0 +1,1 @@
+"""The champion: a candidate, its comparison with it, MLflow's model registry."""

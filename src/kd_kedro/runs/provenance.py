@@ -1,0 +1,196 @@
+"""Nothing stale: what every artifact was made from, and whether that still holds.
+
+A `Provenance` is two flat mappings: the parameters and the sources (raw files, back-ends) that
+an artifact's ancestors read. It lies as `provenance.json` in the artifact's version folder and
+is written after the artifact, so a version without one was never finished.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.pipeline import Pipeline
+from pydantic import BaseModel
+
+from kd_kedro.pipelines.distillation.params import TrainingParams
+from kd_kedro.runs.parameter_check import flatten
+
+FILE_NAME = "provenance.json"
+Provenance = dict[str, dict[str, Any]]
+
+
+def expected_provenance(
+    dataset: str,
+    pipeline: Pipeline,
+    catalog: DataCatalog,
+    sources: Mapping[str, str],
+    recorded: Mapping[str, Provenance],
+) -> Provenance:
+    """Return what a dataset would be made from if the pipeline ran now.
+
+    Args:
+        dataset: Name of an output of the pipeline.
+        pipeline: The pipeline that makes it.
+        catalog: Gives the present parameters.
+        sources: Hash by name of every source, see `source_hashes`.
+        recorded: Provenance by name of inputs that were themselves made by another run.
+    """
+    provenance: Provenance = {"parameters": {}, "sources": {}}
+    for name in sorted(pipeline.to_outputs(dataset).inputs()):
+        if name.startswith("params:"):
+            provenance["parameters"].update(_leaves(name[7:], catalog.load(name)))
+        elif name in recorded:
+            for kind, values in recorded[name].items():
+                provenance[kind].update(values)
+        elif name in sources:
+            provenance["sources"][name] = sources[name]
+    return provenance
+
+
+def check_fresh(
+    needed: Iterable[str],
+    full: Pipeline,
+    catalog: DataCatalog,
+    sources: Mapping[str, str],
+    pinned: Iterable[str],
+    made_by: Mapping[str, str],
+) -> dict[str, Provenance]:
+    """Check that what a pipeline is about to read was made from the present inputs.
+
+    Args:
+        needed: Names of the datasets the pipeline reads and does not make.
+        full: The pipeline of everything, to know how they are made.
+        catalog: The session's catalog.
+        sources: Hash by name of every source.
+        pinned: Names given to `--load-versions`: the user chose that version, stale or not.
+        made_by: Name of the pipeline that makes each dataset.
+
+    Returns:
+        The recorded provenance by name of those that were made by an earlier run.
+
+    Raises:
+        ValueError: One is missing, was never finished, or was made from other parameters or
+            sources; the message names it, what differs, and the command that makes it anew.
+    """
+    recorded: dict[str, Provenance] = {}
+    for name in sorted(set(needed) & full.all_outputs()):
+        if getattr(catalog.get(name), "OPTIONAL", False):
+            continue  # its reader looks at what it says of itself
+        remedy = f"run `kedro run --pipelines {made_by[name]}` first"
+        path = version_folder(catalog, name, "load")
+        if path is None:
+            raise ValueError(f"{name} has not been made yet: {remedy}")
+        recorded[name] = read_provenance(name, path, remedy)
+        if name not in set(pinned):
+            now = expected_provenance(name, full, catalog, sources, {})
+            if found := difference(recorded[name], now):
+                raise ValueError(
+                    f"{name} of version {path.name} is stale: {found}; {remedy}, or give this "
+                    "run the same --params"
+                )
+    return recorded
+
+
+def artifact_nodes(parts: Iterable[Pipeline], catalog: DataCatalog) -> Pipeline:
+    """Return the nodes that make versioned artifacts.
+
+    What fabrication leaves is a raw file like a user's own: a source, not an artifact.
+    """
+    return Pipeline(
+        node
+        for part in parts
+        for node in part.nodes
+        if any(version_folder(catalog, output, "save") for output in node.outputs)
+    )
+
+
+def read_provenance(name: str, folder: Path, remedy: str) -> Provenance:
+    """Return what an artifact was made from.
+
+    Raises:
+        ValueError: It was never finished.
+    """
+    try:
+        provenance: Provenance = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name} of version {folder.name} was never finished: delete {folder}, then {remedy}"
+        ) from error
+    return provenance
+
+
+def difference(then: Provenance, now: Provenance) -> str:
+    """Return in words the first parameter or source that is not what it was; empty where none."""
+    for kind, noun in (("parameters", "parameter"), ("sources", "source")):
+        old, new = then.get(kind, {}), now[kind]
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                return f"{noun} {key} was {old.get(key)!r} and is {new.get(key)!r} now"
+    return ""
+
+
+def source_hashes(
+    names: Iterable[str], catalog: DataCatalog, config: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return name and hash of every source: of its file's bytes and its catalog entry.
+
+    The folder a file lies in does not count, nor how an entry is shown.
+    """
+    return {
+        name: _source_hash(catalog.get(name), config.get(name, {}))
+        for name in sorted(names)
+        if not name.startswith(("params:", "parameters"))
+    }
+
+
+def version_folder(catalog: DataCatalog, name: str, mode: str) -> Path | None:
+    """Return the folder of the version a session loads or saves; None where there is none."""
+    dataset = catalog.get(name)
+    if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
+        return None
+    if mode == "load" and not dataset.exists():
+        return None
+    version = dataset.resolve_load_version() if mode == "load" else dataset.resolve_save_version()
+    return Path(str(dataset._get_versioned_path(str(version)))).parent
+
+
+def write_provenance(folder: Path, provenance: Provenance) -> None:
+    """Write the provenance beside a finished artifact."""
+    text = json.dumps(provenance, indent=1, sort_keys=True, ensure_ascii=False)
+    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+
+
+def _leaves(key: str, value: Any) -> dict[str, Any]:
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    leaves = dict(flatten(plain, f"{key}.")) if isinstance(plain, Mapping) else {key: plain}
+    decisive = {key: leaf for key, leaf in leaves.items() if not _operational(key)}
+    return json.loads(json.dumps(decisive))  # type: ignore[no-any-return]
+
+
+def _operational(key: str) -> bool:
+    # By name: a parameter that the running pipelines do not read is no model here.
+    *_, group, leaf = f".{key}".split(".")
+    return group == "training" and leaf in TrainingParams.OPERATIONAL
+
+
+def _source_hash(dataset: Any, entry: Any) -> str:
+    place = {"filepath", "prompts", "cache", "metadata", "versioned"}
+    settings = _without(dict(entry or {}), place | getattr(dataset, "OPERATIONAL", frozenset()))
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    path = Path(str(getattr(dataset, "_filepath", "")))
+    if path.suffix and not path.is_file():
+        return f"{path.name}, absent"
+    if path.is_file():
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return f"{path.name if path.suffix else 'settings'}, hash {digest.hexdigest()[:16]}"
+
+
+def _without(settings: Any, keys: Set[str]) -> Any:
+    if not isinstance(settings, Mapping):
+        return settings
+    return {key: _without(value, keys) for key, value in settings.items() if key not in keys}

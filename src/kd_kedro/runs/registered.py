@@ -1,0 +1,57 @@
+"""The registered pipelines: what they read, and whether that is up to date."""
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from pydantic import BaseModel
+
+from kd_kedro.runs.parameter_check import flatten
+from kd_kedro.runs.provenance import Provenance, artifact_nodes, check_fresh, source_hashes
+
+
+def registered() -> dict[str, Pipeline]:
+    """Return every registered pipeline but `__default__`, by name."""
+    return {name: pipelines[name] for name in pipelines if name != "__default__"}
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether a node's input is a parameter."""
+    return name == "parameters" or name.startswith("params:")
+
+
+def read_parameters(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
+    """Return every parameter that the nodes read, flat, by its dotted key."""
+    found: dict[str, Any] = {}
+    for name in sorted(pipeline.inputs()):
+        if name.startswith("params:"):
+            value = catalog.load(name)
+            plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            found.update(flatten({name[7:]: plain}))
+    return found
+
+
+def check_inputs(
+    needed: Set[str],
+    catalog: DataCatalog,
+    config: Mapping[str, Any],
+    pinned: Iterable[str] = (),
+) -> tuple[dict[str, str], dict[str, Provenance]]:
+    """Check that what is about to be read was made from the present inputs.
+
+    Args:
+        needed: Names of datasets and parameters.
+        catalog: The session's catalog.
+        config: Its configuration.
+        pinned: Names given to `--load-versions`.
+
+    Returns:
+        Hash by name of every source, and what `check_fresh` says.
+    """
+    made_by = {output: name for name, part in registered().items() for output in part.all_outputs()}
+    full = artifact_nodes(registered().values(), catalog)
+    leaves = (full.inputs() | needed) - full.all_outputs()
+    sources = source_hashes(leaves, catalog, config)
+    return sources, check_fresh(needed, full, catalog, sources, pinned, made_by)

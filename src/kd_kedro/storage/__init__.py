@@ -1,0 +1,1 @@
+"""Atomic folders, fingerprints, keyed caches. It imports no other room."""

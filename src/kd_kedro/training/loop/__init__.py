@@ -1,0 +1,1 @@
+"""One training: batches, objective, optimiser, checkpoints, processes."""

@@ -1,0 +1,99 @@
+"""One training in one process, alone or beside others that do the same."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+
+from kd_kedro.models.encoding import Example
+from kd_kedro.models.precision import resolve_precision
+from kd_kedro.models.quiet import quiet_transformers
+from kd_kedro.training.loop.config import TrainingSettings, planned_steps, training_arguments
+from kd_kedro.training.loop.hf_trainer import AnswerTrainer
+from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.on_policy import OnPolicy
+from kd_kedro.training.loop.progress_bar import ProgressBar, history
+from kd_kedro.training.teacher.signals import TargetSource
+
+OnEvaluation = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """All that determines what a training ends with, and its label.
+
+    Attributes:
+        model: A causal or encoder-decoder language model, or one with an adapter.
+        rows: Training rows.
+        validation: Rows of the validation split; where there are none, the last weights stay.
+        objective: What is minimised.
+        targets: The teacher's signals; None where it is not asked.
+        settings: Budget and optimiser.
+        seed: Of the row order and the dropout.
+        padding: The padding token.
+        description: Label of the progress bar.
+        on_policy: How the student samples answers in a share of the batches; None for written ones
+            alone.
+    """
+
+    model: Any
+    rows: Sequence[Example]
+    validation: Sequence[Example]
+    objective: Objective
+    targets: TargetSource | None
+    settings: TrainingSettings
+    seed: int
+    padding: int
+    description: str
+    on_policy: OnPolicy | None = None
+
+
+def fit(
+    training: Training,
+    folder: Path,
+    on_evaluation: OnEvaluation | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> list[dict[str, float]]:
+    """Train the model in place and return the history; as `trainer.train`, but for the folder.
+
+    Args:
+        training: What is trained.
+        folder: Where the checkpoints of this training are and go.
+        on_evaluation: As of `train`.
+        callbacks: As of `train`.
+    """
+    model, settings, validation = training.model, training.settings, training.validation
+    steps = planned_steps(training.rows, settings)
+    arguments = training_arguments(folder, settings, steps, training.seed, bool(validation))
+    with torch.random.fork_rng(), quiet_transformers():
+        trainer = AnswerTrainer(
+            model,
+            arguments,
+            rows=training.rows,
+            validation=validation,
+            objective=training.objective,
+            targets=training.targets,
+            precision=resolve_precision(settings.precision),
+            padding=training.padding,
+            sharded=settings.strategy == "fsdp",
+            checkpoint_steps=settings.checkpoint_steps,
+            on_policy=training.on_policy,
+            on_evaluation=on_evaluation,
+        )
+        trainer.remove_callback(PrinterCallback)
+        if trainer.is_world_process_zero():
+            trainer.add_callback(ProgressBar(training.description))
+        if validation and settings.patience:
+            trainer.add_callback(EarlyStoppingCallback(settings.patience))
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        trainer.train_or_resume()
+    if settings.gradient_checkpointing:
+        model.activation_checkpointing_disable()
+        model.disable_input_require_grads()
+    model.eval()
+    return history(trainer.state.log_history)

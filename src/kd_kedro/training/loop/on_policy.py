@@ -1,0 +1,117 @@
+"""On-policy distillation: the student answers, and the teacher itself judges its words.
+
+Agarwal et al., 2024 (GKD, arXiv:2306.13649): in a share of the batches the written answers give
+way to ones that the student samples. There is one rule for who is asked: written answers are
+judged by the targets of the training, sampled ones by the live teacher, for no cache can know them.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from kd_kedro.models.causal_lm import positions
+from kd_kedro.models.encoding import Batch, answered_rows, collate
+from kd_kedro.models.modes import decoder_start, evaluating
+from kd_kedro.storage.fingerprints import settings_fingerprint
+from kd_kedro.training.teacher.signals import LiveTeacher
+
+
+@dataclass(frozen=True)
+class OnPolicy:
+    """How a student samples answers.
+
+    Attributes:
+        teacher: Asked about the sampled answers.
+        share: Of the batches, 0 to 1.
+        temperature: Of the student's distribution when it samples.
+        max_new_tokens: Tokens after which an answer is cut; it then has no end token.
+        end: The end-of-sequence token.
+        padding: The padding token.
+    """
+
+    teacher: LiveTeacher
+    share: float
+    temperature: float
+    max_new_tokens: int
+    end: int
+    padding: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that determines which answers are sampled and what is said of them."""
+        kept = ("share", "temperature", "max_new_tokens", "end", "padding")
+        values: dict[str, Any] = {name: getattr(self, name) for name in kept}
+        return values | {"teacher": self.teacher.fingerprint}
+
+    def chooses(self, *place: int) -> bool:
+        """Say whether the batch of a place (seed, step, number) is to be sampled."""
+        return bool(torch.rand((), generator=_generator("batch", *place)) < self.share)
+
+    def sample(self, model: Any, batch: Batch, *place: int) -> Batch:
+        """Return a batch of the same prompts with answers sampled from the student.
+
+        The draws depend on the place and the weights alone: the random state of the training is
+        left as it was, and a resumed training samples the same.
+
+        Args:
+            model: The student; it samples without dropout.
+            batch: Whose prompts are answered.
+            place: Seed, step, number of the batch and of the process.
+        """
+        rows = answered_rows(batch)
+        if not rows:  # a process without a row of its own
+            return batch
+        prompts = [row.input_ids[: row.answer_start] for row in rows]
+        with torch.random.fork_rng():
+            torch.manual_seed(_seed("answers", *place))
+            answers = self._answers(model, prompts)
+        sampled = [
+            replace(row, input_ids=(*prompt, *answer))
+            for row, prompt, answer in zip(rows, prompts, answers, strict=True)
+        ]
+        return replace(collate(sampled, self.padding, decoder_start(model)), written=False)
+
+    def _answers(self, model: Any, prompts: list[tuple[int, ...]]) -> list[list[int]]:
+        longest, start = max(map(len, prompts)), decoder_start(model)
+        readers = [model, *(judge for judge, _ in self.teacher.models)]
+        room = min(map(positions, readers)) - longest
+        ids = torch.full((len(prompts), longest), self.padding)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            # A causal model goes on at the right end; an encoder counts positions from the left.
+            first = longest - len(prompt) if start is None else 0
+            ids[row, first : first + len(prompt)] = torch.tensor(prompt)
+            mask[row, first : first + len(prompt)] = 1
+        given: dict[str, Any] = {"decoder_start_token_id": start}
+        if start is None:
+            places = (mask.cumsum(-1) - 1).clamp(min=0)
+            given = {"position_ids": places.to(model.device)}
+        with evaluating(model):
+            generated = model.generate(
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                **given,
+                max_new_tokens=max(1, min(self.max_new_tokens, room)),
+                do_sample=True,
+                temperature=self.temperature,
+                top_k=0,
+                top_p=1.0,
+                num_beams=1,
+                use_cache=True,
+                eos_token_id=self.end,
+                pad_token_id=self.padding,
+            )
+        return [self._until_end(row) for row in generated[:, longest if start is None else 1 :]]
+
+    def _until_end(self, generated: torch.Tensor) -> list[int]:
+        ids: list[int] = generated.tolist()
+        return ids[: ids.index(self.end) + 1] if self.end in ids else ids
+
+
+def _generator(*words: Any) -> torch.Generator:
+    return torch.Generator().manual_seed(_seed(*words))
+
+
+def _seed(*words: Any) -> int:
+    return int(settings_fingerprint(list(words))[:12], 16)

@@ -1,0 +1,1 @@
+"""What teachers say, captured once and stored."""

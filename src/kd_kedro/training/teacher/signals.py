@@ -1,0 +1,254 @@
+"""What a student learns from: a signal for each answer token, wherever it came from.
+
+A source yields a signal for a batch; a signal puts teacher and student on the same events. The
+loss takes a signal and never learns whether a live teacher, a dense cache, a top-k cache or a
+sampled one made it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from kd_kedro.inference.generate import answer_states
+from kd_kedro.losses.divergences import DIVERGENCES, FULL
+from kd_kedro.losses.event_log_probs import event_log_probs
+from kd_kedro.models.encoding import Batch, read_by
+from kd_kedro.models.modes import decoder_start
+from kd_kedro.models.precision import autocast
+
+
+class Signal(Protocol):
+    """The teacher's opinion on the answer tokens of one batch, at one temperature."""
+
+    @property
+    def temperature(self) -> float:
+        """What both sides' logits are divided by before the softmax."""
+        ...
+
+    @property
+    def hidden(self) -> torch.Tensor | None:
+        """(tokens, teacher width) what the teacher's head was given, where it was kept."""
+        ...
+
+    def part(self, start: int, end: int) -> "Signal":
+        """Return the signal of a range of tokens."""
+        ...
+
+    def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the divergence of a student from the teacher, token by token.
+
+        Args:
+            name: One that the source serves.
+            weight: Of mixtures.
+            logits: (tokens, student vocabulary) float32 or float64, not yet divided.
+
+        Returns:
+            (tokens,) nats.
+        """
+        ...
+
+
+class TargetSource(Protocol):
+    """Where signals come from.
+
+    Attributes:
+        serves: The divergences this source gives exactly (a sampled one: in expectation over its
+            draws); others must be refused.
+        temperatures: Those it can be asked at; None for any.
+        hidden_width: Size of the hidden states its signals carry; None where they carry none.
+        fingerprint: What determines every signal.
+    """
+
+    serves: frozenset[str]
+    temperatures: tuple[float, ...] | None
+    hidden_width: int | None
+    fingerprint: str
+
+    def signal(self, batch: Batch, temperature: float) -> Signal:
+        """Return the signal for the answer tokens of a batch, row by row."""
+        ...
+
+
+@dataclass(frozen=True)
+class DenseSignal:
+    """The teacher's whole distribution: (tokens, shared vocabulary) log probabilities."""
+
+    teacher: torch.Tensor
+    temperature: float
+    hidden: torch.Tensor | None = None
+
+    def part(self, start: int, end: int) -> "DenseSignal":
+        """Return the signal of a range of tokens."""
+        hidden = None if self.hidden is None else self.hidden[start:end]
+        return DenseSignal(self.teacher[start:end], self.temperature, hidden)
+
+    def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the divergence over the shared ids: cut first, then softmax."""
+        shared = shared_logits(logits, self.teacher.shape[-1], self.temperature)
+        return DIVERGENCES[name](self.teacher, torch.log_softmax(shared, -1), weight)
+
+
+@dataclass(frozen=True)
+class TopKSignal:
+    """The teacher's k most likely tokens, and all others as one bucket, the last event.
+
+    Attributes:
+        teacher: (tokens, k + 1) log probabilities, summing to one with the bucket.
+        ids: (tokens, k) int64 token ids of the first k events.
+        vocabulary: How many ids teacher and student share.
+        temperature: As in `Signal`.
+        hidden: As in `Signal`.
+    """
+
+    teacher: torch.Tensor
+    ids: torch.Tensor
+    vocabulary: int
+    temperature: float
+    hidden: torch.Tensor | None = None
+
+    def part(self, start: int, end: int) -> "TopKSignal":
+        """Return the signal of a range of tokens."""
+        hidden = None if self.hidden is None else self.hidden[start:end]
+        teacher, ids = self.teacher[start:end], self.ids[start:end]
+        return TopKSignal(teacher, ids, self.vocabulary, self.temperature, hidden)
+
+    def divergence(self, name: str, weight: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the divergence over the k tokens and the bucket."""
+        shared = shared_logits(logits, self.vocabulary, self.temperature)
+        student = event_log_probs(shared, self.ids, self.ids.shape[-1])
+        return DIVERGENCES[name](self.teacher, student, weight)
+
+
+@dataclass(frozen=True)
+class SampledSignal:
+    """Likely tokens and draws from the rest: an unbiased estimate of the forward KL.
+
+    The k likeliest tokens count with p_i, n tokens drawn from the others with (1 - sum p_i) / n
+    each. So sum(share log q) is sum(p log q) in expectation, and -H(p) less that is the divergence,
+    with its gradient: random sampling (Anshumann et al., 2025, arXiv:2503.16870, section 4),
+    stratified, so that only the tail is left to chance.
+
+    Attributes:
+        shares: (tokens, k + draws), what each token counts.
+        ids: (tokens, k + draws) int64.
+        entropy: (tokens,) nats, of the teacher's whole distribution.
+        vocabulary: How many ids teacher and student share.
+        temperature: As in `Signal`.
+        hidden: As in `Signal`.
+    """
+
+    shares: torch.Tensor
+    ids: torch.Tensor
+    entropy: torch.Tensor
+    vocabulary: int
+    temperature: float
+    hidden: torch.Tensor | None = None
+
+    def part(self, start: int, end: int) -> "SampledSignal":
+        """Return the signal of a range of tokens."""
+        hidden = None if self.hidden is None else self.hidden[start:end]
+        shares, ids, entropy = (each[start:end] for each in (self.shares, self.ids, self.entropy))
+        return SampledSignal(shares, ids, entropy, self.vocabulary, self.temperature, hidden)
+
+    def divergence(self, name: str, _: float, logits: torch.Tensor) -> torch.Tensor:
+        """Return the estimate, which for a single token may lie below zero."""
+        shared = shared_logits(logits, self.vocabulary, self.temperature)
+        student = event_log_probs(shared, self.ids, 0)
+        return -self.entropy - (self.shares * student).sum(-1)
+
+
+class LiveTeacher:
+    """A source that asks the teacher anew for every batch: the reference for every cache.
+
+    Args:
+        model: The teacher.
+        vocabulary: How many ids teacher and student share.
+        fingerprint: What determines every signal.
+        further: More models, with their shares of the probability; the first one has the rest.
+        precision: `fp32` or `bf16`, of the forward passes.
+    """
+
+    serves: frozenset[str] = FULL
+    temperatures: tuple[float, ...] | None = None
+
+    def __init__(
+        self,
+        model: Any,
+        vocabulary: int,
+        fingerprint: str,
+        *,
+        further: Sequence[tuple[Any, float]] = (),
+        precision: str = "fp32",
+    ) -> None:
+        first = 1.0 - sum(share for _, share in further)
+        self.models = [(model.eval(), first), *((each.eval(), share) for each, share in further)]
+        width: int = model.get_output_embeddings().weight.shape[1]
+        self.hidden_width = None if further else width
+        self.vocabulary = vocabulary
+        self.precision = precision
+        self.fingerprint = fingerprint
+
+    def signal(self, batch: Batch, temperature: float) -> DenseSignal:
+        """Return the teacher's distribution over the shared ids, without gradients."""
+        device = batch.labels.device
+        with torch.no_grad(), autocast(self.precision, device):
+            if len(self.models) == 1:
+                ((model, _),) = self.models
+                hidden = _states(model, batch)
+                log_probs = log_probs_of(model, hidden, temperature, self.vocabulary)
+                return DenseSignal(log_probs.to(device), temperature, hidden.to(device))
+            mixed = mixture(
+                [
+                    (
+                        log_probs_of(model, _states(model, batch), 1.0, self.vocabulary).to(device),
+                        share,
+                    )
+                    for model, share in self.models
+                ]
+            )
+            return DenseSignal(torch.log_softmax(mixed / temperature, -1), temperature)
+
+
+def _states(model: Any, batch: Batch) -> torch.Tensor:
+    return answer_states(model, read_by(batch, decoder_start(model)).to(model.device))
+
+
+def mixture(weighted: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:
+    """Return the log of the weighted mean of distributions: probabilities are averaged, not logits.
+
+    Args:
+        weighted: (tokens, vocabulary) log probabilities with their shares, which sum to one.
+    """
+    if len(weighted) == 1:
+        return weighted[0][0]
+    return torch.stack([log_probs + math.log(share) for log_probs, share in weighted]).logsumexp(0)
+
+
+def log_probs_of(
+    model: Any, hidden: torch.Tensor, temperature: float, vocabulary: int
+) -> torch.Tensor:
+    """Return (tokens, vocabulary) log probabilities over the shared ids, float32 or wider.
+
+    Args:
+        model: Whose head is asked.
+        hidden: (tokens, width), what the head is given.
+        temperature: What the logits are divided by.
+        vocabulary: How many ids teacher and student share.
+    """
+    logits = model.get_output_embeddings()(hidden)
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return torch.log_softmax(shared_logits(logits.to(wide), vocabulary, temperature), -1)
+
+
+def shared_logits(logits: torch.Tensor, vocabulary: int, temperature: float) -> torch.Tensor:
+    """Return logits of the ids both sides have, divided by the temperature.
+
+    Where there is nothing to cut or to divide they are returned as they are: each would be a pass
+    over the vocabulary forward, and one more backward.
+    """
+    if vocabulary < logits.shape[-1]:
+        logits = logits[:, :vocabulary]
+    return logits if temperature == 1 else logits / temperature

@@ -1,0 +1,204 @@
+"""Captured teacher targets: opened only where they fit, read through a memory map, joined by row.
+
+A store is a folder named by the fingerprint of all that determines the targets; `target_capture`
+writes it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kd_kedro.losses.divergences import BUCKETED, FULL, SAMPLED
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.encoding import IGNORED, TEMPLATE, Batch
+from kd_kedro.storage.fingerprints import (
+    config_fingerprint,
+    file_fingerprint,
+    rows_fingerprint,
+    settings_fingerprint,
+    tokenizer_fingerprint,
+    weights_fingerprint,
+)
+from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, Signal, TopKSignal
+
+SCHEMA = 3  # of the manifest and of the shards
+Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the weights sum to one
+
+
+def identity(
+    rows: Sequence[tuple[str, str, str]], tokenizer: Any, teachers: Teachers, max_length: int
+) -> dict[str, Any]:
+    """Return what targets belong to: the hashes that must be the same when they are used."""
+    return {
+        "teacher": teachers_fingerprint(teachers),
+        "tokenizer": tokenizer_fingerprint(tokenizer),
+        "template": TEMPLATE,
+        "rows": rows_fingerprint(rows),
+        "max_length": max_length,
+    }
+
+
+def teachers_fingerprint(teachers: Teachers) -> str:
+    """Return the hash of all teachers' weights, configurations and shares."""
+    return settings_fingerprint(
+        [
+            [weights_fingerprint(teacher.model), config_fingerprint(teacher.model), share]
+            for teacher, share in teachers
+        ]
+    )
+
+
+def open_targets(
+    manifest: Mapping[str, Any], store: Path, belongs_to: Mapping[str, Any]
+) -> "CachedTargets":
+    """Open captured targets for the rows, tokenizer and teacher at hand.
+
+    Every shard is read once in a process to see that its bytes are those that were captured.
+
+    Raises:
+        ValueError: If something differs, or a shard is not what was written; one sentence names it.
+        FileNotFoundError: If a shard is gone.
+    """
+    if manifest.get("schema") != SCHEMA:
+        raise ValueError(
+            f"teacher_targets is no manifest of schema {SCHEMA} but of {manifest.get('schema')}; "
+            "run capture_targets again"
+        )
+    check_identity(manifest, belongs_to)
+    folder = store / str(manifest["fingerprint"])
+    for shard in manifest["shards"]:
+        path = folder / shard["file"]
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"teacher_targets: the shard {path} is gone; run capture_targets again"
+            )
+        facts = path.stat()
+        if _hash_of(path, facts.st_mtime_ns, facts.st_size) != shard["sha256"]:
+            raise ValueError(
+                f"teacher_targets: the shard {path} is not what was captured (its hash differs); "
+                "delete it and run capture_targets again"
+            )
+    return CachedTargets(manifest, folder)
+
+
+def check_identity(manifest: Mapping[str, Any], belongs_to: Mapping[str, Any]) -> None:
+    """Refuse targets of other rows, another tokenizer or teacher than those at hand.
+
+    Raises:
+        ValueError: The message names what differs.
+    """
+    for key, present in belongs_to.items():
+        if manifest.get(key) != present:
+            raise ValueError(
+                f"teacher_targets belong to another {_named(key)} ({manifest.get(key)}) than the "
+                f"present one ({present}); run capture_targets again"
+            )
+
+
+@lru_cache(maxsize=65_536)
+def _hash_of(path: Path, _changed: int, _size: int) -> str:
+    # Several students of one process read the same shards: they are hashed once.
+    return file_fingerprint(path)
+
+
+class CachedTargets:
+    """A source that reads captured targets through a memory map, joined by row id."""
+
+    def __init__(self, manifest: Mapping[str, Any], folder: Path) -> None:
+        from safetensors.torch import load_file
+
+        self.manifest = manifest
+        self.folder = folder
+        self.fingerprint = str(manifest["fingerprint"])
+        self.serves = serves(manifest["source"])
+        self.hidden_width: int | None = manifest["hidden_width"]
+        self._captured = tuple(float(value) for value in manifest["temperatures"])
+        self.temperatures = None if manifest["source"] == "dense" else self._captured
+        self._vocabulary = int(manifest["vocabulary"])
+        self._shards = [load_file(folder / shard["file"]) for shard in manifest["shards"]]
+        self._places: dict[str, tuple[int, int, int]] = {}
+        for number, shard in enumerate(manifest["shards"]):
+            offsets = self._shards[number]["offsets"].tolist()
+            for row, row_id in enumerate(_row_ids(folder / shard["file"])):
+                self._places[row_id] = (number, offsets[row], offsets[row + 1])
+
+    def signal(self, batch: Batch, temperature: float) -> Signal:
+        """Return the signal of a batch, whatever its rows' order was at capture.
+
+        Raises:
+            ValueError: If a row was not captured, or had another number of answer tokens.
+        """
+        kept = {name: part.to(batch.labels.device) for name, part in self._read(batch).items()}
+        hidden = kept.get("hidden")
+        if "drawn" in kept:
+            return _sampled(kept, self._vocabulary, temperature)
+        # Rounding to the stored dtype moved the sum a little off one, and another temperature
+        # needs another one: the events are normalised here, after both.
+        log_probs = kept["log_probs"].float() / temperature
+        if "ids" not in kept:
+            return DenseSignal(torch.log_softmax(log_probs, -1), temperature, hidden)
+        tail = kept["tails"][:, self._captured.index(temperature)]
+        teacher = torch.log_softmax(torch.cat([log_probs, tail[:, None]], -1), -1)
+        return TopKSignal(teacher, _whole(kept["ids"]), self._vocabulary, temperature, hidden)
+
+    def _read(self, batch: Batch) -> dict[str, torch.Tensor]:
+        expected = (batch.labels != IGNORED).sum(1).tolist()
+        places = []
+        for row_id, tokens in zip(batch.row_ids, expected, strict=True):
+            if not tokens:  # a row that only keeps processes in step
+                places.append((0, 0, 0))
+                continue
+            place = self._places.get(row_id)
+            if place is None or place[2] - place[1] != tokens:
+                raise ValueError(
+                    f"teacher_targets: row {row_id} was not captured with {tokens} answer tokens; "
+                    "run capture_targets again"
+                )
+            places.append(place)
+        names = [name for name in self._shards[0] if name != "offsets"]
+        return {name: self._gather(name, places) for name in names}
+
+    def _gather(self, name: str, places: Sequence[tuple[int, int, int]]) -> torch.Tensor:
+        return torch.cat([self._shards[shard][name][start:end] for shard, start, end in places])
+
+
+def serves(source: str) -> frozenset[str]:
+    """Return the divergences that targets captured as `dense`, `top_k` or `sampled` give."""
+    return {"dense": FULL, "top_k": BUCKETED, "sampled": SAMPLED}[source]
+
+
+def _sampled(
+    kept: Mapping[str, torch.Tensor], vocabulary: int, temperature: float
+) -> SampledSignal:
+    events = torch.cat([kept["log_probs"].float(), kept["tails"]], -1).softmax(-1)
+    draws = kept["drawn"].shape[-1]
+    tail = (events[:, -1:] / draws).expand(-1, draws)
+    return SampledSignal(
+        torch.cat([events[:, :-1], tail], -1),
+        torch.cat([_whole(kept["ids"]), _whole(kept["drawn"])], -1),
+        kept["entropy"],
+        vocabulary,
+        temperature,
+        kept.get("hidden"),
+    )
+
+
+def _whole(ids: torch.Tensor) -> torch.Tensor:
+    # int16 holds ids up to 65,535: those above 32,767 were stored as negative numbers.
+    return ids.long() & 0xFFFF if ids.dtype == torch.int16 else ids.long()
+
+
+def _row_ids(path: Path) -> list[str]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        row_ids: list[str] = json.loads(file.metadata()["row_ids"])
+    return row_ids
+
+
+def _named(key: str) -> str:
+    return {"rows": "set of rows", "max_length": "max_length"}.get(key, key)

@@ -1,0 +1,119 @@
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kd_kedro.curation.duplicates.conflicts import Thresholds
+from kd_kedro.curation.duplicates.families import assign_split, check_families, split_rows
+from kd_kedro.curation.records.schema import SPLIT, normalise
+
+SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+def embed(questions: list[str]) -> np.ndarray:
+    """Return one random unit vector per normalised text: equal texts alone are near."""
+    rows = []
+    for question in questions:
+        seed = int(hashlib.sha256(normalise(question).encode()).hexdigest()[:8], 16)
+        rows.append(np.random.default_rng(seed).normal(size=64))
+    matrix = np.array(rows, dtype=np.float32).reshape(len(questions), 64)
+    return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+
+def sheet(questions: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "row_id": [f"r{n}" for n in range(len(questions))],
+            "line": [str(n + 2) for n in range(len(questions))],
+            "question": questions,
+            "answer": "a",
+            "source": "s",
+        },
+        dtype="str",
+    )
+
+
+def split(rows: pd.DataFrame, vectors: np.ndarray | None = None) -> pd.DataFrame:
+    vectors = embed(rows["question"].tolist()) if vectors is None else vectors
+    return split_rows(rows, vectors, shares=SHARES, thresholds=Thresholds(0.99, 0.9, 0.75, 0.9))
+
+
+QUESTIONS = st.lists(st.text("abc ?.", max_size=6), min_size=1, max_size=25)
+
+
+@settings(deadline=None)
+@given(QUESTIONS, QUESTIONS)
+def test_a_row_keeps_its_side_when_the_sheet_grows(questions, more):
+    before, after = split(sheet(questions)), split(sheet(questions + more))
+    columns = ["row_id", "family_id", "split"]
+    pd.testing.assert_frame_equal(before[columns], after[columns].head(len(before)))
+
+
+@settings(deadline=None)
+@given(QUESTIONS, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(questions, random):
+    rows = sheet(questions)
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    before = split(rows).set_index("row_id")
+    after = split(rows.iloc[order].reset_index(drop=True)).set_index("row_id")
+    pd.testing.assert_frame_equal(before, after.loc[before.index])
+
+
+def test_near_questions_are_one_family_named_after_the_earliest():
+    rows = sheet(["What is goodwill?", "Why?", "Define goodwill."])
+    vectors = embed(rows["question"].tolist())
+    vectors[2] = vectors[0]
+    families = split(rows, vectors)["family_id"].tolist()
+    assert families[0] == families[2] != families[1]
+    assert families[0] == split(rows.head(1))["family_id"].iloc[0]
+
+
+def test_what_equal_answers_would_merge_is_one_family():
+    rows = sheet(["What is goodwill?", "Why does a good name pay?", "What else is there?"])
+    cosine = 0.8
+    vectors = np.eye(3, 4) * np.sqrt(1 - cosine)
+    vectors[:, 3] = np.sqrt(cosine)
+    rows["answer"] = ["The repute of a firm.", "the repute of a firm", "Nothing more than that."]
+    families = split(rows, vectors.astype(np.float32))["family_id"].tolist()
+    assert families[0] == families[1] != families[2]
+
+
+def test_numbers_negations_and_names_part_families():
+    rows = sheet(["Rent 500 paid", "Rent 600 paid", "Rent not paid", "To Rahul", "To Mohan"])
+    vectors = np.tile(embed(["x"]), (5, 1))
+    assert split(rows, vectors)["family_id"].nunique() == 5
+
+
+def test_columns_and_versions():
+    table = split(sheet(["q1", "q2"]))
+    assert list(table.columns) == SPLIT
+    assert set(table["version"]) == {"original"}
+
+
+def test_shares_hold():
+    sides = pd.Series([assign_split(f"text {n}", SHARES) for n in range(5000)]).value_counts()
+    assert sides["train"] / 5000 == pytest.approx(0.8, abs=0.02)
+    assert sides["test"] / 5000 == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_straddling_family_is_named():
+    table = split(sheet(["q1", "q1"]))
+    assert check_families(table) is table
+    table.loc[1, "split"] = "test" if table["split"][0] != "test" else "train"
+    with pytest.raises(ValueError, match=f"family {table['family_id'][0]} straddles .*r0.*r1"):
+        check_families(table)
+
+
+def test_a_made_version_outside_train_is_named():
+    table = split(sheet(["q1"])).assign(split="test", version="typo")
+    with pytest.raises(ValueError, match="row r0 is a typo version in test"):
+        check_families(table)
+
+
+def test_an_empty_table_passes():
+    table = split(sheet(["q1"])).head(0)
+    assert check_families(table) is table

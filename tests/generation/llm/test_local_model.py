@@ -1,0 +1,121 @@
+"""The backend in this process, with real models of random weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from kd_kedro.generation.llm.llm_generator import Failure, LanguageModelGenerator, Question
+from kd_kedro.generation.llm.local_model import LocalModel, LocalOptions, fingerprint
+from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.generation.llm.response_cache import ResponseCache
+from kd_kedro.generation.prompts import Prompt
+from tests.generation.llm.asking import rephrase
+from tests.training.tiny import QUESTIONS
+
+MakeFolder = Callable[[str], Path]
+
+
+def questions(seed: int = 0) -> list[Question]:
+    return [Question([{"role": "user", "content": text}], "rephrase", seed) for text in QUESTIONS]
+
+
+def replies(folder: Path, asked: list[Question], **options) -> list[Reply | Failure]:
+    model = LocalModel("tiny", LocalOptions(model=str(folder), max_tokens=12, **options))
+    found = dict(model.ask(asked))
+    return [found[place] for place in range(len(asked))]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "t5"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_neighbours_in_a_batch_change_nothing(
+    model_folder: MakeFolder, kind: str, temperature: float
+) -> None:
+    folder = model_folder(kind)
+    options = {"dtype": "float32", "temperature": temperature}
+    alone = replies(folder, questions(), batch_size=1, **options)
+    together = replies(folder, questions(), batch_size=6, **options)
+    backwards = replies(folder, questions()[::-1], batch_size=4, **options)[::-1]
+    assert together == alone == backwards
+    assert len({reply.text for reply in alone}) > 1
+
+
+def test_greedy_text_is_what_plain_transformers_writes(model_folder: MakeFolder) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = model_folder("gpt2")
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for question, reply in zip(QUESTIONS, replies(folder, questions()), strict=True):
+        ids = tokenizer(question, return_tensors="pt")
+        written = model.generate(**ids, max_new_tokens=12, do_sample=False)
+        new = written[0, ids["input_ids"].shape[1] :]
+        assert reply.text == tokenizer.decode(new, skip_special_tokens=True)
+        assert reply.prompt_tokens == ids["input_ids"].shape[1]
+
+
+def test_a_sample_follows_its_seed(model_folder: MakeFolder) -> None:
+    folder = model_folder("llama")
+    first = replies(folder, questions(1), temperature=1.0)
+    torch.manual_seed(7)  # what others draw does not matter
+    assert replies(folder, questions(1), temperature=1.0) == first
+    assert replies(folder, questions(2), temperature=1.0) != first
+    assert replies(folder, questions(1), temperature=1.0, top_p=0.3) != first
+
+
+def test_samples_have_the_shares_of_the_softmax(model_folder: MakeFolder) -> None:
+    from kd_kedro.generation.llm.local_model import _draws
+
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.2]))
+    rows = 4000
+    draws = _draws(list(range(rows)), 1.0, 1.0)(None, logits.expand(rows, 3))
+    shares = torch.bincount(draws.argmax(-1), minlength=3) / rows
+    # Four standard deviations of a share of 0.5 in 4,000 draws are 0.032.
+    assert torch.allclose(shares, logits.exp(), atol=0.032)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+def test_a_prompt_longer_than_the_context_fails_alone(model_folder: MakeFolder, kind: str) -> None:
+    asked = [*questions(), Question([{"role": "user", "content": "rent " * 3000}], "rephrase", 0)]
+    found = replies(model_folder(kind), asked)
+    assert isinstance(found[-1], Failure)
+    assert found[-1].of_question
+    assert "tokens, the model takes" in found[-1].reason
+    assert found[:-1] == replies(model_folder(kind), questions())
+
+
+def test_a_text_that_did_not_end_is_rejected(model_folder: MakeFolder, tmp_path: Path) -> None:
+    model = LocalModel("tiny", LocalOptions(model=str(model_folder("llama")), max_tokens=3))
+    prompts = {"rephrase": Prompt(system="Ask it otherwise.", user="Question: {text}")}
+    cache = ResponseCache(tmp_path / "replies.sqlite")
+    generator = LanguageModelGenerator("tiny", model, prompts, cache)
+    outcomes = generator.generate(rephrase(3))
+    assert {outcome.status for outcome in outcomes} == {"rejected"}
+    assert outcomes[0].reason == "cut off at max_tokens"
+    assert outcomes[0].evidence["model"] == "llama"
+    # What is known needs no model.
+    generator.release()
+    assert LanguageModelGenerator("tiny", model, prompts, cache).generate(rephrase(3)) == outcomes
+    assert model._loaded is None
+
+
+def test_other_weights_are_another_model(model_folder: MakeFolder, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(model_folder("gpt2"), copy)
+    assert fingerprint(copy) == fingerprint(model_folder("gpt2"))
+    weights = copy / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    assert fingerprint(copy) != fingerprint(model_folder("gpt2"))
+
+
+def test_a_model_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="model nobody/nothing of text generator x is not on this"):
+        LocalModel("x", LocalOptions(model="nobody/nothing"))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"code")
+    with pytest.raises(ValueError, match=r"has no \*\.safetensors"):
+        LocalModel("x", LocalOptions(model=str(tmp_path)))

@@ -1,0 +1,108 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from kd_kedro.generation.rules.synonyms import exchange
+from kd_kedro.generation.rules.typos import add_typos
+
+TASKS = ("formal", "casual", "general", "rephrase", "typo")
+
+
+def _text(task: str, text: str, seed: int = 0) -> tuple[str, str]:
+    outcome = RulesGenerator().generate([Request(task, text, {}, seed)])[0]
+    return outcome.status, outcome.text
+
+
+def test_is_a_text_generator() -> None:
+    assert isinstance(RulesGenerator(), TextGenerator)
+
+
+def test_same_request_same_text_and_seeds_vary() -> None:
+    question = "What is the difference between cost and price?"
+    assert _text("formal", question) == _text("formal", question)
+    assert len({_text("formal", question, seed)[1] for seed in range(20)}) > 2
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the part of trust in a market?",
+        "Define goodwill.",
+        "Journalise this transaction: Ravi paid rent of ₹ 5,000.",
+        "If assets are 4,800 and liabilities are 1,100, what is capital?",
+        "Sales are 500. Find the gross profit.",
+    ],
+)
+def test_every_task_rewrites_ordinary_questions(task: str, question: str) -> None:
+    status, text = _text(task, question)
+    assert status == "ok"
+    assert text != question
+
+
+def test_frames() -> None:
+    texts = {_text("general", "Distinguish between cost and price.", seed)[1] for seed in range(9)}
+    assert "What is the difference between cost and price?" in texts
+    moved = {_text("general", "If sales fall, what is the profit?", seed)[1] for seed in range(9)}
+    assert "What is the profit if sales fall?" in moved
+
+
+def test_words_are_exchanged_but_terms_are_not() -> None:
+    chance = random.Random(0)
+    assert exchange("It is a main cost", "general", 2, chance).startswith("It is a ")
+    texts = {exchange("It is a key asset", "general", 1, random.Random(n)) for n in range(9)}
+    assert texts == {"It is a main asset", "It is a chief asset"}
+    assert exchange("in the primary market", "casual", 2, chance) == "in the primary market"
+    assert exchange("This is a crucial step", "general", 1, chance) == "This is a vital step"
+
+
+def test_a_second_command_is_no_noun_phrase() -> None:
+    question = "Define goodwill and explain when it is recorded."
+    for seed in range(20):
+        for task in ("formal", "casual", "general"):
+            assert "mean" not in _text(task, question, seed)[1]
+
+
+def test_an_opening_only_where_no_frame_is_known() -> None:
+    texts = {_text("general", "Why is rent a cost?", seed)[1] for seed in range(9)}
+    assert texts == {"For what reason is rent a cost?", "For which reason is rent a cost?"}
+
+
+def test_contractions() -> None:
+    casual = {_text("casual", "Why is it not a cost of the firm?", seed)[1] for seed in range(9)}
+    assert all("isn't" in text or "it's not" in text or "is it not" in text for text in casual)
+
+
+@pytest.mark.parametrize("task", ["formal", "casual", "general"])
+def test_nothing_fits_is_said(task: str) -> None:
+    assert _text(task, "Goodwill")[0] == "unchanged"
+    assert _text("fitb", "No blank here.")[0] == "unchanged"
+
+
+def test_unknown_task_and_option() -> None:
+    with pytest.raises(ValueError, match="no task sing"):
+        _text("sing", "What is cost?")
+    with pytest.raises(ValueError, match="typo_share"):
+        RulesGenerator(typo_share=0)
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        ["What", "is", "depreciation", "of", "12,500", "B2B", "RBI", "cannot", "ledger"]
+    ),
+    min_size=4,
+    max_size=24,
+)
+
+
+@given(WORDS, st.integers(0, 99))
+def test_typos_hit_at_most_one_word_in_four_and_no_number(words: list[str], seed: int) -> None:
+    text = " ".join(words)
+    after = add_typos(text, 0.25, random.Random(seed)).split()
+    changed = [(was, now) for was, now in zip(words, after, strict=True) if was != now]
+    assert len(changed) <= max(1, len(words) // 4)
+    assert {was for was, _ in changed} <= {"depreciation", "ledger"}

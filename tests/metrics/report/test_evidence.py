@@ -1,0 +1,71 @@
+"""The one object: its numbers by name, what is ahead of what, and what must be said."""
+
+import math
+from typing import Any
+
+from kd_kedro.metrics.report.evidence import beaten_controls, numbers, warnings
+
+
+def estimate(low: float | None, high: float | None) -> dict[str, float | None]:
+    middle = None if low is None or high is None else (low + high) / 2
+    return {"estimate": middle, "low": low, "high": high}
+
+
+def metric(student: Any, conclusion: str = "better", **controls: Any) -> dict[str, Any]:
+    return {
+        "student": student,
+        "controls": controls,
+        "conclusion": conclusion,
+        "reason": "only 3 held-out families have a gradable answer; 30 are needed",
+    }
+
+
+def test_numbers_have_the_names_of_mlflows_metrics() -> None:
+    evidence = {
+        "verdict": {
+            "overall": "better",
+            "non_inferior": True,
+            "metrics": {"bleu": {"student": {"estimate": 12.5, "low": None}}},
+        },
+        "slices": [{"rows": 3}],
+        "held_out": {"rows_used": 4},
+        "odd": math.inf,
+    }
+    assert numbers(evidence) == {"verdict.bleu.student.estimate": 12.5, "held_out.rows_used": 4.0}
+
+
+def test_what_the_student_is_ahead_of_is_said_of_what_must_be_beaten() -> None:
+    ahead, behind = {"student_ahead": True}, {"student_ahead": False}
+    verdict = {
+        "metrics": {
+            "bleu": metric(estimate(10, 12), majority=ahead, echo=behind),
+            "exact_match": metric(estimate(None, None)),
+            "teacher_kl": metric(estimate(0.1, 0.2), floor_teacher=behind),
+        }
+    }
+    assert beaten_controls(verdict) == {"bleu": {"majority": "ahead", "echo": "not ahead"}}
+
+
+def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
+    evidence = {
+        "verdict": {
+            "primary": ["bleu", "exact_match"],
+            "metrics": {
+                "bleu": metric(estimate(1, 2)),
+                "exact_match": metric(estimate(None, None), "not applicable"),
+            },
+        },
+        "honesty": {
+            "controls": {"bleu": {"echo": "not ahead", "majority": "ahead"}},
+            "overlap": {"near": 30, "rows": 100},
+        },
+    }
+    said = warnings(evidence, max_near_share=0.2)
+    assert said == [
+        "The student is not clearly ahead of the control “echo” in BLEU.",
+        "30 of 100 held-out rows lie near a training row, by their words or by their meaning; "
+        "scores without them are under “nearness to train”.",
+        "Exact match could not be judged: only 3 held-out families have a gradable answer; 30 are "
+        "needed.",
+    ]
+    assert len(warnings(evidence, max_near_share=0.3)) == 2

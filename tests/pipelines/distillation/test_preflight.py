@@ -1,0 +1,123 @@
+"""Models that no student can be made of are refused before the teacher is trained."""
+
+import pytest
+
+from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from kd_kedro.models.build import outline
+from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.pipelines.distillation.groups import DistillationParams
+from kd_kedro.pipelines.distillation.preflight import check_generator, check_models
+from tests.pipelines.distillation.recipe import run, whole
+from tests.pipelines.distillation.toy import augmented_qa
+from tests.training.architectures import CAUSAL, build, save
+
+TABLE = augmented_qa(60)
+KINDS = [*CAUSAL, "t5", "bert", "encoder_decoder"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Small pretrained models by architecture, of one tokenizer, and `other` of another one."""
+    root = tmp_path_factory.mktemp("hub")
+    tokenizer = train_byte_bpe(TABLE["question"], 300)
+    for kind in KINDS:
+        save(root / kind, build(kind, tokenizer), tokenizer)
+    other = train_byte_bpe(TABLE["answer"], 300)
+    save(root / "other", build("gpt2", other), other)
+    return root
+
+
+def check(folder, groups):
+    """Check parameters in which `@name` is a folder of `folder`; models have 128 positions."""
+
+    def at(value):
+        if isinstance(value, dict):
+            return {key: at(each) for key, each in value.items()}
+        return str(folder / value[1:]) if isinstance(value, str) and value[0] == "@" else value
+
+    groups = {"examples": {"max_length": 128}} | at(groups)
+    check_models(DistillationParams.model_validate(whole("test", groups)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_outline_is_the_model_without_its_weights(folder, kind):
+    model = outline(str(folder / kind), "student.pretrained")
+    assert {weight.device.type for weight in model.parameters()} == {"meta"}
+    check(folder, {"student": {"pretrained": f"@{kind}"}, "tokenizer": {"pretrained": f"@{kind}"}})
+
+
+SHARED = {"tokenizer": {"pretrained": "@gpt2"}, "targets": {"k": 14}}
+LIVE = {"targets": {"source": "live"}, "objective": {"divergence": "jsd"}}
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (
+            {"student": {"pretrained": "@gone"}},
+            r"distillation\.student\.pretrained: no safetensors",
+        ),
+        (
+            {
+                "student": {"tokenizer": "@gone"},
+                "objective": {"beta": 0.0},
+                "sequence_level": {"source": "teacher"},
+            },
+            r"distillation\.student\.tokenizer: no tokenizer",
+        ),
+        ({"tokenizer": {"pretrained": "@gone"}}, r"distillation\.tokenizer\.pretrained: no token"),
+        (
+            {"ensemble": {"pretrained": ["/gone"]}},
+            r"distillation\.ensemble\.pretrained\.0: no safe",
+        ),
+        (
+            SHARED | {"student": {"pretrained": "@other"}},
+            r"distillation\.student\.pretrained: .* was trained with another tokenizer",
+        ),
+        (
+            SHARED | {"teacher": {"pretrained": "@gpt2"}, "student": {"copy_layers": [9]}},
+            r"student\.copy_layers: the teacher has no layer 9",
+        ),
+        (
+            {"student": {"pretrained": "@gpt2", "adapter": {"kind": "qlora"}}},
+            r"distillation\.student\.adapter\.kind: 4-bit weights need",
+        ),
+        (
+            {
+                "student": {
+                    "pretrained": "@llama",
+                    "adapter": {"kind": "lora", "target_modules": ["c_attn"]},
+                }
+            },
+            r"adapter\.target_modules: LlamaForCausalLM has no 'c_attn'",
+        ),
+        (
+            {"student": {"pretrained": "@gpt2"}, "examples": {"max_length": 160}},
+            r"reads at most 128 tokens but distillation\.examples\.max_length is 160",
+        ),
+    ],
+)
+def test_what_a_later_node_would_refuse_is_refused_now(folder, groups, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        check(folder, groups)
+
+
+def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_path):
+    changed = LIVE | {
+        "tokenizer": {"pretrained": str(folder / "t5")},
+        "teacher": {"pretrained": str(folder / "t5")},
+        "examples": {"augmented_rows": 8},
+        "seeds": {"count": 1},
+    }
+    losses = []
+    for source in ("live", "dense"):
+        targets = {"targets": {"source": source, "dtype": "float32"}}
+        catalog = run(TABLE, tmp_path / source, changed=changed | targets)
+        history = catalog.load("student_history")
+        losses.append([record["loss"] for record in history if "loss" in record])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_rules_that_answer_nothing_are_refused_by_the_parameters_name():
+    with pytest.raises(ValueError, match=r"sequence_level\.source is generator, but .* no task an"):
+        check_generator(RulesGenerator())

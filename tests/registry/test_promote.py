@@ -1,0 +1,390 @@
+"""Students enter a real registry, and the alias moves where the rules say so."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from kd_kedro.inference.generate import generate_answers
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.pipelines.evaluation.params import VerdictParams
+from kd_kedro.registry import model_registry as registry
+from kd_kedro.registry.candidate import find_candidate
+from kd_kedro.registry.promote import _decide_first, promote
+from kd_kedro.runs.recipe import Recipe, Saved, recipe_text
+from kd_kedro.storage.fingerprints import weights_fingerprint
+from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = rows_with_amounts(40)
+CONCLUSIONS = {"perplexity": "better", "bleu": "not shown", "exact_match": "not shown"}
+
+
+RECIPE_OF_NOTHING = Recipe.model_validate(
+    {
+        "schema": "kd_kedro.recipe/1",
+        "kedro_run_id": "",
+        "env": "test",
+        "params": {},
+        "command": {},
+        "only_missing_outputs": False,
+        "commit": "",
+        "dirty": False,
+        "environment": {},
+        "parameters": {},
+        "inputs": [],
+        "loaded": {},
+        "saved": {},
+        "sources": {},
+    }
+)
+
+
+def verdict(overall: str) -> dict[str, Any]:
+    ahead = {"controls": {"echo": {"student_ahead": True}}}
+    metrics = {
+        name: {"conclusion": each, "families": 40, **ahead} for name, each in CONCLUSIONS.items()
+    }
+    said = {"overall": overall, "overall_reason": "", "confidence": 0.95}
+    return {**said, "primary": list(metrics), "metrics": metrics}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return train_byte_bpe([*ROWS["question"], *ROWS["answer"]], vocabulary=300)
+
+
+@pytest.fixture(scope="module")
+def trained(tokenizer: Any) -> LanguageModel:
+    """Right in about half of the rows."""
+    return memorised(tokenizer, ROWS.head(24), width=32)
+
+
+@pytest.fixture(scope="module")
+def untrained(tokenizer: Any) -> LanguageModel:
+    return memorised(tokenizer, ROWS, width=32, steps=0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with an empty store; making one takes seconds, so that tests copy it."""
+    project = tmp_path_factory.mktemp("store") / "project"
+    project.mkdir()
+    shutil.copytree(ROOT / "conf", project / "conf")
+    shutil.copy(ROOT / "pyproject.toml", project)
+    _keep_store_in(project)
+    with KedroSession.create(project_path=project, env="test") as session:
+        session.load_context()
+    return project
+
+
+class Place:
+    """A project in which runs can be put down as a run leaves them."""
+
+    def __init__(self, project: Path) -> None:
+        self.context = KedroSession.create(project_path=project, env="test").load_context()
+        self.client = self.context.mlflow.server._mlflow_client
+        name = self.context.mlflow.tracking.experiment.name
+        self.experiment = self.client.get_experiment_by_name(name).experiment_id
+        self.runs = 0
+        self.git_dirty = "false"
+
+    def run(self, student: LanguageModel | None, overall: str = "better", rows: Any = ROWS) -> str:
+        """Put a finished run down; return its id."""
+        self.runs += 1
+        version = f"2026-01-{self.runs:02}T00.00.00.000Z"
+        catalog = self.context._get_catalog(save_version=version)
+        made = {"augmented_qa": rows}
+        if student is not None:
+            made |= {"student": student, "verdict": verdict(overall)}
+        for name, product in made.items():
+            catalog.save(name, product)
+        return self.track(version, saved=dict.fromkeys([*made, "validation_results"], version))
+
+    def track(
+        self, version: str, saved: dict[str, str], loaded: dict[str, str] | None = None
+    ) -> str:
+        """Track a run that ended, with its recipe; return its id."""
+        recipe = RECIPE_OF_NOTHING.model_copy(
+            update={
+                "kedro_run_id": version,
+                "loaded": loaded or {},
+                "saved": {
+                    name: Saved(version=each, sha256="", path="") for name, each in saved.items()
+                },
+            }
+        )
+        code = {"mlflow.source.git.commit": "a" * 40, "git_dirty": self.git_dirty}
+        run = self.client.create_run(self.experiment, tags={"kedro_run_id": version, **code})
+        self.client.log_text(run.info.run_id, recipe_text(recipe), "recipe.json")
+        self.client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+
+    def promote(self, name: str | None = None, *, dry_run: bool = False) -> str:
+        candidate = find_candidate(self.context, self.client, self.experiment, name)
+        return promote(self.client, candidate, self.context, dry_run=dry_run)
+
+    @property
+    def champion(self) -> Any:
+        return registry.champion(self.client, "kd_kedro_student")
+
+    @property
+    def versions(self) -> list[Any]:
+        return list(self.client.search_model_versions("name='kd_kedro_student'"))
+
+
+@pytest.fixture
+def place(store: Path, tmp_path: Path) -> Place:
+    project = tmp_path / "project"
+    shutil.copytree(store, project)
+    _keep_store_in(project)
+    return Place(project)
+
+
+def test_a_better_student_is_registered_and_generates_offline(
+    place: Place, trained: LanguageModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import mlflow
+
+    run = place.run(trained)
+    assert "a new version becomes the champion" in place.promote(dry_run=True)
+    assert (place.versions, place.champion) == ([], None)
+    said = place.promote()
+    assert said == (
+        "kd_kedro_student: version 1 becomes the champion: there was none, and it is better than "
+        "its baseline."
+    )
+    version = place.champion
+    assert version.run_id == run
+    assert version.tags["verdict"] == "better"
+    assert version.tags["verdict.perplexity"] == "better"
+    assert version.tags["kedro_run_id"] == "2026-01-01T00.00.00.000Z"
+    assert version.tags["weights"] == weights_fingerprint(trained.model)
+    assert int(version.tags["parameters"]) == trained.parameters
+
+    monkeypatch.setattr("socket.socket.connect", _no_network)
+    loaded = mlflow.transformers.load_model("models:/kd_kedro_student@champion")
+    assert loaded.task == "text-generation"
+    question = ROWS["question"][0]
+    asked = f"Question: {question}\nAnswer:"
+    answer = loaded(asked, max_new_tokens=20, do_sample=False, return_full_text=False)
+    ours = generate_answers(trained, [question], max_new_tokens=20, batch_size=1)
+    assert answer[0]["generated_text"].strip() == ours[0] == "Debit."
+    predicted = mlflow.pyfunc.load_model("models:/kd_kedro_student@champion").predict([asked])
+    assert "Debit." in predicted[0]
+
+
+def test_nothing_of_the_registered_folder_is_pickled_or_names_this_machine(
+    trained: LanguageModel, tmp_path: Path
+) -> None:
+    registry.save(trained, tmp_path / "model", "---\nlicense: apache-2.0\n---\n# A student\n")
+    files = {path for path in (tmp_path / "model").rglob("*") if path.is_file()}
+    weights = {path.name for path in files if path.stat().st_size > 20_000}
+    assert weights == {"model.safetensors"}
+    assert not [path for path in files if str(ROOT).encode() in path.read_bytes()]
+    assert "A student" in (tmp_path / "model" / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_a_pickled_file_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": 1}, tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"weights.safetensors .* only safetensors"):
+        registry.refuse_pickle(tmp_path)
+
+
+def test_the_same_student_is_no_second_version(
+    place: Place, trained: LanguageModel, untrained: LanguageModel
+) -> None:
+    place.run(trained)
+    place.promote()
+    assert "version 1 has these very weights and is the champion" in place.promote()
+    place.run(untrained)
+    place.promote()
+    place.promote()
+    assert len(place.versions) == 2
+
+
+def test_a_later_promotion_changes_what_was_decided_and_not_what_the_version_is(
+    place: Place, trained: LanguageModel
+) -> None:
+    place.git_dirty = "true"
+    place.run(trained, "not shown")
+    assert "version 1 (of a run with uncommitted changes) does not become" in place.promote()
+    place.git_dirty = "false"
+    place.run(trained)
+    assert "version 1 (of a run with uncommitted changes) becomes the champion" in place.promote()
+    [version] = place.versions
+    facts = ("kedro_run_id", "augmented_qa", "verdict", "commit", "git_dirty")
+    first = "2026-01-01T00.00.00.000Z"
+    assert [version.tags[name] for name in facts] == [first, first, "not shown", "a" * 40, "true"]
+    assert version.tags["promotion"] == "first champion"
+    assert version.tags["promotion.kedro_run_id"] == "2026-01-02T00.00.00.000Z"
+
+
+def test_a_repetition_is_promoted_by_its_name_alone(place: Place, trained: LanguageModel) -> None:
+    first = place.run(trained)
+    again = place.run(trained)
+    place.client.set_tag(again, "reproduces", first)
+    assert find_candidate(place.context, place.client, place.experiment, None).run_id == first
+    assert find_candidate(place.context, place.client, place.experiment, again).run_id == again
+
+
+def test_without_a_gain_over_the_baseline_there_is_no_first_champion(
+    place: Place, trained: LanguageModel
+) -> None:
+    place.run(trained, "not shown")
+    said = place.promote()
+    assert said.endswith("must be better than its baseline: not shown; there is no champion yet.")
+    assert place.champion is None
+    assert [each.tags["promotion"] for each in place.versions] == ["not shown"]
+
+
+def test_a_better_newcomer_takes_the_place_and_a_worse_one_does_not(
+    place: Place, trained: LanguageModel, untrained: LanguageModel
+) -> None:
+    place.run(untrained)
+    place.promote()
+    place.run(trained, "not shown")
+    said = place.promote()
+    assert said.startswith("kd_kedro_student: version 2 becomes the champion: it is better in perp")
+    worse = copy.deepcopy(untrained.model)
+    with torch.no_grad():
+        worse.transformer.wpe.weight.mul_(0.5)
+    place.run(LanguageModel(worse, untrained.tokenizer, untrained.card))
+    said = place.promote()
+    assert "version 3 does not become the champion: it is worse in perplexity" in said
+    assert said.endswith("version 2 stays the champion.")
+    assert str(place.champion.version) == "2"
+    assert place.champion.tags["promotion.against"] == "version 1"
+
+
+def test_an_equal_but_smaller_newcomer_takes_the_place(
+    place: Place, trained: LanguageModel
+) -> None:
+    padded = copy.deepcopy(trained.model)
+    padded.resize_token_embeddings(len(trained.tokenizer) + 64, mean_resizing=False)
+    with torch.no_grad():  # never likely: the same answers at a greater cost
+        padded.transformer.wte.weight[len(trained.tokenizer) :] = 0
+    place.run(LanguageModel(padded, trained.tokenizer, trained.card))
+    place.promote()
+    place.run(trained)
+    said = place.promote()
+    assert "version 2 becomes the champion" in said
+    assert str(place.champion.version) == "2"
+
+
+def test_what_the_champion_learnt_is_not_asked(
+    place: Place, trained: LanguageModel, untrained: LanguageModel
+) -> None:
+    learnt = ROWS.assign(split=["train"] * 36 + ["test"] * 4)
+    place.run(untrained, rows=learnt)
+    place.promote()
+    place.run(trained)
+    said = place.promote()
+    assert "only 4 families were held out for both; 5 are needed; version 1 stays" in said
+
+
+def test_a_damaged_champion_is_refused_by_name(
+    place: Place, trained: LanguageModel, untrained: LanguageModel
+) -> None:
+    place.run(untrained)
+    place.promote()
+    place.client.set_model_version_tag("kd_kedro_student", "1", "weights", "others")
+    place.run(trained)
+    with pytest.raises(ValueError, match="version 1 of kd_kedro_student is not what was registe"):
+        place.promote()
+
+
+def test_what_cannot_be_promoted_is_said_in_a_sentence(place: Place) -> None:
+    with pytest.raises(ValueError, match="no finished run has a student"):
+        place.promote()
+    place.run(None)
+    for name, said in (
+        ("nosuch", "no run nosuch"),
+        (None, "no finished run has a student and a verdict"),
+        ("2026-01-01", "of 2026-01-01T00.00.00.000Z has no student in this environment"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            place.promote(name)
+
+
+def test_a_run_that_only_judged_names_the_student_it_loaded(
+    place: Place, trained: LanguageModel, tmp_path: Path
+) -> None:
+    place.run(trained, "not shown")
+    made = "2026-01-01T00.00.00.000Z"
+    place.context._get_catalog(save_version="2026-02").save("verdict", verdict("better"))
+    saved = {"verdict": "2026-02", "validation_results": "2026-02"}
+    run = place.track("2026-02", saved=saved, loaded={"student": made, "augmented_qa": made})
+    assert "becomes the champion" in place.promote()
+    assert place.champion.run_id == run
+
+
+def test_a_verdict_on_another_student_promotes_none(
+    place: Place, trained: LanguageModel, untrained: LanguageModel
+) -> None:
+    place.run(untrained)
+    judged = place.run(trained)
+    old, new = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2))
+    place.track("2026-03", saved={}, loaded={"student": old, "verdict": new, "augmented_qa": new})
+    with pytest.raises(ValueError, match=f"student of version {old} and a verdict on {new}: "):
+        place.promote("2026-03")
+    place.promote()
+    assert place.champion.run_id == judged
+
+
+@pytest.mark.parametrize(
+    ("lenient", "said"),
+    [
+        ({"confidence": 0.5}, "exact match at 50 %, and perplexity, BLEU, exact match at 95 % are"),
+        ({"primary": ["perplexity"]}, "its verdict was reached by perplexity at 95 %"),
+        (
+            {"metrics": {name: {"conclusion": "better", "families": 4} for name in CONCLUSIONS}},
+            "it is better in perplexity on 4 families alone; 5 are needed",
+        ),
+    ],
+)
+def test_a_lenient_verdict_makes_no_first_champion(lenient: dict[str, Any], said: str) -> None:
+    got = _decide_first({**verdict("better"), **lenient}, VerdictParams(min_families=5))
+    assert not got.moves
+    assert said in got.reason
+
+
+def test_what_cannot_be_registered_is_refused_before_anything_is_decided(
+    place: Place, trained: LanguageModel
+) -> None:
+    place.run(trained)
+    candidate = find_candidate(place.context, place.client, place.experiment, None)
+    candidate.student.model.config.is_encoder_decoder = True
+    with pytest.raises(ValueError, match="has an encoder and a decoder"):
+        promote(place.client, candidate, place.context, dry_run=True)
+
+
+def _keep_store_in(project: Path) -> None:
+    bootstrap_project(ROOT)
+    tracking = (ROOT / "conf" / "base" / "mlflow.yml").read_text(encoding="utf-8")
+    (project / "conf" / "base" / "mlflow.yml").write_text(
+        tracking.replace("${project_path:}", project.as_posix()), encoding="utf-8"
+    )
+
+
+def _no_network(*_: Any) -> None:
+    raise AssertionError("something asked the network")
+
+
+def test_a_gain_that_a_control_has_too_makes_no_champion() -> None:
+    said = verdict("better")
+    better = next(name for name, word in CONCLUSIONS.items() if word == "better")
+    said["metrics"][better]["controls"] = {
+        "echo": {"student_ahead": False},
+        "floor_teacher": {"student_ahead": False},
+    }
+    judging = VerdictParams(primary=tuple(CONCLUSIONS), min_families=5)
+    got = _decide_first(said, judging)
+    assert not got.moves
+    assert got.reason == f"it is better in {better}, but not ahead of the control echo there"

@@ -1,0 +1,122 @@
+"""What an artifact was made from is written beside it, and a stale one is named."""
+
+from pathlib import Path
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline, node
+
+from kd_kedro.runs.provenance import (
+    check_fresh,
+    expected_provenance,
+    source_hashes,
+    version_folder,
+    write_provenance,
+)
+
+
+def clean(raw: str, size: int) -> str:
+    return raw[:size]
+
+
+def judge(cleaned: str, margin: float) -> str:
+    return f"{cleaned}{margin}"
+
+
+PIPELINE = Pipeline(
+    [
+        node(clean, ["raw", "params:clean.size"], "cleaned", name="clean"),
+        node(judge, ["cleaned", "params:judge"], "verdict", name="judge"),
+    ]
+)
+MADE_BY = {"cleaned": "curation", "verdict": "evaluation"}
+
+
+def build(folder: Path, size: int = 3, version: str = "2026-01-01T00.00.00.000Z") -> DataCatalog:
+    entries = {
+        name: {"type": "text.TextDataset", "filepath": str(folder / name), "versioned": True}
+        for name in MADE_BY
+    }
+    raw = {"type": "text.TextDataset", "filepath": str(folder / "raw.txt")}
+    catalog = DataCatalog.from_config({"raw": raw, **entries}, save_version=version)
+    catalog["params:clean.size"], catalog["params:judge"] = size, {"margin": 0.5}
+    return catalog
+
+
+def sources(catalog: DataCatalog) -> dict[str, str]:
+    return source_hashes(["raw", "params:judge"], catalog, {"raw": {"type": "text.TextDataset"}})
+
+
+def make(catalog: DataCatalog) -> None:
+    catalog.save("cleaned", "abc")
+    folder = version_folder(catalog, "cleaned", "save")
+    assert folder is not None
+    write_provenance(
+        folder, expected_provenance("cleaned", PIPELINE, catalog, sources(catalog), {})
+    )
+
+
+def check(catalog: DataCatalog, pinned: tuple[str, ...] = ()) -> None:
+    check_fresh(["cleaned", "raw"], PIPELINE, catalog, sources(catalog), pinned, MADE_BY)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "raw.txt").write_text("abcdef")
+    return tmp_path
+
+
+def test_a_fresh_artifact_passes(folder: Path) -> None:
+    make(build(folder))
+    check(build(folder))
+
+
+def test_what_was_never_made_names_the_command(folder: Path) -> None:
+    with pytest.raises(ValueError, match="cleaned has not been made yet: run `kedro run --pipelin"):
+        check(build(folder))
+
+
+def test_another_parameter_makes_it_stale(folder: Path) -> None:
+    make(build(folder))
+    with pytest.raises(ValueError, match=r"stale: parameter clean\.size was 3 and is 4 now"):
+        check(build(folder, size=4))
+
+
+def test_another_raw_file_makes_it_stale(folder: Path) -> None:
+    make(build(folder))
+    (folder / "raw.txt").write_text("abcdeg")
+    with pytest.raises(ValueError, match=r"stale: source raw was 'raw\.txt, hash \w+' and is"):
+        check(build(folder))
+
+
+def test_a_pinned_version_is_the_users_choice(folder: Path) -> None:
+    make(build(folder))
+    check(build(folder, size=4), pinned=("cleaned",))
+
+
+def test_a_version_without_provenance_was_never_finished(folder: Path) -> None:
+    build(folder).save("cleaned", "abc")
+    with pytest.raises(ValueError, match="never finished: delete"):
+        check(build(folder))
+
+
+def test_a_later_stage_inherits_what_an_earlier_one_was_made_from(folder: Path) -> None:
+    catalog = build(folder)
+    whole = expected_provenance("verdict", PIPELINE, catalog, sources(catalog), {})
+    assert whole["parameters"] == {"clean.size": 3, "judge.margin": 0.5}
+    alone = expected_provenance(
+        "verdict",
+        PIPELINE.from_nodes("judge"),
+        catalog,
+        {},
+        {"cleaned": expected_provenance("cleaned", PIPELINE, catalog, sources(catalog), {})},
+    )
+    assert alone == whole
+
+
+def test_how_a_training_runs_makes_nothing_stale(folder: Path) -> None:
+    catalog = build(folder)
+    for processes in (1, 2):
+        catalog["params:judge"] = {"training": {"epochs": 0.5, "num_processes": processes}}
+        whole = expected_provenance("verdict", PIPELINE, catalog, sources(catalog), {})
+        assert whole["parameters"] == {"clean.size": 3, "judge.training.epochs": 0.5}

@@ -1,0 +1,208 @@
+"""The four sources: what each serves, and that each is exact, or unbiased, at what it serves."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kd_kedro.losses.divergences import BUCKETED, DIVERGENCES, FULL, SAMPLED
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.encoding import collate
+from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.teacher import store as target_store
+from kd_kedro.training.teacher.capture import _keep, capture
+from kd_kedro.training.teacher.signals import LiveTeacher
+from kd_kedro.training.teacher.store import CachedTargets, identity, open_targets
+from tests.training.teacher.test_store import DENSE, ROWS, TOP_K
+from tests.training.tiny import tiny_model
+
+SAMPLE = replace(TOP_K, source="sampled")
+SERVED = {"dense": FULL, "top_k": BUCKETED, "sampled": SAMPLED, "live": FULL}
+
+
+@pytest.fixture
+def teachers(tokenizer):
+    models = [LanguageModel(tiny_model(tokenizer, seed=seed), tokenizer) for seed in (9, 10)]
+    return list(zip(models, (0.7, 0.3), strict=True))
+
+
+def source_of(teachers, examples, folder, settings):
+    belongs_to = identity(ROWS, teachers[0][0].tokenizer, teachers, 128)
+    manifest = capture(teachers, examples, belongs_to, folder, settings)
+    return open_targets(manifest, folder, belongs_to)
+
+
+@pytest.mark.parametrize("source", list(SERVED))
+def test_a_source_serves_its_divergences_and_temperatures_alone(
+    source, teachers, tokenizer, examples, tmp_path
+):
+    one = [(teachers[0][0], 1.0)]
+    if source == "live":
+        targets = LiveTeacher(one[0][0].model, len(tokenizer), "live")
+    else:
+        targets = source_of(one, examples, tmp_path, replace(DENSE, source=source))
+    assert targets.serves == SERVED[source]
+    student = torch.randn(collate(examples, 1).answers.shape[0], len(tokenizer))
+    for name in DIVERGENCES:
+        for temperature in (1.0, 2.0):
+            goal = Objective(0.5, 0.5, name, temperature=temperature)
+            captured_there = source in ("dense", "live") or temperature == 2.0
+            if name in SERVED[source] and captured_there:
+                goal.check(targets)
+                signal = targets.signal(collate(examples, 1), temperature)
+                assert signal.divergence(name, 0.5, student).isfinite().all()
+            else:
+                with pytest.raises(ValueError, match=r"objective\.(divergence|temperature): "):
+                    goal.check(targets)
+
+
+def test_likely_tokens_and_draws_by_hand():
+    probabilities = torch.tensor([[0.5, 0.0, 0.3, 0.2], [0.0, 1.0, 0.0, 0.0]])
+    settings = replace(SAMPLE, k=1, draws=4, temperatures=(1.0,), dtype="float32")
+    kept = _keep(probabilities.log(), settings, torch.Generator().manual_seed(0))
+    assert kept["ids"].tolist() == [[0], [1]]
+    assert kept["log_probs"].exp().tolist() == [[0.5], [1.0]]
+    # Of the first token's rest 2 and 3 are drawn; the second has none, and its draws count nothing.
+    assert set(kept["drawn"][0].tolist()) <= {2, 3}
+    torch.testing.assert_close(kept["tails"].exp(), torch.tensor([[0.5], [0.0]]))
+    torch.testing.assert_close(kept["entropy"], torch.tensor([1.0297, 0.0]), rtol=0, atol=1e-4)
+    signal = target_store._sampled(kept, 4, 1.0)
+    torch.testing.assert_close(
+        signal.shares, torch.tensor([[0.5, *[0.125] * 4], [1.0, *[0.0] * 4]])
+    )
+
+
+def test_sampled_targets_are_unbiased_in_loss_and_gradient():
+    generator = torch.Generator().manual_seed(3)
+    teacher = (torch.randn(2, 7, generator=generator) * 2).log_softmax(-1)
+    student = torch.randn(2, 7, generator=generator, requires_grad=True)
+    settings = replace(SAMPLE, k=2, draws=3, temperatures=(2.0,), dtype="float32")
+    scaled = (teacher / 2).log_softmax(-1)
+
+    def value_and_gradient(divergence):
+        (slope,) = torch.autograd.grad(divergence.sum(), student)
+        return torch.cat([divergence.detach(), slope.flatten()])
+
+    q = (student / 2).log_softmax(-1)
+    dense = value_and_gradient((scaled.exp() * (scaled - q)).sum(-1))
+    draws = []
+    for _ in range(1500):
+        kept = _keep(teacher, settings, generator)
+        signal = target_store._sampled(kept, 7, 2.0)
+        draws.append(value_and_gradient(signal.divergence("forward_kl", 0.0, student)))
+    estimates = torch.stack(draws)
+    error = estimates.std(0) / len(draws) ** 0.5
+    assert (error > 0).any()  # and the kept tokens' gradients have none at all
+    assert ((estimates.mean(0) - dense).abs() < 4.5 * error + 1e-6).all()
+
+
+def test_sampled_targets_are_deterministic_and_follow_their_seed(teachers, examples, tmp_path):
+    batch, one = collate(examples, 1), [(teachers[0][0], 1.0)]
+    same = [
+        source_of(one, examples, tmp_path / name, settings).signal(batch, 2.0)
+        for name, settings in (("a", SAMPLE), ("b", SAMPLE), ("c", replace(SAMPLE, seed=2)))
+    ]
+    assert torch.equal(same[0].ids, same[1].ids)
+    assert torch.equal(same[0].shares, same[1].shares)
+    assert not torch.equal(same[0].ids, same[2].ids)
+    torch.testing.assert_close(same[0].shares.sum(-1), torch.ones(len(batch.answers)))
+
+
+def test_one_top_k_capture_serves_several_temperatures(teachers, tokenizer, examples, tmp_path):
+    one = [(teachers[0][0], 1.0)]
+    settings = replace(TOP_K, temperatures=(0.7, 1.0, 3.0), dtype="float32")
+    targets = source_of(one, examples, tmp_path, settings)
+    batch = collate(examples, 1)
+    live = LiveTeacher(one[0][0].model, len(tokenizer), "live")
+    for temperature in settings.temperatures:
+        p = live.signal(batch, temperature).teacher.double().exp()
+        signal = targets.signal(batch, temperature)
+        top = p.gather(1, signal.ids)
+        events = torch.cat([top, 1 - top.sum(-1, keepdim=True)], -1)
+        torch.testing.assert_close(signal.teacher.double().exp(), events, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_an_ensemble_is_averaged_in_probability_space(
+    teachers, tokenizer, examples, tmp_path, temperature
+):
+    batch = collate(examples, 1)
+    logits = []
+    for teacher, _ in teachers:
+        model = tiny_model(tokenizer)
+        model.load_state_dict(teacher.model.state_dict())
+        live = LiveTeacher(model.double(), len(tokenizer), "reference")
+        logits.append(live.signal(batch, 1.0).teacher)
+    mean = 0.7 * logits[0].exp() + 0.3 * logits[1].exp()
+    expected = (mean.log() / temperature).log_softmax(-1).float()
+    of_logits = ((0.7 * logits[0] + 0.3 * logits[1]) / temperature).log_softmax(-1).float()
+    (first, _), (second, share) = teachers
+    live = LiveTeacher(first.model, len(tokenizer), "live", further=[(second.model, share)]).signal(
+        batch, temperature
+    )
+    cached = source_of(teachers, examples, tmp_path, DENSE).signal(batch, temperature)
+    for signal in (live, cached):
+        torch.testing.assert_close(signal.teacher, expected, rtol=1e-4, atol=1e-4)
+        assert (signal.teacher - of_logits).abs().max() > 0.1
+        assert signal.hidden is None
+
+
+def test_hidden_states_are_those_of_the_live_teacher(teachers, tokenizer, examples, tmp_path):
+    one = [(teachers[0][0], 1.0)]
+    cached = source_of(one, examples, tmp_path, replace(DENSE, hidden=True))
+    live = LiveTeacher(one[0][0].model, len(tokenizer), "live")
+    batch = collate([examples[index] for index in (4, 0, 3)], 1)
+    assert cached.hidden_width == live.hidden_width == 16
+    torch.testing.assert_close(
+        cached.signal(batch, 1.0).hidden, live.signal(batch, 1.0).hidden, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_ids_beyond_the_positive_numbers_of_int16_come_back():
+    logits = torch.full((1, 50_257), -20.0)
+    wanted = [50_256, 40_000, 32_768, 32_767, 3]
+    logits[0, wanted] = torch.tensor([9.0, 8.0, 7.0, 6.0, 5.0])
+    settings = replace(TOP_K, k=5, temperatures=(1.0,))
+    kept = _keep(logits.log_softmax(-1), settings, torch.Generator())
+    assert kept["ids"].dtype == torch.int16
+    assert target_store._whole(kept["ids"]).tolist() == [wanted]
+
+
+def resident_mebibytes():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+
+def test_opening_a_store_does_not_read_it_into_memory(tmp_path):
+    tokens, width = 4096, 8192  # 64 MiB of float16
+    shard = {"log_probs": torch.zeros(tokens, width, dtype=torch.float16)}
+    shard["offsets"] = torch.tensor([0, tokens])
+    save_file(shard, tmp_path / "shard.safetensors", metadata={"row_ids": json.dumps(["row"])})
+    del shard
+    manifest = {
+        "fingerprint": "f",
+        "source": "dense",
+        "hidden_width": None,
+        "temperatures": [1.0],
+        "vocabulary": width,
+        "shards": [{"file": "shard.safetensors"}],
+    }
+    before = resident_mebibytes()
+    targets = CachedTargets(manifest, tmp_path)
+    assert resident_mebibytes() - before < 16
+    assert targets.serves == FULL
+
+
+def test_a_shard_is_hashed_once_in_a_process(teachers, examples, tmp_path, monkeypatch):
+    one = [(teachers[0][0], 1.0)]
+    belongs_to = identity(ROWS, one[0][0].tokenizer, one, 128)
+    manifest = capture(one, examples, belongs_to, tmp_path, TOP_K)
+    hashed, real = [], target_store.file_fingerprint
+    monkeypatch.setattr(
+        target_store, "file_fingerprint", lambda path: hashed.append(path) or real(path)
+    )
+    for _ in range(3):
+        open_targets(manifest, tmp_path, belongs_to)
+    assert len(hashed) == len(manifest["shards"])
