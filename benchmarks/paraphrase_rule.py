@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,9 +20,11 @@ from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import unite
 from kd_kedro.curation.rewriting.preservation import names
 from kd_kedro.curation.rewriting.wording import asker_defect, telling_words
+from kd_kedro.datasets.sentence_embedder import MAX_TOKENS, SentenceEmbedder
 from kd_kedro.text.polarity import negation_count, opposite_defect
 from kd_kedro.text.quantities import quantities, quantity_defect
 
+TOKEN_LAYERS = (0, 3, 6)  # the words alone, half in context, wholly in context
 _FOLDS = 5
 _MARGIN = 0.005  # of precision, that other pairs may cost
 _RIDGE = 10.0  # 1/C of the logistic regression
@@ -42,6 +45,44 @@ class Tokens(NamedTuple):
 
     ids: npt.NDArray[np.int64]
     states: npt.NDArray[np.float32]
+
+
+class TokenStates:
+    """A sentence embedder, and the states of the tokens of each text by the model in `folder`.
+
+    The tokens of a text are read once.
+    """
+
+    def __init__(self, embedder: SentenceEmbedder, folder: Path):
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        self.encode = embedder.encode
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=getattr(torch, embedder.precision),
+        ).eval()
+        self._memo: dict[str, Tokens] = {}
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the tokens of each text with their states, as `TOKEN_LAYERS` leave them."""
+        for text in texts:
+            if text not in self._memo:
+                self._memo[text] = self._read(text)
+        return [self._memo[text] for text in texts]
+
+    def _read(self, text: str) -> Tokens:
+        import torch
+
+        batch = self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        with torch.inference_mode():
+            layers = self._model(**batch, output_hidden_states=True).hidden_states
+            states = torch.stack([layers[layer][0, 1:-1].float() for layer in TOKEN_LAYERS])
+            unit = torch.nn.functional.normalize(states, dim=2)
+        return Tokens(batch["input_ids"][0, 1:-1].numpy(), unit.numpy())
 
 
 class TokenEmbedder(Protocol):

