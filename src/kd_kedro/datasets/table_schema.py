@@ -89,12 +89,11 @@ def _typed(column: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
     if kind == "yes_no":
         return _complete(column, column.astype(object).map(_TRUTH), kind).astype(bool)
     empty = column.isna() | (column.astype(object) == "")
-    typed: Any = pd.to_numeric(column.mask(empty), errors="coerce").astype(float)
+    typed: pd.Series[float] = pd.to_numeric(column.mask(empty), errors="coerce").astype(float)
     if kind == "number":
         _complete(column, typed.mask(empty, 0.0), kind)
         return typed
-    whole = _complete(column, typed.where(np.floor(typed) == typed), kind)
-    return whole.astype("int64")
+    return _complete(column, typed.where(np.floor(typed) == typed), kind).astype("int64")
 
 
 def _text(column: "pd.Series[Any]") -> "pd.Series[Any]":
