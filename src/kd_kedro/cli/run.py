@@ -29,7 +29,8 @@ def _run(tuned: bool, **options: Any) -> None:
     except Exception as error:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
-        click.echo(f"(traceback: {log})", err=True)
+        if log:
+            click.echo(f"(traceback: {log})", err=True)
         raise SystemExit(1) from None
 
 
