@@ -16,7 +16,8 @@ from kedro.io import DataCatalog
 
 from kd_kedro.datasets.optional_table import OptionalTableDataset
 from kd_kedro.pipeline_registry import register_pipelines
-from kd_kedro.runs.parameter_check import CATALOG_KEYS
+from kd_kedro.runs.pipeline_packages import catalog_keys
+from kd_kedro.runs.product_metadata import ProductMetadata
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,6 +41,22 @@ def tables(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_entry_has_a_layer(entries: dict[str, Any]) -> None:
     without = [n for n, e in entries.items() if not e.get("metadata", {}).get("kedro-viz")]
     assert without == []
+
+
+def test_what_runs_are_told_of_a_product_is_known(entries: dict[str, Any]) -> None:
+    said = {
+        name: ProductMetadata.model_validate(entry["metadata"]["runs"])
+        for name, entry in entries.items()
+        if "runs" in entry["metadata"]
+    }
+    # What `kedro compare` and the history charts of MLflow read.
+    assert {name for name, each in said.items() if each.kept} == {
+        "row_waterfall",
+        "validation_results",
+    }
+    assert {name for name in entries if name.endswith("_history")} == {
+        name for name, each in said.items() if each.history
+    }
 
 
 def test_layers_close_no_circle(entries: dict[str, Any]) -> None:
@@ -68,7 +85,7 @@ def test_a_file_named_in_params_is_the_one_that_is_read(key: str, name: str) -> 
         runtime_params={key: "mine.csv"},
         **{**project.CONFIG_LOADER_ARGS, "default_run_env": "base"},
     )
-    assert key in CATALOG_KEYS
+    assert key in catalog_keys()
     assert loader["catalog"][name]["filepath"] == "mine.csv"
 
 

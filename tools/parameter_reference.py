@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import settings
 from kedro.framework.startup import bootstrap_project
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kd_kedro.runs.parameter_check import CATALOG_KEYS, parameter_models
+from kd_kedro.runs.parameter_check import fields, flatten, group_model
+from kd_kedro.runs.pipeline_packages import catalog_keys, parameter_models
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parameters.md"
 HEAD = """# Parameters
 
-Written by `make docs` from the pydantic models in `src/kd_kedro/pipelines/*/params.py`; the values
-are those of `conf/base`. Change one for a run with `kedro run --params KEY=VALUE[,KEY=VALUE]`, for
-good in `conf/local/<pipeline>/parameters.yml`. A key that is not here is refused.
+Written by `make docs` from the pydantic models that the pipelines export as `PARAMETERS`. A setting
+of the tier *recipe* stands in `conf/base`, with the value shown here; one of the tier *advanced*
+stands in no file and has the default of its model. Change either for a run with `kedro run
+--params KEY=VALUE[,KEY=VALUE]`, for good in `conf/local/<pipeline>/parameters.yml`. A key that is
+not here is refused, and one that had another name once is answered with the present one.
 """
 
 
@@ -45,26 +48,30 @@ def _page() -> str:
     arguments = {**settings.CONFIG_LOADER_ARGS, "default_run_env": "base"}
     values = OmegaConfigLoader(conf_source=str(ROOT / "conf"), **arguments)["parameters"]
     parts = [HEAD, "## Files, by `--params` alone\n", "| key | what it is |", "|---|---|"]
-    parts += [f"| `{key}` | {what} |" for key, what in CATALOG_KEYS.items()]
-    for key, model in parameter_models({name: pipelines[name] for name in pipelines}).items():
+    parts += [f"| `{key}` | {what} |" for key, what in catalog_keys().items()]
+    written = dict(flatten(values))
+    for key, model in _groups():
         parts += [f"\n## {key}\n", (model.__doc__ or "").strip().split("\n\n")[0], ""]
-        parts += ["| key | value | bounds | what it does |", "|---|---|---|---|"]
-        group: Any = values
-        for part in key.split("."):
-            group = group[part]
-        parts += list(_rows(key, model, group))
+        parts += ["| key | value | tier | bounds | what it does |", "|---|---|---|---|---|"]
+        parts += [_row(name, field, written) for name, field in fields(model, f"{key}.")]
     return "\n".join(parts) + "\n"
 
 
-def _rows(prefix: str, model: type[BaseModel], values: Any) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        key = f"{prefix}.{name}"
-        value = values[name]
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _rows(key, field.annotation, value)
+def _groups() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the groups of every pipeline, or the pipeline itself where it is one group."""
+    for name, model in parameter_models().items():
+        groups = {part: group_model(field) for part, field in model.model_fields.items()}
+        if all(groups.values()):
+            yield from sorted((f"{name}.{part}", inner) for part, inner in groups.items() if inner)
         else:
-            what = " ".join((field.description or "").split()).replace("|", "\\|")
-            yield f"| `{key}` | `{value}` | {_bounds(field)} | {what} |"
+            yield name, model
+
+
+def _row(key: str, field: FieldInfo, written: dict[str, Any]) -> str:
+    tier = "recipe" if key in written else "advanced"
+    value = written[key] if key in written else field.get_default(call_default_factory=True)
+    what = " ".join((field.description or "").split()).replace("|", "\\|")
+    return f"| `{key}` | `{value}` | {tier} | {_bounds(field)} | {what} |"
 
 
 def _bounds(field: FieldInfo) -> str:

@@ -7,7 +7,8 @@ from kedro.config import OmegaConfigLoader
 
 from kd_kedro.hooks.freshness import FreshnessHooks
 from kd_kedro.hooks.mlflow import TrackingHooks
-from kd_kedro.hooks.parameters import ModelHooks, ParameterHooks
+from kd_kedro.hooks.parameters import ParameterHooks
+from kd_kedro.hooks.preflight import PreflightHooks
 from kd_kedro.hooks.progress import ProgressHooks
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
@@ -28,4 +29,4 @@ CONFIG_LOADER_ARGS = {
 
 # TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks/mlflow.py.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
-HOOKS = (ParameterHooks(), ModelHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())
+HOOKS = (ParameterHooks(), PreflightHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())

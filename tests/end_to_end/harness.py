@@ -75,7 +75,9 @@ def copy_project(target: Path) -> Path:
         check=True,
     )
     for name in listed.stdout.splitlines():
-        wanted = name.startswith(("conf/", "src/", "data/", "notebooks/")) or "/" not in name
+        wanted = (
+            name.startswith(("conf/", "src/", "data/", "logs/", "notebooks/")) or "/" not in name
+        )
         if wanted and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target / name)

@@ -86,7 +86,7 @@ def test_row_counts_are_told_by_stage():
     def read(number, name):
         return tables[number] if name == "row_waterfall" else f"run {number} made no {name}"
 
-    said = compare_outcomes(read, JUDGING)
+    said = compare_outcomes(read, JUDGING, row_counts="row_waterfall", results="validation_results")
     assert said["rows"] == {"soap out": ["3", "2"]}
     assert said["students"] == {
         "reason": "run 0 made no validation_results; run 1 made no validation_results"

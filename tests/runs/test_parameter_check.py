@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from kedro.config import OmegaConfigLoader
-from kedro.pipeline import Pipeline, node
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kd_kedro.runs.parameter_check import check_parameters, flatten
+from kd_kedro.runs.parameter_check import check_parameters, flatten, operational_keys
 
 
 class Inner(BaseModel):
@@ -22,15 +21,27 @@ class Outer(BaseModel):
     inner: Inner
 
 
-def work(params: Outer) -> int:
-    return params.size
+class Doubled(Outer):
+    """With a check of its own and a group that need not be written down."""
+
+    more: Inner = Inner(share=0.25)
+    steps: int = Field(default=7, json_schema_extra={"operational": True})
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Doubled":
+        if self.size == self.steps:
+            raise ValueError("size and steps are the same")
+        return self
 
 
-PIPELINES = {"toy": Pipeline([node(work, "params:toy", "size")])}
+CATALOG_KEYS = {"qa_csv": "a sheet"}
+RENAMED = {"toy.length": "toy.size", "toy.old": "toy.inner", "sheet": "qa_csv"}
 GOOD = "toy:\n  size: 3\n  inner:\n    share: 0.5\n"
 
 
-def check(folder: Path, text: str = GOOD, **runtime: Any) -> None:
+def check(
+    folder: Path, text: str = GOOD, model: type[BaseModel] = Outer, **runtime: Any
+) -> dict[str, Any]:
     file = folder / "base" / "toy" / "parameters.yml"
     file.parent.mkdir(parents=True)
     file.write_text(text)
@@ -38,11 +49,12 @@ def check(folder: Path, text: str = GOOD, **runtime: Any) -> None:
     loader = OmegaConfigLoader(
         str(folder), runtime_params=runtime, base_env="base", default_run_env="local"
     )
-    check_parameters(loader, PIPELINES)
+    return check_parameters(loader, {"toy": model}, renamed=RENAMED, catalog_keys=CATALOG_KEYS)
 
 
 def test_good_parameters_pass(tmp_path: Path) -> None:
-    check(tmp_path, qa_csv="sheet.csv")
+    values = check(tmp_path, qa_csv="sheet.csv")
+    assert values["toy"] == {"size": 3, "inner": {"share": 0.5}}
 
 
 def test_an_unknown_key_of_params_is_refused_with_a_hint(tmp_path: Path) -> None:
@@ -78,3 +90,66 @@ def test_a_path_must_be_a_path(tmp_path: Path) -> None:
 
 def test_flatten_gives_dotted_leaves() -> None:
     assert dict(flatten({"a": {"b": 1, "c": {}}, "d": [2]})) == {"a.b": 1, "a.c": {}, "d": [2]}
+
+
+def test_an_unknown_group_of_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown parameter tpy in conf/base/tpy/parameters\.yml"):
+        check(tmp_path, GOOD + "tpy: {size: 3}\n")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        ({"toy": {"length": 4}}, r"parameter toy\.length in --params is called toy\.size now"),
+        (
+            {"toy": {"old": {"share": 1}}},
+            r"parameter toy\.old\.share in --params is called toy\.inner\.share now",
+        ),
+        ({"sheet": "a.csv"}, r"parameter sheet in --params is called qa_csv now"),
+    ],
+)
+def test_a_former_name_of_params_is_answered_with_the_present_one(
+    tmp_path: Path, runtime: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        check(tmp_path, **runtime)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD.replace("size", "length"), "toy.length in {} is called toy.size now"),
+        (GOOD.replace("inner", "old"), "toy.old in {} is called toy.inner now"),
+    ],
+)
+def test_a_former_name_in_a_file_is_answered_with_the_present_one(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    said = said.format("conf/base/toy/parameters.yml")
+    with pytest.raises(ValueError, match=f"^parameter {said}$"):
+        check(tmp_path, text)
+
+
+def test_what_the_files_leave_out_has_the_models_default(tmp_path: Path) -> None:
+    values = check(tmp_path, model=Doubled)
+    assert values["toy"] == {
+        "size": 3,
+        "inner": {"share": 0.5},
+        "more": {"share": 0.25},
+        "steps": 7,
+    }
+
+
+@pytest.mark.parametrize("text", ["toy:\n  size: 3\n", "toy:\n  size: 3\n  inner: {}\n"])
+def test_of_an_absent_group_the_missing_value_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"parameter toy\.inner\.share is missing: it belongs in"):
+        check(tmp_path, text)
+
+
+def test_values_that_do_not_fit_together_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^parameters of toy do not fit together: size and steps"):
+        check(tmp_path, GOOD.replace("3", "7"), model=Doubled)
+
+
+def test_operational_parameters_are_marked_on_their_field() -> None:
+    assert operational_keys({"toy": Doubled}) == {"toy.steps"}

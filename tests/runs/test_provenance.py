@@ -118,5 +118,12 @@ def test_how_a_training_runs_makes_nothing_stale(folder: Path) -> None:
     catalog = build(folder)
     for processes in (1, 2):
         catalog["params:judge"] = {"training": {"epochs": 0.5, "num_processes": processes}}
-        whole = expected_provenance("verdict", PIPELINE, catalog, sources(catalog), {})
+        whole = expected_provenance(
+            "verdict",
+            PIPELINE,
+            catalog,
+            sources(catalog),
+            {},
+            operational={"judge.training.num_processes"},
+        )
         assert whole["parameters"] == {"clean.size": 3, "judge.training.epochs": 0.5}

@@ -78,6 +78,7 @@ def recipe_in(folder: Path):
         parameters={"judge.draws": 5},
         loaded={"teacher": SECOND},
         saved={"cleaned": version(folder, "cleaned", "abc")},
+        measured_parts={},
     )
 
 
@@ -100,7 +101,7 @@ def test_only_another_configuration_than_the_projects_is_noted(tmp_path, place, 
     params = {"project_path": tmp_path.as_posix(), "run_id": FIRST, "env": None}
     params["runtime_params"] = {}
     where = str(tmp_path / place) if place else ""
-    nothing = {"inputs": [], "parameters": {}, "loaded": {}, "saved": {}}
+    nothing = {"inputs": [], "parameters": {}, "loaded": {}, "saved": {}, "measured_parts": {}}
     recipe = make_recipe(params, commit="", dirty=False, conf_source=where, **nothing)
     assert recipe.conf_source == (str(tmp_path / kept) if kept else "")
 
@@ -130,12 +131,12 @@ def test_evidence_has_a_hash_without_its_costs(tmp_path):
         folder = tmp_path / "evidence.json" / "v"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "evidence.json").write_text(json.dumps(content))
-        return unmeasured_hash("evidence", folder)
+        return unmeasured_hash(folder, "compression")
 
     first = hashed(verdict=1, compression={"ms": 1})
     assert hashed(compression={"ms": 2}, verdict=1) == first
     assert hashed(verdict=2, compression={"ms": 1}) != first
-    assert unmeasured_hash("verdict", tmp_path) == ""
+    assert unmeasured_hash(tmp_path, "") == ""
 
 
 def test_a_byte_that_moves_to_another_file_is_another_content(tmp_path):

@@ -145,7 +145,8 @@ def test_what_is_made_from_measured_times_cannot_be_compared():
             node(sorted, "model", "verdict", name="judge"),
         ]
     )
-    reasons = not_comparable(full)
+    reasons = not_comparable(full, {"compression": "it holds measured times"})
+    assert reasons["compression"] == "it holds measured times"
     assert reasons["report"] == reasons["card"] == "it is made from compression"
     assert "verdict" not in reasons
 
@@ -157,7 +158,8 @@ def test_what_holds_measured_times_is_compared_without_them():
 
     reasons = {"evidence": "it is made from compression"}
     for now, outcome in (("rest", "agrees"), ("other", "differs")):
-        found = agreement(saved("1", "rest"), saved("2", now), reasons)["evidence"]
+        then, again = saved("1", "rest"), saved("2", now)
+        found = agreement(then, again, reasons, {"evidence": "compression"})["evidence"]
         assert found["outcome"] == outcome
         assert found["reason"].endswith("its part compression")
 
@@ -170,7 +172,7 @@ def test_agreement_is_by_content_and_output_by_output():
 
     then = recipe(saved=saved(same="1", other="1", timed="1", lost="1"))
     now = recipe(saved=saved(same="1", other="2", timed="2", more="1"))
-    found = agreement(then, now, {"timed": "it holds measured times"})
+    found = agreement(then, now, {"timed": "it holds measured times"}, {})
     assert {name: each["outcome"] for name, each in found.items()} == {
         "same": "agrees",
         "other": "differs",

@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from kd_kedro.hooks.mlflow import TrackingHooks
 from kd_kedro.runs.compare import SCHEMA, compare_outcomes, compare_recipes, read_table
 from kd_kedro.runs.mlflow_store import tracking
+from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import artifact_nodes
 from kd_kedro.runs.prune import (
     VERSION,
@@ -65,7 +66,7 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
             for run, recipe in zip(runs, found, strict=True)
         ],
         **compare_recipes(found[0], found[1], recipe_of),
-        **compare_outcomes(read, judging),
+        **compare_outcomes(read, judging, row_counts="row_waterfall", results="validation_results"),
     }
 
 
@@ -130,7 +131,10 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     again = find_run(client, experiment, timestamp)
     now = read_recipe(client, again)
     full = artifact_nodes(registered().values(), context.catalog)
-    outputs = agreement(recipe, now, not_comparable(full))
+    products = {name: product_metadata(context.catalog, name) for name in full.all_outputs()}
+    not_repeatable = {n: each.not_repeatable for n, each in products.items() if each.not_repeatable}
+    measured = {name: each.measured_part for name, each in products.items()}
+    outputs = agreement(recipe, now, not_comparable(full, not_repeatable), measured)
     bad = {"differs", "not made"}
     return {
         "runs": [recipe.kedro_run_id, timestamp],

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 from kedro.framework.startup import ProjectMetadata
 
 from kd_kedro.cli.session import one_sentence, open_context
+from kd_kedro.runs.kedro_internals import split_params
 
 
 @click.command("distill-plan")
@@ -17,7 +17,7 @@ from kd_kedro.cli.session import one_sentence, open_context
     "--params",
     type=click.UNPROCESSED,
     default="",
-    callback=_split_params,
+    callback=split_params,
     help="Parameters, as for `kedro run`.",
 )
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write the figures here.")

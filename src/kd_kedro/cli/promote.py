@@ -3,10 +3,10 @@
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 from kedro.framework.startup import ProjectMetadata
 
 from kd_kedro.cli.session import one_sentence, open_context
+from kd_kedro.runs.kedro_internals import split_params
 
 
 @click.command()
@@ -17,7 +17,7 @@ from kd_kedro.cli.session import one_sentence, open_context
     "--params",
     type=click.UNPROCESSED,
     default="",
-    callback=_split_params,
+    callback=split_params,
     help="Parameters, as for `kedro run`.",
 )
 @click.pass_obj

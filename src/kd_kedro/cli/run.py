@@ -29,7 +29,8 @@ def _run(tuned: bool, **options: Any) -> None:
     except Exception as error:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
-        click.echo(f"(traceback: {log})", err=True)
+        if log:
+            click.echo(f"(traceback: {log})", err=True)
         raise SystemExit(1) from None
 
 
@@ -49,9 +50,9 @@ run = click.command(
 
 def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Return the run's parameters with those a study found best, and say which."""
+    from kd_kedro.cli.tuned import tuned_parameters
     from kd_kedro.runs.provenance import artifact_nodes
-    from kd_kedro.runs.registered import registered
-    from kd_kedro.runs.tuned import tuned_parameters
+    from kd_kedro.runs.registered import operational_parameters, registered
 
     explicit = options["params"] or {}
     with settings.SESSION_CLASS.create(
@@ -63,7 +64,9 @@ def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
         context = session.load_context()
         full = artifact_nodes(registered().values(), context.catalog)
         config = context.config_loader["catalog"]
-        params, line = tuned_parameters(context.catalog, config, full, explicit)
+        params, line = tuned_parameters(
+            context.catalog, config, full, explicit, operational_parameters()
+        )
     click.echo(line)
     return params
 

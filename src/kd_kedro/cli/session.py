@@ -1,27 +1,20 @@
 """What every command shares: the project's context, the terminal, errors in one sentence."""
 
 import logging
+import os
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from logging.handlers import RotatingFileHandler
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from kedro.framework.project import settings
+import yaml
+from kedro.framework.project import configure_logging, settings
 from kedro.io import DataCatalog
 
 from kd_kedro.cli.errors import sentence
-
-LOG_FILE = Path("logs") / "kedro.log"
-_SPOKEN = (
-    "kd_kedro.hooks",
-    "kd_kedro.generation",
-    "kd_kedro.pipelines.distillation",
-    "kd_kedro.pipelines.tuning",
-)  # whose log lines stand on the terminal
 
 
 @contextmanager
@@ -49,23 +42,27 @@ def end_interrupted() -> NoReturn:
     raise SystemExit(130) from None  # 128 + SIGINT, as shells have it
 
 
-def set_up_terminal(project: Path) -> Path:
-    """Show the project's own lines on the terminal; send everything else to the log file."""
-    log = project / LOG_FILE
-    log.parent.mkdir(exist_ok=True)
-    file = RotatingFileHandler(log, maxBytes=10_000_000, backupCount=3, encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    terminal = logging.StreamHandler()
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    terminal.addFilter(lambda record: record.name.startswith(_SPOKEN))
+def set_up_terminal(project: Path) -> Path | None:
+    """Apply the project's logging configuration, and let warnings go the way it says.
+
+    Kedro has applied it already, but from the project's folder alone, and libraries that were
+    imported since have brought handlers of their own.
+
+    Returns:
+        The log file; None where the configuration has none.
+    """
     logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     logging.captureWarnings(True)
     warnings.simplefilter("default")
-    logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
-    for name in list(logging.root.manager.loggerDict):
-        # Libraries that brought handlers of their own would speak past the filter.
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
+    chosen = os.environ.get("KEDRO_LOGGING_CONFIG", project / "conf" / "logging.yml")
+    configuration = yaml.safe_load(Path(chosen).read_text(encoding="utf-8"))
+    with chdir(project):  # file names in it are relative to the project
+        configure_logging(configuration)
+    files = [each for each in logging.root.handlers if isinstance(each, logging.FileHandler)]
+    if not files:
+        return None
+    log = Path(files[0].baseFilename)
+    log.parent.mkdir(exist_ok=True)
     return log
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kd_kedro.metrics.scores.formatting import summarise
+from kd_kedro.runs.kedro_internals import load_path
 from kd_kedro.training.planning.plan import Plan, cost_lines
 
 
@@ -45,8 +46,8 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
             highlight=False,
         )
     if judged:
-        report = Path(str(catalog.get("report")._get_load_path()))  # type: ignore[union-attr]
-        console.print(f"\nReport:  {_short(report)}", soft_wrap=True, highlight=False)
+        report = _short(load_path(catalog.get("report")))
+        console.print(f"\nReport:  {report}", soft_wrap=True, highlight=False)
     console.print(
         "Lineage: kedro viz run            (a page at http://127.0.0.1:4141)\n"
         "Runs:    kedro mlflow ui          (a page at http://127.0.0.1:5000)\n"

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from kedro.io import AbstractVersionedDataset, Version
-from kedro_datasets._typing import JSONPreview
 
+from kd_kedro.datasets.previews import JSONPreview
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.atomic import write_folder

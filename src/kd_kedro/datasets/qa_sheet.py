@@ -6,11 +6,11 @@ from typing import Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
 from kd_kedro.curation.records.schema import CELLS, RAW, table
 from kd_kedro.datasets import delimited, spreadsheet
 from kd_kedro.datasets.delimited import Record
+from kd_kedro.datasets.previews import TablePreview
 
 REQUIRED = ("question", "answer")
 # Columns that hold one option of a multiple-choice question each.

@@ -15,7 +15,7 @@ from kd_kedro.runs.provenance import (
     version_folder,
     write_provenance,
 )
-from kd_kedro.runs.registered import check_inputs
+from kd_kedro.runs.registered import check_inputs, operational_parameters
 
 
 class FreshnessHooks:
@@ -50,7 +50,12 @@ class FreshnessHooks:
         folder = version_folder(self._catalog, dataset_name, "save")
         if folder is not None:
             provenance = expected_provenance(
-                dataset_name, self._pipeline, self._catalog, self._sources, self._recorded
+                dataset_name,
+                self._pipeline,
+                self._catalog,
+                self._sources,
+                self._recorded,
+                operational_parameters(),
             )
             write_provenance(folder, provenance)
 

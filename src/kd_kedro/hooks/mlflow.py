@@ -19,27 +19,23 @@ from pydantic import BaseModel
 
 from kd_kedro.hooks.trial_runs import log_trials
 from kd_kedro.metrics.report.evidence import numbers
+from kd_kedro.runs.kedro_internals import filepath
+from kd_kedro.runs.mlflow_store import dataset_entity, is_tracked, tracking_client
 from kd_kedro.runs.parameter_check import flatten
+from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import FILE_NAME, version_folder
 from kd_kedro.runs.recipe import RECIPE, REPRODUCES, make_recipe, recipe_text
 from kd_kedro.runs.registered import is_parameter, read_parameters
 from kd_kedro.storage.git import changed_files, git
-
-# Tables that comparing two runs reads: they outlive a pruned version.
-KEPT_TABLES = {"validation_results", "row_waterfall"}
-# Tables that MLflow shows beside each other when runs are compared.
-SHOWN_TABLES = {"slices", "instructive_examples", "filter_quality", "row_waterfall"}
-# Products whose numbers are metrics, and what their names begin with.
-FIGURES = {"evidence": "", "best_hyperparameters": "best_hyperparameters."}
 
 
 class TrackingHooks(MlflowHook):  # type: ignore[misc]
     """kedro-mlflow's hook, with what it leaves out.
 
     It adds: pydantic parameters flattened, `--params` and the git commit as tags, every table as
-    a dataset input with its Kedro version, histories as metrics by step, the evidence's numbers as
-    metrics, plots as figures, models and reports as artifacts, and `recipe.json`: all that made
-    the run.
+    a dataset input with its Kedro version, histories as metrics by step, plots as figures, models
+    and reports as artifacts, and `recipe.json`: all that made the run. What a product is besides
+    (a history, numbers, a table to keep) its catalog entry says: `metadata.runs`.
 
     Attributes:
         reproduces: MLflow's id of the run that the next ones repeat; '' for none.
@@ -67,7 +63,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         self._going_on = (run_params, pipeline)
         super().before_pipeline_run(run_params, pipeline, catalog)
         self._catalog, self._tables, self._loaded, self._saved = catalog, set(), {}, {}
-        if not self._is_mlflow_enabled:
+        if not is_tracked(self):
             return
         project = Path(run_params["project_path"])
         runtime = dict(flatten(run_params.get("runtime_params") or {}))
@@ -108,26 +104,27 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Log a product: table, history, verdict, model or report."""
-        if not self._is_mlflow_enabled:
+        """Log a product: table, history, numbers, model or report."""
+        if not is_tracked(self):
             return
         folder = version_folder(self._catalog, dataset_name, "save")
         if folder is not None:
             self._saved[dataset_name] = folder
+        product = product_metadata(self._catalog, dataset_name)
         if isinstance(data, pd.DataFrame):
             self._log_table(dataset_name, data, "save")
-            if dataset_name in KEPT_TABLES:
+            if product.kept:
                 self._log_artifact(dataset_name)
-            if dataset_name in SHOWN_TABLES and len(data):
+            if product.shown and len(data):
                 self._client.log_table(self.run_id, data, f"tables/{dataset_name}.json")
-        elif dataset_name.endswith("_history"):
+        elif product.history:
             self._log_history(dataset_name.removesuffix("_history"), data)
         else:
             self._log_artifact(dataset_name)
-            if dataset_name == "tuning_record":
+            if product.trials:
                 log_trials(self._client, self.run_id, data)
-            if dataset_name in FIGURES:
-                self._log_numbers(FIGURES[dataset_name], data)
+            if product.metrics is not None:
+                self._log_numbers(product.metrics, data)
             if hasattr(data, "to_plotly_json"):
                 self._client.log_figure(self.run_id, data, f"figures/{dataset_name}.html")
 
@@ -157,7 +154,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         """End the run that somebody ended as killed, with its recipe: Kedro calls no hook then."""
         import mlflow
 
-        if self._going_on is None or not self._is_mlflow_enabled or not mlflow.active_run():
+        if self._going_on is None or not is_tracked(self) or not mlflow.active_run():
             return
         # First: where the user does not wait for the recipe, MLflow would call it finished.
         mlflow.end_run("KILLED")
@@ -166,22 +163,17 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
     @property
     def _client(self) -> Any:
-        return self.mlflow_config.server._mlflow_client
+        return tracking_client(self.mlflow_config)
 
     def _log_table(self, name: str, data: Any, mode: str) -> None:
-        if (
-            not self._is_mlflow_enabled
-            or name in self._tables
-            or not isinstance(data, pd.DataFrame)
-        ):
+        if not is_tracked(self) or name in self._tables or not isinstance(data, pd.DataFrame):
             return
         from mlflow.data.pandas_dataset import from_pandas
         from mlflow.entities import DatasetInput, InputTag
 
         self._tables.add(name)
         folder = version_folder(self._catalog, name, mode)
-        raw_file = getattr(self._catalog.get(name), "_filepath", None)
-        source = str(folder or raw_file or "")
+        source = str(folder or filepath(self._catalog.get(name)) or "")
         # MLflow's own digest fails on an empty table of pandas 3 and reads but the first rows.
         hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
         digest = hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
@@ -190,7 +182,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             InputTag("mlflow.data.context", "input" if mode == "load" else "output"),
             InputTag("kedro_version", folder.name if folder else "not versioned"),
         ]
-        entity = DatasetInput(table._to_mlflow_entity(), tags=tags)
+        entity = DatasetInput(dataset_entity(table), tags=tags)
         self._client.log_inputs(self.run_id, [entity])
 
     def _log_history(self, name: str, history: list[dict[str, Any]]) -> None:
@@ -222,7 +214,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             logging.getLogger("kd_kedro.hooks.mlflow").error("no recipe was written: %s", further)
 
     def _log_recipe(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        if not self._is_mlflow_enabled:
+        if not is_tracked(self):
             return
         recipe = make_recipe(
             run_params,
@@ -231,6 +223,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             parameters=read_parameters(pipeline, self._catalog),
             loaded=self._loaded,
             saved=self._saved,
+            measured_parts={
+                name: product_metadata(self._catalog, name).measured_part for name in self._saved
+            },
         )
         self._client.log_text(self.run_id, recipe_text(recipe), RECIPE)
 

@@ -1,39 +1,24 @@
-"""Hooks that check parameters and models before the first node runs."""
+"""The hook that checks every parameter and fills in what the files leave to the models."""
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
 
-from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.runs.parameter_check import check_parameters
-from kd_kedro.runs.registered import registered
+from kd_kedro.runs.pipeline_packages import catalog_keys, parameter_models, renamed_parameters
 
 
 class ParameterHooks:
-    """Check every parameter before the first node runs."""
+    """Check every parameter before the first node runs; what is not set has its default."""
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Refuse an unknown or impossible parameter in one sentence."""
+        """Refuse an unknown or impossible parameter in one sentence, and give Kedro all values."""
         pipelines.set_requested(None)
-        assert isinstance(context.config_loader, OmegaConfigLoader)
-        check_parameters(context.config_loader, registered(), {"distillation": DistillationParams})
-
-
-class ModelHooks:
-    """Check the models that students are made of before the first node runs."""
-
-    @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Refuse, in a run that trains students, one that cannot be trained."""
-        if "params:distillation.student" not in pipeline.inputs():
-            return
-        from kd_kedro.pipelines.distillation.preflight import check_generator, check_models
-
-        params = DistillationParams.model_validate(catalog.load("parameters")["distillation"])
-        check_models(params)
-        if params.sequence_level.source == "generator":
-            check_generator(catalog.load("text_generator"))
+        loader = context.config_loader
+        assert isinstance(loader, OmegaConfigLoader)
+        # Kedro passes over a group that no file has: its defaults must be there like other values.
+        loader["parameters"] = check_parameters(
+            loader, parameter_models(), renamed=renamed_parameters(), catalog_keys=catalog_keys()
+        )

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.runs.kedro_internals import catalog_of_versions, version_path
 from kd_kedro.runs.prune import recipes
 from kd_kedro.runs.recipe import (
     RECIPE,
@@ -125,20 +125,15 @@ def versions_exist(context: Any, versions: Mapping[str, str]) -> bool:
     """Return whether all of these versions, by dataset, are still on disk."""
     catalog = context.catalog
     return all(
-        name in catalog and Path(str(catalog.get(name)._get_versioned_path(version))).exists()
+        name in catalog and version_path(catalog.get(name), version).exists()
         for name, version in versions.items()
     )
-
-
-def versions_catalog(context: Any, versions: Mapping[str, str]) -> Any:
-    """Return the catalog with these versions pinned."""
-    return context._get_catalog(load_versions=dict(versions))
 
 
 def _load(context: Any, run: Any, versions: Mapping[str, str]) -> Candidate:
     from kd_kedro.models.adapters import merged
 
-    catalog = versions_catalog(context, versions)
+    catalog = catalog_of_versions(context, versions)
     student = catalog.load("student")
     return Candidate(
         run.info.run_id,

@@ -28,7 +28,8 @@ from kd_kedro.pipelines.evaluation.params import (
     VerdictParams,
 )
 from kd_kedro.registry import model_registry as registry
-from kd_kedro.registry.candidate import Candidate, find_candidate, versions_catalog, versions_exist
+from kd_kedro.registry.candidate import Candidate, find_candidate, versions_exist
+from kd_kedro.runs.kedro_internals import catalog_of_versions
 from kd_kedro.runs.mlflow_store import tracking
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint, weights_fingerprint
 
@@ -127,7 +128,7 @@ def _decide(
         )
         return Decision(False, "not applicable", reason)
     rows = shared_held_out(
-        candidate.augmented_qa, versions_catalog(context, then).load("augmented_qa")
+        candidate.augmented_qa, catalog_of_versions(context, then).load("augmented_qa")
     )
     families = int(rows["family_id"].nunique())
     least = rules.judging.min_families

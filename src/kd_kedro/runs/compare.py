@@ -50,25 +50,30 @@ def compare_recipes(
     }
 
 
-def compare_outcomes(read: Reader, judging: Any) -> dict[str, Any]:
+def compare_outcomes(
+    read: Reader, judging: Any, *, row_counts: str, results: str
+) -> dict[str, Any]:
     """Return row counts by stage and the difference of every metric, or why there are none.
 
     Args:
         read: Gives the tables.
-        judging: `evaluation.verdict`'s parameters.
+        judging: How a difference is judged: `primary`, `confidence`, `draws`, `min_families`,
+            `seed`.
+        row_counts: Name of the table of row counts by stage.
+        results: Name of the table of every held-out answer's scores.
     """
-    counts = [read(number, "row_waterfall") for number in (0, 1)]
-    results = [read(number, "validation_results") for number in (0, 1)]
+    counts = [read(number, row_counts) for number in (0, 1)]
+    scores = [read(number, results) for number in (0, 1)]
     outcome: dict[str, Any] = {}
     if reasons := [table for table in counts if isinstance(table, str)]:
         outcome["rows"] = {"reason": "; ".join(dict.fromkeys(reasons))}
     else:
         outcome["rows"] = _count_differences(*counts)  # type: ignore[arg-type]
-    if reasons := [table for table in results if isinstance(table, str)]:
+    if reasons := [table for table in scores if isinstance(table, str)]:
         outcome["students"] = {"reason": "; ".join(dict.fromkeys(reasons))}
     else:
         outcome["students"] = compare_runs(
-            *results,  # type: ignore[arg-type]
+            *scores,  # type: ignore[arg-type]
             primary=judging.primary,
             confidence=judging.confidence,
             draws=judging.draws,

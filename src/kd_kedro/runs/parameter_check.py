@@ -7,71 +7,54 @@ from types import MappingProxyType
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
-from kedro.pipeline import Pipeline
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from kd_kedro.pipelines.evaluation.params import PromotionParams
-
-# Keys of --params that catalog entries read through ${runtime_params:…}, with what they are.
-CATALOG_KEYS = {
-    "qa_csv": "the sheet to work on: CSV or XLSX",
-    "mended_csv": "a mended copy of quarantined rows, to bring them back",
-    "truth_csv": "which defect each row of the sheet has, where that is known",
-    "server_url": "with `--env server`: where the model server is, as http://127.0.0.1:8000/v1",
-    "server_model": "with `--env server`: the model's name there",
-}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def check_parameters(
     loader: OmegaConfigLoader,
-    pipelines: Mapping[str, Pipeline],
-    together: Mapping[str, type[BaseModel]] = MappingProxyType({}),
-) -> None:
+    models: Mapping[str, type[BaseModel]],
+    *,
+    renamed: Mapping[str, str] = NOTHING,
+    catalog_keys: Mapping[str, str] = NOTHING,
+) -> dict[str, Any]:
     """Check the parameters of the files and of `--params` against the models of the pipelines.
 
     Args:
         loader: The session's configuration loader, runtime parameters included.
-        pipelines: The registered pipelines by name.
-        together: By pipeline, a model of all its groups, which knows what one asks of another.
+        models: By pipeline, the model of all its groups, with what one asks of another.
+        renamed: By former key of a parameter or group, the key it has now.
+        catalog_keys: Keys of `--params` that catalog entries read.
+
+    Returns:
+        All parameters, nested, with the defaults of the models where the files say nothing.
 
     Raises:
-        ValueError: A key that no pipeline knows, a value outside its bounds, or values that do not
-            fit together; the message names the key, the value, where it was set and what would
-            be right.
+        ValueError: A key that no pipeline knows or that has another name now, a value outside its
+            bounds, or values that do not fit together; the message names the key, the value, where
+            it was set and what would be right.
     """
     runtime = dict(flatten(loader.runtime_params or {}))
-    models = parameter_models(pipelines)
-    known = {key for name, model in models.items() for key in _fields(name, model)}
-    known |= CATALOG_KEYS.keys()
+    known = {key for name, model in models.items() for key, _ in fields(model, f"{name}.")}
+    known |= catalog_keys.keys()
     for key, value in runtime.items():
         if key not in known and not any(name.startswith(f"{key}.") for name in known):
-            raise ValueError(f"unknown parameter {key} in --params{_hint(key, known)}")
-        if key in CATALOG_KEYS and not isinstance(value, str):
+            raise ValueError(_unknown(key, "--params", known, renamed))
+        if key in catalog_keys and not isinstance(value, str):
             kind = "a file's path" if key.endswith("_csv") else "a text"
             raise ValueError(f"parameter {key} in --params is {value!r}: it takes {kind}")
-    values = loader["parameters"]
+    values = dict(loader["parameters"])
+    for name in sorted(values.keys() - models.keys() - catalog_keys.keys()):
+        raise ValueError(_unknown(name, _file(name, loader), known, renamed))
     for name, model in models.items():
-        _check_group(name, model, _get(values, name), runtime, loader)
-    for name, model in together.items():
         try:
-            model.model_validate(values[name])
+            checked = model.model_validate(_with_groups(model, values.get(name) or {}))
         except ValidationError as error:
-            what = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ValueError(f"parameters of {name} do not fit together: {what}") from error
-
-
-def parameter_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[BaseModel]]:
-    """Return the pydantic model of every group of parameters of the pipelines, by its key."""
-    from kedro.validation.type_extractor import TypeExtractor
-
-    found = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
-    if "evaluation" in pipelines:  # what `kedro promote` reads, and no node
-        found["evaluation.promotion"] = PromotionParams
-    return {
-        key: model
-        for key, model in sorted(found.items())
-        if isinstance(model, type) and issubclass(model, BaseModel)
-    }
+            raise ValueError(_reason(error, name, model, runtime, renamed, loader)) from error
+        values[name] = checked.model_dump(mode="json")
+    return values
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -84,55 +67,82 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, value
 
 
-def _check_group(
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every field of a model and of the models in it with its dotted key."""
+    for name, field in model.model_fields.items():
+        inner = group_model(field)
+        if inner:
+            yield from fields(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def group_model(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a field that is a group of parameters; None where it is a value."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def operational_keys(models: Mapping[str, type[BaseModel]]) -> frozenset[str]:
+    """Return the keys of the parameters that say how a run is done, not what comes of it.
+
+    Args:
+        models: By pipeline, the model of all its groups.
+    """
+    return frozenset(
+        key
+        for name, model in models.items()
+        for key, field in fields(model, f"{name}.")
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("operational")
+    )
+
+
+def _with_groups(model: type[BaseModel], values: Any) -> Any:
+    """Return the values with an empty group wherever a group is absent that has no default."""
+    if not isinstance(values, Mapping):
+        return values
+    filled = dict(values)
+    for name, field in model.model_fields.items():
+        inner = group_model(field)
+        if inner and (name in filled or field.is_required()):
+            filled[name] = _with_groups(inner, filled.get(name, {}))
+    return filled
+
+
+def _reason(
+    error: ValidationError,
     name: str,
     model: type[BaseModel],
-    value: Any,
     runtime: Mapping[str, Any],
+    renamed: Mapping[str, str],
     loader: OmegaConfigLoader,
-) -> None:
-    if value is None:
-        raise ValueError(f"parameters {name} are missing: they belong in {_file(name, loader)}")
-    try:
-        model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join([name, *(str(part) for part in first["loc"])])
-        where = "--params" if key in runtime else _file(name, loader)
-        if first["type"] == "extra_forbidden":
-            hint = _hint(key, set(_fields(name, model)))
-            raise ValueError(f"unknown parameter {key} in {where}{hint}") from error
-        if first["type"] == "missing":
-            raise ValueError(f"parameter {key} is missing: it belongs in {where}") from error
-        what = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"parameter {key} in {where} is {first['input']!r}: {what}") from error
+) -> str:
+    # A former name comes first: the present one is missing only because of it.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    what = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"parameters of {name} do not fit together: {what}"
+    key = ".".join([name, *(str(part) for part in first["loc"])])
+    where = "--params" if key in runtime else _file(name, loader)
+    if first["type"] == "extra_forbidden":
+        return _unknown(key, where, {each for each, _ in fields(model, f"{name}.")}, renamed)
+    if first["type"] == "missing":
+        return f"parameter {key} is missing: it belongs in {where}"
+    return f"parameter {key} in {where} is {first['input']!r}: {what}"
 
 
-def _fields(name: str, model: type[BaseModel]) -> Iterator[str]:
-    for field, info in model.model_fields.items():
-        inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _fields(f"{name}.{field}", inner)
-        else:
-            yield f"{name}.{field}"
-
-
-def _get(values: Mapping[str, Any], dotted: str) -> Any:
-    value: Any = values
-    for part in dotted.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+def _unknown(key: str, where: str, known: set[str], renamed: Mapping[str, str]) -> str:
+    for former in sorted(renamed, key=len, reverse=True):
+        if key == former or key.startswith(f"{former}."):
+            return f"parameter {key} in {where} is called {renamed[former]}{key[len(former) :]} now"
+    close = get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else "docs/parameters.md lists them all"
+    return f"unknown parameter {key} in {where}: {hint}"
 
 
 def _file(name: str, loader: OmegaConfigLoader) -> str:
-    pipeline = name.split(".", maxsplit=1)[0]
     for env in (loader.env or loader.default_run_env, loader.base_env):
-        path = Path(str(env)) / pipeline / "parameters.yml"
+        path = Path(str(env)) / name / "parameters.yml"
         if (Path(loader.conf_source) / path).is_file():
             break
     return f"conf/{path.as_posix()}"
-
-
-def _hint(key: str, known: set[str]) -> str:
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]}?" if close else ": docs/parameters.md lists them all"

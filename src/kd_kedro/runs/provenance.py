@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
-from kd_kedro.pipelines.distillation.params import TrainingParams
+from kd_kedro.runs.kedro_internals import filepath, is_versioned, version_path
 from kd_kedro.runs.parameter_check import flatten
 
 FILE_NAME = "provenance.json"
@@ -28,6 +28,7 @@ def expected_provenance(
     catalog: DataCatalog,
     sources: Mapping[str, str],
     recorded: Mapping[str, Provenance],
+    operational: Set[str] = frozenset(),
 ) -> Provenance:
     """Return what a dataset would be made from if the pipeline ran now.
 
@@ -37,11 +38,14 @@ def expected_provenance(
         catalog: Gives the present parameters.
         sources: Hash by name of every source, see `source_hashes`.
         recorded: Provenance by name of inputs that were themselves made by another run.
+        operational: Keys of the parameters that change nothing in what comes out.
     """
     provenance: Provenance = {"parameters": {}, "sources": {}}
     for name in sorted(pipeline.to_outputs(dataset).inputs()):
         if name.startswith("params:"):
-            provenance["parameters"].update(_leaves(name[7:], catalog.load(name)))
+            leaves = _leaves(name[7:], catalog.load(name))
+            decisive = {key: leaf for key, leaf in leaves.items() if key not in operational}
+            provenance["parameters"].update(decisive)
         elif name in recorded:
             for kind, values in recorded[name].items():
                 provenance[kind].update(values)
@@ -57,6 +61,7 @@ def check_fresh(
     sources: Mapping[str, str],
     pinned: Iterable[str],
     made_by: Mapping[str, str],
+    operational: Set[str] = frozenset(),
 ) -> dict[str, Provenance]:
     """Check that what a pipeline is about to read was made from the present inputs.
 
@@ -67,6 +72,7 @@ def check_fresh(
         sources: Hash by name of every source.
         pinned: Names given to `--load-versions`: the user chose that version, stale or not.
         made_by: Name of the pipeline that makes each dataset.
+        operational: As of `expected_provenance`.
 
     Returns:
         The recorded provenance by name of those that were made by an earlier run.
@@ -85,7 +91,7 @@ def check_fresh(
             raise ValueError(f"{name} has not been made yet: {remedy}")
         recorded[name] = read_provenance(name, path, remedy)
         if name not in set(pinned):
-            now = expected_provenance(name, full, catalog, sources, {})
+            now = expected_provenance(name, full, catalog, sources, {}, operational)
             if found := difference(recorded[name], now):
                 raise ValueError(
                     f"{name} of version {path.name} is stale: {found}; {remedy}, or give this "
@@ -148,13 +154,13 @@ def source_hashes(
 
 def version_folder(catalog: DataCatalog, name: str, mode: str) -> Path | None:
     """Return the folder of the version a session loads or saves; None where there is none."""
-    dataset = catalog.get(name)
-    if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
+    dataset: Any = catalog.get(name)
+    if dataset is None or not is_versioned(dataset):
         return None
     if mode == "load" and not dataset.exists():
         return None
     version = dataset.resolve_load_version() if mode == "load" else dataset.resolve_save_version()
-    return Path(str(dataset._get_versioned_path(str(version)))).parent
+    return version_path(dataset, str(version)).parent
 
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:
@@ -166,21 +172,14 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
 def _leaves(key: str, value: Any) -> dict[str, Any]:
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     leaves = dict(flatten(plain, f"{key}.")) if isinstance(plain, Mapping) else {key: plain}
-    decisive = {key: leaf for key, leaf in leaves.items() if not _operational(key)}
-    return json.loads(json.dumps(decisive))  # type: ignore[no-any-return]
-
-
-def _operational(key: str) -> bool:
-    # By name: a parameter that the running pipelines do not read is no model here.
-    *_, group, leaf = f".{key}".split(".")
-    return group == "training" and leaf in TrainingParams.OPERATIONAL
+    return json.loads(json.dumps(leaves))  # type: ignore[no-any-return]
 
 
 def _source_hash(dataset: Any, entry: Any) -> str:
     place = {"filepath", "prompts", "cache", "metadata", "versioned"}
     settings = _without(dict(entry or {}), place | getattr(dataset, "OPERATIONAL", frozenset()))
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    path = Path(str(getattr(dataset, "_filepath", "")))
+    path = filepath(dataset) or Path()
     if path.suffix and not path.is_file():
         return f"{path.name}, absent"
     if path.is_file():

@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.io import DataCatalog
 
+from kd_kedro.runs.kedro_internals import filepath, is_versioned, on_this_machine
 from kd_kedro.runs.provenance import FILE_NAME
 from kd_kedro.runs.recipe import RECIPE, Recipe, artifact_text, read_recipe, tracked_runs
 
@@ -49,11 +50,10 @@ def versions_of(catalog: DataCatalog) -> list[Version]:
     found = []
     for name in sorted(catalog.keys()):
         dataset = None if name.startswith("params:") else catalog.get(name)
-        if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
+        place = filepath(dataset) if is_versioned(dataset) else None
+        if place is None or not on_this_machine(dataset):
             continue
-        place = Path(str(dataset._filepath))
-        elsewhere = getattr(dataset, "_protocol", "file") not in ("file", "")
-        if elsewhere or _RAW in place.parts or not place.is_dir():
+        if _RAW in place.parts or not place.is_dir():
             continue
         for folder in sorted(place.iterdir()):
             if VERSION.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():

@@ -29,8 +29,6 @@ COMMAND = (
     "to_outputs",
     "namespaces",
 )
-# Of these products (JSON) the part that holds measured times; all else in them can be compared.
-MEASURED_PARTS = {"evidence": "compression"}
 # They say what an artifact was made from and what it is; they are not what was made.
 _LABELS = {FILE_NAME, "card.json"}
 # Libraries that decide what comes out, some of them the last digits alone.
@@ -45,7 +43,7 @@ class Saved(BaseModel):
     """A version that a run saved, with the hash of its content and its folder in the project.
 
     Attributes:
-        unmeasured_sha256: Hash of all but its part of `MEASURED_PARTS`; '' where it has none.
+        unmeasured_sha256: Hash of all but its measured part; '' where it has none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +86,7 @@ def make_recipe(
     parameters: Mapping[str, Any],
     loaded: Mapping[str, str],
     saved: Mapping[str, Path],
+    measured_parts: Mapping[str, str],
 ) -> Recipe:
     """Return a run's recipe; the sources are those that the saved versions were made from.
 
@@ -100,6 +99,7 @@ def make_recipe(
         parameters: What its nodes read, flat.
         loaded: Version by name of every versioned dataset the run read and did not make.
         saved: Folder by name of every version it saved.
+        measured_parts: By name of a saved product, its part that holds measured times, if any.
     """
     project = Path(run_params["project_path"])
     sources: dict[str, str] = {}
@@ -112,7 +112,7 @@ def make_recipe(
         name: {
             "version": folder.name,
             "sha256": content_hash(folder),
-            "unmeasured_sha256": unmeasured_hash(name, folder),
+            "unmeasured_sha256": unmeasured_hash(folder, measured_parts.get(name, "")),
             "path": _relative(folder, project),
         }
         for name, folder in sorted(saved.items())
@@ -151,15 +151,14 @@ def content_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def unmeasured_hash(name: str, folder: Path) -> str:
-    """Return the SHA-256 of a product without its measured part, '' where it has no such part.
+def unmeasured_hash(folder: Path, part: str) -> str:
+    """Return the SHA-256 of a JSON product without its measured part, '' where it has none.
 
     Args:
-        name: Of the dataset.
-        folder: Of its version.
+        folder: The folder of its version.
+        part: Key of the part; '' for none.
     """
-    part = MEASURED_PARTS.get(name)
-    if part is None:
+    if not part:
         return ""
     content = json.loads((folder / folder.parent.name).read_text(encoding="utf-8"))
     rest = {key: value for key, value in content.items() if key != part}

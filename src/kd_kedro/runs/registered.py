@@ -8,7 +8,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
-from kd_kedro.runs.parameter_check import flatten
+from kd_kedro.runs.parameter_check import flatten, operational_keys
+from kd_kedro.runs.pipeline_packages import parameter_models
 from kd_kedro.runs.provenance import Provenance, artifact_nodes, check_fresh, source_hashes
 
 
@@ -33,6 +34,11 @@ def read_parameters(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     return found
 
 
+def operational_parameters() -> frozenset[str]:
+    """Return the keys of the parameters that change nothing in what comes out."""
+    return operational_keys(parameter_models())
+
+
 def check_inputs(
     needed: Set[str],
     catalog: DataCatalog,
@@ -54,4 +60,6 @@ def check_inputs(
     full = artifact_nodes(registered().values(), catalog)
     leaves = (full.inputs() | needed) - full.all_outputs()
     sources = source_hashes(leaves, catalog, config)
-    return sources, check_fresh(needed, full, catalog, sources, pinned, made_by)
+    operational = operational_parameters()
+    recorded = check_fresh(needed, full, catalog, sources, pinned, made_by, operational)
+    return sources, recorded

@@ -2,21 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from kd_kedro.runs.kedro_internals import filepath, version_path
 from kd_kedro.runs.provenance import source_hashes
-from kd_kedro.runs.recipe import MEASURED_PARTS, Recipe, content_hash, run_name
-
-# What no run makes twice, and why. What is made from it cannot be compared either.
-NOT_REPEATABLE = {
-    "compression": "it holds measured times",
-    "student_onnx": "it is chosen by measured times",
-    "tuning_record": "its study goes on where the last run left it, and it holds measured times",
-}
+from kd_kedro.runs.recipe import Recipe, content_hash, run_name
 
 
 def check_recipe(run: Any, recipe: Recipe) -> None:
@@ -97,9 +90,9 @@ def check_inputs(
     own = [name for name in recipe.inputs if name in recipe.sources]
     for name, found in source_hashes(own, catalog, config).items():
         if found != recipe.sources[name]:
-            path = getattr(catalog.get(name), "_filepath", None)
+            path = filepath(catalog.get(name)) or "its entry"
             raise ValueError(
-                f"{name} is not what the run read: {path or 'its entry'} was "
+                f"{name} is not what the run read: {path} was "
                 f"{recipe.sources[name]} and is {found} now"
             )
 
@@ -118,8 +111,7 @@ def check_loaded(
         ValueError: One is gone or was changed; the message names it.
     """
     for name, version in recipe.loaded.items():
-        dataset: Any = catalog.get(name)
-        path = Path(str(dataset._get_versioned_path(version)))
+        path = version_path(catalog.get(name), version)
         if not path.exists():
             raise ValueError(
                 f"{name} of version {version}, which the run loaded, is gone: it was pruned or "
@@ -134,31 +126,34 @@ def check_loaded(
             )
 
 
-def not_comparable(full: Pipeline) -> dict[str, str]:
+def not_comparable(full: Pipeline, not_repeatable: Mapping[str, str]) -> dict[str, str]:
     """Return by dataset why it cannot be compared.
 
     Args:
         full: The pipeline of everything.
+        not_repeatable: By output that no run makes twice, why. What is made from it cannot be
+            compared either.
     """
-    reasons = dict(NOT_REPEATABLE)
-    for name in NOT_REPEATABLE:
-        if name in full.all_outputs():
-            for made in sorted(full.from_inputs(name).all_outputs()):
-                reasons.setdefault(made, f"it is made from {name}")
+    reasons = dict(not_repeatable)
+    for name in not_repeatable:
+        for made in sorted(full.from_inputs(name).all_outputs()):
+            reasons.setdefault(made, f"it is made from {name}")
     return reasons
 
 
-def agreement(then: Recipe, now: Recipe, reasons: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def agreement(
+    then: Recipe, now: Recipe, reasons: Mapping[str, str], measured_parts: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
     """Return of every output of a run whether the new one is the same.
 
     Args:
         then: The recipe of the past run.
         now: That of its repetition.
         reasons: By dataset, why it cannot be compared.
+        measured_parts: By dataset, its part that holds measured times; the rest is compared.
 
     Returns:
-        By dataset `outcome` (agrees, differs, not made, cannot be compared) and `reason`. What has
-        a measured part (`run_record.MEASURED_PARTS`) is compared without it.
+        By dataset `outcome` (agrees, differs, not made, cannot be compared) and `reason`.
     """
     found = {}
     for name, old in sorted(then.saved.items()):
@@ -168,9 +163,9 @@ def agreement(then: Recipe, now: Recipe, reasons: Mapping[str, str]) -> dict[str
         elif old.sha256 == new.sha256:
             outcome, reason = "agrees", ""
         elif old.unmeasured_sha256 and old.unmeasured_sha256 == new.unmeasured_sha256:
-            outcome, reason = "agrees", f"without its part {MEASURED_PARTS[name]}"
+            outcome, reason = "agrees", f"without its part {measured_parts.get(name, '')}"
         elif old.unmeasured_sha256:
-            outcome, reason = "differs", f"not only in its part {MEASURED_PARTS[name]}"
+            outcome, reason = "differs", f"not only in its part {measured_parts.get(name, '')}"
         elif name in reasons:
             outcome, reason = "cannot be compared", reasons[name]
         else:

@@ -1,5 +1,6 @@
 """Running the distillation pipeline with the settings of conf/, and nothing else."""
 
+from functools import reduce
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +9,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
-from kd_kedro.pipelines.distillation import create_pipeline
-from kd_kedro.runs.parameter_check import parameter_models
+from kd_kedro.pipelines.distillation import PARAMETERS, create_pipeline
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 
@@ -39,16 +39,12 @@ def whole(env, changed=None):
 
 def parameters(env, changed=None):
     """Return the `params:` inputs of the pipeline, checked by their models."""
-    values_of = {"distillation": whole(env, changed)}
-    models = parameter_models({"distillation": create_pipeline()})
-    values = {}
+    given, values = whole(env, changed), {}
     for name in create_pipeline().inputs():
         if name.startswith("params:"):
-            value = values_of
-            for part in name[7:].split("."):
-                value = value[part]
-            model = models.get(name[7:])
-            values[name] = model.model_validate(value) if model else value
+            _, group, *inner = name.split(".")
+            model = PARAMETERS.model_fields[group].annotation
+            values[name] = reduce(getattr, inner, model.model_validate(given[group]))
     return values
 
 

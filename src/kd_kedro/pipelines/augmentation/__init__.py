@@ -1,5 +1,8 @@
 """The augmentation pipeline."""
 
+from kd_kedro.pipelines.augmentation.params import AugmentationParams
 from kd_kedro.pipelines.augmentation.pipeline import create_pipeline
 
-__all__ = ["create_pipeline"]
+__all__ = ["PARAMETERS", "create_pipeline"]
+
+PARAMETERS = AugmentationParams

@@ -79,3 +79,12 @@ class VersionParams(BaseModel):
                 f"{self.similarity_max:g}: no version could be in the band"
             )
         return self
+
+
+class AugmentationParams(BaseModel):
+    """All parameters of the augmentation pipeline."""
+
+    model_config = _CONFIG
+
+    split: SplitParams
+    versions: VersionParams

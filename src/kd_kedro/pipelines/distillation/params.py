@@ -1,10 +1,12 @@
 """Parameters of the distillation pipeline, one group for each thing that can go stale alone."""
 
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
+# Marks a field that says how a run is done, not what comes of it: a change makes nothing stale.
+OPERATIONAL: dict[str, Any] = {"operational": True}
 
 Version = Literal["original", "formal", "casual", "general", "typo"]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -83,23 +85,9 @@ class ArchitectureParams(BaseModel):
 
 
 class TrainingParams(BaseModel):
-    """Budget and optimiser of a training.
-
-    Attributes:
-        OPERATIONAL: How a training runs, not what comes of it: a change of one makes nothing stale.
-    """
+    """Budget and optimiser of a training."""
 
     model_config = CONFIG
-    OPERATIONAL: ClassVar[frozenset[str]] = frozenset(
-        [
-            "checkpoint_steps",
-            "gradient_checkpointing",
-            "num_processes",
-            "strategy",
-            "nodes",
-            "rendezvous",
-        ]
-    )
 
     learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of AdamW.")
     batch_size: int = Field(ge=1, le=65_536, description="Rows in one forward pass.")
@@ -130,26 +118,43 @@ class TrainingParams(BaseModel):
         description="Of matrix products; auto is bf16 where the processor has instructions for it."
     )
     checkpoint_steps: int = Field(
+        json_schema_extra=OPERATIONAL,
         ge=0,
         description="Most steps a kill can cost; 0 for those between two evaluations.",
     )
     gradient_checkpointing: bool = Field(
-        description="Compute activations anew in the backward pass: less memory, a third slower."
+        json_schema_extra=OPERATIONAL,
+        description="Compute activations anew in the backward pass: less memory, a third slower.",
     )
     num_processes: int = Field(
+        json_schema_extra=OPERATIONAL,
         ge=1,
         le=1024,
         description="Processes that share every batch; without dropout the result is the same.",
     )
     strategy: Literal["ddp", "fsdp"] = Field(
-        description="Of several processes: each has all weights (ddp) or a share of them (fsdp)."
+        json_schema_extra=OPERATIONAL,
+        description="Of several processes: each has all weights (ddp) or a share of them (fsdp).",
     )
     nodes: int = Field(
-        ge=1, le=1024, description="Machines that train together, as many processes on each."
+        json_schema_extra=OPERATIONAL,
+        ge=1,
+        le=1024,
+        description="Machines that train together, as many processes on each.",
     )
     rendezvous: str = Field(
-        description="host:port of one of several machines, where they meet; else empty."
+        json_schema_extra=OPERATIONAL,
+        description="host:port of one of several machines, where they meet; else empty.",
     )
+
+    @classmethod
+    def operational(cls) -> frozenset[str]:
+        """Return the fields that say how a training runs, not what comes of it."""
+        return frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if field.json_schema_extra == OPERATIONAL
+        )
 
     @model_validator(mode="after")
     def _nodes_meet(self) -> "TrainingParams":

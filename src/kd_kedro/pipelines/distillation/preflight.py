@@ -3,11 +3,31 @@
 Outlines are read, never weights: a wrong name would else be noticed when the teacher is finished.
 """
 
+from collections.abc import Callable, Set
 from typing import Any
 
 from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
+
+
+def check_before_run(inputs: Set[str], load: Callable[[str], Any]) -> None:
+    """Refuse, in a run that reads how students are made, one that cannot be trained.
+
+    Args:
+        inputs: Names of what the run reads and does not make.
+        load: Loads one of the catalog.
+
+    Raises:
+        OSError: A model or tokenizer cannot be had.
+        ValueError: One does not fit the others, or nothing can write the answers asked for.
+    """
+    if "params:distillation.student" not in inputs:
+        return
+    params = DistillationParams.model_validate(load("parameters")["distillation"])
+    check_models(params)
+    if params.sequence_level.source == "generator":
+        check_generator(load("text_generator"))
 
 
 def check_models(params: DistillationParams) -> None:

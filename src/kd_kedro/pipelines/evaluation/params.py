@@ -225,3 +225,16 @@ class HonestyParams(BaseModel):
         le=1,
         description="The report warns where more of the held-out rows are near.",
     )
+
+
+class EvaluationParams(BaseModel):
+    """All parameters of the evaluation pipeline."""
+
+    model_config = _CONFIG
+
+    answering: AnsweringParams
+    honesty: HonestyParams
+    verdict: VerdictParams
+    compression: CompressionParams
+    slices: SlicesParams
+    promotion: PromotionParams

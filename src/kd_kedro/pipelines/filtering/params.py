@@ -127,3 +127,12 @@ class DeduplicationParams(BaseModel):
         description="Words a shared answer has at least for its questions to be rephrased.",
     )
     seed: int = Field(ge=0, description="Seed of the rephrasing.")
+
+
+class FilteringParams(BaseModel):
+    """All parameters of the filtering pipeline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    soap: SoapParams
+    deduplication: DeduplicationParams

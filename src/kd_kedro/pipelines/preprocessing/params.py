@@ -93,3 +93,15 @@ class PersonalDataParams(BaseModel):
                 f"mask has {', '.join(unseen)}, which detect does not look for: name it in both"
             )
         return self
+
+
+class PreprocessingParams(BaseModel):
+    """All parameters of the preprocessing pipeline."""
+
+    model_config = _CONFIG
+
+    validation: ValidationParams
+    review: ReviewParams
+    rewriting: RewriteParams
+    choices: ChoiceParams
+    personal_data: PersonalDataParams

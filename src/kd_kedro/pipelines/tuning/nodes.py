@@ -192,7 +192,7 @@ def _students(
 ) -> dict[str, Any]:
     """Return what all students of the study are, so that one can be told from others."""
     budget = training.model_dump(
-        mode="json", exclude={"learning_rate"} | TrainingParams.OPERATIONAL
+        mode="json", exclude={"learning_rate"} | TrainingParams.operational()
     )
     goal = objective.model_dump(mode="json", exclude=set(TARGETS))
     return {"student": student.model_dump(mode="json"), "settings": budget | goal, "seed": seed}
@@ -217,7 +217,7 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
             "on_policy": lesson.on_policy and lesson.on_policy.settings,
             "student": trainer.student.model_dump(mode="json"),
             "training": trainer.training.model_dump(
-                mode="json", exclude=searched | TrainingParams.OPERATIONAL
+                mode="json", exclude=searched | TrainingParams.operational()
             ),
             "objective": trainer.objective.model_dump(mode="json", exclude=searched),
             "seed": trainer.seed,

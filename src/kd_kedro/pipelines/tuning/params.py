@@ -13,7 +13,12 @@ from pydantic import (
     model_validator,
 )
 
-from kd_kedro.pipelines.distillation.params import Divergence, ObjectiveParams, TrainingParams
+from kd_kedro.pipelines.distillation.params import (
+    OPERATIONAL,
+    Divergence,
+    ObjectiveParams,
+    TrainingParams,
+)
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -142,8 +147,14 @@ class TuningParams(BaseModel):
 
     model_config = _CONFIG
 
-    trials: int = Field(ge=1, le=100_000, description="Trials in all, those of earlier runs too.")
+    trials: int = Field(
+        json_schema_extra=OPERATIONAL,
+        ge=1,
+        le=100_000,
+        description="Trials in all, those of earlier runs too.",
+    )
     workers: int = Field(
+        json_schema_extra=OPERATIONAL,
         ge=1,
         le=256,
         description=(
@@ -158,6 +169,7 @@ class TuningParams(BaseModel):
         ge=1, description="Trials drawn at random before the sampler (TPE) learns from them."
     )
     heartbeat: int = Field(
+        json_schema_extra=OPERATIONAL,
         ge=1,
         le=3600,
         description=(

@@ -1,6 +1,6 @@
 """The values a study found best, as parameters of a run: `kedro run --tuned`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from kedro.io import DataCatalog
@@ -16,12 +16,14 @@ from kd_kedro.runs.provenance import (
 )
 
 BEST = "best_hyperparameters"
-# How a study was run; another number of trials or workers is still the same study.
-OPERATIONAL = {"tuning.trials", "tuning.workers", "tuning.heartbeat"}
 
 
 def tuned_parameters(
-    catalog: DataCatalog, config: Mapping[str, Any], full: Pipeline, explicit: Mapping[str, Any]
+    catalog: DataCatalog,
+    config: Mapping[str, Any],
+    full: Pipeline,
+    explicit: Mapping[str, Any],
+    operational: Set[str] = frozenset(),
 ) -> tuple[dict[str, Any], str]:
     """Return what a study found best, where it was made from the present parameters and data.
 
@@ -30,6 +32,8 @@ def tuned_parameters(
         config: The catalog's configuration.
         full: The pipeline of everything.
         explicit: The `--params` of the run, nested; they win.
+        operational: Keys of the parameters that change nothing in what comes out: another number
+            of trials or workers is still the same study.
 
     Returns:
         The parameters to run with, nested, the explicit ones included; and one line that says what
@@ -47,7 +51,7 @@ def tuned_parameters(
     values: dict[str, Any] = best["parameters"]
     sources = source_hashes(full.inputs(), catalog, config)
     now = expected_provenance(BEST, full, catalog, sources, {})
-    free = OPERATIONAL | values.keys()
+    free = operational | values.keys()
     for side in (recorded, now):
         side["parameters"] = {k: v for k, v in side["parameters"].items() if k not in free}
     if found := difference(recorded, now):

@@ -6,8 +6,8 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
+from kd_kedro.cli.tuned import BEST, nested, tuned_parameters
 from kd_kedro.runs.provenance import expected_provenance, version_folder, write_provenance
-from kd_kedro.runs.tuned import BEST, nested, tuned_parameters
 
 
 def search(size, objective, tuning):
@@ -47,7 +47,8 @@ def made(tmp_path):
 
 
 def tuned(folder, changed=None, explicit=None):
-    return tuned_parameters(catalog_of(folder, changed), {}, FULL, explicit or {})
+    catalog = catalog_of(folder, changed)
+    return tuned_parameters(catalog, {}, FULL, explicit or {}, {"tuning.trials"})
 
 
 def test_the_best_values_become_parameters_beside_those_given(made):

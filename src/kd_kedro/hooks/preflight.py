@@ -1,0 +1,17 @@
+"""The hook that lets pipelines refuse, before the first node, a run that would fail later."""
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from kd_kedro.runs.pipeline_packages import checks_before_run
+
+
+class PreflightHooks:
+    """Do what the registered pipelines ask to be checked before a run."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Refuse a run that would fail later."""
+        for check in checks_before_run():
+            check(pipeline.inputs(), catalog.load)

@@ -1,0 +1,57 @@
+"""What the packages of the registered pipelines bring beside their nodes.
+
+The package `kd_kedro.pipelines.<name>` of a registered pipeline may export
+
+- `PARAMETERS`: the pydantic model of all its groups of parameters, those that no node reads
+  included, with the checks between them; a field with `json_schema_extra={"operational": True}`
+  says how a run is done, not what comes of it;
+- `RENAMED`: by the former dotted key of a parameter or group, the key that it has now;
+- `CATALOG_KEYS`: by key of `--params` that catalog entries read through `${runtime_params:…}`,
+  what it is;
+- `check_before_run(inputs, load)`: refuses, before the first node, a run that would fail later;
+  it gets the names of what the run reads and the catalog's `load`.
+"""
+
+from collections.abc import Callable, Set
+from importlib import import_module
+from typing import Any
+
+from kedro.framework.project import pipelines
+from pydantic import BaseModel
+
+
+def parameter_models() -> dict[str, type[BaseModel]]:
+    """Return the model of every pipeline's parameters, by the pipeline's name."""
+    return dict(sorted(_exported("PARAMETERS").items()))
+
+
+def renamed_parameters() -> dict[str, str]:
+    """Return the present key by the former key of every renamed parameter or group."""
+    return _merged("RENAMED")
+
+
+def catalog_keys() -> dict[str, str]:
+    """Return what every key of `--params` is that catalog entries read."""
+    return _merged("CATALOG_KEYS")
+
+
+def checks_before_run() -> list[Callable[[Set[str], Callable[[str], Any]], None]]:
+    """Return the checks that a run has to pass before its first node."""
+    return list(_exported("check_before_run").values())
+
+
+def _exported(attribute: str) -> dict[str, Any]:
+    modules = {
+        name: import_module(f"kd_kedro.pipelines.{name}")
+        for name in pipelines
+        if name != "__default__"
+    }
+    return {
+        name: getattr(module, attribute)
+        for name, module in modules.items()
+        if hasattr(module, attribute)
+    }
+
+
+def _merged(attribute: str) -> dict[str, str]:
+    return {key: text for part in _exported(attribute).values() for key, text in part.items()}
