@@ -8,7 +8,8 @@ from scipy.optimize import brentq
 
 from kd_kedro.metrics.comparison.paired_scores import PairedScores
 from kd_kedro.metrics.comparison.teacher_gap import gap_recovered, non_inferiority
-from kd_kedro.metrics.scores.metric_table import METRICS, Metric
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import METRICS
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 EXACT, PERPLEXITY = BY_NAME["exact_match"], BY_NAME["perplexity"]

@@ -15,7 +15,6 @@ from kd_kedro.metrics.scores.diversity import (
     length_ratio,
     repetition,
 )
-from kd_kedro.metrics.scores.formatting import TITLES
 
 
 def test_distinct_counts_over_all_answers() -> None:
@@ -59,4 +58,5 @@ def test_runs_are_described_beside_the_reference(results: Callable[..., pd.DataF
     assert told["distinct_1"]["reference"] == told["distinct_1"]["teacher"] == pytest.approx(2 / 6)
     assert told["distinct_2"]["student"] == pytest.approx(2 / 6)  # of the seed that has pairs
     assert told["repetition"]["teacher"] is None
-    assert all(told[name]["signature"] and TITLES[name] for name in told)
+    assert all(each.signature and each.title for each in DESCRIPTIONS)
+    assert all(told[each.name]["signature"] == each.signature for each in DESCRIPTIONS)

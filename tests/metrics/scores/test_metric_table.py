@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kd_kedro.metrics.scores.formatting import TITLES, show, show_difference
+from kd_kedro.metrics.scores.formatting import show, show_difference
 from kd_kedro.metrics.scores.metric_table import METRICS, RESULT_COLUMNS
 
 BY_NAME = {metric.name: metric for metric in METRICS}
@@ -122,7 +122,7 @@ def test_every_metric_has_title_signature_and_its_scores_in_bounds(results: Make
     teacher = table[table["model"] == "teacher"].reset_index(drop=True)
     for metric in METRICS:
         assert metric.signature()
-        assert TITLES[metric.name]
+        assert metric.title
         statistics = metric.statistics(teacher)
         assert statistics.shape[0] == len(teacher)
         assert np.isfinite(statistics).all()

@@ -10,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.metrics.comparison.decide import decide_by_holm
 from kd_kedro.metrics.comparison.paired_scores import pair
 from kd_kedro.metrics.comparison.teacher_gap import non_inferiority
-from kd_kedro.metrics.comparison.verdict import conclude
 from kd_kedro.metrics.scores.exact_match import canonical
 from kd_kedro.metrics.scores.formatting import title
 from kd_kedro.metrics.scores.metric_table import METRICS
-from kd_kedro.metrics.statistics.significance import holm_levels
 
 
 @dataclass(frozen=True)
@@ -99,26 +98,18 @@ def compare_weights(
         if (scores := pair(metric, runs, draws=draws, seed=seed)).families >= min_families
         if not metric.per_token or scores.same_tokens("teacher", "student")
     }
-    differences = {
-        metric.name: scores.estimate({"student": 1.0, "teacher": -1.0})
-        for metric, scores in measured.items()
-    }
     level = 1 - confidence
-    levels = holm_levels({name: each.p_value for name, each in differences.items()}, level)
+    decisions = decide_by_holm(
+        measured, {"student": 1.0, "teacher": -1.0}, primary=primary, level=level
+    )
     compared = {}
     for metric, scores in measured.items():
-        low, high = differences[metric.name].interval(levels[metric.name][1])
+        decision = decisions[metric.name].entry()
         kept = non_inferiority(metric, scores, margin=margin, level=level, refusal="")
         compared[metric.name] = {
             "newcomer": metric.shown(scores.estimate({"student": 1.0}).value),
             "champion": metric.shown(scores.estimate({"teacher": 1.0}).value),
-            "difference": {
-                "estimate": differences[metric.name].value,
-                "low": low,
-                "high": high,
-            },
-            "p_holm": levels[metric.name][0],
-            "conclusion": conclude(low, high, metric.higher_is_better)[0],
+            **{key: decision[key] for key in ("difference", "p_holm", "conclusion")},
             # Not applicable: the champion has nothing to lose, its score is zero.
             "non_inferior": kept["conclusion"] != "not shown",
         }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.scores.metric_table import Metric
+from kd_kedro.metrics.scores.metric import Metric
 from kd_kedro.metrics.statistics.significance import (
     Estimate,
     Floats,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.metrics.comparison.paired_scores import PairedScores, pair, paired_runs, seeds_of
-from kd_kedro.metrics.scores.metric_table import METRICS, Metric
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.metrics.statistics.significance import Floats
 
 SCHEMA = "kd_kedro.power/1"

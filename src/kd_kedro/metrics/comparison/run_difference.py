@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kd_kedro.metrics.comparison.decide import NOTHING, Decision, decide_by_holm
 from kd_kedro.metrics.comparison.paired_scores import PairedScores, sum_by_family
-from kd_kedro.metrics.comparison.verdict import conclude
-from kd_kedro.metrics.scores.metric_table import METRICS, Metric
-from kd_kedro.metrics.statistics.significance import holm_levels, resample_families
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import METRICS
+from kd_kedro.metrics.statistics.significance import resample_families
 
 SCHEMA = "kd_kedro.run_difference/2"
 _KEY = ["question", "reference"]
@@ -52,38 +53,33 @@ def compare_runs(
         worse, not shown, not applicable) and reason.
     """
     students = [_runs_of(results, "student") for results in (first, second)]
-    same_teacher = _same_teacher(first, second)
     seeds = sorted(students[0].keys() & students[1].keys())
     rows = [_asked(runs) for runs in students]
     common = rows[0].merge(rows[1], on=[*_KEY, "copy"], suffixes=("", "_second"))
-    families, index = np.unique(common["family_id"].to_numpy(dtype=str), return_inverse=True)
     tables = _same_labels([_align(runs[name], common) for runs in students for name in seeds])
-    measured: dict[str, PairedScores] = {}
-    refused: dict[str, str] = {}
+    measured: dict[Metric, PairedScores] = {}
+    refused: dict[Metric, str] = {}
+    families = np.unique(common["family_id"].to_numpy(dtype=str))
+    unusable = _unusable(students, seeds, len(families), min_families)
+    same_teacher = _same_teacher(first, second)
     for number, metric in enumerate(METRICS):
-        if len(seeds) < 2:
-            refused[metric.name] = _too_few_seeds(students)
-        elif len(families) < min_families:
-            refused[metric.name] = (
-                f"{len(families)} held-out families are common to both runs; "
-                f"{min_families} are needed"
-            )
+        if unusable:
+            refused[metric] = unusable
         elif not metric.against_teacher and not same_teacher:
-            refused[metric.name] = "the students had different teachers to agree with"
+            refused[metric] = "the students had different teachers to agree with"
         else:
-            found = _measure(
-                metric, tables, index, len(families), min_families, draws, seed + number
-            )
+            found = _measure(metric, tables, common, min_families, draws, seed + number)
             if isinstance(found, str):
-                refused[metric.name] = found
+                refused[metric] = found
             else:
-                measured[metric.name] = found
-    level = 1 - confidence
-    p_values = {name: each.estimate(_DIFFERENCE).p_value for name, each in measured.items()}
-    levels: dict[str, tuple[float, float]] = {}
-    for deciding in (True, False):
-        group = {name: p for name, p in p_values.items() if (name in primary) is deciding}
-        levels |= holm_levels(group, level)
+                measured[metric] = found
+    decisions = decide_by_holm(measured, _DIFFERENCE, primary=primary, level=1 - confidence)
+    entries = {
+        metric: _refused(refused[metric])
+        if metric in refused
+        else _decided(metric, measured[metric], decisions[metric.name])
+        for metric in sorted(METRICS, key=lambda metric: metric.name not in primary)
+    }
     return {
         "schema": SCHEMA,
         "seeds": seeds,
@@ -96,13 +92,11 @@ def compare_runs(
         "metrics": {
             metric.name: {
                 "role": "primary" if metric.name in primary else "secondary",
-                **(
-                    _refused(metric, refused[metric.name])
-                    if metric.name in refused
-                    else _entry(metric, measured[metric.name], levels[metric.name])
-                ),
+                **entry,
+                "higher_is_better": metric.higher_is_better,
+                "signature": metric.signature(),
             }
-            for metric in sorted(METRICS, key=lambda metric: metric.name not in primary)
+            for metric, entry in entries.items()
         },
     }
 
@@ -154,8 +148,7 @@ def _same_labels(tables: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
 def _measure(
     metric: Metric,
     tables: Sequence[pd.DataFrame],
-    index: np.ndarray[Any, Any],
-    families: int,
+    common: pd.DataFrame,
     min_families: int,
     draws: int,
     seed: int,
@@ -165,7 +158,8 @@ def _measure(
         by_row = [metric.statistics(table) for table in tables]
     except KeyError:
         return "one of the runs was made before validation_results had what it needs"
-    statistics = np.stack([sum_by_family(rows, index, families) for rows in by_row])
+    families, index = np.unique(common["family_id"].to_numpy(dtype=str), return_inverse=True)
+    statistics = np.stack([sum_by_family(rows, index, len(families)) for rows in by_row])
     # A family counts where every run has something to count in it.
     statistics = statistics[:, statistics.any(axis=2).all(axis=0)]
     counted = statistics.shape[1]
@@ -186,39 +180,35 @@ def _measure(
     return scores
 
 
-def _entry(metric: Metric, measured: PairedScores, holm: tuple[float, float]) -> dict[str, Any]:
-    p_holm, level = holm
-    difference = measured.estimate(_DIFFERENCE)
-    low, high = difference.interval(level)
-    conclusion, reason = conclude(low, high, metric.higher_is_better)
-    confidence = f"{100 * (1 - level):.4g} % by Holm, {measured.families} families"
-    return {
-        **{name: metric.displayed(measured.estimate({name: 1.0}).value) for name in _DIFFERENCE},
-        "difference": {"estimate": difference.value, "low": low, "high": high},
-        "p_holm": p_holm,
-        "conclusion": conclusion,
-        "reason": f"{reason} ({confidence})",
-        "higher_is_better": metric.higher_is_better,
-        "signature": metric.signature(),
-    }
+def _decided(metric: Metric, measured: PairedScores, decision: Decision) -> dict[str, Any]:
+    shown = {name: metric.displayed(measured.estimate({name: 1.0}).value) for name in _DIFFERENCE}
+    return {**shown, **decision.entry()}
 
 
-def _refused(metric: Metric, reason: str) -> dict[str, Any]:
+def _refused(reason: str) -> dict[str, Any]:
     return {
         "first": None,
         "second": None,
-        "difference": {"estimate": None, "low": None, "high": None},
+        "difference": dict(NOTHING),
         "p_holm": None,
         "conclusion": "not applicable",
         "reason": reason,
-        "higher_is_better": metric.higher_is_better,
-        "signature": metric.signature(),
     }
 
 
-def _too_few_seeds(students: Sequence[dict[str, pd.DataFrame]]) -> str:
-    first, second = (", ".join(sorted(runs)) or "none" for runs in students)
-    return (
-        "fewer than two seeds are common to both runs "
-        f"({first} and {second}): a difference could be the luck of a seed"
-    )
+def _unusable(
+    students: Sequence[dict[str, pd.DataFrame]],
+    seeds: Sequence[str],
+    families: int,
+    min_families: int,
+) -> str:
+    """Return why nothing can be compared, '' where something can."""
+    if len(seeds) < 2:
+        first, second = (", ".join(sorted(runs)) or "none" for runs in students)
+        return (
+            "fewer than two seeds are common to both runs "
+            f"({first} and {second}): a difference could be the luck of a seed"
+        )
+    if families < min_families:
+        return f"{families} held-out families are common to both runs; {min_families} are needed"
+    return ""

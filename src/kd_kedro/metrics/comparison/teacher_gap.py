@@ -5,7 +5,8 @@ from math import log1p
 from typing import Any
 
 from kd_kedro.metrics.comparison.paired_scores import PairedScores
-from kd_kedro.metrics.scores.metric_table import OTHER_TOKENS, Metric
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import OTHER_TOKENS
 from kd_kedro.metrics.statistics.significance import Estimate
 
 _WIDEST = 1024.0  # shares of the gap beyond this have no end worth showing

@@ -1,28 +1,28 @@
 """The verdict: teacher, baseline student and distilled student on the same held-out rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import pandas as pd
 
+from kd_kedro.metrics.comparison.decide import NOTHING, Decision, conclude, decide_by_holm
 from kd_kedro.metrics.comparison.paired_scores import (
     SYSTEMS,
     PairedScores,
-    Runs,
     pair,
     paired_runs,
     seeds_of,
 )
 from kd_kedro.metrics.comparison.teacher_gap import gap_recovered, non_inferiority
 from kd_kedro.metrics.scores.diversity import describe_runs
-from kd_kedro.metrics.scores.metric_table import METRICS, Metric
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.metrics.statistics.permutation import mcnemar, permutation_p
-from kd_kedro.metrics.statistics.significance import Estimate, holm_levels
+from kd_kedro.metrics.statistics.significance import Estimate
 
 SCHEMA = "kd_kedro.verdict/2"
-_NOTHING: dict[str, float | None] = {"estimate": None, "low": None, "high": None}
 _GAIN = {"student": 1.0, "baseline": -1.0}
 
 
@@ -66,44 +66,36 @@ def judge(
         raise ValueError(f"there is no metric {unknown[0]} to decide the verdict: name of {known}")
     runs = paired_runs(results)
     level = 1 - confidence
-    measured = [
-        _measure(metric, runs, draws=draws, min_families=min_families, seed=seed)
-        for metric in metrics
-    ]
-    levels = {
-        name: holm
-        for decides in (True, False)
-        for name, holm in holm_levels(
-            {
-                each.metric.name: each.difference.p_value
-                for each in measured
-                if not each.refusal and (each.metric.name in primary) == decides
-            },
-            level,
-        ).items()
+    scores = {metric: pair(metric, runs, draws=draws, seed=seed) for metric in metrics}
+    refusals = {
+        metric: _refusal(metric, each.families, len(seeds_of(runs)), min_families)
+        for metric, each in scores.items()
     }
-    entries = {}
-    for each in measured:
-        name = each.metric.name
-        role = "primary" if name in primary else "secondary"
-        entry = {
-            **_systems(each, level),
-            **_difference(each, levels.get(name), draws),
-            "role": role,
-            "non_inferiority": non_inferiority(
-                each.metric, each.scores, margin=margin, level=level, refusal=each.refusal
+    decisions = decide_by_holm(
+        {metric: each for metric, each in scores.items() if not refusals[metric]},
+        _GAIN,
+        primary=primary,
+        level=level,
+    )
+    entries = {
+        metric.name: {
+            **_systems(metric, each, level),
+            **(
+                _refused(refusals[metric])
+                if refusals[metric]
+                else _decided(metric, each, decisions[metric.name], draws)
             ),
-            "gap_recovered": gap_recovered(
-                each.metric, each.scores, level=level, refusal=each.refusal
-            ),
-            "families": each.scores.families,
-            "higher_is_better": each.metric.higher_is_better,
-            "signature": each.metric.signature(),
+            "role": "primary" if metric.name in primary else "secondary",
+            **_against_teacher(metric, each, margin, level, refusals[metric]),
+            "families": each.families,
+            "higher_is_better": metric.higher_is_better,
+            "signature": metric.signature(),
         }
-        if name == "exact_match":
-            first = seeds_of(runs)[0]
-            entry["mcnemar"] = mcnemar(runs["student", first], runs["baseline", first])
-        entries[name] = entry
+        for metric, each in scores.items()
+    }
+    if "exact_match" in entries:
+        first = seeds_of(runs)[0]
+        entries["exact_match"]["mcnemar"] = mcnemar(runs["student", first], runs["baseline", first])
     deciding = {name: entry for name, entry in entries.items() if name in primary}
     overall, reason = conclude_overall(
         {name: entry["conclusion"] for name, entry in deciding.items()}
@@ -123,15 +115,6 @@ def judge(
     }
 
 
-def conclude(low: float, high: float, higher_is_better: bool) -> tuple[str, str]:
-    """Return the conclusion that an interval of student - baseline allows, and why."""
-    if low > 0:
-        return ("better" if higher_is_better else "worse"), "the interval lies above zero"
-    if high < 0:
-        return ("worse" if higher_is_better else "better"), "the interval lies below zero"
-    return "not shown", "the interval holds zero"
-
-
 def conclude_overall(conclusions: Mapping[str, str]) -> tuple[str, str]:
     """Return what the primary metrics' conclusions say together, and why, in one sentence."""
     found: dict[str, list[str]] = {}
@@ -149,20 +132,6 @@ def conclude_overall(conclusions: Mapping[str, str]) -> tuple[str, str]:
     return "not applicable", "no primary metric could be judged."
 
 
-@dataclass(frozen=True)
-class _Measured:
-    metric: Metric
-    scores: PairedScores
-    difference: Estimate
-    refusal: str
-
-
-def _measure(metric: Metric, runs: Runs, *, draws: int, min_families: int, seed: int) -> _Measured:
-    scores = pair(metric, runs, draws=draws, seed=seed)
-    refusal = _refusal(metric, scores.families, len(seeds_of(runs)), min_families)
-    return _Measured(metric, scores, scores.estimate(_GAIN), refusal)
-
-
 def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> str:
     if metric.absent and not families:
         return metric.absent
@@ -173,60 +142,60 @@ def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> st
     return ""
 
 
-def _systems(measured: _Measured, level: float) -> dict[str, Any]:
+def _systems(metric: Metric, scores: PairedScores, level: float) -> dict[str, Any]:
     """Return the judged models' estimates, and those of the controls that have the metric.
 
     Of a control also whether the student is ahead of it, paired on the same families.
     """
-    scores = measured.scores
     estimates = {
-        model: _shown(scores.estimate({model: 1.0}), level, measured.metric)
+        model: _shown(scores.estimate({model: 1.0}), level, metric)
         if scores.families
-        else dict(_NOTHING)
+        else dict(NOTHING)
         for model in dict.fromkeys(scores.models)
     }
     controls = {
-        name: {**each, "student_ahead": _ahead(measured, name, level)}
+        name: {**each, "student_ahead": _ahead(metric, scores, name, level)}
         for name, each in estimates.items()
         if name not in SYSTEMS and scores.families
     }
     return {**{system: estimates[system] for system in SYSTEMS}, "controls": controls}
 
 
-def _ahead(measured: _Measured, control: str, level: float) -> bool:
-    low, high = measured.scores.estimate({"student": 1.0, control: -1.0}).interval(level)
-    return conclude(low, high, measured.metric.higher_is_better)[0] == "better"
+def _ahead(metric: Metric, scores: PairedScores, control: str, level: float) -> bool:
+    low, high = scores.estimate({"student": 1.0, control: -1.0}).interval(level)
+    return conclude(low, high, metric.higher_is_better)[0] == "better"
 
 
-def _difference(
-    measured: _Measured, holm: tuple[float, float] | None, draws: int
+def _decided(
+    metric: Metric, scores: PairedScores, decision: Decision, draws: int
 ) -> dict[str, Any]:
     """Return student - baseline with the interval that decides, and what it decides."""
-    if holm is None:
-        return {
-            "difference": dict(_NOTHING),
-            "p_holm": None,
-            "p_permutation": None,
-            "conclusion": "not applicable",
-            "reason": measured.refusal,
-        }
-    p_holm, level = holm
-    scores, metric = measured.scores, measured.metric
-    low, high = measured.difference.interval(level)
-    conclusion, reason = conclude(low, high, metric.higher_is_better)
     # Student's t has no ends, a difference of two shares has: 0.3 points cannot become 150.
     reach = inf if metric.log_scale else metric.bounds[1] - metric.bounds[0]
-    low, high = max(low, -reach), min(high, reach)
-    shown = f"{100 * (1 - level):.4g} % by Holm, {scores.families} families"
+    bounded = replace(decision, low=max(decision.low, -reach), high=min(decision.high, reach))
     student, baseline = (scores.statistics[scores.of(name)] for name in _GAIN)
+    swapped = permutation_p(student, baseline, metric.score, draws=draws, seed=scores.seed)
+    return {**bounded.entry(), "p_permutation": swapped}
+
+
+def _refused(reason: str) -> dict[str, Any]:
     return {
-        "difference": {"estimate": measured.difference.value, "low": low, "high": high},
-        "p_holm": p_holm,
-        "p_permutation": permutation_p(
-            student, baseline, metric.score, draws=draws, seed=scores.seed
+        "difference": dict(NOTHING),
+        "p_holm": None,
+        "p_permutation": None,
+        "conclusion": "not applicable",
+        "reason": reason,
+    }
+
+
+def _against_teacher(
+    metric: Metric, scores: PairedScores, margin: float, level: float, refusal: str
+) -> dict[str, Any]:
+    return {
+        "non_inferiority": non_inferiority(
+            metric, scores, margin=margin, level=level, refusal=refusal
         ),
-        "conclusion": conclusion,
-        "reason": f"{reason} ({shown})",
+        "gap_recovered": gap_recovered(metric, scores, level=level, refusal=refusal),
     }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.scores.metric_table import METRICS, Metric
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.metrics.statistics.significance import Floats
 
 NAMES = [metric.name for metric in METRICS]

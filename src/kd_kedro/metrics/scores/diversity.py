@@ -18,13 +18,18 @@ class Description:
     """What is told of a model's answers without a verdict on it.
 
     Attributes:
+        name: Its name in JSON products.
+        title: Its name as people read it.
         describe: Takes answers and references, returns a number, None where there is none.
         signature: Says exactly what was computed.
+        percent: A share, shown in percent.
     """
 
     name: str
+    title: str
     describe: Callable[[Sequence[str], Sequence[str]], float | None]
     signature: str
+    percent: bool = False
 
 
 def describe_runs(runs: Mapping[tuple[str, str], pd.DataFrame]) -> dict[str, dict[str, Any]]:
@@ -88,20 +93,31 @@ def length_ratio(answers: Sequence[str], references: Sequence[str]) -> float | N
 DESCRIPTIONS = (
     Description(
         "distinct_1",
+        "distinct words",
         lambda answers, _: distinct(answers, 1),
         "different words / words, over all answers",
+        percent=True,
     ),
     Description(
         "distinct_2",
+        "distinct word pairs",
         lambda answers, _: distinct(answers, 2),
         "different pairs of neighbouring words / pairs, over all answers",
+        percent=True,
     ),
     Description(
         "repetition",
+        "repetition",
         lambda answers, _: repetition(answers),
         f"share of {REPEATED}-grams of words that stood in their own answer before",
+        percent=True,
     ),
-    Description("length_ratio", length_ratio, "words of the answers / words of the references"),
+    Description(
+        "length_ratio",
+        "length ratio",
+        length_ratio,
+        "words of the answers / words of the references",
+    ),
 )
 
 

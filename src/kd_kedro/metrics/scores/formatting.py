@@ -7,29 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-TITLES = {
-    "perplexity": "perplexity",
-    "bits_per_byte": "bits per byte",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "rouge1": "ROUGE-1",
-    "rouge2": "ROUGE-2",
-    "rougeL": "ROUGE-L",
-    "exact_match": "exact match",
-    "token_f1": "token F1",
-    "semantic_similarity": "semantic similarity",
-    "bertscore_f1": "BERTScore F1",
-    "accuracy": "label accuracy",
-    "macro_f1": "label macro F1",
-    "teacher_agreement": "agreement with teacher",
-    "teacher_kl": "KL from teacher, nats per token",
-    "ece": "calibration error (ECE)",
-    "brier": "Brier score",
-    "distinct_1": "distinct words",
-    "distinct_2": "distinct word pairs",
-    "repetition": "repetition",
-    "length_ratio": "length ratio",
-}
+from kd_kedro.metrics.scores.diversity import DESCRIPTIONS, Description
+from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric_table import METRICS
+
 # figure, ratio, title, decimals
 COMPRESSION_ROWS = (
     ("parameters", "parameters", "parameters", 0),
@@ -42,27 +23,9 @@ COMPRESSION_ROWS = (
     ("tokens_per_second", "tokens_per_second", "tokens per second", 0),
     ("peak_memory_bytes", "peak_memory", "peak memory, bytes", 0),
 )
-_PERCENT = {
-    "exact_match",
-    "token_f1",
-    "accuracy",
-    "macro_f1",
-    "teacher_agreement",
-    "ece",
-    "distinct_1",
-    "distinct_2",
-    "repetition",
-}
-# Small numbers whose second decimal is not the last that tells models apart.
-_THREE_DECIMALS = {
-    "bits_per_byte",
-    "rouge1",
-    "rouge2",
-    "rougeL",
-    "semantic_similarity",
-    "bertscore_f1",
-    "teacher_kl",
-    "brier",
+_READ: dict[str, Metric | Description] = {
+    **{metric.name: metric for metric in METRICS},
+    **{description.name: description for description in DESCRIPTIONS},
 }
 
 
@@ -154,30 +117,34 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
 
 def title(name: str) -> str:
     """Return a metric's name as people read it."""
-    return TITLES.get(name, name.replace("_", " "))
+    return _READ[name].title if name in _READ else name.replace("_", " ")
 
 
 def show(name: str, value: float | None) -> str:
     """Return a metric's value as people read it."""
     if value is None:
         return "–"
-    if name in _PERCENT:
+    metric = _READ.get(name)
+    if metric and metric.percent:
         return f"{100 * value:.1f} %"
-    if name in _THREE_DECIMALS:
-        return f"{value:.3f}"
+    if isinstance(metric, Metric) and metric.decimals is not None:
+        return f"{value:.{metric.decimals}f}"
     decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
     return f"{value:,.{decimals}f}"
 
 
 def show_difference(name: str, value: float | None) -> str:
-    """Return student - baseline as people read it: perplexity's as a change in percent."""
+    """Return student - baseline as people read it: that of logarithms as a change in percent."""
     if value is None:
         return "–"
-    if name == "perplexity":
-        return f"{_signed(100 * math.expm1(value), 1)} %"
-    if name in _PERCENT:
+    metric = _READ.get(name)
+    if metric and metric.percent:
         return f"{_signed(100 * value, 1)} points"
-    return _signed(value, 3 if name in _THREE_DECIMALS else 2)
+    if not isinstance(metric, Metric):
+        return _signed(value, 2)
+    if metric.log_scale:
+        return f"{_signed(100 * math.expm1(value), 1)} %"
+    return _signed(value, 2 if metric.decimals is None else metric.decimals)
 
 
 def _share(value: float | None) -> str:
