@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kd_kedro.models.encoding import Example
+if TYPE_CHECKING:  # torch would make every kedro command slow
+    from kd_kedro.models.encoding import Example
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ def positions(model: Any) -> int:
     return min(int(count or 1_000_000) for count in known)
 
 
-def check_room(models: Iterable[Any], rows: Sequence[Example]) -> None:
+def check_room(models: Iterable[Any], rows: "Sequence[Example]") -> None:
     """Make sure that models have positions for the longest row.
 
     Raises:
