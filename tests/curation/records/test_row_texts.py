@@ -10,7 +10,9 @@ CELLS = ["row_id", "question", "answer"]
 
 
 def test_each_stage_comes_back_as_it_was() -> None:
-    raw = table([*CELLS, "verdict"], [["a", "q", "x", "No"], ["b", "r", "y", ""], ["c", "s", "z", ""]])
+    raw = table(
+        [*CELLS, "verdict"], [["a", "q", "x", "No"], ["b", "r", "y", ""], ["c", "s", "z", ""]]
+    )
     cleaned = table(CELLS, [["a", "q", "x"], ["b", "R", "y"]])
     opened = table(CELLS, [["b", "R", "why"]])
     aside = table(CELLS, [["d", "broken", ""]])

@@ -106,6 +106,8 @@ def judge(
         "families": int(results["family_id"].nunique()),
         "confidence": confidence,
         "margin": margin,
+        "draws": draws,
+        "min_families": min_families,
         "overall": overall,
         "overall_reason": reason,
         "non_inferior": _all_non_inferior(deciding),

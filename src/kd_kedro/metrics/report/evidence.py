@@ -4,9 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kd_kedro.metrics.scores.formatting import title
-
-SCHEMA = "kd_kedro.evidence/1"
+SCHEMA = "kd_kedro.evidence/2"
 # What any model must beat: answers that need no model, and the student before its training.
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
 FLOOR = "floor_teacher"
@@ -41,45 +39,6 @@ def beaten_controls(verdict: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         for name, metric in verdict["metrics"].items()
     }
     return {name: controls for name, controls in found.items() if controls}
-
-
-def warnings(evidence: Mapping[str, Any], *, max_near_share: float) -> list[str]:
-    """Return in sentences what a reader must know before believing the verdict.
-
-    Args:
-        evidence: All but its warnings.
-        max_near_share: From this share of held-out rows near the train split on, it is said.
-    """
-    said = []
-    verdict, overlap = evidence["verdict"], evidence["honesty"]["overlap"]
-    primary = {name: verdict["metrics"][name] for name in verdict["primary"]}
-    for control in TO_BEAT:
-        behind = [
-            title(name)
-            for name, metric in primary.items()
-            if metric["conclusion"] != "not applicable"
-            and evidence["honesty"]["controls"].get(name, {}).get(control) == "not ahead"
-        ]
-        if behind:
-            said.append(
-                f"The student is not clearly ahead of the control “{control}” in "
-                f"{', '.join(behind)}."
-            )
-    if overlap["near"] > max_near_share * overlap["rows"]:
-        said.append(
-            f"{overlap['near']} of {overlap['rows']} held-out rows lie near a training row, by "
-            f"their words or by their meaning; scores without them are under “nearness to train”."
-        )
-    said += [
-        f"{_opening(title(name))} could not be judged: {metric['reason']}."
-        for name, metric in primary.items()
-        if metric["conclusion"] == "not applicable"
-    ]
-    return said
-
-
-def _opening(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,8 @@ Word n-grams find copied text (Brown et al. 2020, appendix C, do so with n = 13;
 short, so a smaller n is the parameter here); embeddings find what was said in other words.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -99,6 +101,24 @@ def is_near(overlap: pd.DataFrame, *, ngram_share: float, cosine: float) -> dict
         overlap["cosine"].astype(float) >= cosine
     )
     return dict(zip(overlap["row_id"], map(bool, near), strict=True))
+
+
+def cosine_histogram(overlap: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return how many held-out rows have a nearest train question at each tenth of cosine.
+
+    Args:
+        overlap: What `measure_overlap` returned.
+
+    Returns:
+        Ten bins from 0 to 1, each `from` (its lower edge) and `rows`; a cosine below 0 counts as 0.
+    """
+    edges = np.linspace(0.0, 1.0, 11)
+    cosines = np.clip(overlap["cosine"].to_numpy(dtype=float), 0.0, 1.0)
+    counts, _ = np.histogram(cosines, bins=edges)
+    return [
+        {"from": round(float(low), 1), "rows": int(count)}
+        for low, count in zip(edges[:-1], counts, strict=True)
+    ]
 
 
 def _nearest(

@@ -34,10 +34,20 @@ def choose_held_out(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
         )
     order = held_out["family_id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
     ordered = held_out.assign(order=order).sort_values(["order", "row_id"])
-    last = ordered.groupby("order").cumcount(ascending=False) == 0
+    return first_families(ordered.drop(columns="order"), max_rows=max_rows)
+
+
+def first_families(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
+    """Return the first rows of a table, as many whole families as there is place for.
+
+    Args:
+        rows: Rows of a family stand together in it.
+        max_rows: Most rows to return; the first family is returned even where it has more.
+    """
+    last = rows.groupby("family_id").cumcount(ascending=False) == 0
     ends = np.flatnonzero(last.to_numpy()) + 1
     size = max(int(ends[0]), *(int(end) for end in ends if end <= max_rows), 0)
-    return ordered.head(size).drop(columns="order").reset_index(drop=True)
+    return rows.head(size).reset_index(drop=True)
 
 
 def grade(

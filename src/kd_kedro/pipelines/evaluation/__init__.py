@@ -6,4 +6,8 @@ from kd_kedro.pipelines.evaluation.pipeline import create_pipeline
 __all__ = ["PARAMETERS", "RENAMED", "create_pipeline"]
 
 PARAMETERS = EvaluationParams
-RENAMED = {"evaluation.report": "reporting"}
+RENAMED = {
+    "evaluation.report": "reporting",
+    "evaluation.honesty": "evaluation.leakage",
+    "evaluation.slices.examples": "reporting.instructive_examples",
+}

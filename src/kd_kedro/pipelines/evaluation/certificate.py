@@ -1,6 +1,7 @@
 """Weighs and judges teacher, student and the student's variants, and has them timed."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,9 @@ from kd_kedro.metrics.efficiency.parity import family_sums, perplexity
 from kd_kedro.pipelines.evaluation.params import CompressionParams
 from kd_kedro.pipelines.evaluation.variants import BATCH, make_variants
 
+VARIANTS_FILE = "variants.json"
+ONNX_FILE = "student.onnx"
+
 
 def certify_student(
     timed_questions: Sequence[str],
@@ -19,8 +23,11 @@ def certify_student(
     teacher: Any,
     student: Any,
     params: CompressionParams,
-) -> tuple[dict[str, Any], bytes]:
-    """Return the certificate, and the fastest accepted ONNX file, empty where there is none.
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the certificate, and the files of the student's variants.
+
+    The files are `variants.json`, which tells of every variant what became of it and why, and
+    `student.onnx`, the fastest ONNX form that was accepted, where one was.
 
     Args:
         timed_questions: What is answered while the clock runs.
@@ -60,11 +67,25 @@ def certify_student(
         threads=params.threads,
         max_spread=params.max_spread,
     )
-    told = certificate["variants"]
+    return certificate, _variant_files(certificate["variants"], graphs)
+
+
+def _variant_files(
+    variants: Mapping[str, Mapping[str, Any]], graphs: Mapping[str, bytes]
+) -> dict[str, bytes]:
     # The graph in float32 is there without being asked for where the one in int8 is made of it.
-    accepted = [name for name in told if name in graphs and told[name]["status"] == "accepted"]
-    fastest = min(accepted, key=lambda name: told[name]["latency_p50_ms"], default="")
-    return certificate, graphs.get(fastest, b"")
+    accepted = [
+        name for name in variants if name in graphs and variants[name]["status"] == "accepted"
+    ]
+    fastest = min(accepted, key=lambda name: variants[name]["latency_p50_ms"], default="")
+    outcomes = {
+        name: {"status": each["status"], "reason": each["reason"]}
+        for name, each in variants.items()
+    }
+    outline = {"variants": outcomes, "files": {ONNX_FILE: fastest} if fastest else {}}
+    text = json.dumps(outline, indent=2, ensure_ascii=False) + "\n"
+    files = {ONNX_FILE: graphs[fastest]} if fastest else {}
+    return {VARIANTS_FILE: text.encode("utf-8"), **files}
 
 
 def certificate_entry(

@@ -1,27 +1,53 @@
-"""The node that measures how well the curation did its work."""
+"""What the curation made of the rows, and how well it did its work."""
 
 import pandas as pd
 
+from kd_kedro.curation.records.row_texts import collect_texts, products_of
 from kd_kedro.metrics.report.filter_quality import measure_against_reviewers, measure_filters
+
+# The stages whose texts planted defects are compared with, and what they let out.
+_COMPARED = {
+    "review": "reviewed_qa",
+    "cleaning": "cleaned_qa",
+    "fitb": "fitb_rephrased",
+    "mcq": "converted_mcq",
+}
+
+
+def collect_row_texts(
+    quarantined_rows: pd.DataFrame,
+    validated_qa: pd.DataFrame,
+    reviewed_qa: pd.DataFrame,
+    cleaned_qa: pd.DataFrame,
+    screened_qa: pd.DataFrame,
+    fitb_rephrased: pd.DataFrame,
+    converted_mcq: pd.DataFrame,
+    soap_qa: pd.DataFrame,
+    deduplication_rephrasing: pd.DataFrame,
+) -> pd.DataFrame:
+    """Put what each stage made of the rows into one table: `row_texts`."""
+    products = {
+        "validation": validated_qa,
+        "review": reviewed_qa,
+        "cleaning": cleaned_qa,
+        "personal_data": screened_qa,
+        "fitb": fitb_rephrased,
+        "mcq": converted_mcq,
+        "soap": soap_qa,
+        "deduplication": deduplication_rephrasing,
+    }
+    return collect_texts(products, quarantined_rows)
 
 
 def measure_curation(
     final_qa_truth: pd.DataFrame,
     row_events: pd.DataFrame,
-    validated_qa: pd.DataFrame,
+    row_texts: pd.DataFrame,
     review_queue: pd.DataFrame,
-    reviewed_qa: pd.DataFrame,
-    cleaned_qa: pd.DataFrame,
-    fitb_rephrased: pd.DataFrame,
-    converted_mcq: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compare what each curation step did with the sheet's known defects and with reviewers."""
-    stages = {
-        "reviewed_qa": reviewed_qa,
-        "cleaned_qa": cleaned_qa,
-        "fitb_rephrased": fitb_rephrased,
-        "converted_mcq": converted_mcq,
-    }
-    planted = measure_filters(final_qa_truth, row_events, stages)
-    judged = measure_against_reviewers(validated_qa, review_queue, row_events)
+    products = products_of(row_texts, row_events)
+    compared = {name: products[stage] for stage, name in _COMPARED.items()}
+    planted = measure_filters(final_qa_truth, row_events, compared)
+    judged = measure_against_reviewers(products["validation"], review_queue, row_events)
     return pd.concat([planted, judged], ignore_index=True)

@@ -11,7 +11,7 @@ from kd_kedro.metrics.efficiency.compression import cpu_threads
 from kd_kedro.metrics.report.leakage import is_near, measure_overlap
 from kd_kedro.metrics.report.slices import length_thirds, score_slices
 from kd_kedro.metrics.report.topics import cluster_topics
-from kd_kedro.metrics.scores.held_out import choose_held_out
+from kd_kedro.metrics.scores.held_out import choose_held_out, first_families
 from kd_kedro.metrics.scores.semantic import Embedder
 from kd_kedro.pipelines.evaluation.answers import grade_all, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
@@ -19,13 +19,22 @@ from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
-    HonestyParams,
+    LeakageParams,
     SlicesParams,
     VerdictParams,
 )
+from kd_kedro.training.examples import make_examples, questions_of
+
+
+def choose_held_out_examples(
+    augmented_qa: pd.DataFrame, answering: AnsweringParams
+) -> pd.DataFrame:
+    """Choose the held-out rows that are asked: whole families, first in the order of a hash."""
+    return make_examples(choose_held_out(augmented_qa, max_rows=answering.max_rows))
 
 
 def answer_held_out(
+    held_out_examples: pd.DataFrame,
     augmented_qa: pd.DataFrame,
     teacher: Any,
     baseline_student: Any,
@@ -41,7 +50,7 @@ def answer_held_out(
         `validation_results`, and the facts around it: how many rows were held out and used, and
         each model's card.
     """
-    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
+    rows = _asked(held_out_examples)
     train = augmented_qa[
         (augmented_qa["split"] == "train") & (augmented_qa["version"] == "original")
     ]
@@ -68,16 +77,16 @@ def measure_power(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
 
 
 def compare_with_train(
+    held_out_examples: pd.DataFrame,
     augmented_qa: pd.DataFrame,
     sentence_embedder: Embedder,
-    answering: AnsweringParams,
-    honesty: HonestyParams,
+    leakage: LeakageParams,
 ) -> pd.DataFrame:
     """Find for every held-out row the nearest row that was trained on."""
-    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
+    rows = _asked(held_out_examples)
     train = augmented_qa[augmented_qa["split"] == "train"].reset_index(drop=True)
     vectors = [sentence_embedder.encode(list(part["question"])) for part in (rows, train)]
-    return measure_overlap(rows, train, *vectors, n=honesty.ngram)
+    return measure_overlap(rows, train, *vectors, n=leakage.ngram)
 
 
 def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> dict[str, Any]:
@@ -94,54 +103,53 @@ def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
 
 
 def write_lm_eval_tasks(
-    augmented_qa: pd.DataFrame, student: Any, answering: AnsweringParams
-) -> dict[str, str]:
+    held_out_examples: pd.DataFrame, student: Any, answering: AnsweringParams
+) -> dict[str, bytes]:
     """Write the held-out rows as tasks of lm-evaluation-harness, the field's own judge."""
     from kd_kedro.models.encoding import encode_prompts, prompt_text
 
-    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
-    room = student.max_length - answering.max_new_tokens
+    rows = _asked(held_out_examples)
+    left = student.max_length - answering.max_new_tokens
     too_long = [
-        len(ids) > room for ids in encode_prompts(student.tokenizer, list(rows["question"]))
+        len(ids) > left for ids in encode_prompts(student.tokenizer, list(rows["question"]))
     ]
-    return task_files(
+    files = task_files(
         rows.assign(prompt=rows["question"].map(prompt_text), too_long=too_long),
         max_new_tokens=answering.max_new_tokens,
     )
+    return {name: text.encode("utf-8") for name, text in files.items()}
 
 
 def measure_compression(
-    augmented_qa: pd.DataFrame,
-    teacher: Any,
-    student: Any,
-    compression: CompressionParams,
-) -> tuple[dict[str, Any], bytes]:
+    held_out_examples: pd.DataFrame, teacher: Any, student: Any, compression: CompressionParams
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Weigh and time teacher, student and the student's variants, an adapter merged as it is used.
 
     Returns:
-        The certificate, and the fastest ONNX file that was accepted, empty where none was.
+        The certificate, and the files of the student's variants.
     """
-    timed = list(choose_held_out(augmented_qa, max_rows=compression.prompts)["question"])
-    scored = choose_held_out(augmented_qa, max_rows=compression.scored_rows)
+    rows = _asked(held_out_examples)
+    timed = list(first_families(rows, max_rows=compression.prompts)["question"])
+    scored = first_families(rows, max_rows=compression.scored_rows)
     return certify_student(timed, scored, teacher, student, compression)
 
 
 def slice_results(
     validation_results: pd.DataFrame,
-    augmented_qa: pd.DataFrame,
+    held_out_examples: pd.DataFrame,
     converted_mcq: pd.DataFrame,
     final_qa_truth: pd.DataFrame,
     train_overlap: pd.DataFrame,
     sentence_embedder: Embedder,
     slices: SlicesParams,
-    honesty: HonestyParams,
+    leakage: LeakageParams,
 ) -> pd.DataFrame:
     """Score the models on parts of the held-out rows: source, format, length, topic and others."""
     rows = validation_results.drop_duplicates("row_id")
     questions = list(rows["question"])
     vectors = sentence_embedder.encode(questions)
     topics = cluster_topics(questions, vectors, clusters=slices.topics, seed=slices.seed)
-    near = is_near(train_overlap, ngram_share=honesty.ngram_share, cosine=honesty.cosine)
+    near = is_near(train_overlap, ngram_share=leakage.ngram_share, cosine=leakage.cosine)
     graded = zip(rows["row_id"], rows["gradable"] == "yes", strict=True)
     labels = {
         "format": _by_row(converted_mcq, "format"),
@@ -149,12 +157,16 @@ def slice_results(
         "length of the reference": length_thirds(validation_results),
         "topic": dict(zip(rows["row_id"], topics, strict=True)),
         "nearness to train": {row: "near" if is_so else "far" for row, is_so in near.items()},
-        "source": _by_row(augmented_qa[augmented_qa["version"] == "original"], "source"),
+        "source": _by_row(held_out_examples, "source"),
     }
     if len(final_qa_truth):
         labels["fabricated topic"] = _by_row(final_qa_truth, "topic")
         labels["template"] = _by_row(final_qa_truth, "template")
     return score_slices(validation_results, labels)
+
+
+def _asked(held_out_examples: pd.DataFrame) -> pd.DataFrame:
+    return held_out_examples.assign(question=questions_of(held_out_examples))
 
 
 def _by_row(table: pd.DataFrame, column: str) -> dict[str, str]:

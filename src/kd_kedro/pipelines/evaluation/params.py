@@ -106,7 +106,9 @@ class CompressionParams(BaseModel):
     model_config = _CONFIG
 
     prompts: int = Field(
-        default=120, ge=3, description="Most turns of a setting: held-out questions to time."
+        default=120,
+        ge=3,
+        description="Most turns of a setting: questions to time, of those that are answered.",
     )
     new_tokens: int = Field(
         default=16, ge=1, le=4096, description="Tokens of every timed answer, for all models."
@@ -141,7 +143,9 @@ class CompressionParams(BaseModel):
         description="Forms of the student to make and judge; those of ONNX need kd_kedro[onnx].",
     )
     scored_rows: int = Field(
-        default=200, ge=1, description="Held-out rows that variants are judged on at most."
+        default=200,
+        ge=1,
+        description="Rows that variants are judged on at most, of those that are answered.",
     )
     margin: float = Field(
         default=0.05,
@@ -177,9 +181,6 @@ class SlicesParams(BaseModel):
     )
     topics: int = Field(default=8, ge=1, le=100, description="Topics to find, at most.")
     seed: int = Field(default=0, ge=0, description="Seed of the search for topics.")
-    examples: int = Field(
-        default=12, ge=1, le=200, description="Rows in the table of instructive examples."
-    )
 
 
 class PromotionParams(BaseModel):
@@ -201,7 +202,7 @@ class PromotionParams(BaseModel):
     )
 
 
-class HonestyParams(BaseModel):
+class LeakageParams(BaseModel):
     """When a held-out row counts as seen in training."""
 
     model_config = _CONFIG
@@ -233,7 +234,7 @@ class EvaluationParams(BaseModel):
     model_config = _CONFIG
 
     answering: AnsweringParams
-    honesty: HonestyParams
+    leakage: LeakageParams
     verdict: VerdictParams
     compression: CompressionParams
     slices: SlicesParams

@@ -1,11 +1,12 @@
 """The evaluation pipeline: answers, verdict, compression, and the evidence that holds them."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.pipelines.evaluation.data_quality import measure_curation
-from kd_kedro.pipelines.evaluation.evidence_gathering import gather_evidence
+from kd_kedro.pipelines.evaluation.data_quality import collect_row_texts, measure_curation
+from kd_kedro.pipelines.evaluation.evidence_gathering import describe_answers, gather_evidence
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
+    choose_held_out_examples,
     compare_with_train,
     judge_student,
     measure_compression,
@@ -17,106 +18,169 @@ from kd_kedro.pipelines.evaluation.nodes import (
 
 def create_pipeline() -> Pipeline:
     """Return the evaluation pipeline."""
-    return Pipeline(
-        [
-            node(
-                answer_held_out,
-                [
-                    "augmented_qa",
-                    "teacher",
-                    "baseline_student",
-                    "student",
-                    "student_seeds",
-                    "control_models",
-                    "sentence_embedder",
-                    "params:evaluation.answering",
-                ],
-                ["validation_results", "evaluation_facts"],
-                name="answer_held_out",
-            ),
-            node(
-                judge_student,
-                ["validation_results", "params:evaluation.verdict"],
-                "verdict",
-                name="judge_student",
-            ),
-            node(
-                measure_power,
-                ["validation_results", "params:evaluation.verdict"],
-                "power",
-                name="measure_power",
-            ),
-            node(
-                compare_with_train,
-                [
-                    "augmented_qa",
-                    "sentence_embedder",
-                    "params:evaluation.answering",
-                    "params:evaluation.honesty",
-                ],
-                "train_overlap",
-                name="compare_with_train",
-            ),
-            node(
-                write_lm_eval_tasks,
-                ["augmented_qa", "student", "params:evaluation.answering"],
-                "lm_eval_tasks",
-                name="write_lm_eval_tasks",
-            ),
-            node(
-                measure_compression,
-                ["augmented_qa", "teacher", "student", "params:evaluation.compression"],
-                ["compression", "student_onnx"],
-                name="measure_compression",
-            ),
-            node(
-                measure_curation,
-                [
-                    "final_qa_truth",
-                    "row_events",
+    return Pipeline([*_models(), *_curation(), _evidence()])
+
+
+def _models() -> list[Node]:
+    """Return what is measured of the models."""
+    return [
+        Node(
+            func=choose_held_out_examples,
+            inputs={
+                "augmented_qa": "augmented_qa",
+                "answering": "params:evaluation.answering",
+            },
+            outputs="held_out_examples",
+            name="choose_held_out",
+        ),
+        Node(
+            func=answer_held_out,
+            inputs={
+                "held_out_examples": "held_out_examples",
+                "augmented_qa": "augmented_qa",
+                "teacher": "teacher",
+                "baseline_student": "baseline_student",
+                "student": "student",
+                "student_seeds": "student_seeds",
+                "control_models": "control_models",
+                "sentence_embedder": "sentence_embedder",
+                "answering": "params:evaluation.answering",
+            },
+            outputs=["validation_results", "evaluation_facts"],
+            name="answer_held_out",
+        ),
+        Node(
+            func=judge_student,
+            inputs={
+                "validation_results": "validation_results",
+                "verdict": "params:evaluation.verdict",
+            },
+            outputs="verdict",
+            name="judge_student",
+        ),
+        Node(
+            func=measure_power,
+            inputs={
+                "validation_results": "validation_results",
+                "verdict": "params:evaluation.verdict",
+            },
+            outputs="power",
+            name="measure_power",
+        ),
+        Node(
+            func=compare_with_train,
+            inputs={
+                "held_out_examples": "held_out_examples",
+                "augmented_qa": "augmented_qa",
+                "sentence_embedder": "sentence_embedder",
+                "leakage": "params:evaluation.leakage",
+            },
+            outputs="train_overlap",
+            name="compare_with_train",
+        ),
+        Node(
+            func=write_lm_eval_tasks,
+            inputs={
+                "held_out_examples": "held_out_examples",
+                "student": "student",
+                "answering": "params:evaluation.answering",
+            },
+            outputs="lm_eval_tasks",
+            name="write_lm_eval_tasks",
+        ),
+        Node(
+            func=measure_compression,
+            inputs={
+                "held_out_examples": "held_out_examples",
+                "teacher": "teacher",
+                "student": "student",
+                "compression": "params:evaluation.compression",
+            },
+            outputs=["compression", "student_variants"],
+            name="measure_compression",
+        ),
+        Node(
+            func=slice_results,
+            inputs={
+                "validation_results": "validation_results",
+                "held_out_examples": "held_out_examples",
+                "converted_mcq": "converted_mcq",
+                "final_qa_truth": "final_qa_truth",
+                "train_overlap": "train_overlap",
+                "sentence_embedder": "sentence_embedder",
+                "slices": "params:evaluation.slices",
+                "leakage": "params:evaluation.leakage",
+            },
+            outputs="slices",
+            name="slice_results",
+        ),
+        Node(
+            func=describe_answers,
+            inputs={
+                "validation_results": "validation_results",
+                "train_overlap": "train_overlap",
+                "slices": "slices",
+                "choices": "params:evaluation.slices",
+                "leakage": "params:evaluation.leakage",
+            },
+            outputs="answer_descriptions",
+            name="describe_answers",
+        ),
+    ]
+
+
+def _curation() -> list[Node]:
+    """Return what is measured of the curation."""
+    return [
+        Node(
+            func=collect_row_texts,
+            inputs={
+                name: name
+                for name in (
+                    "quarantined_rows",
                     "validated_qa",
-                    "review_queue",
                     "reviewed_qa",
                     "cleaned_qa",
+                    "screened_qa",
                     "fitb_rephrased",
                     "converted_mcq",
-                ],
+                    "soap_qa",
+                    "deduplication_rephrasing",
+                )
+            },
+            outputs="row_texts",
+            name="collect_row_texts",
+        ),
+        Node(
+            func=measure_curation,
+            inputs={
+                "final_qa_truth": "final_qa_truth",
+                "row_events": "row_events",
+                "row_texts": "row_texts",
+                "review_queue": "review_queue",
+            },
+            outputs="filter_quality",
+            name="measure_curation",
+        ),
+    ]
+
+
+def _evidence() -> Node:
+    return Node(
+        func=gather_evidence,
+        inputs={
+            name: name
+            for name in (
+                "evaluation_facts",
+                "verdict",
+                "power",
+                "answer_descriptions",
+                "compression",
                 "filter_quality",
-                name="measure_curation",
-            ),
-            node(
-                slice_results,
-                [
-                    "validation_results",
-                    "augmented_qa",
-                    "converted_mcq",
-                    "final_qa_truth",
-                    "train_overlap",
-                    "sentence_embedder",
-                    "params:evaluation.slices",
-                    "params:evaluation.honesty",
-                ],
-                "slices",
-                name="slice_results",
-            ),
-            node(
-                gather_evidence,
-                [
-                    "validation_results",
-                    "evaluation_facts",
-                    "verdict",
-                    "power",
-                    "compression",
-                    "train_overlap",
-                    "slices",
-                    "filter_quality",
-                    "row_waterfall",
-                    "params:evaluation.slices",
-                    "params:evaluation.honesty",
-                    "params:evaluation.verdict",
-                ],
-                "evidence",
-                name="gather_evidence",
-            ),
-        ]
+                "row_waterfall",
+                "personal_data_summary",
+            )
+        },
+        outputs="evidence",
+        name="gather_evidence",
     )

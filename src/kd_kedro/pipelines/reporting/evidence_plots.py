@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from kd_kedro.metrics.report.evidence import TO_BEAT
+from kd_kedro.metrics.scores.metric_table import METRICS
 
+LOG_SCALED = {metric.name for metric in METRICS if metric.log_scale}
 _MARGIN = 6.0  # percent of the width kept free on either side
 _PARTS = ("agree_right", "differ_right", "agree_wrong", "differ_wrong")
 
@@ -31,7 +30,7 @@ def control_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, dict[str, 
         if "student" not in whole or len(whole) < 2:
             continue
         # An untrained model's perplexity is thousands of times a trained one's.
-        scale = log if name == "perplexity" else float
+        scale = log if name in LOG_SCALED else float
         places = {
             who: {key: scale(value) for key, value in each.items()} for who, each in whole.items()
         }
@@ -47,15 +46,20 @@ def control_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, dict[str, 
     return strips
 
 
-def cosine_bars(train_overlap: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the histogram of held-out questions by the cosine of the nearest training question."""
-    edges = np.linspace(0.0, 1.0, 11)
-    cosines = np.clip(train_overlap["cosine"].to_numpy(dtype=float), 0.0, 1.0)
-    counts, _ = np.histogram(cosines, bins=edges)
-    most = max(int(counts.max()), 1)
+def cosine_bars(histogram: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the bars of held-out questions by the cosine of the nearest training question.
+
+    Args:
+        histogram: Its bins, from 0 to 1: `from` and `rows`.
+    """
+    most = max(*(each["rows"] for each in histogram), 1)
     return [
-        {"height": 100 * int(count) / most, "label": f"{low:.1f}", "rows": int(count)}
-        for count, low in zip(counts, edges[:-1], strict=True)
+        {
+            "height": 100 * each["rows"] / most,
+            "label": f"{each['from']:.1f}",
+            "rows": each["rows"],
+        }
+        for each in histogram
     ]
 
 

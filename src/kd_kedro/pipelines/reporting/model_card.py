@@ -14,6 +14,7 @@ from kd_kedro.metrics.scores.formatting import (
     title,
     verdict_sentence,
 )
+from kd_kedro.pipelines.reporting.caveats import caveats
 from kd_kedro.pipelines.reporting.params import ReportParams
 
 TEMPLATE = "model_card.md.j2"
@@ -68,7 +69,9 @@ def render_model_card(
         kept=_teacher_rows(verdict),
         compression=compression,
         costs=_cost_rows(compression) if compression else [],
-        honesty=evidence.get("honesty"),
+        leakage=evidence.get("leakage"),
+        controls=evidence.get("controls", {}),
+        warnings=caveats(evidence) if "leakage" in evidence else [],
         worst=evidence.get("worst_slice"),
         held_out=evidence.get("held_out"),
         title=title,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.curation.records import lineage
 from kd_kedro.curation.records.change_examples import examples_by_kind
+from kd_kedro.curation.records.lineage import STAGES
+from kd_kedro.curation.records.row_texts import QUARANTINED, products_of
 from kd_kedro.metrics.report.instructive_answers import instructive_examples
 from kd_kedro.pipelines.distillation.params import StudentParams
-from kd_kedro.pipelines.evaluation.params import SlicesParams, VerdictParams
 from kd_kedro.pipelines.reporting.figures import (
     models_figure,
     pareto_figure,
@@ -19,43 +19,39 @@ from kd_kedro.pipelines.reporting.figures import (
 from kd_kedro.pipelines.reporting.params import ReportParams
 from kd_kedro.pipelines.reporting.report import render_report
 
+_SHOWN = STAGES[: STAGES.index("deduplication") + 1]
+
+
+def pick_instructive_examples(
+    validation_results: pd.DataFrame, report: ReportParams
+) -> pd.DataFrame:
+    """Pick the held-out rows that a reader learns most from."""
+    return instructive_examples(validation_results, count=report.instructive_examples)
+
 
 def write_report(
     evidence: Mapping[str, Any],
     run_identity: Mapping[str, str],
-    validation_results: pd.DataFrame,
     evaluation_facts: Mapping[str, Any],
-    train_overlap: pd.DataFrame,
+    instructive_examples: pd.DataFrame,
     curation_examples: pd.DataFrame,
-    personal_data_summary: pd.DataFrame,
-    histories: Mapping[str, list[dict[str, Any]]],
+    training_histories: Mapping[str, list[dict[str, Any]]],
     tuning_record: Mapping[str, Any],
     student: StudentParams,
-    choices: SlicesParams,
-    wording: ReportParams,
-    judging: VerdictParams,
-) -> tuple[str, pd.DataFrame]:
-    """Write the whole evaluation as one HTML page that needs nothing else.
-
-    Returns:
-        The page, and the instructive examples it shows.
-    """
-    examples = instructive_examples(validation_results, count=choices.examples)
-    page = render_report(
+    report: ReportParams,
+) -> str:
+    """Write the whole evaluation as one HTML page that needs nothing else."""
+    return render_report(
         evidence=evidence,
         identity=run_identity,
         facts=evaluation_facts,
-        train_overlap=train_overlap,
-        examples=examples,
+        examples=instructive_examples,
         curation_examples=curation_examples,
-        personal_data=personal_data_summary,
-        histories=histories,
+        histories=training_histories,
         tuning=tuning_record,
         student=student,
-        wording=wording,
-        judging=judging,
+        wording=report,
     )
-    return page, examples
 
 
 def gather_histories(
@@ -83,34 +79,19 @@ def plot_evidence(evidence: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def pick_curation_examples(
     row_events: pd.DataFrame,
+    row_texts: pd.DataFrame,
     personal_data_summary: pd.DataFrame,
-    quarantined_rows: pd.DataFrame,
-    validated_qa: pd.DataFrame,
-    reviewed_qa: pd.DataFrame,
-    cleaned_qa: pd.DataFrame,
-    screened_qa: pd.DataFrame,
-    fitb_rephrased: pd.DataFrame,
-    converted_mcq: pd.DataFrame,
-    soap_qa: pd.DataFrame,
-    deduplication_rephrasing: pd.DataFrame,
     report: ReportParams,
 ) -> pd.DataFrame:
     """Pick a few rows of each kind that each stage removed or changed.
 
     Where personal data is masked, no row is shown as it was before the mask.
     """
+    products = products_of(row_texts, row_events)
+    aside = products.pop(QUARANTINED)
     events = row_events
     if (personal_data_summary["masked"] == "yes").any():
-        unmasked = lineage.STAGES[: lineage.STAGES.index("personal_data") + 1]
+        unmasked = STAGES[: STAGES.index("personal_data") + 1]
         events = row_events[~row_events["stage"].isin(unmasked)]
-    products = {
-        "validation": validated_qa,
-        "review": reviewed_qa,
-        "cleaning": cleaned_qa,
-        "personal_data": screened_qa,
-        "fitb": fitb_rephrased,
-        "mcq": converted_mcq,
-        "soap": soap_qa,
-        "deduplication": deduplication_rephrasing,
-    }
-    return examples_by_kind(events, products, quarantined_rows, report.curation_examples)
+    shown = {stage: products[stage] for stage in _SHOWN}
+    return examples_by_kind(events, shown, aside, report.curation_examples)

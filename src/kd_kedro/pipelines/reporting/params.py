@@ -52,6 +52,9 @@ class ReportParams(BaseModel):
     curation_examples: int = Field(
         default=2, ge=0, le=50, description="Rows shown of each kind a stage removed or changed."
     )
+    instructive_examples: int = Field(
+        default=12, ge=1, le=200, description="Rows in the table of instructive examples."
+    )
     licences: Licences = Field(description="Licences of data and models.")
     model_card: ModelCardParams = Field(
         default=ModelCardParams(), description="What the model card says beside the numbers."

@@ -1,11 +1,12 @@
 """The reporting pipeline: the evidence as a report, a model card and plots."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
 from kd_kedro.pipelines.reporting.model_card import write_model_card
 from kd_kedro.pipelines.reporting.nodes import (
     gather_histories,
     pick_curation_examples,
+    pick_instructive_examples,
     plot_evidence,
     write_report,
 )
@@ -15,61 +16,67 @@ def create_pipeline() -> Pipeline:
     """Return the reporting pipeline."""
     return Pipeline(
         [
-            node(
-                pick_curation_examples,
-                [
-                    "row_events",
-                    "personal_data_summary",
-                    "quarantined_rows",
-                    "validated_qa",
-                    "reviewed_qa",
-                    "cleaned_qa",
-                    "screened_qa",
-                    "fitb_rephrased",
-                    "converted_mcq",
-                    "soap_qa",
-                    "deduplication_rephrasing",
-                    "params:reporting",
-                ],
-                "curation_examples",
+            Node(
+                func=pick_curation_examples,
+                inputs={
+                    "row_events": "row_events",
+                    "row_texts": "row_texts",
+                    "personal_data_summary": "personal_data_summary",
+                    "report": "params:reporting",
+                },
+                outputs="curation_examples",
                 name="pick_curation_examples",
             ),
-            node(
-                gather_histories,
-                ["teacher_history", "baseline_history", "student_history"],
-                "training_histories",
+            Node(
+                func=pick_instructive_examples,
+                inputs={
+                    "validation_results": "validation_results",
+                    "report": "params:reporting",
+                },
+                outputs="instructive_examples",
+                name="pick_instructive_examples",
+            ),
+            Node(
+                func=gather_histories,
+                inputs={
+                    "teacher_history": "teacher_history",
+                    "baseline_history": "baseline_history",
+                    "student_history": "student_history",
+                },
+                outputs="training_histories",
                 name="gather_histories",
             ),
-            node(
-                write_report,
-                [
-                    "evidence",
-                    "run_identity",
-                    "validation_results",
-                    "evaluation_facts",
-                    "train_overlap",
-                    "curation_examples",
-                    "personal_data_summary",
-                    "training_histories",
-                    "tuning_record",
-                    "params:distillation.student",
-                    "params:evaluation.slices",
-                    "params:reporting",
-                    "params:evaluation.verdict",
-                ],
-                ["report", "instructive_examples"],
+            Node(
+                func=write_report,
+                inputs={
+                    "evidence": "evidence",
+                    "run_identity": "run_identity",
+                    "evaluation_facts": "evaluation_facts",
+                    "instructive_examples": "instructive_examples",
+                    "curation_examples": "curation_examples",
+                    "training_histories": "training_histories",
+                    "tuning_record": "tuning_record",
+                    "student": "params:distillation.student",
+                    "report": "params:reporting",
+                },
+                outputs="report",
                 name="write_report",
             ),
-            node(
-                write_model_card,
-                ["evidence", "run_identity", "evaluation_facts", "params:reporting"],
-                "model_card",
+            Node(
+                func=write_model_card,
+                inputs={
+                    "evidence": "evidence",
+                    "run_identity": "run_identity",
+                    "evaluation_facts": "evaluation_facts",
+                    "wording": "params:reporting",
+                },
+                outputs="model_card",
                 name="write_model_card",
             ),
-            node(
-                plot_evidence,
-                "evidence",
-                ["models_plot", "power_plot", "reliability_plot", "pareto_plot"],
+            Node(
+                func=plot_evidence,
+                inputs={"evidence": "evidence"},
+                outputs=["models_plot", "power_plot", "reliability_plot", "pareto_plot"],
                 name="plot_evidence",
             ),
         ]

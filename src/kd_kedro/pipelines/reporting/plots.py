@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from kd_kedro.metrics.scores.metric_table import METRICS
+
 SYSTEMS = ("teacher", "baseline", "student")
+_FROM_TEACHER = {metric.name for metric in METRICS if not metric.against_teacher}
 _MARGIN = 6.0  # percent of the width kept free on either side
 
 
@@ -36,11 +39,11 @@ def difference_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, float]]
 def system_strips(verdict: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
     """Return by metric and system where the interval stands, in percent of the width.
 
-    The teacher's agreement with itself is 1 and would only squeeze the others: it is left out.
+    The teacher is left out of what is measured from it, such as agreement with it.
     """
     strips = {}
     for name, metric in verdict["metrics"].items():
-        shown = SYSTEMS[1:] if name == "teacher_agreement" else SYSTEMS
+        shown = SYSTEMS[1:] if name in _FROM_TEACHER else SYSTEMS
         ends = [value for system in shown for value in metric[system].values() if value is not None]
         if not ends:
             continue

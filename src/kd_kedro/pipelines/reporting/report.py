@@ -14,7 +14,7 @@ from kd_kedro.metrics.scores.formatting import (
     verdict_sentence,
 )
 from kd_kedro.pipelines.distillation.params import StudentParams
-from kd_kedro.pipelines.evaluation.params import VerdictParams
+from kd_kedro.pipelines.reporting.caveats import caveats
 from kd_kedro.pipelines.reporting.evidence_plots import (
     agreement_bars,
     control_strips,
@@ -42,15 +42,12 @@ def render_report(
     evidence: Mapping[str, Any],
     identity: Mapping[str, str],
     facts: Mapping[str, Any],
-    train_overlap: pd.DataFrame,
     examples: pd.DataFrame,
     curation_examples: pd.DataFrame,
-    personal_data: pd.DataFrame,
     histories: Mapping[str, Sequence[Mapping[str, Any]]],
     tuning: Mapping[str, Any],
     student: StudentParams,
     wording: ReportParams,
-    judging: VerdictParams,
 ) -> str:
     """Return the page: self-contained, no script, no external resource, every text escaped.
 
@@ -58,15 +55,12 @@ def render_report(
         evidence: Every number that the page shows, but for the tables below.
         identity: Which run, commit and state of the tree the page is of.
         facts: The models' cards, from `answer_held_out`.
-        train_overlap: How near the train split comes to each held-out row.
         examples: Instructive rows.
         curation_examples: Rows that the curation steps removed or changed.
-        personal_data: `personal_data_summary`.
         histories: Training history by model.
         tuning: `tuning_record`; empty where there is none.
         student: What the student was made of.
         wording: Title and licences.
-        judging: How the verdict was reached.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -77,53 +71,78 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    verdict, curation = evidence["verdict"], evidence["curation"]
-    stages, filters = curation["waterfall"], curation["filters"]
     return environment.get_template(TEMPLATE).render(
         **writers(evidence),
         title=wording.title,
-        sentence=verdict_sentence(verdict),
-        teacher_sentence=teacher_sentence(verdict),
         title_of=title,
         show=show,
-        refusals=refusals(evidence["compression"]),
         evidence=evidence,
         identity=identity,
-        verdict=verdict,
         facts=facts,
-        confidence=f"{100 * judging.confidence:g}",
-        judging=judging,
-        differences=difference_strips(verdict),
-        systems=system_strips(verdict),
-        secondary=[name for name in verdict["metrics"] if name not in verdict["primary"]],
-        describers=_describers(verdict["descriptions"]),
-        runs=evidence["runs"],
-        controls=control_strips(verdict),
-        cosine_bars=cosine_bars(train_overlap),
-        floor=verdict["metrics"]["teacher_kl"]["controls"].get("floor_teacher"),
-        no_floor=verdict["metrics"]["teacher_agreement"]["reason"]
-        if verdict["metrics"]["teacher_agreement"]["conclusion"] == "not applicable"
-        else _NO_FLOOR,
-        agreement_bars=agreement_bars(evidence["agreement"]),
-        reliability=reliability_lines(evidence["calibration"]),
-        labels=next((each for each in evidence["labels"] if each["model"] == "student"), None),
-        pareto=pareto_marks(evidence["compression"]["pareto"]),
-        compression=evidence["compression"],
-        compression_rows=COMPRESSION_ROWS,
+        warnings=caveats(evidence),
+        **_verdict(evidence),
+        **_teacher(evidence),
+        **_costs(evidence["compression"]),
+        **_curation(evidence["curation"]),
         power=power_lines(evidence["power"]),
+        cosine_bars=cosine_bars(evidence["leakage"]["cosines"]),
         slices=_slices_by_kind(evidence["slices"]),
         examples=_records(examples),
-        stages=stages,
-        bars=waterfall_bars(stages),
-        filters=[_as_percent(record) for record in filters],
-        truth_known=any(record["filter"] != "soap" for record in filters),
         gallery=_kinds_by_stage(curation_examples),
-        personal_data=_records(personal_data),
         curves=loss_curves(histories),
         tuning=_study(tuning, facts["models"]["student"], student),
         licences=wording.licences.model_dump(),
         cards={model: _flat_card(card) for model, card in facts["models"].items()},
     )
+
+
+def _verdict(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = evidence["verdict"]
+    return {
+        "verdict": verdict,
+        "sentence": verdict_sentence(verdict),
+        "teacher_sentence": teacher_sentence(verdict),
+        "confidence": f"{100 * verdict['confidence']:g}",
+        "differences": difference_strips(verdict),
+        "systems": system_strips(verdict),
+        "secondary": [name for name in verdict["metrics"] if name not in verdict["primary"]],
+        "describers": _describers(verdict["descriptions"]),
+        "runs": evidence["runs"],
+        "controls": control_strips(verdict),
+    }
+
+
+def _teacher(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = evidence["verdict"]["metrics"]
+    agreement = metrics["teacher_agreement"]
+    inapplicable = agreement["conclusion"] == "not applicable"
+    return {
+        "floor": metrics["teacher_kl"]["controls"].get("floor_teacher"),
+        "no_floor": agreement["reason"] if inapplicable else _NO_FLOOR,
+        "agreement_bars": agreement_bars(evidence["agreement"]),
+        "reliability": reliability_lines(evidence["calibration"]),
+        "labels": next((each for each in evidence["labels"] if each["model"] == "student"), None),
+    }
+
+
+def _costs(compression: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "compression": compression,
+        "compression_rows": COMPRESSION_ROWS,
+        "refusals": refusals(compression),
+        "pareto": pareto_marks(compression["pareto"]),
+    }
+
+
+def _curation(curation: Mapping[str, Any]) -> dict[str, Any]:
+    stages, filters = curation["waterfall"], curation["filters"]
+    return {
+        "stages": stages,
+        "bars": waterfall_bars(stages),
+        "filters": [_as_percent(record) for record in filters],
+        "truth_known": any(record["filter"] != "soap" for record in filters),
+        "personal_data": curation["personal_data"],
+    }
 
 
 def _describers(descriptions: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A few text files that belong together, as one versioned folder."""
+"""A few files that belong together, as one versioned folder."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from kd_kedro.datasets.previews import JSONPreview
 from kd_kedro.storage.atomic import write_folder
 
 
-class TextFolderDataset(AbstractVersionedDataset[Mapping[str, str], dict[str, str]]):
-    """Saves texts by file name; the folder appears whole or not at all.
+class FileFolderDataset(AbstractVersionedDataset[Mapping[str, bytes], dict[str, bytes]]):
+    """Saves contents by file name; the folder appears whole or not at all.
 
     ```yaml
     lm_eval_tasks:
-      type: kd_kedro.datasets.text_folder.TextFolderDataset
+      type: kd_kedro.datasets.file_folder.FileFolderDataset
       filepath: data/08_reporting/lm_eval_tasks
       versioned: true
     ```
@@ -39,23 +39,23 @@ class TextFolderDataset(AbstractVersionedDataset[Mapping[str, str], dict[str, st
         super().__init__(PurePosixPath(filepath), version)
         self.metadata = metadata
 
-    def load(self) -> dict[str, str]:
-        """Return the texts by file name."""
+    def load(self) -> dict[str, bytes]:
+        """Return the contents by file name."""
         files = sorted(path for path in Path(self._get_load_path()).iterdir() if path.is_file())
-        return {path.name: path.read_bytes().decode("utf-8") for path in files}
+        return {path.name: path.read_bytes() for path in files}
 
-    def save(self, data: Mapping[str, str]) -> None:
+    def save(self, data: Mapping[str, bytes]) -> None:
         """Write the folder beside its place, then move it there."""
 
         def fill(folder: Path) -> None:
-            for name, text in data.items():
-                (folder / name).write_bytes(text.encode("utf-8"))
+            for name, content in data.items():
+                (folder / name).write_bytes(content)
 
         write_folder(Path(self._get_save_path()), fill)
 
     def preview(self) -> JSONPreview:
         """Return the names of the files and their sizes in bytes, for kedro-viz."""
-        return JSONPreview(json.dumps({k: len(v.encode()) for k, v in self.load().items()}))
+        return JSONPreview(json.dumps({k: len(v) for k, v in self.load().items()}))
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).is_dir()
