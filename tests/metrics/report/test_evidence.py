@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from kd_kedro.metrics.report.evidence import beaten_controls, numbers, warnings
+from kd_kedro.metrics.report.evidence import beaten_controls, numbers
 
 
 def estimate(low: float | None, high: float | None) -> dict[str, float | None]:
@@ -44,28 +44,3 @@ def test_what_the_student_is_ahead_of_is_said_of_what_must_be_beaten() -> None:
         }
     }
     assert beaten_controls(verdict) == {"bleu": {"majority": "ahead", "echo": "not ahead"}}
-
-
-def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
-    evidence = {
-        "verdict": {
-            "primary": ["bleu", "exact_match"],
-            "metrics": {
-                "bleu": metric(estimate(1, 2)),
-                "exact_match": metric(estimate(None, None), "not applicable"),
-            },
-        },
-        "honesty": {
-            "controls": {"bleu": {"echo": "not ahead", "majority": "ahead"}},
-            "overlap": {"near": 30, "rows": 100},
-        },
-    }
-    said = warnings(evidence, max_near_share=0.2)
-    assert said == [
-        "The student is not clearly ahead of the control “echo” in BLEU.",
-        "30 of 100 held-out rows lie near a training row, by their words or by their meaning; "
-        "scores without them are under “nearness to train”.",
-        "Exact match could not be judged: only 3 held-out families have a gradable answer; 30 are "
-        "needed.",
-    ]
-    assert len(warnings(evidence, max_near_share=0.3)) == 2

@@ -3,7 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.report.leakage import is_near, measure_overlap, summarise_overlap
+from kd_kedro.metrics.report.leakage import (
+    cosine_histogram,
+    is_near,
+    measure_overlap,
+    summarise_overlap,
+)
 
 TRAIN = pd.DataFrame(
     {
@@ -56,6 +61,12 @@ def test_near_is_by_words_or_by_meaning() -> None:
         "median_ngram_share": 0.375,
         "median_cosine": float(np.float64(0.8)),
     }
+
+
+def test_cosines_are_counted_by_tenths() -> None:
+    bins = cosine_histogram(measured())
+    assert [each["from"] for each in bins] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert [each["rows"] for each in bins] == [1, 0, 0, 0, 0, 0, 0, 0, 2, 1]
 
 
 def test_a_script_without_spaces_has_ngrams_too() -> None:

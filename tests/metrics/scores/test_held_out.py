@@ -10,7 +10,7 @@ from kd_kedro.metrics.comparison.verdict import judge
 from kd_kedro.metrics.report.instructive_answers import instructive_examples
 from kd_kedro.metrics.report.slices import score_runs, score_slices, worst_slice
 from kd_kedro.metrics.scores.formatting import show_difference, summarise, verdict_sentence
-from kd_kedro.metrics.scores.held_out import choose_held_out, grade
+from kd_kedro.metrics.scores.held_out import choose_held_out, first_families, grade
 from kd_kedro.metrics.scores.metric_table import RESULT_COLUMNS
 from tests.metrics.comparison.judging import JUDGING
 
@@ -36,6 +36,8 @@ def test_whole_families_are_chosen_whatever_the_order_of_the_sheet() -> None:
     assert list(shuffled["row_id"]) == list(chosen["row_id"])
     more = choose_held_out(table, max_rows=12)
     assert list(more["row_id"])[:6] == list(chosen["row_id"])
+    assert list(first_families(more, max_rows=7)["row_id"]) == list(chosen["row_id"])
+    assert len(first_families(more, max_rows=1)) == 2
 
 
 def test_only_originals_of_the_test_split_are_held_out() -> None:

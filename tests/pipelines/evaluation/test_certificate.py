@@ -1,6 +1,7 @@
 """The student's variants: made, judged, and told of where they cannot be."""
 
 import copy
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ def tokenizer() -> Any:
     return train_byte_bpe([*QUESTIONS, *ANSWERS], 300)
 
 
-def _certify(student: Any, tokenizer: Any, *names: str) -> tuple[dict[str, Any], bytes]:
+def _certify(student: Any, tokenizer: Any, *names: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     params = CompressionParams(
         prompts=3,
         new_tokens=2,
@@ -65,20 +66,21 @@ def test_variant_with_other_weights_is_rejected(
 @pytest.mark.slow
 def test_fastest_accepted_onnx_file_is_given(tokenizer: Any) -> None:
     names = ("torch_int8", "onnx", "onnx_int8")
-    said, graph = _certify(tiny_model(tokenizer), tokenizer, *names)
+    said, files = _certify(tiny_model(tokenizer), tokenizer, *names)
     made = said["variants"]
     assert [made[name]["status"] for name in names] == ["accepted"] * 3
     assert made["onnx"]["perplexity"] == pytest.approx(said["student"]["perplexity"], rel=1e-4)
     assert made["onnx"]["same_first_choice"] == 1
     fastest = min(names[1:], key=lambda name: made[name]["latency_p50_ms"])
-    assert len(graph) == made[fastest]["bytes"]
+    assert len(files["student.onnx"]) == made[fastest]["bytes"]
+    assert json.loads(files["variants.json"])["files"] == {"student.onnx": fastest}
 
 
 @pytest.mark.slow
 def test_int8_may_be_asked_for_without_its_float32(tokenizer: Any) -> None:
-    said, graph = _certify(tiny_model(tokenizer), tokenizer, "onnx_int8")
+    said, files = _certify(tiny_model(tokenizer), tokenizer, "onnx_int8")
     assert set(said["variants"]) == {"onnx_int8"}
-    assert len(graph) == said["variants"]["onnx_int8"]["bytes"]
+    assert len(files["student.onnx"]) == said["variants"]["onnx_int8"]["bytes"]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,11 @@ def test_without_the_extra_onnx_does_not_apply(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_export, "NEEDS", ("no_such_package",))
-    said, graph = _certify(tiny_model(tokenizer), tokenizer, "onnx", "onnx_int8")
+    said, files = _certify(tiny_model(tokenizer), tokenizer, "onnx", "onnx_int8")
     told = {"status": "not applicable", "reason": "install kd_kedro[onnx]"}
     assert said["variants"] == {"onnx": told, "onnx_int8": told}
-    assert graph == b""
+    assert json.loads(files["variants.json"]) == {"variants": said["variants"], "files": {}}
+    assert list(files) == ["variants.json"]
 
 
 def test_encoder_and_decoder_have_no_variants(tokenizer: Any) -> None:

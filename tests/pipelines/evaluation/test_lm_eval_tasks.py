@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from kedro.io import Version
 
+from kd_kedro.datasets.file_folder import FileFolderDataset
 from kd_kedro.datasets.hf_model import HFModelDataset
-from kd_kedro.datasets.text_folder import TextFolderDataset
 from kd_kedro.inference.generate import generate_answers
 from kd_kedro.metrics.scores.held_out import grade
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation.nodes import write_lm_eval_tasks
 from kd_kedro.pipelines.evaluation.params import AnsweringParams
+from kd_kedro.training.examples import make_examples
 from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 
 ROWS = rows_with_amounts(40)
@@ -32,8 +33,8 @@ def folders(student: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     """The student and the tasks, as the catalog saves them."""
     place = tmp_path_factory.mktemp("judged")
     HFModelDataset(filepath=str(place / "student")).save(student)
-    TextFolderDataset(filepath=str(place / "tasks")).save(
-        write_lm_eval_tasks(ROWS, student, ANSWERING)
+    FileFolderDataset(filepath=str(place / "tasks")).save(
+        write_lm_eval_tasks(make_examples(ROWS), student, ANSWERING)
     )
     return place / "student", place / "tasks"
 
@@ -68,7 +69,8 @@ def test_its_exact_match_is_ours_to_the_last_digit(
 
 
 def test_the_folder_holds_the_gradable_rows_as_the_models_read_them(student: Any) -> None:
-    files = write_lm_eval_tasks(ROWS, student, ANSWERING)
+    made = write_lm_eval_tasks(make_examples(ROWS), student, ANSWERING)
+    files = {name: content.decode("utf-8") for name, content in made.items()}
     rows = [json.loads(line) for line in files["held_out.jsonl"].splitlines()]
     assert len(rows) == 30  # every fourth answer is a sentence
     assert {row["row_id"] for row in rows} <= set(ROWS["row_id"])
@@ -87,12 +89,13 @@ def test_the_folder_runs_without_this_package(folders: tuple[Path, Path]) -> Non
 
 def test_a_folder_comes_back_as_it_went(tmp_path: Path) -> None:
     version = Version(None, "2026-01-01T00.00.00.000Z")
-    dataset = TextFolderDataset(filepath=str(tmp_path / "texts"), version=version)
-    texts = {"a.md": "one\r\ntwo ₹\n", "b.yaml": ""}
-    dataset.save(texts)
-    again = TextFolderDataset(filepath=str(tmp_path / "texts"), version=Version(None, None))
-    assert again.load() == texts
-    assert json.loads(str(again.preview())) == {"a.md": len("one\r\ntwo ₹\n".encode()), "b.yaml": 0}
+    dataset = FileFolderDataset(filepath=str(tmp_path / "texts"), version=version)
+    files = {"a.md": "one\r\ntwo ₹\n".encode(), "b.yaml": b"", "c.onnx": b"\x00\xff"}
+    dataset.save(files)
+    again = FileFolderDataset(filepath=str(tmp_path / "texts"), version=Version(None, None))
+    assert again.load() == files
+    sizes = {name: len(content) for name, content in files.items()}
+    assert json.loads(str(again.preview())) == sizes
 
 
 def _no_network(*_: Any) -> None:

@@ -26,11 +26,8 @@ COSTS = {
     "device": "cpu",
     "how": "in turns",
 }
-HONESTY = {
-    "warnings": ["Take | care."],
-    "overlap": {"rows": 40, "near": 3, "near_with_same_answer": 1},
-    "controls": {"bleu": {"echo": "ahead", "majority": "not ahead"}},
-}
+LEAKAGE = {"rows": 40, "near": 3, "near_with_same_answer": 1, "max_near_share": 0.05}
+CONTROLS = {"bleu": {"echo": "ahead", "majority": "not ahead"}}
 WORST = {"slice": "format", "value": "mcq", "families": 12, "student": 9.0, "teacher": 3.0}
 
 
@@ -61,7 +58,7 @@ def test_the_hub_reads_back_the_very_numbers(verdict: dict[str, Any]) -> None:
 def test_the_body_opens_with_the_verdict(verdict: dict[str, Any]) -> None:
     body = ModelCard(render_model_card({"verdict": verdict}, CARDS, WORDING, 64)).text.strip()
     assert body.startswith("# A student\n\n**The distilled student is ")
-    for absent in ("What it costs", "Honesty checks", "Where it is weakest", "None", "{{"):
+    for absent in ("What it costs", "leakage checks", "Where it is weakest", "None", "{{"):
         assert absent not in body
 
 
@@ -69,13 +66,15 @@ def test_every_section_of_the_evidence_is_told(verdict: dict[str, Any]) -> None:
     evidence = {
         "verdict": verdict,
         "compression": COSTS,
-        "honesty": HONESTY,
+        "leakage": LEAKAGE,
+        "controls": CONTROLS,
         "worst_slice": WORST,
         "held_out": {"rows_used": 40, "families_used": 40},
     }
     body = render_model_card(evidence, CARDS, WORDING, 64)
     for said in (
-        "- Take \\| care.",
+        "Before you believe it",
+        "- 3 of 40 held-out rows lie near a training row",
         "| parameters | 900 | 100 | 9.00 × |",
         "| latency p50, ms | 9.0 | 3.0 | not certified |",
         "3 lie near a training row",

@@ -7,19 +7,24 @@ import pandas as pd
 import pytest
 
 from kd_kedro.curation.records.lineage import WATERFALL_COLUMNS
+from kd_kedro.curation.repair.personal_data import SUMMARY
 from kd_kedro.metrics.report.filter_quality import COLUMNS as FILTER_COLUMNS
 from kd_kedro.metrics.report.leakage import COLUMNS as OVERLAP_COLUMNS
 from kd_kedro.metrics.report.slices import score_slices
 from kd_kedro.pipelines.distillation.params import StudentParams
-from kd_kedro.pipelines.evaluation.evidence_gathering import gather_evidence
+from kd_kedro.pipelines.evaluation.evidence_gathering import describe_answers, gather_evidence
 from kd_kedro.pipelines.evaluation.nodes import judge_student, measure_power
 from kd_kedro.pipelines.evaluation.params import (
-    HonestyParams,
+    LeakageParams,
     SlicesParams,
     VerdictParams,
 )
 from kd_kedro.pipelines.reporting.model_card import write_model_card
-from kd_kedro.pipelines.reporting.nodes import plot_evidence, write_report
+from kd_kedro.pipelines.reporting.nodes import (
+    pick_instructive_examples,
+    plot_evidence,
+    write_report,
+)
 from kd_kedro.pipelines.reporting.params import Licences, ReportParams
 from tests.metrics.conftest import make_results
 from tests.pipelines.distillation.recipe import whole
@@ -72,38 +77,30 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
     judging = VerdictParams(draws=1000, min_families=9)
     rows = results["row_id"].unique()
     overlap = pd.DataFrame([(row, *NEAR) for row in rows], columns=OVERLAP_COLUMNS)
-    choices = SlicesParams(min_families=2)
+    slices = score_slices(results, {"part": dict.fromkeys(rows, "one")})
     evidence = gather_evidence(
-        results,
         FACTS,
         judge_student(results, judging),
         measure_power(results, judging),
+        describe_answers(results, overlap, slices, SlicesParams(min_families=2), LeakageParams()),
         COMPRESSION,
-        overlap,
-        score_slices(results, {"part": dict.fromkeys(rows, "one")}),
         pd.DataFrame(columns=FILTER_COLUMNS),
         pd.DataFrame(columns=WATERFALL_COLUMNS),
-        choices,
-        HonestyParams(),
-        judging,
+        pd.DataFrame(columns=SUMMARY),
     )
     evidence = json.loads(json.dumps(evidence, allow_nan=False))
     wording = ReportParams(licences=Licences(data="CC0", teacher="MIT", student="MIT"))
     identity = {"run": "now", "commit": "0123456789abc", "tree": "changed"}
-    page, _ = write_report(
+    page = write_report(
         evidence,
         identity,
-        results,
         FACTS,
-        overlap,
+        pick_instructive_examples(results, wording),
         pd.DataFrame(columns=["stage"]),
-        pd.DataFrame(columns=["kind"]),
         {key: [] for key in ("teacher", "baseline", "student")},
         {},
         StudentParams.model_validate(whole("test")["student"]),
-        choices,
         wording,
-        judging,
     )
     card = write_model_card(evidence, identity, FACTS, wording)
     assert len(plot_evidence(evidence)) == 4

@@ -1,0 +1,37 @@
+"""What the pages say before anything else."""
+
+from typing import Any
+
+from kd_kedro.pipelines.reporting.caveats import caveats
+
+JUDGED = {"conclusion": "better", "reason": "the interval lies above zero"}
+
+
+def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
+    evidence: dict[str, Any] = {
+        "verdict": {
+            "primary": ["perplexity", "bleu", "exact_match"],
+            "confidence": 0.95,
+            "margin": 0.05,
+            "metrics": {
+                "perplexity": JUDGED,
+                "bleu": JUDGED,
+                "exact_match": {
+                    "conclusion": "not applicable",
+                    "reason": "only 3 held-out families have a gradable answer; 30 are needed",
+                },
+            },
+        },
+        "controls": {"bleu": {"echo": "not ahead", "majority": "ahead"}},
+        "leakage": {"near": 30, "rows": 100, "max_near_share": 0.2},
+    }
+    said = caveats(evidence)
+    assert said == [
+        "The student is not clearly ahead of the control “echo” in BLEU.",
+        "30 of 100 held-out rows lie near a training row, by their words or by their meaning; "
+        "scores without them are under “nearness to train”.",
+        "Exact match could not be judged: only 3 held-out families have a gradable answer; 30 are "
+        "needed.",
+    ]
+    evidence["leakage"]["max_near_share"] = 0.3
+    assert len(caveats(evidence)) == 2

@@ -1,0 +1,211 @@
+"""The report of a finished evaluation: what it shows, and that it needs nothing else."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kd_kedro.curation.records.schema import table
+from kd_kedro.curation.repair.personal_data import SUMMARY
+from kd_kedro.pipelines import evaluation, reporting
+from kd_kedro.pipelines.evaluation.data_quality import measure_curation
+from kd_kedro.pipelines.evaluation.nodes import judge_student
+from kd_kedro.pipelines.evaluation.params import VerdictParams
+from kd_kedro.pipelines.reporting import nodes
+from kd_kedro.pipelines.reporting.params import ReportParams
+from tests.pipelines.finished_evaluation import ROOT, STUDY, events_of
+
+
+def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> str:
+    """The page of a run in which some inputs were others."""
+
+    def given(name: str) -> Any:
+        return changed.get(name, outputs.get(name, inputs.get(name)))
+
+    [gather] = evaluation.create_pipeline().only_nodes("gather_evidence").nodes
+    [write] = reporting.create_pipeline().only_nodes("write_report").nodes
+    changed |= gather.run({name: given(name) for name in gather.inputs})
+    page: str = write.run({name: given(name) for name in write.inputs})["report"]
+    return page
+
+
+def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) -> None:
+    shown = finished_evaluation["curation_examples"]
+    assert shown[["stage", "action", "rows", "row_id"]].to_numpy().tolist() == [
+        ["soap", "dropped", "1", "r00"]
+    ]
+    gallery = finished_evaluation["report"].partition('id="curation"')[2].partition("</section>")[0]
+    assert "1 dropped" in gallery
+    assert "r00" in gallery
+    assert shown["question"].tolist() == ["What is item 0?"]
+    assert "email" in finished_evaluation["report"].partition('id="personal-data"')[2]
+
+
+def test_the_page_shows_no_row_as_it_was_before_a_mask(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    events = events_of(evaluation_inputs["augmented_qa"], "review")
+
+    def shown(masked: str) -> int:
+        summary = table(SUMMARY, [["email", "2", "3", masked]])
+        texts, report = finished_evaluation["row_texts"], evaluation_inputs["params:reporting"]
+        return len(nodes.pick_curation_examples(events, texts, summary, report))
+
+    assert shown("no") == 1
+    assert shown("yes") == 0
+
+
+def test_the_page_escapes_what_rows_and_licences_say(finished_evaluation: dict[str, Any]) -> None:
+    page = finished_evaluation["report"]
+    assert "<script" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_the_page_needs_nothing_else(finished_evaluation: dict[str, Any]) -> None:
+    page = finished_evaluation["report"]
+    for forbidden in ("http://", "https://", "src=", "url(", "@import", "<link", str(ROOT)):
+        assert forbidden not in page, forbidden
+    assert page.startswith("<!doctype html>")
+
+
+def test_every_number_of_the_page_is_the_evidences(finished_evaluation: dict[str, Any]) -> None:
+    from kd_kedro.metrics.report.evidence import numbers
+    from kd_kedro.metrics.scores.formatting import verdict_sentence
+
+    page, evidence = finished_evaluation["report"], finished_evaluation["evidence"]
+    assert f"<h1>{verdict_sentence(evidence['verdict'])}</h1>" in page
+    known = numbers(evidence)
+    told = re.findall(r'<data data-key="([^"]+)" value="([^"]+)">', page)
+    assert len(told) > 100
+    assert [key for key, value in told if known[key] != float(value)] == []
+    shown = {key for key, _ in told}
+    for name, metric in evidence["verdict"]["metrics"].items():
+        for system in ("teacher", "baseline", "student"):
+            if metric[system]["estimate"] is not None:
+                assert f"verdict.{name}.{system}.estimate" in shown
+    assert "of them without a true difference excludes zero is at most 5 %" in page
+    assert "<code>objective.beta</code></dt><dd><code>0.25</code>" in page
+    assert "None" not in page
+    assert "nan" not in page.lower().replace("finance", "")
+
+
+def test_the_pages_say_which_run_they_are_of(finished_evaluation: dict[str, Any]) -> None:
+    identity = finished_evaluation["run_identity"]
+    for page in (finished_evaluation["report"], finished_evaluation["model_card"]):
+        assert identity["run"] in page
+        assert identity["commit"][:10] in page
+
+
+def test_the_cost_of_each_form_is_drawn(finished_evaluation: dict[str, Any]) -> None:
+    assert len(finished_evaluation["pareto_plot"].data) == 2
+
+
+def test_rules_of_ones_own_are_told(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    lenient = VerdictParams(primary=("token_f1",), confidence=0.8, margin=0.3, min_families=9)
+    verdict = judge_student(finished_evaluation["validation_results"], lenient)
+    page = page_of(evaluation_inputs, finished_evaluation, verdict=verdict)
+    assert "The metrics that decide here are token F1" in page
+    assert "confidence 0.8 instead of 0.95, margin 0.3 instead of 0.05" in page
+
+
+def test_without_a_truth_the_page_says_why_there_is_no_precision(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    quality = measure_curation(
+        evaluation_inputs["final_qa_truth"].head(0),
+        evaluation_inputs["row_events"],
+        finished_evaluation["row_texts"],
+        evaluation_inputs["review_queue"],
+    )
+    assert quality.empty
+    histories = {"teacher": [], "baseline": [], "student": []}
+    page = page_of(
+        evaluation_inputs,
+        finished_evaluation,
+        filter_quality=quality,
+        training_histories=histories,
+        tuning_record={},
+    )
+    assert "precision and recall cannot be told" in page
+    assert "No model was trained in this run" in page
+
+
+def test_the_page_shows_the_study(finished_evaluation: dict[str, Any]) -> None:
+    section = finished_evaluation["report"].partition('id="tuning"')[2].partition("</section>")[0]
+    assert "Of 4 trials 2 finished, 1 was ended early and 1 failed. Trial 3 has" in section
+    assert "2.5000 nats" in section
+    assert section.count("<title>trial") == 3
+    assert "75 %" in section
+
+
+OTHER = "of other students than that of this report"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({}, ""),
+        ({**STUDY, "capture": "another"}, OTHER),
+        ({**STUDY, "students": {**STUDY["students"], "seed": 3}}, OTHER),
+        ({**STUDY, "students": {**STUDY["students"], "student": {}}}, OTHER),
+        ({**STUDY, "students": {**STUDY["students"], "settings": {"epochs": 4.0}}}, OTHER),
+        ({key: value for key, value in STUDY.items() if key != "students"}, OTHER),
+    ],
+)
+def test_a_study_of_other_students_is_not_shown(
+    evaluation_inputs: dict[str, Any],
+    finished_evaluation: dict[str, Any],
+    record: dict[str, Any],
+    said: str,
+) -> None:
+    page = page_of(evaluation_inputs, finished_evaluation, tuning_record=record)
+    assert said in page
+    assert "Optimisation history" not in page
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_the_screen(
+    finished_evaluation: dict[str, Any], browser: Any, tmp_path: Path, width: int, scheme: str
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(finished_evaluation["report"], encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width == 1280:  # a wide screen shows every column
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        tables = "[...document.querySelectorAll('.scroll')]"
+        cut = page.evaluate(
+            f"{tables}.filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+        )
+        assert cut == []
+    assert requests == [file.as_uri()]
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(20, 21, 24)") == (scheme == "dark")
+    page.close()
+
+
+def test_parameters_in_yaml_are_the_models_fields() -> None:
+    shown = yaml.safe_load((ROOT / "conf/base/reporting/parameters.yml").read_text())
+    assert set(shown["reporting"]) == set(ReportParams.model_fields)
+    ReportParams.model_validate(shown["reporting"])
