@@ -29,5 +29,5 @@ def test_every_answer_is_in_one_cell() -> None:
         "differ_right": 1,
         "differ_wrong": 2,
         "teacher_right_lost": 1,
-        "teacher_wrong_mended": 1,
+        "teacher_wrong_corrected": 1,
     }

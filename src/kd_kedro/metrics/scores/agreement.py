@@ -19,7 +19,7 @@ def agree_and_correct(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
         By model the counts `agree_right` (the teacher's answer, and right), `agree_wrong` (the
         teacher's error copied), `differ_right` (right where the teacher said otherwise),
         `differ_wrong`, and of these `teacher_right_lost` (the teacher right, the model wrong) and
-        `teacher_wrong_mended` (the reverse).
+        `teacher_wrong_corrected` (the reverse).
     """
     graded = results[results["gradable"] == "yes"]
     teacher = graded[graded["model"] == "teacher"].set_index("row_id")
@@ -41,6 +41,6 @@ def agree_and_correct(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "differ_right": int((~agree & own).sum()),
             "differ_wrong": int((~agree & ~own).sum()),
             "teacher_right_lost": int((taught & ~own).sum()),
-            "teacher_wrong_mended": int((~taught & own).sum()),
+            "teacher_wrong_corrected": int((~taught & own).sum()),
         }
     return tables
