@@ -48,12 +48,12 @@ def test_variant_with_other_weights_is_rejected(
 
     make = variants._MAKERS["torch_int8"]
 
-    def broken(workshop: Any) -> Any:
-        other = copy.deepcopy(workshop.model)
+    def broken(sources: Any) -> Any:
+        other = copy.deepcopy(sources.model)
         with torch.no_grad():
             for weight in other.parameters():
                 weight.mul_(3)
-        return make(replace(workshop, model=other))
+        return make(replace(sources, model=other))
 
     monkeypatch.setitem(variants._MAKERS, "torch_int8", broken)
     said, _ = _certify(tiny_model(tokenizer), tokenizer, "torch_int8")
@@ -112,7 +112,7 @@ def test_encoder_and_decoder_have_no_variants(tokenizer: Any) -> None:
 def test_variant_that_fails_does_not_end_the_run(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(workshop: Any) -> Any:
+    def fails(sources: Any) -> Any:
         raise RuntimeError("no operator in '/made/up/a.b/file.onnx' 1/2\nmore lines")
 
     monkeypatch.setitem(variants._MAKERS, "onnx", fails)

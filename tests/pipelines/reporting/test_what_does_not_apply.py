@@ -87,6 +87,7 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
         pd.DataFrame(columns=FILTER_COLUMNS),
         pd.DataFrame(columns=WATERFALL_COLUMNS),
         pd.DataFrame(columns=SUMMARY),
+        judging,
     )
     evidence = json.loads(json.dumps(evidence, allow_nan=False))
     wording = ReportParams(licences=Licences(data="CC0", teacher="MIT", student="MIT"))

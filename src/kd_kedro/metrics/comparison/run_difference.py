@@ -57,22 +57,20 @@ def compare_runs(
     rows = [_asked(runs) for runs in students]
     common = rows[0].merge(rows[1], on=[*_KEY, "copy"], suffixes=("", "_second"))
     tables = _same_labels([_align(runs[name], common) for runs in students for name in seeds])
+    families = common["family_id"].nunique()
+    unusable = _unusable(students, seeds, families, min_families)
+    same_teacher = _same_teacher(first, second)
     measured: dict[Metric, PairedScores] = {}
     refused: dict[Metric, str] = {}
-    families = np.unique(common["family_id"].to_numpy(dtype=str))
-    unusable = _unusable(students, seeds, len(families), min_families)
-    same_teacher = _same_teacher(first, second)
     for number, metric in enumerate(METRICS):
-        if unusable:
-            refused[metric] = unusable
-        elif not metric.against_teacher and not same_teacher:
-            refused[metric] = "the students had different teachers to agree with"
+        found: PairedScores | str = unusable
+        if not found and not metric.against_teacher and not same_teacher:
+            found = "the students had different teachers to agree with"
+        found = found or _measure(metric, tables, common, min_families, draws, seed + number)
+        if isinstance(found, str):
+            refused[metric] = found
         else:
-            found = _measure(metric, tables, common, min_families, draws, seed + number)
-            if isinstance(found, str):
-                refused[metric] = found
-            else:
-                measured[metric] = found
+            measured[metric] = found
     decisions = decide_by_holm(measured, _DIFFERENCE, primary=primary, level=1 - confidence)
     entries = {
         metric: _refused(refused[metric])
@@ -87,7 +85,7 @@ def compare_runs(
         "families": {
             "first": rows[0]["family_id"].nunique(),
             "second": rows[1]["family_id"].nunique(),
-            "common": len(families),
+            "common": families,
         },
         "metrics": {
             metric.name: {

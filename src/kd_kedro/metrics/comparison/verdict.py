@@ -80,11 +80,7 @@ def judge(
     entries = {
         metric.name: {
             **_systems(metric, each, level),
-            **(
-                _refused(refusals[metric])
-                if refusals[metric]
-                else _decided(metric, each, decisions[metric.name], draws)
-            ),
+            **_decided(metric, each, decisions.get(metric.name), refusals[metric], draws),
             "role": "primary" if metric.name in primary else "secondary",
             **_against_teacher(metric, each, margin, level, refusals[metric]),
             "families": each.families,
@@ -106,8 +102,6 @@ def judge(
         "families": int(results["family_id"].nunique()),
         "confidence": confidence,
         "margin": margin,
-        "draws": draws,
-        "min_families": min_families,
         "overall": overall,
         "overall_reason": reason,
         "non_inferior": _all_non_inferior(deciding),
@@ -169,25 +163,23 @@ def _ahead(metric: Metric, scores: PairedScores, control: str, level: float) -> 
 
 
 def _decided(
-    metric: Metric, scores: PairedScores, decision: Decision, draws: int
+    metric: Metric, scores: PairedScores, decision: Decision | None, refusal: str, draws: int
 ) -> dict[str, Any]:
     """Return student - baseline with the interval that decides, and what it decides."""
+    if decision is None:
+        return {
+            "difference": dict(NOTHING),
+            "p_holm": None,
+            "p_permutation": None,
+            "conclusion": "not applicable",
+            "reason": refusal,
+        }
     # Student's t has no ends, a difference of two shares has: 0.3 points cannot become 150.
     reach = inf if metric.log_scale else metric.bounds[1] - metric.bounds[0]
     bounded = replace(decision, low=max(decision.low, -reach), high=min(decision.high, reach))
     student, baseline = (scores.statistics[scores.of(name)] for name in _GAIN)
     swapped = permutation_p(student, baseline, metric.score, draws=draws, seed=scores.seed)
     return {**bounded.entry(), "p_permutation": swapped}
-
-
-def _refused(reason: str) -> dict[str, Any]:
-    return {
-        "difference": dict(NOTHING),
-        "p_holm": None,
-        "p_permutation": None,
-        "conclusion": "not applicable",
-        "reason": reason,
-    }
 
 
 def _against_teacher(

@@ -11,7 +11,7 @@ from kd_kedro.metrics.report.slices import score_runs, worst_slice
 from kd_kedro.metrics.scores.agreement import agree_and_correct
 from kd_kedro.metrics.scores.calibration import reliability_table
 from kd_kedro.metrics.scores.classification import classification_report
-from kd_kedro.pipelines.evaluation.params import LeakageParams, SlicesParams
+from kd_kedro.pipelines.evaluation.params import LeakageParams, SlicesParams, VerdictParams
 
 JUDGED = ("teacher", "baseline", "student")
 
@@ -57,12 +57,14 @@ def gather_evidence(
     filter_quality: pd.DataFrame,
     row_waterfall: pd.DataFrame,
     personal_data_summary: pd.DataFrame,
+    judging: VerdictParams,
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
     return {
         "schema": SCHEMA,
         "held_out": dict(evaluation_facts["held_out"]),
         "verdict": dict(verdict),
+        "rules": {"draws": judging.draws, "min_families": judging.min_families},
         "power": dict(power),
         "controls": beaten_controls(verdict),
         **answer_descriptions,

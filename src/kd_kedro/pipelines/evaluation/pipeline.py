@@ -18,11 +18,11 @@ from kd_kedro.pipelines.evaluation.nodes import (
 
 def create_pipeline() -> Pipeline:
     """Return the evaluation pipeline."""
-    return Pipeline([*_models(), *_curation(), _evidence()])
+    return Pipeline([*_verdict(), *_descriptions(), *_curation(), _evidence()])
 
 
-def _models() -> list[Node]:
-    """Return what is measured of the models."""
+def _verdict() -> list[Node]:
+    """Return what leads from the held-out rows to the verdict."""
     return [
         Node(
             func=choose_held_out_examples,
@@ -67,6 +67,12 @@ def _models() -> list[Node]:
             outputs="power",
             name="measure_power",
         ),
+    ]
+
+
+def _descriptions() -> list[Node]:
+    """Return what is measured of the models beside the verdict."""
+    return [
         Node(
             func=compare_with_train,
             inputs={
@@ -169,17 +175,15 @@ def _evidence() -> Node:
     return Node(
         func=gather_evidence,
         inputs={
-            name: name
-            for name in (
-                "evaluation_facts",
-                "verdict",
-                "power",
-                "answer_descriptions",
-                "compression",
-                "filter_quality",
-                "row_waterfall",
-                "personal_data_summary",
-            )
+            "evaluation_facts": "evaluation_facts",
+            "verdict": "verdict",
+            "power": "power",
+            "answer_descriptions": "answer_descriptions",
+            "compression": "compression",
+            "filter_quality": "filter_quality",
+            "row_waterfall": "row_waterfall",
+            "personal_data_summary": "personal_data_summary",
+            "judging": "params:evaluation.verdict",
         },
         outputs="evidence",
         name="gather_evidence",

@@ -24,13 +24,19 @@ _LOGITS = 2**26  # of a batch in memory at once: 256 MB in float32
 _FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)+")
 
 
-class _ObstacleError(Exception):
+class _NotApplicableError(Exception):
     """Why a variant cannot be made of this student, or here."""
 
 
 @dataclass(frozen=True)
-class _Workshop:
-    """What variants are made of, and the ONNX files made so far."""
+class _Sources:
+    """What variants are made of.
+
+    Attributes:
+        model: The student's model, without an adapter.
+        student: The student as it is certified.
+        graphs: The ONNX files made so far, by name of the variant.
+    """
 
     model: Any
     student: Entry
@@ -56,7 +62,7 @@ def make_variants(
     from kd_kedro.inference.incremental import model_steps, score_with
     from kd_kedro.models.encoding import encode, pad_token_id
 
-    workshop = _Workshop(student.model, entry)
+    sources = _Sources(student.model, entry)
     texts = (list(rows["question"]), list(rows["answer"]))
     names = [str(number) for number in range(len(rows))]
     examples = encode(student.tokenizer, names, *texts, max_length)
@@ -70,13 +76,13 @@ def make_variants(
     variants: dict[str, Entry | Mapping[str, Any]] = {}
     for name in params.variants:
         try:
-            variant = _MAKERS[name](workshop)
+            variant = _MAKERS[name](sources)
             student_scores = student_scores or score_with(
                 model_steps(student.model), examples, **how, name="student scores"
             )
             steps = variant.scoring or variant.system.steps(params.threads[0] or cores())
             scores = score_with(steps, examples, **how, name=f"{name} scores")
-        except _ObstacleError as obstacle:
+        except _NotApplicableError as obstacle:
             variants[name] = {"status": "not applicable", "reason": str(obstacle)}
         # Exporters meet architectures that they cannot do: the run goes on without the variant.
         except Exception as error:
@@ -88,7 +94,7 @@ def make_variants(
         else:
             judged = _judge(variant, scores, student_scores, list(rows["family_id"]), params)
             variants[name] = replace(variant, facts={**judged, **variant.facts})
-    return variants, workshop.graphs
+    return variants, sources.graphs
 
 
 def batch_size(longest: int, vocabulary: int) -> int:
@@ -135,69 +141,71 @@ def _judge(
     }
 
 
-def _torch_int8(workshop: _Workshop) -> Entry:
+def _torch_int8(sources: _Sources) -> Entry:
     from kd_kedro.inference.incremental import model_steps
     from kd_kedro.models.quantisation import int8_copy, stored_tensors
 
-    if workshop.model.config.is_encoder_decoder:
-        raise _ObstacleError("only causal models are quantised: this has an encoder and a decoder")
-    model = int8_copy(workshop.model)
+    if sources.model.config.is_encoder_decoder:
+        raise _NotApplicableError(
+            "only causal models are quantised: this has an encoder and a decoder"
+        )
+    model = int8_copy(sources.model)
     tensors = stored_tensors(model)
     timed = model_steps(model, last_only=True)
-    facts = _facts(workshop, "int8", stored_bytes(tensors))
+    facts = _facts(sources, "int8", stored_bytes(tensors))
     weights = sum(tensor.nbytes for tensor in tensors.values())
-    system = replace(workshop.student.system, steps=lambda _: timed)
+    system = replace(sources.student.system, steps=lambda _: timed)
     return Entry(system, facts, weights, scoring=model_steps(model))
 
 
-def _onnx(workshop: _Workshop) -> Entry:
+def _onnx(sources: _Sources) -> Entry:
     from kd_kedro.inference.incremental import largest_logit_difference, model_steps
     from kd_kedro.models.quantisation import float_copy
 
-    entry = _onnx_entry(workshop, _float_graph(workshop), "float32")
+    entry = _onnx_entry(sources, _float_graph(sources), "float32")
     system = entry.system
     # Two tokens at least: one is read with the cache of the others.
     rows = [[*row, row[-1]][-system.room :] for row in system.prompts[:8]]
     difference = largest_logit_difference(
-        model_steps(float_copy(workshop.model)), system.steps(1), rows
+        model_steps(float_copy(sources.model)), system.steps(1), rows
     )
     return replace(entry, facts={**entry.facts, "logit_difference": difference})
 
 
-def _onnx_int8(workshop: _Workshop) -> Entry:
+def _onnx_int8(sources: _Sources) -> Entry:
     from kd_kedro.inference.onnx_export import int8_onnx
 
     # onnxruntime quantises into a file alone.
     with tempfile.TemporaryDirectory() as folder:
-        graph = int8_onnx(_float_graph(workshop), Path(folder))
-    workshop.graphs["onnx_int8"] = graph
-    return _onnx_entry(workshop, graph, "int8")
+        graph = int8_onnx(_float_graph(sources), Path(folder))
+    sources.graphs["onnx_int8"] = graph
+    return _onnx_entry(sources, graph, "int8")
 
 
-def _float_graph(workshop: _Workshop) -> bytes:
+def _float_graph(sources: _Sources) -> bytes:
     from kd_kedro.inference.onnx_export import export_onnx, onnx_obstacle
 
-    obstacle = onnx_obstacle(workshop.model)
+    obstacle = onnx_obstacle(sources.model)
     if obstacle:
-        raise _ObstacleError(obstacle)
-    if "onnx" not in workshop.graphs:
-        workshop.graphs["onnx"] = export_onnx(workshop.model)
-    return workshop.graphs["onnx"]
+        raise _NotApplicableError(obstacle)
+    if "onnx" not in sources.graphs:
+        sources.graphs["onnx"] = export_onnx(sources.model)
+    return sources.graphs["onnx"]
 
 
-def _onnx_entry(workshop: _Workshop, graph: bytes, dtype: str) -> Entry:
+def _onnx_entry(sources: _Sources, graph: bytes, dtype: str) -> Entry:
     from kd_kedro.inference.onnx_export import onnx_steps
 
-    system = replace(workshop.student.system, steps=lambda threads: onnx_steps(graph, threads))
-    return Entry(system, _facts(workshop, dtype, len(graph)))
+    system = replace(sources.student.system, steps=lambda threads: onnx_steps(graph, threads))
+    return Entry(system, _facts(sources, dtype, len(graph)))
 
 
-def _facts(workshop: _Workshop, dtype: str, size: int) -> dict[str, Any]:
-    count = workshop.student.facts["parameters"]
+def _facts(sources: _Sources, dtype: str, size: int) -> dict[str, Any]:
+    count = sources.student.facts["parameters"]
     return {"parameters": count, "bytes": size, "dtype": dtype, "device": "cpu"}
 
 
-_MAKERS: dict[str, Callable[[_Workshop], Entry]] = {
+_MAKERS: dict[str, Callable[[_Sources], Entry]] = {
     "torch_int8": _torch_int8,
     "onnx": _onnx,
     "onnx_int8": _onnx_int8,
