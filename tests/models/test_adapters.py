@@ -14,6 +14,7 @@ from kd_kedro.models.adapters import (
     four_bits,
     load_adapter,
     merged,
+    refuse_narrow,
     save_adapter,
     without_adapter,
 )
@@ -133,15 +134,32 @@ def test_four_bits_need_bitsandbytes_and_a_gpu(monkeypatch):
         four_bits("distillation.student.adapter.kind")
 
 
+@pytest.mark.parametrize(
+    ("kind", "width", "layer"), [("llama", 32, r"down_proj"), ("gpt2", 32, r"attn\.c_attn")]
+)
+def test_a_base_too_narrow_for_four_bits_is_refused(kind, width, layer, tokenizer, tmp_path):
+    model = build(kind, tokenizer, width=width)
+    with pytest.raises(
+        ValueError, match=rf"student\.pretrained: .* 4-bit weights: layer \S+{layer} has 32 inputs"
+    ):
+        refuse_narrow(model, "distillation.student.pretrained")
+    folder = save(tmp_path, model, tokenizer)
+    with pytest.raises(ValueError, match="choose a wider base, or set"):
+        pretrained_model(folder, "p", tokenizer, "float32", quantization=object())
+    refuse_narrow(build(kind, tokenizer, width=64), "distillation.student.pretrained")
+
+
 def test_a_base_in_four_bits_is_trained_and_merged_in_full(
     tokenizer, examples, tmp_path, monkeypatch
 ):
-    # bitsandbytes has slow kernels for processors: this is real without a GPU too.
+    # bitsandbytes has slow kernels for processors: this is real without a GPU too. The fast one of
+    # processors with bfloat16 packs weights anew at the first answer: they can learn no more.
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     quantization = four_bits("distillation.student.adapter.kind")
-    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     quantization.bnb_4bit_compute_dtype = torch.float32  # bfloat16 rounds more than 1e-4
-    folder = save(tmp_path / "base", build("llama", tokenizer, width=64), tokenizer)
+    folder = save(tmp_path / "base", build("llama", tokenizer, layers=2, width=64), tokenizer)
     key = "distillation.student.pretrained"
     model = pretrained_model(folder, key, tokenizer, "float32", quantization=quantization)
     batch = collate(examples, tokenizer.pad_token_id)

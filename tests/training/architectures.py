@@ -37,7 +37,7 @@ def build(kind, tokenizer, *, extra=0, layers=3, seed=0, width=16):
     }
     heads = {"num_attention_heads": 2, "initializer_range": 0.3}
     shape = {**ids, **heads, "hidden_size": width, "num_hidden_layers": layers}
-    decoder = {**shape, "intermediate_size": 32, "max_position_embeddings": 128}
+    decoder = {**shape, "intermediate_size": max(32, width), "max_position_embeddings": 128}
     grouped = {**decoder, "num_key_value_heads": 1}
     still = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
     bert = {**decoder, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -13,6 +13,8 @@ import torch
 from kd_kedro.models.layer_copying import blocks
 
 WEIGHTS = "adapter_model.safetensors"
+# What the kernels of bitsandbytes take of a layer at a time.
+BLOCK_INPUTS, BLOCK_OUTPUTS = 64, 32
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,32 @@ def four_bits(key: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
+
+
+def refuse_narrow(model: Any, key: str) -> None:
+    """Refuse a base whose linear layers do not fill the blocks in which 4-bit weights are held.
+
+    Whether a narrower one fails depends on the machine, so it is refused on all.
+
+    Args:
+        model: The base or its outline, not quantised.
+        key: The parameter that named it, for the message.
+
+    Raises:
+        ValueError: A layer's inputs are no multiple of 64, or its outputs none of 32.
+    """
+    for name in layers_to_adapt(model, ()):
+        module = model.get_submodule(name)
+        outputs, inputs = module.weight.shape
+        if not isinstance(module, torch.nn.Linear):  # Conv1D holds its weight transposed
+            outputs, inputs = inputs, outputs
+        if inputs % BLOCK_INPUTS or outputs % BLOCK_OUTPUTS:
+            raise ValueError(
+                f"{key}: {type(model).__name__} is too narrow for 4-bit weights: layer {name} has "
+                f"{inputs} inputs and {outputs} outputs, which must be multiples of "
+                f"{BLOCK_INPUTS} and of {BLOCK_OUTPUTS}; choose a wider base, or set "
+                "distillation.student.adapter.kind to lora"
+            )
 
 
 def layers_to_adapt(model: Any, wanted: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from kd_kedro.models.adapters import adapter_card, is_adapted
+from kd_kedro.models.adapters import adapter_card, is_adapted, refuse_narrow
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.models.tokenization import load_pretrained_tokenizer
@@ -91,8 +91,8 @@ def pretrained_model(
 
     Raises:
         OSError: If it cannot be had, has no safetensors weights, or they are damaged.
-        ValueError: If weights are missing, if it belongs to another tokenizer, or if its logits
-            are not head(hidden states).
+        ValueError: If weights are missing, if it belongs to another tokenizer, if its logits are
+            not head(hidden states), or if it is too narrow for 4-bit weights.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig
@@ -104,6 +104,7 @@ def pretrained_model(
         "output_loading_info": True,
     }
     if quantization is not None:
+        refuse_narrow(outline(name, key), key)
         given["quantization_config"] = quantization
     try:
         with quiet_transformers(), torch.random.fork_rng():

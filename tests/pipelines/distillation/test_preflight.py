@@ -102,6 +102,13 @@ def test_what_a_later_node_would_refuse_is_refused_now(folder, groups, message):
         check(folder, groups)
 
 
+def test_a_base_too_narrow_for_four_bits_is_refused_now(folder, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    narrow = {"pretrained": "@llama", "adapter": {"kind": "qlora"}}
+    with pytest.raises(ValueError, match=r"student\.pretrained: LlamaForCausalLM is too narrow"):
+        check(folder, {"student": narrow})
+
+
 def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_path):
     changed = LIVE | {
         "tokenizer": {"pretrained": str(folder / "t5")},

@@ -38,7 +38,7 @@ def check_models(params: DistillationParams) -> None:
         ValueError: One does not fit the others, the adapter or `examples.max_length`; the message
             names the parameter.
     """
-    from kd_kedro.models.adapters import four_bits, layers_to_adapt
+    from kd_kedro.models.adapters import four_bits, layers_to_adapt, refuse_narrow
     from kd_kedro.models.layer_copying import check_layers
 
     student, length = params.student, params.examples.max_length
@@ -55,6 +55,8 @@ def check_models(params: DistillationParams) -> None:
         check_layers(teacher, student.copy_layers)
     if learner is not None and adapter.kind != "none":
         layers_to_adapt(learner, adapter.target_modules)
+    if learner is not None and adapter.kind == "qlora":
+        refuse_narrow(learner, f"{STUDENT}.pretrained")
 
 
 def check_generator(generator: TextGenerator) -> None:
