@@ -1,15 +1,20 @@
-# make run: the main job on the sample. make test: the tests. Both install what they need first.
+# make run: the main job on the sample. make test: the tests. make test-fast: those without
+# training, browser and processes of their own. All install what they need first.
 PYTHON ?= python3.11
 BIN := .venv/bin
 export DO_NOT_TRACK = 1
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: run test lint lock docs
+.PHONY: run test test-fast lint lock docs
 
 run: .venv/installed
 	$(BIN)/kedro run
 
 test: .venv/installed
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(PYTEST)
+
+test-fast: .venv/installed
+	$(PYTEST) -m "not (training or browser or subprocess or slow)"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

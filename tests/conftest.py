@@ -1,5 +1,7 @@
-"""What all tests share: where things are, and the rule that a skip is a failure in CI."""
+"""What all tests share: where things are, what they are marked, in which order they run."""
 
+import gc
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,14 +9,95 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 ABSENT_DATA = "shared data absent"
+
+# Files and folders whose tests train models or start processes: `make test-fast` leaves them out.
+MARKED = {
+    "training": [
+        "benchmarks",
+        "end_to_end",
+        "models/test_adapters.py",
+        "pipelines/distillation",
+        "pipelines/evaluation/test_evaluation_pipeline.py",
+        "pipelines/tuning",
+        "registry/test_promote.py",
+        "training/loop",
+        "training/planning",
+    ],
+    "subprocess": [
+        "benchmarks",
+        "end_to_end",
+        "generation/llm/test_llm_generator.py",
+        "generation/llm/test_model_server.py",
+        "pipelines/tuning",
+        "runs/test_reproduce.py",
+        "training/loop/test_launch.py",
+    ],
+}
+# The longest first, so that no worker is left with one of them at the end. While one worker makes
+# the finished project of the end-to-end tests, the other has benchmarks to run.
+FIRST = [
+    "end_to_end/test_run.py",
+    "benchmarks",
+    "end_to_end",
+    "pipelines/distillation",
+    "pipelines/tuning",
+    "training/loop",
+    "pipelines",
+    "registry",
+]
 
 os.environ["DO_NOT_TRACK"] = "1"
 # `make test` runs two workers: one thread each, in what they start too, or they stand in each
 # other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure() -> None:
+    for place in [*FIRST, *itertools.chain(*MARKED.values())]:
+        if not (TESTS / place).exists():
+            raise pytest.UsageError(f"tests/conftest.py names {place}, which is not in tests/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests, keep those of a file together that share its fixtures, put the longest first."""
+    for item in items:
+        for mark, places in MARKED.items():
+            if any(_lies_in(item, place) for place in places):
+                item.add_marker(mark)
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if not _lies_in(item, "benchmarks/test_benchmarks.py"):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    return next((n for n, place in enumerate(FIRST) if _lies_in(item, place)), len(FIRST))
+
+
+def _lies_in(item: pytest.Item, place: str) -> bool:
+    return item.path.is_relative_to(TESTS / place)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_objects() -> None:
+    """Spare the garbage collector what imports have made.
+
+    Every training ends with a collection, which would take as long as a training of four steps.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the workers of a session have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

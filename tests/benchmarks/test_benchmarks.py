@@ -5,8 +5,8 @@ The figures themselves are measured on real data and stand in docs/results.md.
 
 import csv
 import json
+import os
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,17 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.pipelines.distillation.toy import augmented_qa
+from tests.processes import script, start
 
 SHEET = ROOT / "data" / "01_raw" / "test_qa.csv"
 
 
-def benchmark(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one benchmark as a user does."""
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / f"{name}.py", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def figures(name: str, tmp_path: Path, *words: str | Path) -> dict[str, Any]:
-    """Run a benchmark that must succeed and return its JSON."""
-    ran = benchmark(name, *words, "--json", tmp_path / "figures.json")
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.strip().splitlines()[-1].startswith(name)
+    """Run a benchmark, as a user does, that must succeed and return its JSON."""
+    command = [ROOT / "benchmarks" / f"{name}.py", *words, "--json", tmp_path / "figures.json"]
+    [ran] = start(script, [[str(word) for word in command]], ROOT, os.environ).outcomes()
+    assert ran["code"] == 0, ran["err"]
+    assert ran["out"].strip().splitlines()[-1].startswith(name)
     made: dict[str, Any] = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     return made
 

@@ -1,32 +1,15 @@
 """Run the project's commands in a copy of it."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from tests.processes import Outcome, Started, kedro, start
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# Runs many commands in one process: importing what a run needs takes longer than a small run.
-DRIVER = """
-import contextlib, io, json, pathlib, sys
-from kedro.framework.cli.cli import KedroCLI
-outcomes = []
-for command in json.load(sys.stdin):
-    with contextlib.redirect_stdout(io.StringIO()) as out, \\
-            contextlib.redirect_stderr(io.StringIO()) as err:
-        try:
-            KedroCLI(pathlib.Path.cwd()).main(command)
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-    outcomes.append({"code": code, "out": out.getvalue(), "err": err.getvalue()})
-json.dump(outcomes, sys.stdout)
-"""
 
 
 def environment(project: Path) -> dict[str, str]:
@@ -43,26 +26,19 @@ def run_kedro(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment(project),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
 
 
-def run_commands(project: Path, commands: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+def start_commands(project: Path, commands: Sequence[Sequence[str]], **limits: int) -> Started:
+    """Begin to run kedro commands one after the other in one process."""
+    return start(kedro, commands, project, environment(project), **limits)
+
+
+def run_commands(project: Path, commands: Sequence[Sequence[str]], **limits: int) -> list[Outcome]:
     """Run kedro commands one after the other in one process; return code, out and err of each."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER],
-        input=json.dumps(commands),
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    outcomes: list[dict[str, Any]] = json.loads(done.stdout)
-    return outcomes
+    return start_commands(project, commands, **limits).outcomes()
 
 
 def copy_project(target: Path) -> Path:

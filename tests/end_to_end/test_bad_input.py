@@ -1,18 +1,15 @@
 """Whatever is wrong with the input: one sentence, an exit status, earlier versions untouched."""
 
 import json
-import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.end_to_end.harness import environment, run_commands
+from tests.end_to_end.harness import run_commands, start_commands
 from tests.end_to_end.test_commands import TEST, check_sentence
 
 HEADER = "Question,Answer,Classification,Correction_Question,Remarks\n"
@@ -34,16 +31,6 @@ SHEETS: dict[str, tuple[bytes, list[str]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def project(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("bad") / "project"
-    shutil.copytree(finished[0], target)
-    for name, (content, _) in SHEETS.items():
-        (target / "data" / "01_raw" / name).write_bytes(content)
-    (target / "data" / "01_raw" / "folder.csv").mkdir()
-    return target
-
-
 def listing(project: Path) -> set[str]:
     return {str(path) for path in (project / "data" / "test_env").rglob("*") if path.is_file()}
 
@@ -55,6 +42,9 @@ def run_sheet(name: str) -> list[str]:
 @pytest.fixture(scope="module")
 def outcomes(project: Path) -> dict[str, dict[str, Any]]:
     """What became of a run on every bad sheet, in one process; nothing may be left behind."""
+    for name, (content, _) in SHEETS.items():
+        (project / "data" / "01_raw" / name).write_bytes(content)
+    (project / "data" / "01_raw" / "folder.csv").mkdir()
     before = listing(project)
     names = [*SHEETS, "folder.csv", "absent.csv"]
     found = dict(zip(names, run_commands(project, [run_sheet(n) for n in names]), strict=True))
@@ -121,38 +111,49 @@ def test_a_full_disk_leaves_nothing_half_written(project: Path) -> None:
     sheet.write_text(HEADER + "".join(ROW.replace("cash", f"x{n}") for n in range(150_000)))
     before = listing(project)
     # No file may grow past 5 MB: the same OSError as a full disk gives, without filling one.
-    limited = f"ulimit -f 5000; exec {sys.executable} -m kedro " + " ".join(run_sheet(sheet.name))
-    done = subprocess.run(
-        ["bash", "-c", limited],
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    outcome = {"code": done.returncode, "out": done.stdout, "err": done.stderr}
+    [outcome] = run_commands(project, [run_sheet(sheet.name)], largest_file=5_000_000)
     check_sentence(outcome, "File too large", "validated_qa.csv", "earlier ones are untouched")
     assert listing(project) == before
 
 
+# Appended to a project's settings: the run stops before its third node until it is interrupted.
+PAUSE = """
+
+import time
+from pathlib import Path
+
+from kedro.framework.hooks import hook_impl
+
+
+class Pause:
+    begun = 0
+
+    @hook_impl
+    def before_node_run(self):
+        self.begun += 1
+        if self.begun == 3:
+            Path("paused").touch()
+            time.sleep(600)
+
+
+HOOKS = (*HOOKS, Pause())
+"""
+
+
 def test_a_run_that_is_interrupted_ends_as_killed_with_its_recipe(project: Path) -> None:
     before = {path.parent for path in project.glob("data/test_env/**/provenance.json")}
-    run = subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", *TEST, "--pipelines", "preprocessing"],
-        cwd=project,
-        env=environment(project),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stderr is not None
-    read = []
-    for line in run.stderr:
-        read.append(line)
-        if line.startswith("[ 3/"):
-            run.send_signal(signal.SIGINT)
-    said = "".join(read)
-    assert run.wait(timeout=100) == 130, said
+    settings = project / "src" / "kd_kedro" / "settings.py"
+    own = settings.read_text(encoding="utf-8")
+    settings.write_text(own + PAUSE, encoding="utf-8")
+    run = start_commands(project, [["run", *TEST, "--pipelines", "preprocessing"]])
+    while not (project / "paused").exists():
+        assert run.running(), run.outcomes()
+        time.sleep(0.05)
+    run.interrupt()
+    [outcome] = run.outcomes()
+    settings.write_text(own, encoding="utf-8")
+    said = outcome["err"]
+    assert outcome["code"] == 130, said
     assert "Interrupted: what was finished is kept" in said
     assert "Traceback" not in said
     with sqlite3.connect(project / "mlflow.db") as store:

@@ -1,27 +1,16 @@
 """Commands after a run: partial runs, stale artifacts, old versions, traces, bad input."""
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from tests.end_to_end.harness import run_commands
 
-Finished = tuple[Path, str]
 TEST = ["--env", "test"]
 FILTER = ["run", *TEST, "--pipelines", "filtering"]
-
-
-@pytest.fixture(scope="module")
-def project(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the finished project that these tests may change."""
-    target = tmp_path_factory.mktemp("commands") / "project"
-    shutil.copytree(finished[0], target)
-    return target
 
 
 def one(project: Path, *words: str) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 from kd_kedro.generation.protocol import Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.text.boilerplate import contamination
-from tests.end_to_end.harness import copy_project, environment, run_commands
+from tests.end_to_end.harness import copy_project, run_commands, start_commands
 from tests.end_to_end.test_commands import check_sentence
 from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
@@ -41,15 +38,10 @@ def test_a_run_that_was_killed_resumes_and_says_who_wrote(tmp_path: Path) -> Non
     with ChatServerDouble(respond) as server:
         params = f"qa_csv=sheet.csv,server_url={server.url},server_model=double"
         words = ["run", "--env", "server", "--pipelines", "preprocessing", "--params"]
-        command = [sys.executable, "-m", "kedro", *words, params]
-        first = subprocess.Popen(
-            command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        while len(server.asked) < 40 and first.poll() is None:
+        first = start_commands(tmp_path, [[*words, params]])
+        while len(server.asked) < 40 and first.running():
             time.sleep(0.01)
-        first.send_signal(signal.SIGKILL)
-        first.wait()
+        first.kill()
         assert 40 <= len(server.asked) < 120
         absent = params.replace(server.url, "http://127.0.0.1:9/v1")
         refused, done = run_commands(tmp_path, [[*words, absent], [*words, params]])

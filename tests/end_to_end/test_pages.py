@@ -4,7 +4,6 @@ import functools
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,10 +19,9 @@ import mlflow
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.end_to_end.harness import environment, run_kedro
+from tests.end_to_end.harness import environment, run_commands
 
 Finished = tuple[Path, str]
-pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +90,9 @@ def test_lineage_shows_every_stage_with_its_preview(finished: Finished, browser:
         page.close()
 
 
-def test_the_built_lineage_carries_no_host_path(finished: Finished, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(finished[0], project)
-    done = run_kedro(project, "lineage")
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_the_built_lineage_carries_no_host_path(project: Path) -> None:
+    [done] = run_commands(project, [["lineage"]])
+    assert done["code"] == 0, done["err"][-2000:]
     api = project / "build" / "api"
     assert (api / "main").is_file()
     leaks = [
@@ -107,13 +103,9 @@ def test_the_built_lineage_carries_no_host_path(finished: Finished, tmp_path: Pa
     assert leaks == []
 
 
-def test_two_runs_stand_side_by_side_in_mlflow(
-    finished: Finished, browser: Browser, tmp_path: Path
-) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(finished[0], project)
-    again = run_kedro(project, "run", "--env", "test", "--pipelines", "evaluation")
-    assert again.returncode == 0, again.stderr[-2000:]
+def test_two_runs_stand_side_by_side_in_mlflow(project: Path, browser: Browser) -> None:
+    [again] = run_commands(project, [["run", "--env", "test", "--pipelines", "evaluation"]])
+    assert again["code"] == 0, again["err"][-2000:]
     uri = f"sqlite:///{project}/mlflow.db"
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("kd_kedro")

@@ -28,10 +28,8 @@ class Past:
 
 
 @pytest.fixture(scope="module")
-def past(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Past:
+def past(project: Path) -> Past:
     """A finished run without a repository, then one of a node, of another sheet, and of none."""
-    project = tmp_path_factory.mktemp("past") / "project"
-    shutil.copytree(finished[0], project)
     as_user = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     for words in (["init", "-q"], ["add", "-A"], [*as_user, "commit", "-qm", "start"]):
         subprocess.run(["git", "-C", str(project), *words], check=True)

@@ -1,16 +1,13 @@
 """After a run: its student is registered, and the field's own judge agrees with the verdict."""
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from huggingface_hub import ModelCard
 
 from tests.end_to_end.harness import environment, run_commands
+from tests.processes import module, start
 
 TEST = ["--env", "test"]
 
@@ -18,14 +15,6 @@ TEST = ["--env", "test"]
 def latest(project: Path, name: str) -> Path:
     versions = sorted((project / "data/test_env" / name).iterdir())
     return versions[-1] / Path(name).name
-
-
-@pytest.fixture(scope="module")
-def project(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the finished project that these tests may change."""
-    target = tmp_path_factory.mktemp("promotion") / "project"
-    shutil.copytree(finished[0], target)
-    return target
 
 
 def test_a_student_is_registered_once_and_is_no_champion_without_a_gain(project: Path) -> None:
@@ -57,15 +46,9 @@ def test_lm_eval_scores_the_same_rows_the_same(project: Path, tmp_path: Path) ->
     tasks = latest(project, "08_reporting/lm_eval_tasks")
     words = f"--model hf --model_args pretrained={student} --tasks kd_kedro --include_path {tasks}"
     words += " --device cpu --batch_size 8"
-    done = subprocess.run(
-        [sys.executable, "-m", "lm_eval", *words.split(), "--output_path", str(tmp_path)],
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    command = ["lm_eval", *words.split(), "--output_path", str(tmp_path)]
+    [done] = start(module, [command], project, environment(project)).outcomes()
+    assert done["code"] == 0, done["err"][-2000:]
     (results,) = tmp_path.rglob("results_*.json")
     judged = json.loads(results.read_text(encoding="utf-8"))["results"]["kd_kedro"]
     rows = pd.read_csv(latest(project, "07_model_output/validation_results.csv"), dtype="str")

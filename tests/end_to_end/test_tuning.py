@@ -1,14 +1,13 @@
 """A study on what a finished run left behind, and a run with what it found."""
 
 import json
-import shutil
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 
-from tests.end_to_end.harness import run_kedro
+from tests.end_to_end.harness import run_commands
 
 TEST = ["run", "--env", "test"]
 COMMANDS = [
@@ -20,11 +19,9 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def tuned(finished, tmp_path_factory):
+def tuned(project):
     """A project after `COMMANDS`, and what they said."""
-    project = tmp_path_factory.mktemp("tuned") / "project"
-    shutil.copytree(finished[0], project)
-    return project, [run_kedro(project, *words) for words in COMMANDS]
+    return project, run_commands(project, COMMANDS)
 
 
 def newest(project: Path, name: str) -> Path:
@@ -33,29 +30,30 @@ def newest(project: Path, name: str) -> Path:
 
 def test_tuned_without_a_study_says_what_to_run(tuned):
     _, (refused, *_) = tuned
-    assert refused.returncode == 1
-    assert "there are no best_hyperparameters yet: run `kedro run --pipelines tuning`" in (
-        refused.stderr
+    assert refused["code"] == 1
+    assert (
+        "there are no best_hyperparameters yet: run `kedro run --pipelines tuning`"
+        in (refused["err"])
     )
 
 
 def test_a_study_leaves_its_products_and_says_what_was_best(tuned):
     project, (_, study, *_) = tuned
-    assert study.returncode == 0, study.stderr[-2000:]
+    assert study["code"] == 0, study["err"][-2000:]
     trials = pd.read_csv(newest(project, "study.csv"))
     best = json.loads(newest(project, "best_hyperparameters.json").read_text())
     assert len(trials) == 3
     assert best["validation_loss"] == pytest.approx(trials["value"].min())
-    assert "`kedro run --tuned` takes these" in study.stdout
+    assert "`kedro run --tuned` takes these" in study["out"]
     for name in ("tuning_history_plot.json", "tuning_importance_plot.json"):
         assert json.loads(newest(project, name).read_text())["data"]
 
 
 def test_a_tuned_run_takes_the_best_values(tuned):
     project, (_, _, run, _) = tuned
-    assert run.returncode == 0, run.stderr[-2000:]
+    assert run["code"] == 0, run["err"][-2000:]
     best = json.loads(newest(project, "best_hyperparameters.json").read_text())
-    assert run.stdout.startswith("Tuned: distillation.objective.alpha=")
+    assert run["out"].startswith("Tuned: distillation.objective.alpha=")
     card = json.loads((newest(project, "student") / "card.json").read_text())
     values = {**card["training"], **card["objective"]}
     for key, value in best["parameters"].items():
@@ -67,9 +65,9 @@ def test_a_tuned_run_takes_the_best_values(tuned):
 
 def test_values_of_another_student_are_refused(tuned):
     _, (*_, refused) = tuned
-    assert refused.returncode == 1
+    assert refused["code"] == 1
     layers = "parameter distillation.student.architecture.layers was 1 and is 2 now"
-    assert layers in refused.stderr
+    assert layers in refused["err"]
 
 
 def test_every_trial_is_a_child_run(tuned):
