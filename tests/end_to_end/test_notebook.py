@@ -13,7 +13,7 @@ def test_the_tour_runs(finished: tuple[Path, str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))
     notebook = nbformat.read(project / "notebooks" / "tour.ipynb", as_version=4)
     resources = {"metadata": {"path": str(project / "notebooks")}}
-    NotebookClient(notebook, timeout=120, resources=resources).execute()
+    NotebookClient(notebook, timeout=1200, resources=resources).execute()
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     printed = str(outputs)
     for words in ("augmentation", "plotly", "conclusion"):

@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.end_to_end.harness import environment, run_commands
 
 Finished = tuple[Path, str]
+PATIENCE = 600_000  # ms: on a busy machine a page takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def serve(project: Path, *command: str, port: int) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        for _ in range(240):
+        for _ in range(2400):
             try:
                 urllib.request.urlopen(address, timeout=2).close()
                 break
@@ -65,7 +66,7 @@ def serve(project: Path, *command: str, port: int) -> Iterator[str]:
         yield address
     finally:
         os.killpg(server.pid, signal.SIGTERM)  # MLflow's server has children of its own
-        server.wait(30)
+        server.wait(600)
 
 
 def test_lineage_shows_every_stage_with_its_preview(finished: Finished, browser: Browser) -> None:
@@ -79,14 +80,14 @@ def test_lineage_shows_every_stage_with_its_preview(finished: Finished, browser:
         assert graph["layers"], "kedro-viz found the layers in a cycle"
         assert [node["name"] for node in graph["nodes"] if node.get("layer") == ""] == []
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.goto(address)
+        page.goto(address, timeout=PATIENCE)
         for name in ("converted_mcq", "augmented_qa", "verdict", "report"):
-            page.wait_for_selector(f"text={name}", timeout=60_000, state="attached")
+            page.wait_for_selector(f"text={name}", timeout=PATIENCE, state="attached")
         # A table and a plot, each in the panel that opens beside its node.
-        page.goto(f"{address}/?sid={data['row_waterfall']}")
-        page.wait_for_selector("text=quarantined", timeout=30_000)
-        page.goto(f"{address}/?sid={data['waterfall_plot']}")
-        page.wait_for_selector(".js-plotly-plot", timeout=30_000)
+        page.goto(f"{address}/?sid={data['row_waterfall']}", timeout=PATIENCE)
+        page.wait_for_selector("text=quarantined", timeout=PATIENCE)
+        page.goto(f"{address}/?sid={data['waterfall_plot']}", timeout=PATIENCE)
+        page.wait_for_selector(".js-plotly-plot", timeout=PATIENCE)
         page.close()
 
 
@@ -118,10 +119,11 @@ def test_two_runs_stand_side_by_side_in_mlflow(project: Path, browser: Browser) 
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         names = "[" + ",".join(f'"{run}"' for run in runs) + "]"
         page.goto(
-            f'{address}/#/compare-runs?runs={names}&experiments=["{experiment.experiment_id}"]'
+            f'{address}/#/compare-runs?runs={names}&experiments=["{experiment.experiment_id}"]',
+            timeout=PATIENCE,
         )
         # The table of metrics is drawn as it is scrolled: what comes first in it is there.
-        page.wait_for_selector("text=agreement.student.answers", timeout=60_000, state="attached")
+        page.wait_for_selector("text=agreement.student.answers", timeout=PATIENCE, state="attached")
         page.close()
 
 
@@ -150,7 +152,7 @@ def test_the_report_fits_the_screen(
         page = context.new_page()
         outside: list[str] = []
         page.on("request", lambda request: outside.append(request.url))
-        page.goto(f"{address}/report.html")
+        page.goto(f"{address}/report.html", timeout=PATIENCE)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.inner_text("h1")
         assert page.locator("svg").count() > 0

@@ -91,8 +91,8 @@ from safetensors.torch import save_model
 from tests.training.loop.test_launch import BUDGET
 from tests.training.loop.test_train import fit
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
-from kd_kedro.training.examples import encode
-from kd_kedro.training.tokenization import train_byte_bpe
+from kd_kedro.models.encoding import encode
+from kd_kedro.models.tokenization import train_byte_bpe
 
 tokenizer = train_byte_bpe([*QUESTIONS, *ANSWERS], vocabulary=300)
 ids = [f"row{number}" for number in range(len(QUESTIONS))]
@@ -116,7 +116,7 @@ def test_two_nodes_end_with_the_weights_of_one_process(tokenizer, examples, tmp_
         command = [sys.executable, "-c", NODE, str(folder), endpoint]
         nodes.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
     for node in nodes:
-        _, error = node.communicate(timeout=120)
+        _, error = node.communicate(timeout=1200)
         assert node.returncode == 0, error
     model = tiny_model(tokenizer).double()
     fit(model, examples, tmp_path, **BUDGET)
