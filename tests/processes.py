@@ -25,8 +25,9 @@ Work = Callable[[Sequence[str]], object]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
-        "kedro.framework.cli.cli",
-        "kedro_mlflow.framework.hooks",
+        # Not kedro.framework.project: it configures logging by what lies in the working directory.
+        "kedro.config",
+        "kedro.io",
         "mlflow",
         "plotly.express",
         "sentence_transformers",
