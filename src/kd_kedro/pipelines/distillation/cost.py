@@ -128,8 +128,17 @@ def plan_distillation(
                 taught,
                 name != "baseline",
             )
-            asked = {"objective": goal, "targets": source, "probed": probed}
-            return training_cost(own, make, settings, seeds.first, name=name, **asked)[1]
+            _, told = training_cost(
+                own,
+                make,
+                settings,
+                seeds.first,
+                name=name,
+                objective=goal,
+                targets=source,
+                probed=probed,
+            )
+            return told
 
         baseline = cost("baseline", Objective(), None)
         cached = cost("student", goal, capture.cached)
