@@ -178,5 +178,5 @@ def test_an_ensemble_lies_in_the_folder_of_its_first_teacher(tmp_path, language_
     weights = weights_fingerprint(loaded.ensemble["seed_5"].model)
     assert weights == weights_fingerprint(other.model) != weights_fingerprint(loaded.model)
     rmtree(tmp_path / "student" / VERSION / "student" / "ensemble")
-    with pytest.raises(DatasetError, match="ensemble/seed_5/.* is missing"):
+    with pytest.raises(DatasetError, match=r"ensemble/seed_5/.* is missing"):
         dataset(tmp_path).load()
