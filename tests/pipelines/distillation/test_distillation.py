@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
-from kd_kedro.cli import session
 from kd_kedro.losses.divergences import DIVERGENCES
 from kd_kedro.pipelines.distillation import create_pipeline, sequence_level
 from kd_kedro.pipelines.distillation.groups import DistillationParams, serves
@@ -27,7 +27,7 @@ from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_se
 from kd_kedro.training.examples import learned, questions_of, triples
 from kd_kedro.training.teacher import store as target_store
 from kd_kedro.training.teacher.signals import LiveTeacher
-from tests.pipelines.distillation.recipe import parameters, run, whole
+from tests.pipelines.distillation.recipe import CONF, parameters, run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.tiny import tiny_model
 
@@ -467,7 +467,9 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
 
 
 def test_how_many_answers_can_be_learned_from_stands_on_the_terminal():
-    assert sequence_level.logger.name.startswith(session._SPOKEN)
+    loggers = yaml.safe_load((CONF / "logging.yml").read_text(encoding="utf-8"))["loggers"]
+    spoken = tuple(name for name, each in loggers.items() if each.get("handlers") == ["terminal"])
+    assert sequence_level.logger.name.startswith(spoken)
 
 
 FSDP = {"strategy": "fsdp", "num_processes": 2}
