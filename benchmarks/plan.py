@@ -118,7 +118,7 @@ def main() -> None:
         before = planned(words.env, words.data)
         plans = [before]
         for node in create_pipeline().nodes:
-            part = PARTS.get(node.name, "")
+            part = PARTS.get(node.short_name, "")
             if part.startswith("further_") and not words.seeds:
                 continue
             real = happened(node, values)
@@ -132,7 +132,10 @@ def main() -> None:
             before = after
         models = [name for name in ("teacher", "baseline_student", "student") if name in values]
         disk = {
-            "target_store": [before["capture"]["bytes"], values["teacher_targets"]["bytes"]],
+            "target_store": [
+                before["capture"]["bytes"],
+                values["teacher_targets"].manifest["bytes"],
+            ],
             "models": [
                 sum(before[part]["model_bytes"] for part in ("teacher", "baseline", "student")),
                 sum(saved_bytes(values[name], Path(folder) / name) for name in models),

@@ -34,6 +34,7 @@ from tqdm import tqdm
 from kd_kedro.datasets.hf_model import HFModelDataset
 from kd_kedro.metrics.statistics.significance import Floats
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
+from kd_kedro.training.teacher.targets import TeacherTargets
 
 ROOT = Path(__file__).resolve().parents[1]
 PREPARED = "prepared.json"  # in the cache, once the sheet's teacher is trained: of what
@@ -72,7 +73,8 @@ class Sheet:
         if self.max_tokens:
             changes["training"] = {**changes.get("training", {}), "max_tokens": self.max_tokens}
         whole = pipelines["distillation"]
-        nodes = whole.to_nodes(recipe.node) - whole.to_nodes(TEACHER)
+        nodes = whole.to_nodes(full_name(whole, recipe.node))
+        nodes -= whole.to_nodes(full_name(whole, TEACHER))
         with _session(self.cache, self.env, {"distillation": changes}) as context:
             catalog = context.catalog
             for name in nodes.all_outputs():
@@ -83,6 +85,12 @@ class Sheet:
         """Return where the student of a recipe and a seed lies, or will."""
         name = settings_fingerprint([recipe.node, determines(self, recipe), seed])
         return self.cache / "students" / name
+
+
+def full_name(pipeline: Pipeline, name: str) -> str:
+    """Return a node's name with its namespaces."""
+    (found,) = (node.name for node in pipeline.nodes if node.short_name == name)
+    return str(found)
 
 
 @cache
@@ -117,7 +125,8 @@ def prepare(sheet: Path, cache: Path, env: str, max_tokens: int) -> Sheet:
     _quieten()
     _write_conf(sheet.resolve(), cache, env)
     made = Sheet(cache, env, max_tokens)
-    upstream = pipelines["__default__"].to_nodes(TEACHER)
+    last = full_name(pipelines["__default__"], TEACHER)
+    upstream = pipelines["__default__"].to_nodes(last)
     with _session(cache, env, {}) as context:
         names = sorted(name for name in upstream.inputs() if name.startswith("params:"))
         parameters = json.dumps([str(context.catalog.load(name)) for name in names])
@@ -132,7 +141,7 @@ def prepare(sheet: Path, cache: Path, env: str, max_tokens: int) -> Sheet:
             differs = next(key for key in asked if held.get(key) != asked[key])
             raise ValueError(f"{cache} was prepared from another {differs}: name another --cache")
         return made
-    words = ["run", "--conf-source", str(cache / "conf"), "--env", env, "--to-nodes", TEACHER]
+    words = ["run", "--conf-source", str(cache / "conf"), "--env", env, "--to-nodes", last]
     ran = subprocess.run(
         [sys.executable, "-m", "kedro", *words],
         cwd=ROOT,
@@ -220,11 +229,10 @@ def run_card(sheet: Sheet, recipe: Recipe, seed: int) -> dict[str, Any]:
 
 def _capture(sheet: Sheet, recipe: Recipe, seed: int) -> dict[str, Any]:
     with sheet.project(recipe, seed) as (nodes, catalog):
-        if CAPTURE not in {node.name for node in nodes.nodes}:
+        if CAPTURE not in {node.short_name for node in nodes.nodes}:
             return {}
-        SequentialRunner().run(nodes.to_nodes(CAPTURE), catalog)
-        manifest: dict[str, Any] = catalog.load("teacher_targets")
-        return manifest
+        SequentialRunner().run(nodes.to_nodes(full_name(nodes, CAPTURE)), catalog)
+        return dict(catalog.load("teacher_targets").manifest)
 
 
 @contextmanager
@@ -254,9 +262,10 @@ def _train(job: tuple[Sheet, str, Recipe, int, dict[str, Any]]) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     wall, processor = time.perf_counter(), time.process_time()
     with sheet.project(recipe, seed) as (nodes, catalog):
-        (trained,) = (node for node in nodes.nodes if node.name == recipe.node)
-        catalog["teacher_targets"] = MemoryDataset(manifest)
-        rest = Pipeline([node for node in nodes.nodes if node.name != CAPTURE])
+        (trained,) = (node for node in nodes.nodes if node.short_name == recipe.node)
+        targets = TeacherTargets(manifest, catalog.load("target_store"))
+        catalog["teacher_targets"] = MemoryDataset(targets)
+        rest = Pipeline([node for node in nodes.nodes if node.short_name != CAPTURE])
         SequentialRunner().run(rest, catalog)
         student, history = (catalog.load(output) for output in trained.outputs)
     run = {

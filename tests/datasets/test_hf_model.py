@@ -1,10 +1,12 @@
 """Models and tokenizers as versioned folders that are whole or refused."""
 
 import json
+from dataclasses import replace
+from shutil import rmtree
 
 import pytest
 import torch
-from kedro.io import Version
+from kedro.io import DatasetError, Version
 
 from kd_kedro.datasets import hf_model
 from kd_kedro.datasets.hf_model import HFModelDataset, HFTokenizerDataset
@@ -164,4 +166,17 @@ def test_an_adapter_comes_back_on_its_base(tmp_path, tokenizer):
     weights = folder / "base" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     with pytest.raises(Exception, match=r"damaged: base/model\.safetensors is not what was saved"):
+        dataset(tmp_path).load()
+
+
+def test_an_ensemble_lies_in_the_folder_of_its_first_teacher(tmp_path, language_model, tokenizer):
+    other = LanguageModel(tiny_model(tokenizer, seed=5), tokenizer, {"name": "b", "share": 0.25})
+    dataset(tmp_path).save(replace(language_model, ensemble={"seed_5": other}))
+    loaded = dataset(tmp_path).load()
+    assert loaded.card == language_model.card
+    assert {name: member.card for name, member in loaded.ensemble.items()} == {"seed_5": other.card}
+    weights = weights_fingerprint(loaded.ensemble["seed_5"].model)
+    assert weights == weights_fingerprint(other.model) != weights_fingerprint(loaded.model)
+    rmtree(tmp_path / "student" / VERSION / "student" / "ensemble")
+    with pytest.raises(DatasetError, match=r"ensemble/seed_5/.* is missing"):
         dataset(tmp_path).load()

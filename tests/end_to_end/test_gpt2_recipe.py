@@ -75,7 +75,7 @@ def test_large_becomes_distil_through_the_same_nodes(names, table, tmp_path):
     assert teacher.parameters == 774_030_080
     assert student.parameters == catalog.load("baseline_student").parameters == 81_912_576
     assert round(100 * (1 - student.parameters / teacher.parameters), 1) == 89.4
-    manifest = catalog.load("teacher_targets")
+    manifest = catalog.load("teacher_targets").manifest
     assert (manifest["vocabulary"], manifest["k"]) == (VOCABULARY, 6)
     assert manifest["teacher"] == teachers_fingerprint([(teacher, 1.0)])
     first = next(record for record in catalog.load("student_history") if "loss" in record)

@@ -15,6 +15,7 @@ from kd_kedro.storage.fingerprints import file_fingerprint
 
 CARD = "card.json"
 BASE = "base"  # where the model lies that an adapter belongs to
+ENSEMBLE = "ensemble"  # where the other teachers of an ensemble lie
 Models = LanguageModel | dict[str, LanguageModel]
 
 
@@ -23,7 +24,8 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
 
     A folder appears whole or not at all, and its card keeps the hash of every file, so that a
     damaged one is refused by name instead of giving wrong answers. A model with an adapter is the
-    adapter in the format of `peft`, and its base in a folder below.
+    adapter in the format of `peft`, and its base in a folder below; the other teachers of an
+    ensemble lie in folders below the first one's, which its card counts as its own files.
 
     ```yaml
     student:
@@ -91,7 +93,9 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
         auto = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(auto if self._device == "auto" else self._device).eval()
         card = {key: value for key, value in _card(folder).items() if key != "files"}
-        return LanguageModel(model, _load_tokenizer(folder), card)
+        members = sorted(path for path in (folder / ENSEMBLE).glob("*") if path.is_dir())
+        ensemble = {path.name: self._load_model(path) for path in members}
+        return LanguageModel(model, _load_tokenizer(folder), card, ensemble)
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).is_dir()
@@ -164,6 +168,9 @@ def _save_models(folder: Path, data: Models) -> None:
 def _save_model(folder: Path, language_model: LanguageModel) -> None:
     from kd_kedro.models.adapters import is_adapted, save_adapter, without_adapter
 
+    for name, member in language_model.ensemble.items():
+        (folder / ENSEMBLE / name).mkdir(parents=True)
+        _save_model(folder / ENSEMBLE / name, member)
     model = language_model.model
     with quiet_transformers():
         if is_adapted(model):

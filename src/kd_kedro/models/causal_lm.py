@@ -18,11 +18,14 @@ class LanguageModel:
         tokenizer: Its fast tokenizer.
         card: Plain JSON values: architecture, parameter count, training settings, fingerprint of
             the weights, where the weights came from.
+        ensemble: The others of an ensemble of teachers, by name; the card of each has its `share`
+            of the probability, this model has the rest.
     """
 
     model: Any
     tokenizer: Any
     card: Mapping[str, Any] = field(default_factory=dict)
+    ensemble: Mapping[str, "LanguageModel"] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:

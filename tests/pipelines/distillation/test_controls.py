@@ -2,7 +2,8 @@
 
 import pytest
 
-from kd_kedro.pipelines.distillation.nodes import train_controls
+from kd_kedro.pipelines.distillation.nodes import choose_examples, train_controls
+from kd_kedro.pipelines.distillation.training_groups import set_controls
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from tests.pipelines.distillation.recipe import parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
@@ -18,13 +19,13 @@ def catalog(tmp_path_factory):
 
 def made(catalog, folder, changed):
     values = parameters("test", changed)
+    names = ("student", "teacher", "controls")
+    asked = set_controls(*(values[f"params:distillation.{name}"] for name in names), 1, 160)
     models, history = train_controls(
-        TABLE,
+        *choose_examples(TABLE, values["params:distillation.examples"]),
         catalog.load("tokenizer"),
         catalog.load("teacher"),
-        *(values[f"params:distillation.{name}"] for name in ("examples", "teacher", "student")),
-        values["params:distillation.controls"],
-        1,
+        asked,
         folder,
     )
     return models, history

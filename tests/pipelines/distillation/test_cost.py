@@ -30,7 +30,7 @@ def test_a_plan_says_what_the_pipeline_then_makes(tmp_path, monkeypatch) -> None
     plan = plan_distillation(TABLE, **groups())
     assert not list(tmp_path.glob("distill-plan-*"))
     catalog = run(TABLE, tmp_path)
-    manifest = catalog.load("teacher_targets")
+    manifest = catalog.load("teacher_targets").manifest
     assert plan.capture.rows == manifest["row_count"]
     assert plan.capture.answer_tokens == manifest["answer_tokens"]
     assert plan.capture.bytes == pytest.approx(manifest["bytes"], rel=0.1)

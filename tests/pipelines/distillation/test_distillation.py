@@ -1,31 +1,33 @@
 """The pipeline on a toy sheet: what comes out, what it depends on, what it refuses."""
 
 import copy
+import inspect
 import itertools
 from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
-from kd_kedro.cli import commands as cli
 from kd_kedro.losses.divergences import DIVERGENCES
-from kd_kedro.pipelines.distillation import nodes
-from kd_kedro.pipelines.distillation.examples import student_rows, training_rows
+from kd_kedro.pipelines.distillation import create_pipeline, sequence_level
 from kd_kedro.pipelines.distillation.groups import DistillationParams, serves
-from kd_kedro.pipelines.distillation.lessons import make_lesson, student_lesson
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
+    choose_examples,
     train_baseline,
-    train_further_teachers,
     train_seeds,
     train_student,
     train_teacher,
     train_tokenizer,
-    write_teacher_answers,
 )
+from kd_kedro.pipelines.distillation.sequence_level import make_student_examples, written_examples
+from kd_kedro.pipelines.distillation.students import taught_inputs, written_inputs
+from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_seeds, set_student
+from kd_kedro.training.examples import learned, questions_of, triples
 from kd_kedro.training.teacher import store as target_store
 from kd_kedro.training.teacher.signals import LiveTeacher
-from tests.pipelines.distillation.recipe import parameters, run, whole
+from tests.pipelines.distillation.recipe import CONF, parameters, run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.tiny import tiny_model
 
@@ -43,15 +45,7 @@ NAMES = {
     "on_policy": "params:distillation.on_policy",
     "seeds": "params:distillation.seeds",
 }
-TAUGHT = (
-    "teacher_answers",
-    "tokenizer",
-    "teacher",
-    "further_teachers",
-    "teacher_targets",
-    "target_store",
-)
-LEARNED = ("examples", "sequence_level", "student", "training", "objective", "on_policy")
+LEARNED = ("student", "training", "objective", "on_policy")
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +59,53 @@ def groups():
     return {short: values[name] for short, name in NAMES.items()}
 
 
+def chosen(table, groups):
+    """The examples of a table: training, validation and the student's own."""
+    training, validation = choose_examples(table, groups["examples"])
+    return (
+        training,
+        validation,
+        make_student_examples(training, None, None, groups["sequence_level"]),
+    )
+
+
+def asked_of(groups):
+    """What a student of these groups is asked."""
+    length = groups["examples"].max_length
+    return set_student(*(groups[name] for name in LEARNED), groups["seeds"].first, length)
+
+
 def student_of(catalog, table, groups, path, **changed):
-    given = {name: catalog.load(name) for name in TAUGHT} | changed
-    return train_student(
-        table,
-        *given.values(),
-        *(groups[name] for name in LEARNED),
-        groups["seeds"].first,
+    names = ("tokenizer", "teacher", "teacher_targets")
+    given = {name: catalog.load(name) for name in names} | changed
+    _, validation, examples = chosen(table, groups)
+    return train_student(examples, validation, *given.values(), asked_of(groups), path)
+
+
+def capture_of(catalog, table, groups, path):
+    given = (catalog.load("tokenizer"), catalog.load("teacher"), groups["targets"])
+    *_, examples = chosen(table, groups)
+    return capture_targets(examples, *given, groups["examples"].max_length, path)
+
+
+def teacher_of(catalog, groups, params, path, ensemble=None):
+    training, validation, _ = chosen(TABLE, groups)
+    return train_teacher(
+        training,
+        validation,
+        catalog.load("tokenizer"),
+        params,
+        ensemble or groups["ensemble"],
+        groups["examples"].max_length,
         path,
     )
 
 
-def capture_of(catalog, table, groups, path, **changed):
-    given = {name: catalog.load(name) for name in TAUGHT[:4]} | changed
-    params = (groups[name] for name in ("examples", "sequence_level", "targets"))
-    return capture_targets(table, *given.values(), *params, path)
+def test_every_parameter_is_named_in_the_order_of_its_argument():
+    # Kedro takes a parameter's type from the argument at its place.
+    for node in create_pipeline().nodes:
+        assert [*node._inputs] == [*inspect.signature(node.func).parameters][: len(node._inputs)]
+        assert len(node.inputs) <= 7
 
 
 def test_baseline_and_student_are_twins(catalog):
@@ -89,7 +115,7 @@ def test_baseline_and_student_are_twins(catalog):
     assert baseline.card["seed"] == student.card["seed"]
     assert baseline.card["weights"] != student.card["weights"]
     assert baseline.card["teacher_targets"] is None
-    fingerprint = catalog.load("teacher_targets")["fingerprint"]
+    fingerprint = catalog.load("teacher_targets").manifest["fingerprint"]
     assert student.card["teacher_targets"] == fingerprint
 
 
@@ -121,14 +147,16 @@ def test_histories_are_steps_with_losses(catalog):
 
 
 def test_the_targets_cover_the_training_rows_alone(catalog):
-    assert catalog.load("teacher_targets")["row_count"] == (TABLE["split"] == "train").sum()
+    assert (
+        catalog.load("teacher_targets").manifest["row_count"] == (TABLE["split"] == "train").sum()
+    )
 
 
 def test_augmented_rows_are_bounded_and_original_ones_are_not(catalog, groups, tmp_path):
     def rows(**changed):
         examples = groups["examples"].model_copy(update=changed)
         own = {**groups, "examples": examples}
-        return capture_of(catalog, TABLE, own, tmp_path)["row_count"]
+        return capture_of(catalog, TABLE, own, tmp_path).manifest["row_count"]
 
     train = TABLE["split"] == "train"
     original = int((train & (TABLE["version"] == "original")).sum())
@@ -151,8 +179,9 @@ def test_the_test_split_touches_nothing(catalog, groups, tmp_path):
 def test_the_tokenizer_sees_no_held_out_text(groups):
     table = TABLE.copy()
     table.loc[table["split"] != "train", "question"] = "Zyzzyva " * 50
-    trained = train_tokenizer(table, groups["examples"], groups["tokenizer"])
-    same = train_tokenizer(TABLE, groups["examples"], groups["tokenizer"])
+    trained, same = (
+        train_tokenizer(chosen(each, groups)[0], groups["tokenizer"]) for each in (table, TABLE)
+    )
     assert trained.get_vocab() == same.get_vocab()
 
 
@@ -169,8 +198,8 @@ def test_a_student_repeats_bit_by_bit(catalog, groups, tmp_path):
 
 def test_rows_in_another_order_give_the_same_targets(catalog, groups, tmp_path):
     turned = TABLE.iloc[::-1].reset_index(drop=True)
-    manifest = capture_of(catalog, turned, groups, tmp_path)
-    assert manifest == catalog.load("teacher_targets")
+    targets = capture_of(catalog, turned, groups, tmp_path)
+    assert targets.manifest == catalog.load("teacher_targets").manifest
 
 
 def test_targets_of_other_rows_or_another_teacher_are_refused(catalog, groups, tmp_path):
@@ -192,7 +221,7 @@ def test_a_divergence_the_targets_cannot_give_is_refused(catalog, groups, tmp_pa
 def test_a_student_that_asks_no_teacher_says_so(catalog, groups, tmp_path):
     alone = groups["objective"].model_copy(update={"beta": 0.0})
     student, _ = student_of(
-        catalog, TABLE, {**groups, "objective": alone}, tmp_path, target_store=tmp_path / "none"
+        catalog, TABLE, {**groups, "objective": alone}, tmp_path, teacher_targets=None
     )
     assert student.card["teacher_targets"] is None
     assert student.card["objective"] == catalog.load("baseline_student").card["objective"] | {
@@ -206,50 +235,36 @@ def test_who_judges_sampled_answers_computes_as_the_capture_did(
 ):
     on_policy = groups["on_policy"].model_copy(update={"share": 0.5})
     targets = groups["targets"].model_copy(update={"precision": precision})
-    lesson = student_lesson(
-        make_lesson(TABLE, catalog.load("tokenizer"), groups["examples"], tmp_path),
-        catalog.load("teacher_answers"),
-        groups["sequence_level"],
-        [(catalog.load("teacher"), 1.0)],
+    training, validation, _ = chosen(TABLE, groups)
+    length = groups["examples"].max_length
+    inputs = taught_inputs(
+        written_inputs(
+            training, validation, catalog.load("tokenizer"), groups["student"], length, tmp_path
+        ),
+        catalog.load("teacher"),
         capture_of(catalog, TABLE, {**groups, "targets": targets}, tmp_path),
-        tmp_path,
         on_policy,
     )
-    assert lesson.on_policy.teacher.precision == precision
+    assert inputs.on_policy.teacher.precision == precision
 
 
-def test_one_seed_has_no_others(catalog, groups, tmp_path):
-    given = {name: catalog.load(name) for name in TAUGHT}
-    given["target_store"] = tmp_path / "never opened"
-    models, history = train_seeds(
-        TABLE,
-        *given.values(),
-        *(groups[name] for name in LEARNED),
-        groups["seeds"].model_copy(update={"count": 1}),
-        tmp_path,
-    )
-    assert (models, history) == ({}, [])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t[t["split"] != "train"], "no row in split train"),
-        (lambda t: t.assign(row_id="same"), "the row_id same twice"),
-    ],
-)
-def test_a_table_that_cannot_be_learned_from_is_refused(groups, change, message):
-    with pytest.raises(ValueError, match=message):
-        train_tokenizer(change(TABLE), groups["examples"], groups["tokenizer"])
+def test_one_seed_has_no_others(groups, tmp_path):
+    one = groups["seeds"].model_copy(update={"count": 1})
+    asked = set_seeds(*(groups[name] for name in LEARNED), one, 160)
+    _, validation, examples = chosen(TABLE, groups)
+    models, history = train_seeds(examples, validation, None, None, None, asked, tmp_path)
+    assert (asked, models, history) == ({}, {}, [])
 
 
 def test_without_validation_rows_it_still_trains(catalog, groups, tmp_path):
+    training, validation, _ = chosen(TABLE[TABLE["split"] != "validation"], groups)
+    length = groups["examples"].max_length
     student, history = train_baseline(
-        TABLE[TABLE["split"] != "validation"],
+        training,
+        validation,
         catalog.load("tokenizer"),
         catalog.load("teacher"),
-        *(groups[name] for name in ("examples", "student", "training")),
-        1,
+        set_baseline(groups["student"], groups["training"], 1, length),
         tmp_path,
     )
     assert student.card["validation_loss"] is None
@@ -262,9 +277,7 @@ def test_a_pretrained_teacher_from_a_folder_is_used_as_it_is(catalog, groups, tm
     params = groups["teacher"].model_copy(
         update={"pretrained": str(tmp_path / "teacher"), "fine_tune": False}
     )
-    loaded, history = train_teacher(
-        TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path
-    )
+    loaded, history = teacher_of(catalog, groups, params, tmp_path)
     assert loaded.card["weights"] == teacher.card["weights"]
     assert loaded.card["origin"] == "teacher"  # the card travels, a path of this machine does not
     assert history == []
@@ -273,18 +286,18 @@ def test_a_pretrained_teacher_from_a_folder_is_used_as_it_is(catalog, groups, tm
 def test_a_pretrained_model_that_is_not_there_is_named(catalog, groups, tmp_path):
     params = groups["teacher"].model_copy(update={"pretrained": str(tmp_path / "gone")})
     with pytest.raises(OSError, match=r"distillation\.teacher\.pretrained: no safetensors model"):
-        train_teacher(TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path)
+        teacher_of(catalog, groups, params, tmp_path)
 
 
 def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, tmp_path):
     teacher = catalog.load("teacher")
     teacher.model.save_pretrained(tmp_path / "teacher")
     other = groups["tokenizer"].model_copy(update={"vocabulary": 300})
-    foreign = train_tokenizer(TABLE, groups["examples"], other)
+    foreign = train_tokenizer(chosen(TABLE, groups)[0], other)
     foreign.save_pretrained(tmp_path / "teacher")
     params = groups["teacher"].model_copy(update={"pretrained": str(tmp_path / "teacher")})
     with pytest.raises(ValueError, match="was trained with another tokenizer"):
-        train_teacher(TABLE, catalog.load("tokenizer"), groups["examples"], params, tmp_path)
+        teacher_of(catalog, groups, params, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +326,7 @@ LIVE = {
 
 def test_a_live_teacher_is_asked_and_nothing_is_captured(catalog, groups, tmp_path):
     live = run(TABLE, tmp_path, changed=LIVE)
-    manifest = live.load("teacher_targets")
+    manifest = live.load("teacher_targets").manifest
     assert manifest["source"] == "live"
     assert "shards" not in manifest
     assert list((tmp_path / "store").iterdir()) == []
@@ -334,32 +347,29 @@ def test_a_live_teacher_is_asked_and_nothing_is_captured(catalog, groups, tmp_pa
 def test_an_ensemble_teaches_with_its_shares(catalog, groups, tmp_path):
     changed = {"ensemble": {"seeds": [7], "weights": [3.0, 1.0]}, "seeds": {"count": 1}}
     both = run(TABLE, tmp_path, changed=changed)
-    (further,) = both.load("further_teachers").values()
+    (further,) = both.load("teacher").ensemble.values()
     assert further.card["share"] == 0.25
     assert further.card["seed"] == 7
     assert further.card["weights"] != both.load("teacher").card["weights"]
-    keys = {key for record in both.load("further_teachers_history") for key in record}
+    keys = {key for record in both.load("teacher_history") for key in record}
     assert "seed_7.loss" in keys
     assert both.load("teacher").card["weights"] == catalog.load("teacher").card["weights"]
-    alone, together = catalog.load("teacher_targets"), both.load("teacher_targets")
+    alone, together = (each.load("teacher_targets").manifest for each in (catalog, both))
     assert together["teacher"] != alone["teacher"]
     assert both.load("student").card["weights"] != catalog.load("student").card["weights"]
     with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
-        student_of(both, TABLE, groups, tmp_path, further_teachers={})
+        student_of(both, TABLE, groups, tmp_path, teacher=catalog.load("teacher"))
 
 
 def test_a_pretrained_teacher_joins_the_ensemble(catalog, groups, tmp_path):
     folder = tmp_path / "other"
     catalog.load("student").model.save_pretrained(folder)
     values = parameters("test", {"ensemble": {"pretrained": [str(folder)]}})
-    teachers, history = train_further_teachers(
-        TABLE,
-        catalog.load("tokenizer"),
-        groups["examples"],
-        groups["teacher"],
-        values["params:distillation.ensemble"],
-        tmp_path,
-    )
+    # The first teacher is taken as it is too: a training takes no part in this.
+    first = groups["teacher"].model_copy(update={"pretrained": str(folder), "fine_tune": False})
+    ensemble = values["params:distillation.ensemble"]
+    teacher, history = teacher_of(catalog, groups, first, tmp_path, ensemble)
+    teachers = teacher.ensemble
     assert teachers["pretrained_0"].card["weights"] == catalog.load("student").card["weights"]
     assert teachers["pretrained_0"].card["share"] == 0.5
     assert history == []
@@ -379,7 +389,7 @@ def test_a_student_of_another_tokenizer_learns_from_answers_alone(catalog, group
     catalog.load("teacher").model.save_pretrained(teacher)
     catalog.load("tokenizer").save_pretrained(teacher)
     other = train_tokenizer(
-        TABLE, groups["examples"], groups["tokenizer"].model_copy(update={"vocabulary": 300})
+        chosen(TABLE, groups)[0], groups["tokenizer"].model_copy(update={"vocabulary": 300})
     )
     tiny_model(other).save_pretrained(student)
     other.save_pretrained(student)
@@ -396,7 +406,8 @@ def test_a_student_of_another_tokenizer_learns_from_answers_alone(catalog, group
         run(TABLE, tmp_path / "refused", changed=changed)
     changed["student"]["tokenizer"] = str(student)
     made = run(TABLE, tmp_path / "run", changed=changed)
-    assert len(made.load("teacher_answers")) == (TABLE["split"] == "train").sum()
+    examples = made.load("student_examples")
+    assert (examples["outcome"] != "written").sum() == (TABLE["split"] == "train").sum()
     assert made.load("student").tokenizer.get_vocab() == other.get_vocab()
     assert made.load("baseline_student").tokenizer.get_vocab() == other.get_vocab()
     assert made.load("teacher").tokenizer.get_vocab() != other.get_vocab()
@@ -434,32 +445,31 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
     params = groups["sequence_level"].model_copy(
         update={"source": "teacher", "must_match": must_match, "max_new_tokens": size}
     )
-    answers = write_teacher_answers(TABLE, says(catalog, text), None, groups["examples"], params)
+    written = chosen(TABLE, groups)[0]
+    alone = params.model_copy(update={"keep_written": False})
+    teacher = says(catalog, text)
+    made = make_student_examples(written, teacher, None, params)
+    answers = made[made["outcome"] != "written"]
     assert set(answers["outcome"]) == {outcome}
     assert answers["reason"].str.startswith(reason).all()
-    written = training_rows(TABLE, groups["examples"])
-    rows = student_rows(written, answers, params)
-    assert len(rows) == len(written) * (2 if outcome == "ok" else 1)
-    alone = params.model_copy(update={"keep_written": False})
+    assert [*answers["row_id"]] == [*written["row_id"]]
+    assert questions_of(answers) == questions_of(written)
+    assert len(learned(made)) == len(written) * (2 if outcome == "ok" else 1)
+    assert triples(written_examples(made)) == triples(written)
     if outcome == "ok":
-        only = student_rows(written, answers, alone)
-        assert {answer for *_, answer in only} == {text.strip()}
+        only = make_student_examples(written, says(catalog, text), None, alone)
+        assert set(learned(only)["answer"]) == {text.strip()}
+        assert triples(written_examples(only)) == triples(written)
+        assert triples(learned(written_examples(only))) == triples(written)
     else:
         with pytest.raises(ValueError, match="no answer of the teacher can be used"):
-            student_rows(written, answers, alone)
+            make_student_examples(written, says(catalog, text), None, alone)
 
 
 def test_how_many_answers_can_be_learned_from_stands_on_the_terminal():
-    assert nodes.logger.name.startswith(cli._SPOKEN)
-
-
-def test_answers_to_other_questions_are_refused(catalog, groups):
-    params = groups["sequence_level"].model_copy(update={"source": "teacher", "must_match": False})
-    answers = write_teacher_answers(
-        TABLE, says(catalog, " Debit Land."), None, groups["examples"], params
-    )
-    with pytest.raises(ValueError, match="answers to other questions than the training rows"):
-        student_rows(training_rows(TABLE, groups["examples"]), answers.iloc[1:], params)
+    loggers = yaml.safe_load((CONF / "logging.yml").read_text(encoding="utf-8"))["loggers"]
+    spoken = tuple(name for name, each in loggers.items() if each.get("handlers") == ["terminal"])
+    assert sequence_level.logger.name.startswith(spoken)
 
 
 FSDP = {"strategy": "fsdp", "num_processes": 2}

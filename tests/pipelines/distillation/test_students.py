@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from kd_kedro.pipelines.distillation.nodes import train_baseline
+from kd_kedro.pipelines.distillation.nodes import choose_examples, train_baseline
+from kd_kedro.pipelines.distillation.training_groups import set_baseline
+from kd_kedro.pipelines.merging.nodes import merge_student
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from tests.pipelines.distillation.recipe import parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
@@ -20,7 +22,8 @@ def plain(tmp_path_factory):
 
 
 def test_a_student_without_an_adapter_needs_no_merging(plain):
-    assert plain.load("merged_student") == {}
+    with pytest.raises(ValueError, match=r"^student is a plain model without an adapter"):
+        merge_student(plain.load("student"))
 
 
 def test_copied_layers_are_the_students_start_and_the_baselines_shape_alone(tmp_path):
@@ -53,7 +56,7 @@ def test_an_adapter_is_trained_beside_its_twin_and_merged(kind, plain, tmp_path)
     assert student.card["adapter"]["rank"] == 16
     assert student.card["origin"] == "base"
     assert student.card["weights"] != baseline.card["weights"]
-    merged = catalog.load("merged_student")
+    merged = merge_student(student)
     assert type(merged.model) is type(base)
     assert "adapter" not in merged.card
     assert merged.card["parameters"] == sum(weight.numel() for weight in base.parameters())
@@ -72,9 +75,13 @@ def test_an_encoder_decoder_teaches(kind, plain, tmp_path):
 
 def test_copied_layers_need_a_teacher_that_has_them(plain, tmp_path):
     groups = parameters("test", {"student": {"copy_layers": [0, 7]}})
-    values = [groups[f"params:distillation.{name}"] for name in ("examples", "student", "training")]
+    student, training, examples = (
+        groups[f"params:distillation.{name}"] for name in ("student", "training", "examples")
+    )
+    given = (*choose_examples(TABLE, examples), plain.load("tokenizer"), plain.load("teacher"))
+    asked = set_baseline(student, training, 1, examples.max_length)
     with pytest.raises(ValueError, match=r"student\.copy_layers: the teacher has no layer 7"):
-        train_baseline(TABLE, plain.load("tokenizer"), plain.load("teacher"), *values, 1, tmp_path)
+        train_baseline(*given, asked, tmp_path)
 
 
 @pytest.mark.parametrize(

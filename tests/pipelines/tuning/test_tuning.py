@@ -8,10 +8,14 @@ from kedro.runner import SequentialRunner
 from sqlalchemy import make_url
 
 from kd_kedro.models.tokenization import train_byte_bpe
-from kd_kedro.pipelines.distillation import lessons
+from kd_kedro.pipelines.distillation.nodes import choose_examples
+from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
+from kd_kedro.pipelines.distillation.training_groups import set_student
 from kd_kedro.pipelines.tuning import create_pipeline
 from kd_kedro.pipelines.tuning.nodes import choose_best, run_study, tabulate_study
 from kd_kedro.pipelines.tuning.params import TARGETS
+from kd_kedro.training.loop import model_training
+from kd_kedro.training.teacher.targets import TeacherTargets
 from tests.pipelines.distillation.recipe import Kept, parameters
 from tests.pipelines.distillation.recipe import run as distil
 from tests.pipelines.distillation.toy import augmented_qa
@@ -29,13 +33,15 @@ def distilled(tmp_path_factory):
 
 def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, groups=None, **changed):
     groups = {name: parameters("test", groups)[f"params:distillation.{name}"] for name in GROUPS}
-    models = ("tokenizer", "teacher", "further_teachers")
-    names = (*models, "teacher_answers", "teacher_targets", "target_store")
+    training, validation = choose_examples(table, groups["examples"])
+    asked = ("student", "training", "objective", "on_policy")
     return {
-        "augmented_qa": table,
-        **{name: distilled.load(name) for name in names},
-        **groups,
-        "seed": 1,
+        "examples": make_student_examples(training, None, None, groups["sequence_level"]),
+        "validation_examples": validation,
+        **{name: distilled.load(name) for name in ("tokenizer", "teacher", "teacher_targets")},
+        "settings": set_student(
+            *(groups[name] for name in asked), 1, groups["examples"].max_length
+        ),
         "tuning": tuning,
         "study_storage": make_url(f"sqlite:///{folder}/study.sqlite"),
         "training_work_dir": folder / "work",
@@ -50,19 +56,21 @@ def record(distilled, tmp_path_factory):
 
 def test_the_pipeline_leaves_a_table_the_best_values_and_two_figures(distilled, tmp_path):
     inputs = inputs_of(distilled, tmp_path)
-    for name in GROUPS:
-        inputs[f"params:distillation.{name}"] = inputs.pop(name)
-    inputs["params:distillation.seeds.first"] = inputs.pop("seed")
+    inputs["student_examples"] = inputs.pop("examples")
+    inputs |= parameters("test")
+    del inputs["settings"]
     inputs["params:tuning"] = inputs.pop("tuning")
+    pipeline = create_pipeline()
+    assert max(len(node.inputs) for node in pipeline.nodes) <= 9
     catalog = DataCatalog({name: Kept(value) for name, value in inputs.items()})
-    for name in create_pipeline().all_outputs():
+    for name in pipeline.all_outputs():
         catalog[name] = Kept()
-    SequentialRunner().run(create_pipeline(), catalog)
+    SequentialRunner().run(pipeline, catalog)
     study, best = catalog.load("study"), catalog.load("best_hyperparameters")
     assert list(study["number"]) == [0, 1, 2, 3]
     assert best["validation_loss"] == study["value"].min()
     assert study.loc[best["trial"], "alpha"] == best["parameters"]["distillation.objective.alpha"]
-    assert best["capture"] == catalog.load("teacher_targets")["fingerprint"]
+    assert best["capture"] == catalog.load("teacher_targets").manifest["fingerprint"]
     history = json.loads(catalog.load("tuning_history_plot").to_json())
     assert [len(trace["x"]) for trace in history["data"]] == [4, 0, 4]
     importance = json.loads(catalog.load("tuning_importance_plot").to_json())
@@ -160,22 +168,24 @@ def test_a_study_of_another_tokenizer_trains_students_of_it(
     distilled, other_tokenizer, tmp_path, monkeypatch
 ):
     seen = []
-    monkeypatch.setattr(lessons, "train_model", seen_by(seen, lessons.train_model))
+    monkeypatch.setattr(model_training, "train_model", seen_by(seen, model_training.train_model))
     space = {"beta": ALONE | {"fixed": 0.0}, "alpha": ALONE | {"fixed": 1.0}}
     groups = {"student": {"tokenizer": other_tokenizer}, "objective": {"beta": 0.0}}
-    live = {"source": "live"}  # as the refusal of other choices says: nothing is captured
+    live = TeacherTargets(
+        {"source": "live"}, tmp_path
+    )  # as the refusal of other choices says: nothing is captured
     record = run_study(
         **inputs_of(distilled, tmp_path, tuning=params(**ONE, space=space), groups=groups)
         | {"teacher_targets": live}
     )
     assert record["capture"] is None
-    assert {len(lesson.tokenizer) for lesson in seen} == {300}
+    assert {len(inputs.tokenizer) for inputs in seen} == {300}
 
 
 def seen_by(seen, train):
-    def train_and_tell(model, lesson, *given):
-        seen.append(lesson)
-        return train(model, lesson, *given)
+    def train_and_tell(model, inputs, *given, **named):
+        seen.append(inputs)
+        return train(model, inputs, *given, **named)
 
     return train_and_tell
 
@@ -199,7 +209,7 @@ ON_POLICY = {
 def test_trials_sample_answers_as_the_student_does(tmp_path, monkeypatch):
     seen = []
     dense = distil(TABLE, tmp_path, changed=ON_POLICY)
-    monkeypatch.setattr(lessons, "train_model", seen_by(seen, lessons.train_model))
+    monkeypatch.setattr(model_training, "train_model", seen_by(seen, model_training.train_model))
     space = {"divergence": {"choices": [], "fixed": None}}
     tuning = params(**ONE, space=space)
     names = set()

@@ -1,155 +1,216 @@
 """The distillation pipeline."""
 
-from kedro.pipeline import Pipeline, node
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from kedro.pipeline import Node, Pipeline
 
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
-    merge_student,
+    choose_examples,
     train_baseline,
     train_controls,
-    train_further_teachers,
     train_seeds,
     train_student,
     train_teacher,
     train_tokenizer,
-    write_teacher_answers,
+)
+from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
+from kd_kedro.pipelines.distillation.training_groups import (
+    set_baseline,
+    set_controls,
+    set_seeds,
+    set_student,
 )
 
-_EXAMPLES = "params:distillation.examples"
-_STUDENT = "params:distillation.student"
-_TRAINING = "params:distillation.training"
-_OBJECTIVE = "params:distillation.objective"
-_SEEDS = "params:distillation.seeds"
-_SEQUENCE_LEVEL = "params:distillation.sequence_level"
-_TAUGHT = [
-    "augmented_qa",
-    "teacher_answers",
-    "tokenizer",
-    "teacher",
-    "further_teachers",
-    "teacher_targets",
-    "target_store",
-    _EXAMPLES,
-    _SEQUENCE_LEVEL,
-]
+
+class Groups(NamedTuple):
+    """Groups of parameters by argument, and the node that puts them together."""
+
+    put_together: Callable[..., Any]
+    by_argument: Mapping[str, str]
+
+
+_SEED = "params:distillation.seeds.first"
+_MAX_LENGTH = "params:distillation.examples.max_length"
+_BASELINE = Groups(
+    set_baseline,
+    {
+        "student": "params:distillation.student",
+        "training": "params:distillation.training",
+        "seed": _SEED,
+        "max_length": _MAX_LENGTH,
+    },
+)
+STUDENT = Groups(
+    set_student,
+    {
+        "student": "params:distillation.student",
+        "training": "params:distillation.training",
+        "objective": "params:distillation.objective",
+        "on_policy": "params:distillation.on_policy",
+        "seed": _SEED,
+        "max_length": _MAX_LENGTH,
+    },
+)
+_SEEDS = Groups(
+    set_seeds,
+    {
+        "student": "params:distillation.student",
+        "training": "params:distillation.training",
+        "objective": "params:distillation.objective",
+        "on_policy": "params:distillation.on_policy",
+        "seeds": "params:distillation.seeds",
+        "max_length": _MAX_LENGTH,
+    },
+)
+_CONTROLS = Groups(
+    set_controls,
+    {
+        "student": "params:distillation.student",
+        "teacher": "params:distillation.teacher",
+        "controls": "params:distillation.controls",
+        "seed": _SEED,
+        "max_length": _MAX_LENGTH,
+    },
+)
+# What a training reads, by argument: without a teacher's signals, and with them.
+_WRITTEN = {
+    "examples": "training_examples",
+    "validation_examples": "validation_examples",
+    "tokenizer": "tokenizer",
+    "teacher": "teacher",
+}
+TAUGHT = {
+    **_WRITTEN,
+    "examples": "student_examples",
+    "teacher_targets": "teacher_targets",
+}
 
 
 def create_pipeline() -> Pipeline:
     """Return the distillation pipeline: a teacher, its targets, and students with and without."""
     return Pipeline(
         [
-            node(
+            _teacher(),
+            training(
+                "baseline",
+                _BASELINE,
+                train_baseline,
+                _WRITTEN,
+                ["baseline_student", "baseline_history"],
+            ),
+            training(
+                "student",
+                STUDENT,
+                train_student,
+                TAUGHT,
+                ["student", "student_history"],
+            ),
+            training(
+                "seeds",
+                _SEEDS,
+                train_seeds,
+                TAUGHT,
+                ["student_seeds", "seeds_history"],
+            ),
+            training(
+                "controls",
+                _CONTROLS,
+                train_controls,
+                _WRITTEN,
+                ["control_models", "controls_history"],
+            ),
+        ]
+    )
+
+
+def training(
+    name: str,
+    groups: Groups,
+    train: Callable[..., Any],
+    reads: Mapping[str, str],
+    makes: str | list[str],
+) -> Pipeline:
+    """Return a training as a modular pipeline: what is asked of it, then the training itself.
+
+    Args:
+        name: The namespace; `<name>_settings` is the entry that says what is asked.
+        groups: The parameters that are put together there.
+        train: The node that trains.
+        reads: What it reads, by argument, in the order of its arguments; `settings` and
+            `training_work_dir` follow.
+        makes: What comes of it.
+    """
+    settings = f"{name}_settings"
+    # Kedro finds a parameter's type by the place of its argument: inputs keep their order.
+    inputs = {**reads, "settings": settings, "training_work_dir": "training_work_dir"}
+    return Pipeline(
+        [
+            Node(groups.put_together, dict(groups.by_argument), settings, name=f"set_{name}"),
+            Node(train, inputs, makes, name=f"train_{name}"),
+        ],
+        namespace=name,
+        prefix_datasets_with_namespace=False,
+    )
+
+
+def _teacher() -> Pipeline:
+    """Return what is made once for all students: examples, tokenizer, teacher and its targets."""
+    return Pipeline(
+        [
+            Node(
+                choose_examples,
+                {"augmented_qa": "augmented_qa", "params": "params:distillation.examples"},
+                ["training_examples", "validation_examples"],
+                name="choose_examples",
+            ),
+            Node(
                 train_tokenizer,
-                ["augmented_qa", _EXAMPLES, "params:distillation.tokenizer"],
+                {
+                    "training_examples": "training_examples",
+                    "params": "params:distillation.tokenizer",
+                },
                 "tokenizer",
                 name="train_tokenizer",
             ),
-            node(
+            Node(
                 train_teacher,
-                [
-                    "augmented_qa",
-                    "tokenizer",
-                    _EXAMPLES,
-                    "params:distillation.teacher",
-                    "training_work_dir",
-                ],
+                {
+                    "training_examples": "training_examples",
+                    "validation_examples": "validation_examples",
+                    "tokenizer": "tokenizer",
+                    "params": "params:distillation.teacher",
+                    "ensemble": "params:distillation.ensemble",
+                    "max_length": _MAX_LENGTH,
+                    "training_work_dir": "training_work_dir",
+                },
                 ["teacher", "teacher_history"],
                 name="train_teacher",
             ),
-            node(
-                train_further_teachers,
-                [
-                    "augmented_qa",
-                    "tokenizer",
-                    _EXAMPLES,
-                    "params:distillation.teacher",
-                    "params:distillation.ensemble",
-                    "training_work_dir",
-                ],
-                ["further_teachers", "further_teachers_history"],
-                name="train_further_teachers",
+            Node(
+                make_student_examples,
+                {
+                    "training_examples": "training_examples",
+                    "teacher": "teacher",
+                    "text_generator": "text_generator",
+                    "params": "params:distillation.sequence_level",
+                },
+                "student_examples",
+                name="make_student_examples",
             ),
-            node(
-                write_teacher_answers,
-                ["augmented_qa", "teacher", "text_generator", _EXAMPLES, _SEQUENCE_LEVEL],
-                "teacher_answers",
-                name="write_teacher_answers",
-            ),
-            node(
+            Node(
                 capture_targets,
-                [
-                    "augmented_qa",
-                    "teacher_answers",
-                    "tokenizer",
-                    "teacher",
-                    "further_teachers",
-                    _EXAMPLES,
-                    _SEQUENCE_LEVEL,
-                    "params:distillation.targets",
-                    "target_store",
-                ],
+                {
+                    "student_examples": "student_examples",
+                    "tokenizer": "tokenizer",
+                    "teacher": "teacher",
+                    "params": "params:distillation.targets",
+                    "max_length": _MAX_LENGTH,
+                    "target_store": "target_store",
+                },
                 "teacher_targets",
                 name="capture_targets",
-            ),
-            node(
-                train_baseline,
-                [
-                    "augmented_qa",
-                    "tokenizer",
-                    "teacher",
-                    _EXAMPLES,
-                    _STUDENT,
-                    _TRAINING,
-                    f"{_SEEDS}.first",
-                    "training_work_dir",
-                ],
-                ["baseline_student", "baseline_history"],
-                name="train_baseline",
-            ),
-            node(
-                train_student,
-                [
-                    *_TAUGHT,
-                    _STUDENT,
-                    _TRAINING,
-                    _OBJECTIVE,
-                    "params:distillation.on_policy",
-                    f"{_SEEDS}.first",
-                    "training_work_dir",
-                ],
-                ["student", "student_history"],
-                name="train_student",
-            ),
-            node(
-                train_controls,
-                [
-                    "augmented_qa",
-                    "tokenizer",
-                    "teacher",
-                    _EXAMPLES,
-                    "params:distillation.teacher",
-                    _STUDENT,
-                    "params:distillation.controls",
-                    f"{_SEEDS}.first",
-                    "training_work_dir",
-                ],
-                ["control_models", "controls_history"],
-                name="train_controls",
-            ),
-            node(merge_student, "student", "merged_student", name="merge_student"),
-            node(
-                train_seeds,
-                [
-                    *_TAUGHT,
-                    _STUDENT,
-                    _TRAINING,
-                    _OBJECTIVE,
-                    "params:distillation.on_policy",
-                    _SEEDS,
-                    "training_work_dir",
-                ],
-                ["student_seeds", "seeds_history"],
-                name="train_seeds",
             ),
         ]
     )

@@ -6,44 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
-from kd_kedro.pipelines.distillation.lessons import (
-    baseline_lesson,
-    student_lesson,
-    teachers_of,
-)
-from kd_kedro.pipelines.distillation.params import (
-    ExampleParams,
-    ObjectiveParams,
-    OnPolicyParams,
-    SequenceLevelParams,
-    StudentParams,
-    TrainingParams,
-)
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.params import ObjectiveParams, TrainingParams
+from kd_kedro.pipelines.distillation.students import taught_inputs, written_inputs
+from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
 from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
+from kd_kedro.training.examples import triples
+from kd_kedro.training.teacher.targets import TeacherTargets
 
 if TYPE_CHECKING:
     from kd_kedro.pipelines.tuning.trials import StudentTrainer
 
 
 def run_study(
-    augmented_qa: pd.DataFrame,
-    teacher_answers: pd.DataFrame,
+    examples: pd.DataFrame,
+    validation_examples: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
-    further_teachers: Mapping[str, LanguageModel],
-    teacher_targets: dict[str, Any],
-    target_store: Path,
-    examples: ExampleParams,
-    sequence_level: SequenceLevelParams,
-    student: StudentParams,
-    training: TrainingParams,
-    objective: ObjectiveParams,
-    on_policy: OnPolicyParams,
-    seed: int,
+    teacher_targets: TeacherTargets,
     tuning: TuningParams,
     study_storage: Any,
+    settings: Settings,
     training_work_dir: Path,
 ) -> dict[str, Any]:
     """Run the trials that the study lacks, and return all of them.
@@ -58,31 +42,24 @@ def run_study(
     from kd_kedro.pipelines.tuning.trials import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
-    manifest = capture_of(teacher_targets, tuning.space, objective, student)
-    written = baseline_lesson(
-        augmented_qa, tokenizer, teacher, examples, student, training_work_dir
-    )
-    teachers = teachers_of(teacher, further_teachers)
-    lesson = student_lesson(
-        written, teacher_answers, sequence_level, teachers, manifest, target_store, on_policy
-    )
-    trainer = StudentTrainer(
-        lesson,
-        student,
-        _share(training, tuning.budget),
-        objective,
-        seed,
-        manifest,
-        target_store,
-        _threads(tuning.workers),
-    )
-    if not lesson.validation:
+    asked = StudentSettings.model_validate(settings)
+    if not len(validation_examples):
         raise ValueError(
             "a study needs rows to compare its trials on: the validation split is empty, or "
             "distillation.examples.validation_rows is 0"
         )
+    capture = capture_of(teacher_targets, tuning.space, asked)
+    data = (examples, validation_examples, tokenizer)
+    written = written_inputs(*data, asked.student, asked.max_length, training_work_dir)
+    trainer = StudentTrainer(
+        taught_inputs(written, teacher, capture, asked.on_policy),
+        teacher if asked.student.copy_layers else None,
+        asked.model_copy(update={"training": _share(asked.training, tuning.budget)}),
+        capture,
+        _threads(tuning.workers),
+    )
     trainer.check(tuning.space)
-    base = {name: _base(name, objective, training) for name in TARGETS}
+    base = {name: _base(name, trainer.objective, asked.training) for name in TARGETS}
     work = Work(
         address=study_storage,
         name=f"kd_kedro-{_fingerprint(trainer, tuning)}",
@@ -99,10 +76,10 @@ def run_study(
         )
         return {
             "study": work.name,
-            "capture": manifest.get("fingerprint"),
+            "capture": capture and capture.manifest.get("fingerprint"),
             "space": tuning.space.model_dump(mode="json"),
             "base": base,
-            "students": _students(student, training, objective, seed),
+            "students": _students(asked),
             "trials": records(study),
             "importances": importances(study),
         }
@@ -187,15 +164,15 @@ def _base(name: str, objective: ObjectiveParams, training: TrainingParams) -> An
     return getattr(training if name == "learning_rate" else objective, name)
 
 
-def _students(
-    student: StudentParams, training: TrainingParams, objective: ObjectiveParams, seed: int
-) -> dict[str, Any]:
+def _students(settings: StudentSettings) -> dict[str, Any]:
     """Return what all students of the study are, so that one can be told from others."""
-    budget = training.model_dump(
+    assert settings.objective is not None
+    budget = settings.training.model_dump(
         mode="json", exclude={"learning_rate"} | TrainingParams.operational()
     )
-    goal = objective.model_dump(mode="json", exclude=set(TARGETS))
-    return {"student": student.model_dump(mode="json"), "settings": budget | goal, "seed": seed}
+    goal = settings.objective.model_dump(mode="json", exclude=set(TARGETS))
+    student = settings.student.model_dump(mode="json")
+    return {"student": student, "settings": budget | goal, "seed": settings.seed}
 
 
 def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
@@ -206,21 +183,21 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
         tokenizer_fingerprint,
     )
 
-    lesson, space = trainer.lesson, tuning.space
+    inputs, asked, space = trainer.inputs, trainer.settings, tuning.space
     searched = {name for name in TARGETS if getattr(space, name).values}
     return settings_fingerprint(
         {
-            "capture": trainer.manifest.get("fingerprint"),
-            "rows": rows_fingerprint(lesson.rows),
-            "validation": rows_fingerprint(lesson.validation),
-            "tokenizer": tokenizer_fingerprint(lesson.tokenizer),
-            "on_policy": lesson.on_policy and lesson.on_policy.settings,
-            "student": trainer.student.model_dump(mode="json"),
-            "training": trainer.training.model_dump(
+            "capture": trainer.targets and trainer.targets.manifest.get("fingerprint"),
+            "rows": rows_fingerprint(triples(inputs.examples)),
+            "validation": rows_fingerprint(triples(inputs.validation)),
+            "tokenizer": tokenizer_fingerprint(inputs.tokenizer),
+            "on_policy": inputs.on_policy and inputs.on_policy.settings,
+            "student": asked.student.model_dump(mode="json"),
+            "training": asked.training.model_dump(
                 mode="json", exclude=searched | TrainingParams.operational()
             ),
             "objective": trainer.objective.model_dump(mode="json", exclude=searched),
-            "seed": trainer.seed,
+            "seed": asked.seed,
             "space": space.model_dump(mode="json"),
             "tuning": tuning.model_dump(include={"seed", "budget", "startup_trials", "pruner"}),
         }

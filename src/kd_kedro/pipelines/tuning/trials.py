@@ -4,13 +4,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from kd_kedro.pipelines.distillation.lessons import Lesson, train_one
-from kd_kedro.pipelines.distillation.params import ObjectiveParams, StudentParams, TrainingParams
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.params import ObjectiveParams
+from kd_kedro.pipelines.distillation.students import train_one
+from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.pipelines.tuning.params import SpaceParams
+from kd_kedro.training.teacher.targets import TeacherTargets
+
+if TYPE_CHECKING:
+    from kd_kedro.training.loop.model_training import TrainingInputs
 
 
 @dataclass
@@ -18,24 +24,24 @@ class StudentTrainer:
     """Trains a student with a trial's values, always from the same capture.
 
     Attributes:
-        lesson: What every student learns from.
-        student: The student's size.
-        training: A trial's budget; its learning rate is the trial's own.
-        objective: What is minimised; the trial's values are put into it.
-        seed: Of every student, so that trials differ in their values alone.
-        manifest: `teacher_targets`; empty where no trial asks a teacher.
-        target_store: Where the manifest points.
+        inputs: What every student learns from.
+        teacher: Whose layers the students are made of; None where they are made of none.
+        settings: What each of them is asked; a trial puts its own values into it.
+        targets: What all trials read; None where no trial asks a teacher.
         threads: CPU threads of a student that is trained beside others; 0 leaves it to torch.
     """
 
-    lesson: Lesson
-    student: StudentParams
-    training: TrainingParams
-    objective: ObjectiveParams
-    seed: int
-    manifest: Mapping[str, Any]
-    target_store: Path
+    inputs: "TrainingInputs"
+    teacher: LanguageModel | None
+    settings: StudentSettings
+    targets: TeacherTargets | None
     threads: int
+
+    @property
+    def objective(self) -> ObjectiveParams:
+        """What is minimised, but for a trial's own values."""
+        assert self.settings.objective is not None
+        return self.settings.objective
 
     def __call__(
         self,
@@ -51,24 +57,26 @@ class StudentTrainer:
 
         if self.threads:
             torch.set_num_threads(self.threads)
-        if self.lesson.targets is None and self.manifest:  # in a worker, once
-            targets = open_targets(self.manifest, self.target_store, {})
-            self.lesson = replace(self.lesson, targets=targets)
+        if self.inputs.targets is None and self.targets:  # in a worker, once
+            source = open_targets(self.targets.manifest, self.targets.store, {})
+            self.inputs = replace(self.inputs, targets=source)
         goal = {name: value for name, value in values.items() if name != "learning_rate"}
         rate = {"learning_rate": values["learning_rate"]}
+        own = {
+            "training": self.settings.training.model_copy(update=rate),
+            "objective": with_values(self.objective, goal),
+        }
         train_one(
-            replace(self.lesson, work_dir=work_dir),
-            self.student,
-            self.training.model_copy(update=rate),
-            with_values(self.objective, goal),
-            self.seed,
+            replace(self.inputs, work_dir=work_dir),
+            self.teacher,
+            self.settings.model_copy(update=own),
             name,
             on_evaluation,
         )
 
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps do not travel between processes: each opens its own.
-        return {**self.__dict__, "lesson": replace(self.lesson, targets=None)}
+        return {**self.__dict__, "inputs": replace(self.inputs, targets=None)}
 
     def check(self, space: SpaceParams) -> None:
         """Refuse a space with anything that makes no student, or that the capture cannot serve.
@@ -82,11 +90,11 @@ class StudentTrainer:
             try:
                 params = with_values(self.objective, values)
                 goal = Objective(**params.model_dump())
-                goal.check(self.lesson.targets)
-                if self.lesson.on_policy is not None:
+                goal.check(self.inputs.targets)
+                if self.inputs.on_policy is not None:
                     if not params.beta:
                         raise ValueError("objective.beta is 0 but on_policy.share is above 0")
-                    goal.check(self.lesson.on_policy.teacher)
+                    goal.check(self.inputs.on_policy.teacher)
             except ValidationError as error:
                 what = error.errors()[0]["msg"].removeprefix("Value error, ")
                 raise ValueError(f"tuning.space: objective: {what}") from error
@@ -95,29 +103,28 @@ class StudentTrainer:
 
 
 def capture_of(
-    manifest: Mapping[str, Any],
-    space: SpaceParams,
-    objective: ObjectiveParams,
-    student: StudentParams,
-) -> Mapping[str, Any]:
-    """Return the capture that all trials read; empty where none of them asks a teacher.
+    targets: TeacherTargets, space: SpaceParams, settings: StudentSettings
+) -> TeacherTargets | None:
+    """Return the capture that all trials read; None where none of them asks a teacher.
 
     Raises:
         ValueError: There is none to read, or its tokens are not the student's.
     """
+    objective = settings.objective
+    assert objective is not None
     if not (max(space.beta.values or (objective.beta,)) or objective.hidden):
-        return {}
-    if student.tokenizer:
+        return None
+    if settings.student.tokenizer:
         raise ValueError(
             "tuning.space: beta may be above 0 but student.tokenizer differs from the teacher's, "
             "so that their tokens cannot be compared: set tuning.space.beta.fixed to 0"
         )
-    if manifest.get("source") == "live":
+    if targets.manifest.get("source") == "live":
         raise ValueError(
             "a study reads one capture, but distillation.targets.source is live; choose another "
             "source and run capture_targets again"
         )
-    return manifest
+    return targets
 
 
 def with_values(objective: ObjectiveParams, values: Mapping[str, Any]) -> ObjectiveParams:

@@ -1,0 +1,130 @@
+"""What students learn from: the written examples, and what a teacher wrote to their questions.
+
+Sequence-level distillation: Kim and Rush, 2016, arXiv:1606.07947.
+"""
+
+import logging
+from collections import Counter
+
+import pandas as pd
+
+from kd_kedro.generation.llm.reply_defects import answer_defect
+from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.metrics.scores.exact_match import exact_match, gradable
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.params import SequenceLevelParams
+from kd_kedro.training.examples import questions_of
+
+logger = logging.getLogger(__name__)
+
+WRITTEN = "written"  # the outcome of an example whose answer stood in the sheet
+Outcome = tuple[str, str, str]  # answer, outcome, reason
+
+
+def make_student_examples(
+    training_examples: pd.DataFrame,
+    teacher: LanguageModel,
+    text_generator: TextGenerator,
+    params: SequenceLevelParams,
+) -> pd.DataFrame:
+    """Return what students learn from: the training examples, and answers that a teacher wrote.
+
+    Returns:
+        The training examples with `outcome` written, then one example for each answer of the
+        teacher with its outcome (`ok` where it is learned from) and reason. The weight is 0 where
+        nothing is learned from an example.
+
+    Raises:
+        ValueError: No example is left to learn from.
+    """
+    written = training_examples.assign(outcome=WRITTEN, reason="")
+    if params.source == "none":
+        return written
+    answered = _answered(training_examples, teacher, text_generator, params)
+    if not params.keep_written:
+        written["weight"] = "0"
+        if not (answered["outcome"] == "ok").any():
+            raise ValueError(
+                "no answer of the teacher can be used and sequence_level.keep_written is false: "
+                f"{_reasons(answered)}"
+            )
+    return pd.concat([written, answered], ignore_index=True)
+
+
+def written_examples(student_examples: pd.DataFrame) -> pd.DataFrame:
+    """Return the training examples again: what a baseline learns from, whatever students do."""
+    return student_examples[student_examples["outcome"] == WRITTEN].assign(weight="1")
+
+
+def _answered(
+    examples: pd.DataFrame,
+    teacher: LanguageModel,
+    text_generator: TextGenerator,
+    params: SequenceLevelParams,
+) -> pd.DataFrame:
+    """Return an example for each answer that a teacher wrote."""
+    questions = questions_of(examples)
+    if params.source == "teacher":
+        made = _ask_teacher(questions, teacher, params)
+    else:
+        made = _ask_generator(questions, text_generator, params)
+    judged = [
+        _judge(outcome, written, params.must_match)
+        for outcome, written in zip(made, examples["answer"], strict=True)
+    ]
+    columns = dict(zip(("answer", "outcome", "reason"), zip(*judged, strict=True), strict=True))
+    answered = examples.assign(
+        **{name: pd.Series(texts, examples.index, "str") for name, texts in columns.items()},
+        example_id=examples["example_id"] + "-teacher",
+    )
+    answered["weight"] = (answered["outcome"] == "ok").map({True: "1", False: "0"}).astype("str")
+    learned = int((answered["outcome"] == "ok").sum())
+    logger.info(
+        "student_examples: %d of %d answers of the teacher can be learned from%s",
+        learned,
+        len(answered),
+        f"; {_reasons(answered)}" if learned < len(answered) else "",
+    )
+    return answered
+
+
+def _judge(outcome: Outcome, written: str, must_match: bool) -> Outcome:
+    answer, status, _ = outcome
+    if status == "ok" and must_match and gradable(written) and not exact_match(answer, written):
+        return answer, "rejected", "differs from the written answer, which can be graded"
+    return outcome
+
+
+def _reasons(answered: pd.DataFrame) -> str:
+    lost = answered[answered["outcome"] != "ok"]
+    counts = Counter(zip(lost["outcome"], lost["reason"], strict=True))
+    return "; ".join(
+        f"{count} {outcome} ({reason})" for (outcome, reason), count in counts.most_common(5)
+    )
+
+
+def _ask_teacher(
+    questions: list[str], teacher: LanguageModel, params: SequenceLevelParams
+) -> list[Outcome]:
+    from kd_kedro.inference.generate import write_answers
+
+    sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}
+    made = []
+    for question, (text, whole) in zip(
+        questions, write_answers(teacher, questions, **sizes), strict=True
+    ):
+        defect = (
+            answer_defect(question, text) if whole else "cut off at max_new_tokens or max_length"
+        )
+        made.append((text, "rejected" if defect else "ok", defect or "teacher"))
+    return made
+
+
+def _ask_generator(
+    questions: list[str], text_generator: TextGenerator, params: SequenceLevelParams
+) -> list[Outcome]:
+    requests = [Request("answer", question, {}, params.seed) for question in questions]
+    return [
+        (outcome.text if outcome.status == "ok" else "", outcome.status, outcome.reason)
+        for outcome in text_generator.generate(requests)
+    ]

@@ -1,0 +1,132 @@
+"""What is asked of each training, as one object: groups of parameters, put together by a node.
+
+A training reads one entry instead of six, and goes stale with these groups alone.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
+from kd_kedro.pipelines.distillation.params import (
+    CONFIG,
+    ObjectiveParams,
+    OnPolicyParams,
+    StudentParams,
+    TeacherParams,
+    TrainingParams,
+)
+
+Settings = dict[str, Any]  # plain JSON values, as the catalog keeps them
+
+
+class StudentSettings(BaseModel):
+    """One training of a student, or of its baseline.
+
+    Attributes:
+        student: What it is.
+        training: Budget and optimiser.
+        objective: What it learns; None for the baseline, which has the written answers alone.
+        on_policy: Whether it learns from answers of its own; None for the baseline.
+        seed: Of weights, row order and dropout.
+        max_length: Most tokens of an example.
+    """
+
+    model_config = CONFIG
+
+    student: StudentParams
+    training: TrainingParams
+    objective: ObjectiveParams | None = None
+    on_policy: OnPolicyParams | None = None
+    seed: int
+    max_length: int
+
+
+class ControlSettings(BaseModel):
+    """The models that are made only to be compared with.
+
+    Attributes:
+        student: The student that stays untrained.
+        second_teacher: A teacher of another seed; None where there is none.
+        seed: Of the untrained student.
+        max_length: Most tokens of an example.
+    """
+
+    model_config = CONFIG
+
+    student: StudentParams
+    second_teacher: TeacherParams | None
+    seed: int
+    max_length: int
+
+
+def set_baseline(
+    student: StudentParams, training: TrainingParams, seed: int, max_length: int
+) -> Settings:
+    """Return what is asked of the student's twin: the same, without a teacher."""
+    return _plain(
+        StudentSettings(student=student, training=training, seed=seed, max_length=max_length)
+    )
+
+
+def set_student(
+    student: StudentParams,
+    training: TrainingParams,
+    objective: ObjectiveParams,
+    on_policy: OnPolicyParams,
+    seed: int,
+    max_length: int,
+) -> Settings:
+    """Return what is asked of a student."""
+    return _plain(
+        StudentSettings(
+            student=student,
+            training=training,
+            objective=objective,
+            on_policy=on_policy,
+            seed=seed,
+            max_length=max_length,
+        )
+    )
+
+
+def set_seeds(
+    student: StudentParams,
+    training: TrainingParams,
+    objective: ObjectiveParams,
+    on_policy: OnPolicyParams,
+    seeds: SeedParams,
+    max_length: int,
+) -> dict[str, Settings]:
+    """Return, by name, what is asked of baseline and student of every seed after the first."""
+    asked: dict[str, Settings] = {}
+    for seed in range(seeds.first + 1, seeds.first + seeds.count):
+        asked[f"baseline_{seed}"] = set_baseline(student, training, seed, max_length)
+        asked[f"student_{seed}"] = set_student(
+            student, training, objective, on_policy, seed, max_length
+        )
+    return asked
+
+
+def set_controls(
+    student: StudentParams,
+    teacher: TeacherParams,
+    controls: ControlParams,
+    seed: int,
+    max_length: int,
+) -> Settings:
+    """Return what is asked of the models that students are compared with.
+
+    There is no second teacher where none is asked for, or where the teacher is taken as it is, so
+    that a seed changes nothing.
+    """
+    second = None
+    if controls.teacher_seed is not None and teacher.fine_tune:
+        second = teacher.model_copy(update={"seed": controls.teacher_seed})
+    return _plain(
+        ControlSettings(student=student, second_teacher=second, seed=seed, max_length=max_length)
+    )
+
+
+def _plain(settings: BaseModel) -> Settings:
+    return settings.model_dump(mode="json")

@@ -1,0 +1,127 @@
+"""The training of a language model on tables of examples, and the card that tells of it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.models.build import size_card
+from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.encoding import pad_token_id
+from kd_kedro.storage.fingerprints import weights_fingerprint
+from kd_kedro.training.examples import encode_examples
+from kd_kedro.training.loop.config import TrainingSettings
+from kd_kedro.training.loop.fit import OnEvaluation
+from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.on_policy import OnPolicy
+from kd_kedro.training.loop.train import train
+from kd_kedro.training.teacher.signals import TargetSource
+
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What a training learns from, whichever model it is.
+
+    Attributes:
+        examples: What is learned from.
+        validation: What early stopping looks at.
+        tokenizer: What turns them into tokens.
+        max_length: Most tokens of an example.
+        work_dir: Where checkpoints lie.
+        targets: The teacher's signals; None where it is not asked.
+        on_policy: How a student samples answers of its own; None where it does not.
+    """
+
+    examples: pd.DataFrame
+    validation: pd.DataFrame
+    tokenizer: Any
+    max_length: int
+    work_dir: Path
+    targets: TargetSource | None = None
+    on_policy: OnPolicy | None = None
+
+
+def train_model(
+    model: Any,
+    inputs: TrainingInputs,
+    settings: TrainingSettings,
+    objective: Objective,
+    *,
+    seed: int,
+    name: str,
+    origin: str,
+    on_evaluation: OnEvaluation | None = None,
+) -> tuple[LanguageModel, History]:
+    """Train a model in place; return it with its card, and its history.
+
+    Args:
+        model: A causal or encoder-decoder language model, or one with an adapter.
+        inputs: What it learns from.
+        settings: Budget and optimiser.
+        objective: What is minimised.
+        seed: Of the row order and the dropout.
+        name: What its card and its progress bar say.
+        origin: What its weights were before; empty where they were made in this run.
+        on_evaluation: Told step and validation loss; what it raises ends the training.
+    """
+    targets = inputs.targets if objective.asks_teacher else None
+    history = train(
+        model,
+        encode_examples(inputs.examples, inputs.tokenizer, inputs.max_length),
+        encode_examples(inputs.validation, inputs.tokenizer, inputs.max_length),
+        objective=objective,
+        targets=targets,
+        settings=settings,
+        seed=seed,
+        padding=pad_token_id(inputs.tokenizer),
+        work_dir=inputs.work_dir,
+        description=name,
+        on_policy=inputs.on_policy,
+        on_evaluation=on_evaluation,
+    )
+    card = _training_card(settings, objective, targets, history)
+    if inputs.on_policy is not None:
+        card["on_policy"] = inputs.on_policy.settings
+    return with_card(model, inputs, seed=seed, name=name, origin=origin, training=card), history
+
+
+def with_card(
+    model: Any,
+    inputs: TrainingInputs,
+    *,
+    seed: int,
+    name: str,
+    origin: str,
+    training: dict[str, Any] | None = None,
+) -> LanguageModel:
+    """Return a model with its tokenizer and a card that says what it is and what made it."""
+    card = {
+        "name": name,
+        # Reports and model cards travel: a folder is named, not where it lies on this machine.
+        "origin": (Path(origin).name if Path(origin).is_dir() else origin) or "made in this run",
+        "seed": seed,
+        **size_card(model),
+        "max_length": inputs.max_length,
+        "weights": weights_fingerprint(model),
+        **(training or {}),
+    }
+    return LanguageModel(model.eval(), inputs.tokenizer, card)
+
+
+def _training_card(
+    settings: TrainingSettings, objective: Objective, targets: TargetSource | None, history: History
+) -> dict[str, Any]:
+    losses = [record["validation_loss"] for record in history if "validation_loss" in record]
+    asked: dict[str, Any] = {"alpha": objective.alpha, "beta": objective.beta}
+    if targets is not None:
+        asked |= asdict(objective)
+    return {
+        "steps": int(history[-1]["step"]),
+        "validation_loss": min(losses) if losses else None,
+        "teacher_targets": targets.fingerprint if targets is not None else None,
+        "objective": asked,
+        "training": asdict(settings),
+    }

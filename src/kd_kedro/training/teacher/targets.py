@@ -1,0 +1,68 @@
+"""The teachers of a run and what was captured of them, each as one object."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kd_kedro.models.causal_lm import LanguageModel
+
+if TYPE_CHECKING:  # torch would make every kedro command slow
+    from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
+    from kd_kedro.training.teacher.store import Teachers
+
+Rows = Sequence[tuple[str, str, str]]  # example_id, question, answer
+
+
+@dataclass(frozen=True)
+class TeacherTargets:
+    """What was captured of the teachers, with the place it lies in.
+
+    Attributes:
+        manifest: Plain JSON values: what the targets belong to, how they were captured, and the
+            files they are in. Where `source` is `live`, nothing was captured.
+        store: Folder of all stores; the manifest's fingerprint names the one it is in.
+    """
+
+    manifest: Mapping[str, Any]
+    store: Path
+
+    def source(
+        self, rows: Rows, tokenizer: Any, teachers: "Teachers", max_length: int
+    ) -> "TargetSource":
+        """Open the targets of these rows, or the teachers themselves where they are asked live.
+
+        Raises:
+            ValueError: The targets are those of other rows, of another tokenizer or teacher.
+            FileNotFoundError: A shard is gone.
+        """
+        from kd_kedro.training.teacher.store import check_identity, identity, open_targets
+
+        belongs_to = identity(rows, tokenizer, teachers, max_length)
+        if self.manifest.get("source") != "live":
+            return open_targets(self.manifest, self.store, belongs_to)
+        check_identity(self.manifest, belongs_to)
+        return live_teacher(teachers, tokenizer, self.manifest["precision"])
+
+
+def teachers_of(teacher: LanguageModel) -> "Teachers":
+    """Return a teacher and those of its ensemble with their shares, which sum to one."""
+    members = [teacher.ensemble[name] for name in sorted(teacher.ensemble)]
+    others = [(member, float(member.card["share"])) for member in members]
+    return [(teacher, 1.0 - sum(share for _, share in others)), *others]
+
+
+def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "LiveTeacher":
+    """Return the teachers as a source that is asked at every step."""
+    from kd_kedro.storage.fingerprints import settings_fingerprint
+    from kd_kedro.training.teacher.signals import LiveTeacher
+    from kd_kedro.training.teacher.store import teachers_fingerprint
+
+    (first, _), *further = teachers
+    return LiveTeacher(
+        first.model,
+        len(tokenizer),
+        settings_fingerprint(["live", teachers_fingerprint(teachers), precision]),
+        further=[(teacher.model, share) for teacher, share in further],
+        precision=precision,
+    )
