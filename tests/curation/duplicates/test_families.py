@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kd_kedro.curation.duplicates.conflicts import Thresholds
 from kd_kedro.curation.duplicates.families import assign_split, check_families, split_rows
-from kd_kedro.curation.records.schema import SPLIT, normalise
+from kd_kedro.curation.records.schema import SPLIT
+from kd_kedro.text.normalise import normalise
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 

@@ -3,7 +3,8 @@ import numpy.typing as npt
 import pytest
 
 from kd_kedro.curation.records.schema import SPLIT, table
-from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, Limits, add_versions, wording
+from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, Limits, add_versions
+from kd_kedro.text.normalise import wording
 
 ROWS = table(
     SPLIT,

@@ -12,7 +12,8 @@ import pandas as pd
 from kd_kedro.curation.duplicates.conflicts import Thresholds, candidate_pairs
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import names_agree, unite
-from kd_kedro.curation.records.schema import SPLIT, normalise, table
+from kd_kedro.curation.records.schema import SPLIT, table
+from kd_kedro.text.normalise import normalise
 
 SPLITS = ("train", "validation", "test")
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from kd_kedro.curation.duplicates.neighbours import Pair
-from kd_kedro.curation.questions.blanks import content_words
-from kd_kedro.curation.records.schema import normalise
 from kd_kedro.curation.rewriting.preservation import directions, names, negations, numbers, units
-from kd_kedro.text.words import word_set
+from kd_kedro.text.normalise import normalise
+from kd_kedro.text.words import content_words, word_set
 
 Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...] | str, ...]
 

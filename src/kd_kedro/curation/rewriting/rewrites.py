@@ -4,7 +4,6 @@ Only train rows have versions, the answer never changes, and a version that fail
 what another row says already, is absent.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kd_kedro.curation.records.schema import SPLIT, normalise, table
+from kd_kedro.curation.records.schema import SPLIT, table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
+from kd_kedro.text.normalise import wording
 
 ORIGINAL = "original"
 TYPO = "typo"
@@ -172,12 +172,6 @@ def wording_defect(candidate: Candidate, question: str, max_typo_share: float) -
     if candidate.version == TYPO:
         return misspelling_defect(question, candidate.text, max_typo_share)
     return preservation_defect(question, candidate.text)
-
-
-def wording(text: str) -> str:
-    """Return what makes two texts copies of each other: no case, punctuation or articles."""
-    words = re.sub(r"[,;:.?!\"“”‘’()]+(?=\s|$)|(?<!\S)[\"“”‘’(]+", " ", normalise(text)).split()
-    return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
 def _in_band(version: str, similarity: float, limits: Limits) -> Evidence:

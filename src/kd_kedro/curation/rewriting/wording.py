@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from kd_kedro.text.words import word_set
+from kd_kedro.text.words import root, word_set
 
 _WORD = re.compile(r"[^\W\d_]+(?:[&.-][^\W\d_]+)*|\d+(?:[.,]\d+)*")
 # Words that frame a question and say nothing of what it asks.
@@ -49,9 +49,6 @@ _META = re.compile(
     r"|^(?:question|answer|output|response|note|explanation|user|assistant|system)\s*\d*:"
     r"|<\|?/?\w+\|?>|^n/?a\.?$|^null$|^none\.?$|^nan$|^[^\w\n]*+$|(?:\.\.\.|…)[^\w\n]{0,40}$",
     re.IGNORECASE | re.MULTILINE,
-)
-_SUFFIX = re.compile(
-    r"(?:ations?|itions?|ions?|ments?|ings?|edly|ed|ies|ily|ally|ly|es|s|e|y|ers?|ors?|al|ity)$"
 )
 _ASKERS = (
     ("who", re.compile(r"\bwhom?\b|\bwhose\b|\bwhich (?:person|party|partner|individual)")),
@@ -157,17 +154,7 @@ def asker_defect(source: str, rewrite: str) -> str:
 def telling_words(text: str) -> Counter[str]:
     """Return the stems of the words that say what a text is about, and how often each does."""
     words = re.findall(r"[^\W\d_]{2,}", text.casefold().replace("’s", "").replace("'s", ""))
-    return Counter(stem(word) for word in words if word not in FRAME and word not in _NUMBERS)
-
-
-def stem(word: str) -> str:
-    """Return a word without its ending, for comparison only."""
-    for _ in range(2):
-        short = _SUFFIX.sub("", word)
-        if len(short) < 3 or short == word:
-            break
-        word = short
-    return word[:7]
+    return Counter(root(word) for word in words if word not in FRAME and word not in _NUMBERS)
 
 
 def exchanged(before: Sequence[Anchor], after: Sequence[Anchor]) -> str:

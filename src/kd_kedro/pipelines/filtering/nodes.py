@@ -9,10 +9,11 @@ import pandas as pd
 
 from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, Thresholds, find_duplicates
 from kd_kedro.curation.records.lineage import record_stage
-from kd_kedro.curation.records.schema import STAGE, normalise, table
+from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.rewriting.preservation import preservation_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
+from kd_kedro.text.normalise import normalise, squeeze
 
 LINK = ["neighbour_id", "similarity", "threshold"]
 DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
@@ -45,8 +46,8 @@ def sort_out_duplicates(
     """
     found = find_duplicates(
         soap_qa,
-        sentence_embedder.encode(squeeze(soap_qa["question"])),
-        sentence_embedder.encode(squeeze(soap_qa["answer"])),
+        sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]]),
+        sentence_embedder.encode([squeeze(text) for text in soap_qa["answer"]]),
         Thresholds(
             params.same_question_threshold,
             params.question_threshold,
@@ -111,11 +112,6 @@ def keep_survivors(
         evidence=evidence,
     )
     return kept, events
-
-
-def squeeze(texts: pd.Series) -> list[str]:
-    """Return texts with single spaces: more make no difference to the embedding, but a new text."""
-    return [" ".join(text.split()) for text in texts]
 
 
 def extend(

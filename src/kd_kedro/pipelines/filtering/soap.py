@@ -15,12 +15,13 @@ from kd_kedro.curation.records.review_queue import (
     spread_out,
     verdict_by_question,
 )
-from kd_kedro.curation.records.schema import CELLS, STAGE, normalise, table
+from kd_kedro.curation.records.schema import CELLS, STAGE, table
 from kd_kedro.curation.relevance.soap import Judgement, judge_relevance
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.pipelines.filtering.nodes import Embedder, extend, squeeze
+from kd_kedro.pipelines.filtering.nodes import Embedder, extend
 from kd_kedro.pipelines.filtering.params import SoapParams
 from kd_kedro.pipelines.preprocessing.params import ReviewParams
+from kd_kedro.text.normalise import normalise, squeeze
 
 DISCARDED = [*STAGE, "score", "threshold", "reason"]
 QUEUE = ["row_id", "line", "source", *CELLS, "score", "threshold", "why"]
@@ -197,7 +198,7 @@ def _examples(
     nearest = sure.iloc[np.argsort(judgement.scores[sure["place"]], kind="stable")]
     # Evenly from the nearer half, so that they are not all alike.
     places = np.linspace(0, len(nearest) // 2, count).astype(int)
-    return " | ".join(dict.fromkeys(squeeze(nearest["question"].iloc[places])))
+    return " | ".join(dict.fromkeys(map(squeeze, nearest["question"].iloc[places])))
 
 
 def _list_queue(
@@ -234,6 +235,9 @@ def _list_queue(
 def _embed_pairs(rows: pd.DataFrame, embedder: Embedder) -> npt.NDArray[np.float32]:
     """Return float32 (n, 2, d): question and answer of each row."""
     return np.stack(
-        [embedder.encode(squeeze(rows["question"])), embedder.encode(squeeze(rows["answer"]))],
+        [
+            embedder.encode([squeeze(text) for text in rows[column]])
+            for column in ("question", "answer")
+        ],
         axis=1,
     )
