@@ -33,7 +33,17 @@ WORDS = ("rent", "cost", "price", "profit", "capital", "stock", "cash", "sales",
 ROWS = table(
     STAGE,
     [
-        (f"id{n}", str(n + 2), "s.csv", "plain", "", f"What is the {a} of {b}?", f"{a} {b}.")
+        (
+            f"id{n}",
+            str(n + 2),
+            "s.csv",
+            "",
+            "plain",
+            "",
+            "",
+            f"What is the {a} of {b}?",
+            f"{a} {b}.",
+        )
         for n, (a, b) in enumerate((a, b) for a in WORDS for b in WORDS if a < b)
     ],
 )

@@ -8,7 +8,11 @@ import pandas as pd
 RAW = ["line", "source", "question", "answer", "verdict", "correction", "remarks", "defect", "raw"]
 CELLS = ["question", "answer", "verdict", "correction", "remarks"]
 VALIDATED = ["row_id", "line", "source", *CELLS, "mended"]
-STAGE = ["row_id", "line", "source", "format", "mended", "question", "answer"]
+LABELLED = [*VALIDATED, "label"]
+# `verdict` is the reviewer's, `options` what `choices.write_choice` makes of a multiple-choice row.
+STAGE = [
+    "row_id", "line", "source", "verdict", "format", "options", "mended", "question", "answer",
+]  # fmt: skip
 QUARANTINED = ["row_id", "line", "source", *CELLS, "raw", "stage", "reason"]
 SPLIT = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
 

@@ -1,10 +1,8 @@
 """Nodes of the augmentation pipeline: split families, add versions, account for every row."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from kd_kedro.curation.duplicates import families
@@ -14,14 +12,7 @@ from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_versions
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
-
-
-class Embedder(Protocol):
-    """Turns texts into unit vectors."""
-
-    def encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        """Return one vector per text."""
-        ...
+from kd_kedro.text.embedder import Embedder
 
 
 def split_rows(
