@@ -140,7 +140,7 @@ def test_versions(generator: TextGenerator, tmp_path: Path) -> None:
             (f"r{n}", f"f{n}", "train", "original", f"What is {t} to the firm?", "It.", "s.csv")
             for n, t in enumerate(TOPICS)
         ],
-        columns=["row_id", "family_id", "split", "version", "question", "answer", "source"],
+        columns=["row_id", "family_id", "split", "style", "question", "answer", "source"],
     )
     embedder = SentenceEmbedderDataset().load()
     after, events = augment_rows(before, generator, embedder, VersionParams())

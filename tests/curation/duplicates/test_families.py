@@ -92,7 +92,7 @@ def test_numbers_negations_and_names_part_families():
 def test_columns_and_versions():
     table = split(sheet(["q1", "q2"]))
     assert list(table.columns) == SPLIT
-    assert set(table["version"]) == {"original"}
+    assert set(table["style"]) == {"original"}
 
 
 def test_shares_hold():
@@ -110,8 +110,8 @@ def test_a_straddling_family_is_named():
 
 
 def test_a_made_version_outside_train_is_named():
-    table = split(sheet(["q1"])).assign(split="test", version="typo")
-    with pytest.raises(ValueError, match="row r0 is a typo version in test"):
+    table = split(sheet(["q1"])).assign(split="test", style="typo")
+    with pytest.raises(ValueError, match="row r0 is a typo rewrite in test"):
         check_families(table)
 
 

@@ -14,7 +14,7 @@ STAGE = [
     "row_id", "line", "source", "verdict", "format", "options", "mended", "question", "answer",
 ]  # fmt: skip
 QUARANTINED = ["row_id", "line", "source", *CELLS, "raw", "stage", "reason"]
-SPLIT = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
+SPLIT = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
 
 
 def row_id(line: str, cells: Sequence[str]) -> str:

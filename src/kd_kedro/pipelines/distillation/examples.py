@@ -20,9 +20,9 @@ def training_rows(augmented_qa: pd.DataFrame, examples: ExampleParams) -> Rows:
         ValueError: If there is none, or a row_id is there twice.
     """
     chosen = augmented_qa[
-        (augmented_qa["split"] == "train") & augmented_qa["version"].isin(examples.versions)
+        (augmented_qa["split"] == "train") & augmented_qa["style"].isin(examples.versions)
     ]
-    original = chosen["version"] == "original"
+    original = chosen["style"] == "original"
     others = _by_hash(_triples(chosen[~original]), examples.augmented_rows)
     rows = [*_triples(chosen[original]), *others]
     if not rows:
