@@ -89,7 +89,7 @@ def test_numbers_negations_and_names_part_families():
     assert split(rows, vectors)["family_id"].nunique() == 5
 
 
-def test_columns_and_versions():
+def test_columns_and_style():
     table = split(sheet(["q1", "q2"]))
     assert list(table.columns) == SPLIT
     assert set(table["style"]) == {"original"}
@@ -109,7 +109,7 @@ def test_a_straddling_family_is_named():
         check_families(table)
 
 
-def test_a_made_version_outside_train_is_named():
+def test_a_rewrite_outside_train_is_named():
     table = split(sheet(["q1"])).assign(split="test", style="typo")
     with pytest.raises(ValueError, match="row r0 is a typo rewrite in test"):
         check_families(table)

@@ -127,7 +127,7 @@ def check_families(rows: pd.DataFrame) -> pd.DataFrame:
     made = rows[(rows["style"] != "original") & (rows["split"] != "train")]
     if len(made):
         raise ValueError(
-            f"row {made['row_id'].iloc[0]} is a {made['version'].iloc[0]} rewrite in "
+            f"row {made['row_id'].iloc[0]} is a {made['style'].iloc[0]} rewrite in "
             f"{made['split'].iloc[0]}: only train is augmented; run the augmentation pipeline again"
         )
     return rows

@@ -11,15 +11,23 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from kd_kedro.curation.duplicates.neighbours import Pair
-from kd_kedro.curation.rewriting.preservation import directions, names, negations, numbers, units
+from kd_kedro.text.facts import read_facts
 from kd_kedro.text.normalise import normalise
 from kd_kedro.text.words import content_words, word_set
 
 Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...] | str, ...]
 
-# Quantifiers and links vary between rewordings of one question. "After" is what a question asks
-# without saying so ("the entry after a sale"), and "before" still tells the two apart.
-_LOOSE = word_set("after all some any both either only and or most least first last long short")
+# Of the words that have an opposite, those whose exchange makes another question. Most others
+# vary between rewordings ("the main", "the primary"), and "after" is what a question asks without
+# saying so ("the entry after a sale"), while "before" still tells the two apart.
+_DECISIVE = word_set(
+    "debit debits debited credit credits credited increase increases increased increasing "
+    "decrease decreases decreased decreasing rise rises rising fall falls falling asset "
+    "assets liability liabilities income expense expenses profit profits loss losses "
+    "buyer buyers seller sellers before above below more less maximum minimum higher lower "
+    "gross net opening closing internal external advantage advantages disadvantage "
+    "disadvantages lessor lessee creditor creditors debtor debtors payable receivable"
+)
 _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 # With Latin Extended Additional, which Vietnamese is written in.
@@ -57,11 +65,14 @@ def signature(text: str) -> Signature:
     another script than Latin counts whole: to the embedder its words are unknown, and questions
     in Thai or Chinese that have nothing in common have a cosine of 1.
     """
+    facts = read_facts(text)
     return (
-        tuple(sorted(numbers(text).items())),
-        tuple(sorted(units(text).items())),
-        sum(negations(text).values()),
-        tuple(sorted(set(directions(text)) - _LOOSE)),
+        tuple(sorted(facts.values.items())),
+        tuple(sorted(facts.units.items())),
+        tuple(sorted(facts.currencies)),
+        tuple(sorted(facts.operators.items())),
+        facts.negations,
+        tuple(sorted(facts.directions & _DECISIVE)),
         normalise(text) if _in_other_script(text) else "",
     )
 
@@ -177,7 +188,7 @@ def _in_other_script(text: str) -> bool:
 @lru_cache(maxsize=200_000)
 def _names(text: str) -> frozenset[str]:
     starts = {word.casefold() for word in _START.findall(text)} - _STARTERS
-    return frozenset(names(text) | starts)
+    return read_facts(text).names | starts
 
 
 @lru_cache(maxsize=200_000)
