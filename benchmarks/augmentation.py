@@ -100,7 +100,7 @@ def prepared(path: Path, embedder: SentenceEmbedder, count: int, seed: int) -> p
     none = QASheetDataset("", optional=True).load()
     generator = RulesGenerator()
     valid, _, _ = nodes.validate_rows(raw, none, ValidationParams(), ReviewParams())
-    reviewed, _ = nodes.review_rows(valid, ReviewParams())
+    reviewed, _, _ = nodes.review_rows(valid, ReviewParams())
     cleaned, _, _ = nodes.clean_text(reviewed)
     asked, _ = nodes.convert_blanks(cleaned, generator, RewriteParams())
     opened, _ = nodes.convert_choices(asked, generator, ChoiceParams(), RewriteParams())

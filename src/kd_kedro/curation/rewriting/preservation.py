@@ -14,8 +14,8 @@ from kd_kedro.curation.rewriting.wording import (
     asker_defect,
     clause_defect,
     exchanged,
-    meta_defect,
 )
+from kd_kedro.text.boilerplate import meta_defect
 from kd_kedro.text.facts import read_facts
 from kd_kedro.text.names import TOKEN, names
 from kd_kedro.text.polarity import direction_marks, negation_defect, opposite_defect
