@@ -1,6 +1,7 @@
 import pytest
 
 from kd_kedro.text.facts import read_facts
+from kd_kedro.text.polarity import DECISIVE
 
 
 def test_facts_of_a_text():
@@ -27,3 +28,7 @@ def test_two_ways_to_write_a_fact_are_one_fact(one, other):
         second.units,
         second.negations,
     )
+
+
+def test_every_word_that_decides_is_read_as_one_with_an_opposite():
+    assert read_facts(" ".join(sorted(DECISIVE))).directions == DECISIVE

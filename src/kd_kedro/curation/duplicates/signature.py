@@ -13,21 +13,14 @@ from functools import lru_cache
 from kd_kedro.curation.duplicates.neighbours import Pair
 from kd_kedro.text.facts import read_facts
 from kd_kedro.text.normalise import normalise
+from kd_kedro.text.polarity import DECISIVE
 from kd_kedro.text.words import content_words, word_set
 
 Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...] | str, ...]
 
-# Of the words that have an opposite, those whose exchange makes another question. Most others
-# vary between rewordings ("the main", "the primary"), and "after" is what a question asks without
-# saying so ("the entry after a sale"), while "before" still tells the two apart.
-_DECISIVE = word_set(
-    "debit debits debited credit credits credited increase increases increased increasing "
-    "decrease decreases decreased decreasing rise rises rising fall falls falling asset "
-    "assets liability liabilities income expense expenses profit profits loss losses "
-    "buyer buyers seller sellers before above below more less maximum minimum higher lower "
-    "gross net opening closing internal external advantage advantages disadvantage "
-    "disadvantages lessor lessee creditor creditors debtor debtors payable receivable"
-)
+# Quantifiers and links vary between rewordings of one question. "After" is what a question asks
+# without saying so ("the entry after a sale"), and "before" still tells the two apart.
+_LOOSE = word_set("after all some both either only or most least first last long short")
 _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 # With Latin Extended Additional, which Vietnamese is written in.
@@ -72,7 +65,7 @@ def signature(text: str) -> Signature:
         tuple(sorted(facts.currencies)),
         tuple(sorted(facts.operators.items())),
         facts.negations,
-        tuple(sorted(facts.directions & _DECISIVE)),
+        tuple(sorted((facts.directions & DECISIVE) - _LOOSE)),
         normalise(text) if _in_other_script(text) else "",
     )
 

@@ -18,7 +18,7 @@ from kd_kedro.curation.rewriting.wording import (
 from kd_kedro.text.boilerplate import meta_defect
 from kd_kedro.text.facts import read_facts
 from kd_kedro.text.names import TOKEN, names
-from kd_kedro.text.polarity import direction_marks, negation_defect, opposite_defect
+from kd_kedro.text.polarity import DECISIVE, direction_marks, negation_defect, opposite_defect
 from kd_kedro.text.quantities import number_marks, plain, quantity_defect
 from kd_kedro.text.words import word_set
 
@@ -219,7 +219,7 @@ def misspelling_defect(source: str, misspelt: str, max_share: float) -> str:
             return f"a number or name misspelt: {was}"
         if _states(was) or _states(now):
             return f"a number, unit or negation misspelt: {was}"
-        if read_facts(now).directions or not _one_slip(was, now):
+        if read_facts(now).directions & DECISIVE or not _one_slip(was, now):
             return f"another word: {was} became {now}"
     return ""
 
