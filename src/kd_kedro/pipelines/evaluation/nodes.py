@@ -12,7 +12,6 @@ from kd_kedro.metrics.report.leakage import is_near, measure_overlap
 from kd_kedro.metrics.report.slices import length_thirds, score_slices
 from kd_kedro.metrics.report.topics import cluster_topics
 from kd_kedro.metrics.scores.held_out import choose_held_out, first_families
-from kd_kedro.text.embedder import TokenEmbedder
 from kd_kedro.pipelines.evaluation.answers import grade_all, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
@@ -23,6 +22,7 @@ from kd_kedro.pipelines.evaluation.params import (
     SlicesParams,
     VerdictParams,
 )
+from kd_kedro.text.embedder import TokenEmbedder
 from kd_kedro.training.examples import make_examples, questions_of
 
 
@@ -51,9 +51,7 @@ def answer_held_out(
         each model's card.
     """
     rows = _asked(held_out_examples)
-    train = augmented_qa[
-        (augmented_qa["split"] == "train") & (augmented_qa["version"] == "original")
-    ]
+    train = augmented_qa[(augmented_qa["split"] == "train") & (augmented_qa["style"] == "original")]
     asked = who_is_asked(teacher, baseline_student, student, student_seeds, control_models)
     with cpu_threads(answering.threads):
         results = grade_all(rows, train, asked, sentence_embedder, answering)
