@@ -27,7 +27,7 @@ from planted_rewrites import bad_rewrites, good_rewrite
 from sacrebleu.metrics import BLEU
 from sheets import COLUMNS, read_pairs
 
-from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, Limits, add_versions, judge
+from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, Limits, add_rewrites, judge
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.generation.protocol import Request
@@ -100,7 +100,7 @@ def prepared(path: Path, embedder: SentenceEmbedder, count: int, seed: int) -> p
     none = QASheetDataset("", optional=True).load()
     generator = RulesGenerator()
     valid, _, _ = nodes.validate_rows(raw, none, ValidationParams(), ReviewParams())
-    reviewed, _ = nodes.review_rows(valid, ReviewParams())
+    reviewed, _, _ = nodes.review_rows(valid, ReviewParams())
     cleaned, _, _ = nodes.clean_text(reviewed)
     asked, _ = nodes.convert_blanks(cleaned, generator, RewriteParams())
     opened, _ = nodes.convert_choices(asked, generator, ChoiceParams(), RewriteParams())
@@ -126,7 +126,7 @@ def versions(rows: pd.DataFrame) -> list[Candidate]:
 
 def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) -> dict[str, Any]:
     """Return the share of the wanted versions that enter the data, and how varied they are."""
-    result = add_versions(rows, candidates, encode, LIMITS)
+    result = add_rewrites(rows, candidates, encode, LIMITS)
     wanted = len(PARAMS.versions)
     of_row = Counter(row_id.rsplit("-", 1)[0] for row_id in result.created)
     counts = np.array([of_row[row] for row in rows["row_id"]])
@@ -136,7 +136,7 @@ def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) ->
         for facts in result.evidence.values()
         for finding in facts.get("absent", {}).values()
     )
-    new = result.rows[result.rows["version"] != "original"]
+    new = result.rows[result.rows["style"] != "original"]
     texts = defaultdict(list)
     for row_id, text in zip(new["row_id"], new["question"], strict=True):
         texts[row_id.rsplit("-", 1)[0]].append(text)
@@ -152,7 +152,7 @@ def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) ->
         "distinct_2": distinct(list(new["question"]), 2),
         "distinct_2_of_sources": distinct(list(rows["question"]), 2),
         "distinct_2_by_version": {
-            v: distinct(list(new.loc[new["version"] == v, "question"]), 2) for v in PARAMS.versions
+            v: distinct(list(new.loc[new["style"] == v, "question"]), 2) for v in PARAMS.versions
         },
         "self_bleu": self_bleu([[sources[row], *made] for row, made in texts.items()]),
     }
@@ -188,7 +188,7 @@ def caught(
     names = sorted(
         {n for q in sources.values() for n in re.findall(r"(?<=[a-z] )[A-Z][a-z]{3,}", q)}
     )
-    usable = [each for each in candidates if each.text and each.version != "typo"]
+    usable = [each for each in candidates if each.text and each.style != "typo"]
     texts = [each.text for each in usable] + list(sources.values())
     parents = [each.parent for each in usable] + list(sources)
     findings = judge(

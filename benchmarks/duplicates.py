@@ -35,8 +35,8 @@ from sklearn.model_selection import GroupKFold
 
 from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
 from kd_kedro.curation.duplicates.signature import names_agree, signature
-from kd_kedro.curation.records.schema import normalise
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
+from kd_kedro.text.normalise import normalise
 
 Flags = npt.NDArray[np.bool_]
 LabelledPairs = tuple[list[tuple[str, str]], Flags]  # and which ask the same

@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import unite
-from kd_kedro.curation.rewriting.preservation import names
 from kd_kedro.curation.rewriting.wording import asker_defect, telling_words
 from kd_kedro.datasets.sentence_embedder import MAX_TOKENS, SentenceEmbedder
+from kd_kedro.text.names import names
 from kd_kedro.text.polarity import negation_count, opposite_defect
 from kd_kedro.text.quantities import quantities, quantity_defect
 

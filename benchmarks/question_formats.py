@@ -21,17 +21,13 @@ from measuring import block_bootstrap, finish, parser, run
 from sheets import read_records
 
 from kd_kedro.curation.questions.answer_key import match_answer
-from kd_kedro.curation.questions.blanks import (
-    canonical_blanks,
-    content_words,
-    is_question,
-    question_defect,
-)
+from kd_kedro.curation.questions.blanks import canonical_blanks, is_question, question_defect
 from kd_kedro.curation.questions.choices import parse_choice
 from kd_kedro.curation.repair.text_repair import is_unrepairable, repair_text
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.generation.protocol import Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from kd_kedro.text.words import content_words
 
 HAND_CHECKED = Path(__file__).parents[1] / "tests" / "data" / "accounting_choices.csv"
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi")

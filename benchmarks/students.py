@@ -209,7 +209,7 @@ def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) ->
         rows = context.catalog.load("augmented_qa")
         stored = HFModelDataset(filepath=str(folder / "model"), device="cpu")
         model = context.catalog.load("teacher") if recipe is None else stored.load()
-    chosen = (rows["split"] == split) & (rows["version"] == "original")
+    chosen = (rows["split"] == split) & (rows["style"] == "original")
     rows = rows[chosen].sort_values("row_id")
     questions, answers = list(rows["question"]), list(rows["answer"])
     (scores,) = score_together([model], questions, answers, batch_size=64)

@@ -109,7 +109,7 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
 def test_trace_prints_a_life(project: Path) -> None:
     path = sorted(project.glob("data/test_env/05_model_input/augmented_qa.csv/*/*.csv"))[-1]
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    row = rows.loc[rows["version"] == "typo", "row_id"].iloc[0].removesuffix("-typo")
+    row = rows.loc[rows["style"] == "typo", "row_id"].iloc[0].removesuffix("-typo")
     life, nothing = run_commands(project, [["trace", row, *TEST], ["trace", "nosuch", *TEST]])
     for words in ("validation", "augmentation", "created", "Question:"):
         assert words in life["out"]

@@ -71,10 +71,10 @@ def test_rows_are_conserved(finished: Finished) -> None:
 def test_no_family_straddles_and_only_train_is_augmented(finished: Finished) -> None:
     project, _ = finished
     rows = read(project, "05_model_input", "augmented_qa")
-    columns = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
+    columns = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
     assert list(rows.columns) == columns
     assert (rows.groupby("family_id")["split"].nunique() == 1).all()
-    assert set(rows.loc[rows["version"] != "original", "split"]) == {"train"}
+    assert set(rows.loc[rows["style"] != "original", "split"]) == {"train"}
     assert set(rows["split"]) == {"train", "validation", "test"}
 
 

@@ -38,7 +38,7 @@ def _rows() -> pd.DataFrame:
             (f"r{i:02}", f"f{i:02}", "test" if i >= 6 else "train", "original", q, a, "sheet.csv")
             for i, (q, a) in enumerate(asked)
         ],
-        columns=["row_id", "family_id", "split", "version", "question", "answer", "source"],
+        columns=["row_id", "family_id", "split", "style", "question", "answer", "source"],
         dtype="str",
     )
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from kedro.io import DataCatalog
 
+from kd_kedro.curation.questions.question_format import read_formats
 from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.generation.prompts import read_prompts
@@ -65,8 +66,10 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def rows(kind: str, texts: list[tuple[str, str]]) -> pd.DataFrame:
-    cells = [(f"r{n}", str(n + 2), "s.csv", kind, "", q, a) for n, (q, a) in enumerate(texts)]
-    return table(STAGE, cells)
+    cells = [(f"r{n}", str(n + 2), "s.csv", "", "", "", "", q, a) for n, (q, a) in enumerate(texts)]
+    read = read_formats(table(STAGE, cells))
+    assert set(read["format"]) == {kind}
+    return read
 
 
 def evidence(events: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -137,7 +140,7 @@ def test_versions(generator: TextGenerator, tmp_path: Path) -> None:
             (f"r{n}", f"f{n}", "train", "original", f"What is {t} to the firm?", "It.", "s.csv")
             for n, t in enumerate(TOPICS)
         ],
-        columns=["row_id", "family_id", "split", "version", "question", "answer", "source"],
+        columns=["row_id", "family_id", "split", "style", "question", "answer", "source"],
     )
     embedder = SentenceEmbedderDataset().load()
     after, events = augment_rows(before, generator, embedder, VersionParams())

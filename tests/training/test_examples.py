@@ -21,7 +21,7 @@ TABLE = augmented_qa(60)
 
 @pytest.mark.parametrize("column", ["version", "style"])
 def test_a_row_becomes_an_example_and_unknown_columns_pass_through(column):
-    rows = TABLE.rename(columns={"version": column})
+    rows = TABLE.rename(columns={"style": column})
     examples = make_examples(rows)
     assert [*examples.columns] == [*EXAMPLE_COLUMNS, "source"]
     assert [*examples["example_id"]] == [*examples["row_id"]] == [*rows["row_id"]]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from kd_kedro.curation.records.schema import normalise
 from kd_kedro.fabrication.templates import MONEY, Family, Item, draw_item
+from kd_kedro.text.normalise import normalise
 
 _TRIES = 60
 

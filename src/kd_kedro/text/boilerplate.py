@@ -138,6 +138,28 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("code fence", r"```"),
     )
 )
+# What no rewrite of a question says, wherever it comes from. Wider than the signs above: those
+# judge answers too, which may well end in "…" or speak of a "formal tone".
+_META = re.compile(
+    r"\bas an? (?:ai|artificial|large language|language)\b|\blanguage model\b"
+    r"|\b(?:i am|i'm|we are|we're) (?:sorry|unable|afraid|not able)\b|\bi apologi[sz]e\b|\bsorry,"
+    r"|\bi (?:can't|cannot|can not|won't|will not|do not|don't) (?:help|assist|answer|provide|"
+    r"fulfil|comply|rephrase|rewrite|generate|have enough|understand)"
+    r"|\b(?:previous|earlier|prior|above|original|your|my) (?:response|reply|"
+    r"message|prompt|instructions?|input)\b"
+    r"|\b(?:re-?phras|re-?writ|re-?word|paraphras)(?:e|es|ed|ing|ten)\b"
+    r"|\bhere(?:'s| is| are) (?:the|a|an|your|my|one|some) [\w\s]{0,30}?(?:version|question|text|"
+    r"variant|sentence|revision|output|result)s?\b(?!:\s*\S.*\?)"
+    r"|\b(?:casual|formal|general|informal|improved|revised|modified) (?:version|tone|style)\b"
+    r"|^(?:sure|certainly|of course|absolutely|okay|great)[!,.]? (?:here|i)\b"
+    r"|\b(?:lorem ipsum|placeholder|your (?:question|text|answer) here|to be (?:determined|filled)|"
+    r"insert \w+ here|no (?:output|response|answer|change)s?(?: needed| available| required)?$|tbd"
+    r"|todo)\b"
+    r"|[\[<{](?:insert|your|question|answer|text|name|placeholder|rewritten|output|blank)\b"
+    r"|^(?:question|answer|output|response|note|explanation|user|assistant|system)\s*\d*:"
+    r"|<\|?/?\w+\|?>|^n/?a\.?$|^null$|^none\.?$|^nan$|^[^\w\n]*+$|(?:\.\.\.|…)[^\w\n]{0,40}$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ELLIPSIS = re.compile(r"\.{3,}|…")
 
 
@@ -156,4 +178,13 @@ def contamination(text: str, source: str = "") -> str:
             return f"{what}: {min(fresh, key=len).strip()[:60]!r}"
     if source and _ELLIPSIS.search(text) and not _ELLIPSIS.search(source):
         return "placeholder: '...'"
+    return ""
+
+
+def meta_defect(source: str, rewrite: str) -> str:
+    """Return what in a rewrite speaks of the task and not of the subject, '' where nothing does."""
+    there = {match.group().casefold() for match in _META.finditer(source)}
+    for match in _META.finditer(rewrite):
+        if match.group().casefold() not in there:
+            return f"no question: {match.group()[:40]!r}"
     return ""

@@ -7,11 +7,8 @@ would do harm. Whoever is not sure leaves the sentence as it stands.
 import re
 from dataclasses import dataclass
 
-
-def word_set(text: str) -> frozenset[str]:
-    """Return the words of a text as a set."""
-    return frozenset(text.split())
-
+from kd_kedro.text.normalise import bare
+from kd_kedro.text.words import word_set
 
 BE = word_set("is are was were")
 MODALS = word_set("can could will would shall should may might must")
@@ -87,11 +84,6 @@ class Clause:
         if first in BE | MODALS or (first in HAVE and _is_participle(self.rest)):
             return " ".join([first, *self.subject, *self.rest])
         return None
-
-
-def bare(word: str) -> str:
-    """Return a word case-folded, without the punctuation around it."""
-    return word.casefold().strip(".,;:!?\"'“”‘’[]")
 
 
 def is_verb(word: str) -> bool:

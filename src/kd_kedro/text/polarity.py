@@ -118,6 +118,20 @@ Poles = tuple[frozenset[str], frozenset[str]]
 _STRICT_POLES: tuple[Poles, ...] = tuple((word_set(a), word_set(b)) for a, b in _STRICT)
 _LOOSE_POLES: tuple[Poles, ...] = tuple((word_set(a), word_set(b)) for a, b in _LOOSE)
 
+_DIRECTIONS = frozenset(
+    word for pair in (*_LOOSE_POLES, *_STRICT_POLES) for pole in pair for word in pole
+) | word_set("only")
+# Those whose exchange for each other turns a question round. Most other words with an opposite
+# vary between rewordings ("the main", "the primary").
+DECISIVE = word_set(
+    "debit debits debited credit credits credited increase increases increased increasing "
+    "decrease decreases decreased decreasing rise rises rising fall falls falling asset "
+    "assets liability liabilities income expense expenses profit profits loss losses "
+    "buyer buyers seller sellers before after above below more less most least first last "
+    "maximum minimum higher lower gross net opening closing internal external advantage "
+    "advantages disadvantage disadvantages lessor lessee creditor creditors debtor "
+    "debtors payable receivable long short all some both either only or"
+)
 # "and", "or" and the like stand in so many places that their neighbours tell nothing.
 _NO_PLACE = word_set("and or all every each some any few several must shall may might")
 _POLE_OF = {
@@ -132,6 +146,11 @@ def negation_count(text: str) -> int:
     """Return how many negating words a text has, contractions and "cannot" among them."""
     small = _CANNOT.sub("can not", text.casefold().replace("’", "'"))
     return len(_NEGATION.findall(small))
+
+
+def direction_words(text: str) -> frozenset[str]:
+    """Return the words of a text that have an opposite."""
+    return _DIRECTIONS & set(_words(text))
 
 
 def negation_defect(source: str, rewrite: str) -> str:

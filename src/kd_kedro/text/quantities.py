@@ -147,7 +147,7 @@ def _strict_difference(
 def _unit_defect(
     before: Sequence[Quantity], after: Sequence[Quantity], source: str, rewrite: str
 ) -> str:
-    if moved := _currencies(source) ^ _currencies(rewrite):
+    if moved := currencies(source) ^ currencies(rewrite):
         return f"units changed: {', '.join(sorted(moved))}"
     units, new_units = _bound(before), _bound(after)
     for value in units.keys() & new_units.keys():
@@ -160,9 +160,9 @@ def _unit_defect(
     for one, other in ((source, rewrite), (rewrite, source)):
         if _PER_YEAR.search(one) and not _YEARLY.search(other):
             return "units changed: per annum"
-    was, now = _operators(source), _operators(rewrite)
+    was, now = operators(source), operators(rewrite)
     # "Plus" is + where the other text has a sign for it, and else a word like others.
-    if was != now and _operators(_signs(source)) != _operators(_signs(rewrite)):
+    if was != now and operators(_signs(source)) != operators(_signs(rewrite)):
         return f"operators changed: {', '.join(sorted((was - now) + (now - was)))}"
     return ""
 
@@ -193,11 +193,13 @@ def _priced(bound: dict[str, Counter[str]]) -> set[str]:
     return {value for value, units in bound.items() if set(units) & _SIGNS}
 
 
-def _currencies(small: str) -> set[str]:
+def currencies(small: str) -> set[str]:
+    """Return the currencies that a plain text names."""
     return {_CURRENCIES[sign] for sign in _CURRENCY.findall(small)}
 
 
-def _operators(small: str) -> Counter[str]:
+def operators(small: str) -> Counter[str]:
+    """Return how often each sign of calculation stands in a plain text."""
     return Counter(
         _SAME_OPERATOR.get(sign, sign) for sign in _OPERATORS.findall(_no_fraction(small))
     )

@@ -1,4 +1,6 @@
-"""Words of a text."""
+"""The words of a text: which there are, which carry meaning, and their stems."""
+
+import re
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -6,4 +8,58 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Where three dots after such a word break off, a word is missing.
+_FUNCTION_WORDS = word_set(
+    "a an the this that these those there it its is are was were be been being am do does "
+    "did has have had of to in on at by for from with as into and or but because since so "
+    "if then than who whom whose which what when where why how will would shall should "
+    "can could may might must he she they we you i his her their our your"
+)
+_CONTENT = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*|[%₹$€£+=<>]")
+_OPTIONAL_PLURAL = re.compile(r"(?<=\w)\((?:n|s)\)")
+_SIGNED = re.compile(r"(?<![\w)])[-−]?\d+(?:[.,]\d+)*|\d+|[^\W\d_]+(?:'[^\W\d_]+)?|[%₹$€£+<>=*/^]")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=\w)")
+
+# What `stem` cuts. Lookbehinds keep enough of a short word to tell it from others.
+# Forms of a verb or a noun: a statement's "declares" is a question's "does … declare".
+INFLECTIONS = re.compile(r"(?:(?<=..)(?:ies|ied)|(?<=...)(?:es|ed|[sey]))$")
+# An answer that tells its option in other words derives more freely: "trading", "freely".
+DERIVATIONS = re.compile(r"(?:(?<=..)(?:ies|ing)|(?<=...)(?:es|ed|ly)|(?<=....)[sey])$")
+_ROOT_ENDINGS = re.compile(
+    r"(?:ations?|itions?|ions?|ments?|ings?|edly|ed|ies|ily|ally|ly|es|s|e|y|ers?|ors?|al|ity)$"
+)
+_ROOT_LETTERS = 7
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words of a text that carry meaning, case-folded, numbers and signs included."""
+    words = _CONTENT.findall(_OPTIONAL_PLURAL.sub("", text.casefold()))
+    return [word for word in words if word not in _FUNCTION_WORDS]
+
+
+def words_and_signs(text: str) -> list[str]:
+    """Return all words, numbers with their minus, and signs of a text, case-folded."""
+    return _SIGNED.findall(_HYPHEN.sub(" ", text.casefold().replace("’", "'")))
+
+
+def stem(word: str, endings: re.Pattern[str] = INFLECTIONS) -> str:
+    """Return a word without its ending, for comparison only.
+
+    Args:
+        word: A word in small letters.
+        endings: `INFLECTIONS` or `DERIVATIONS`.
+    """
+    return endings.sub("", word)
+
+
+def root(word: str) -> str:
+    """Return what related words have in common ("depreciation", "depreciated"): up to 7 letters.
+
+    Args:
+        word: A word in small letters.
+    """
+    for _ in range(2):
+        short = _ROOT_ENDINGS.sub("", word)
+        if len(short) < 3 or short == word:
+            break
+        word = short
+    return word[:_ROOT_LETTERS]

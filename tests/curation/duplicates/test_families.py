@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kd_kedro.curation.duplicates.conflicts import Thresholds
 from kd_kedro.curation.duplicates.families import assign_split, check_families, split_rows
-from kd_kedro.curation.records.schema import SPLIT, normalise
+from kd_kedro.curation.records.schema import SPLIT
+from kd_kedro.text.normalise import normalise
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -88,10 +89,10 @@ def test_numbers_negations_and_names_part_families():
     assert split(rows, vectors)["family_id"].nunique() == 5
 
 
-def test_columns_and_versions():
+def test_columns_and_style():
     table = split(sheet(["q1", "q2"]))
     assert list(table.columns) == SPLIT
-    assert set(table["version"]) == {"original"}
+    assert set(table["style"]) == {"original"}
 
 
 def test_shares_hold():
@@ -108,9 +109,9 @@ def test_a_straddling_family_is_named():
         check_families(table)
 
 
-def test_a_made_version_outside_train_is_named():
-    table = split(sheet(["q1"])).assign(split="test", version="typo")
-    with pytest.raises(ValueError, match="row r0 is a typo version in test"):
+def test_a_rewrite_outside_train_is_named():
+    table = split(sheet(["q1"])).assign(split="test", style="typo")
+    with pytest.raises(ValueError, match="row r0 is a typo rewrite in test"):
         check_families(table)
 
 

@@ -3,7 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_kedro.curation.duplicates.neighbours import Pair
-from kd_kedro.curation.duplicates.signature import holds, names_agree, sides_agree, signature, unite
+from kd_kedro.curation.duplicates.signature import (
+    holds,
+    names_agree,
+    sides_agree,
+    signature,
+    unite,
+)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import pytest
 
-from kd_kedro.curation.questions.question_format import question_format, split_stem
+from kd_kedro.curation.questions.choices import parse_choice, read_choice, write_choice
+from kd_kedro.curation.questions.question_format import question_format, read_formats, split_stem
+from kd_kedro.curation.records.schema import table
 
 
 @pytest.mark.parametrize(
@@ -13,7 +15,7 @@ from kd_kedro.curation.questions.question_format import question_format, split_s
     ],
 )
 def test_question_format(question: str, answer: str, found: str) -> None:
-    assert question_format(question, answer) == found
+    assert question_format(question, parse_choice(question, answer)) == found
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,20 @@ def test_question_format(question: str, answer: str, found: str) -> None:
     ],
 )
 def test_stem_and_options_are_parted_whole(question: str, options: str) -> None:
-    stem, rest = split_stem(question, "a")
+    stem, rest = split_stem(question, parse_choice(question, "a"))
     assert stem.split() == question.removesuffix(options).split()
     assert rest == options
+
+
+def test_options_are_read_once_and_carried_along() -> None:
+    columns = ["row_id", "question", "answer"]
+    cells = [("r1", "What is cost?\n(a) Rent (b) Land", "a"), ("r2", "What is cost?", "A price.")]
+    read = read_formats(table(columns, cells))
+    assert read["format"].tolist() == ["mcq", "plain"]
+    choice = read_choice(read["options"][0])
+    assert choice == parse_choice(*cells[0][1:])
+    assert (write_choice(choice), read["options"][1]) == (read["options"][0], "")
+    # What was read is taken over where the texts are the same, and read anew where they are not.
+    known = read.assign(format="known")
+    changed = read.assign(question=[cells[0][1], "Cost is ____."])
+    assert read_formats(changed, known)["format"].tolist() == ["known", "fitb"]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS, make_waterfall, record_stage, trace
-from kd_kedro.curation.records.schema import content_hash, normalise, row_id
+from kd_kedro.curation.records.schema import content_hash, row_id
+from kd_kedro.text.normalise import normalise
 
 
 def rows(**texts: str) -> pd.DataFrame:

@@ -95,7 +95,9 @@ def test_numbers_that_matter_survive_a_mask() -> None:
 
 
 def test_tables_do_not_tell_what_was_found() -> None:
-    rows = table(STAGE, [("r1", "2", "s.csv", "plain", "", "Who is Rahul?", "Mail a@b.org.")])
+    rows = table(
+        STAGE, [("r1", "2", "s.csv", "", "plain", "", "", "Who is Rahul?", "Mail a@b.org.")]
+    )
     screened, findings, evidence = screen(rows, KINDS, ["email"], REGIONS)
     assert screened["answer"].tolist() == ["Mail [EMAIL]."]
     assert findings["excerpt"].tolist() == ["R… (5 characters)", "a… (7 characters)"]

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.curation.rewriting.preservation import misspelling_defect, names, preservation_defect
+from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
+from kd_kedro.text.names import names
 
 
 @pytest.mark.parametrize(

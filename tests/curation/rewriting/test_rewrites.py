@@ -3,7 +3,8 @@ import numpy.typing as npt
 import pytest
 
 from kd_kedro.curation.records.schema import SPLIT, table
-from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, Limits, add_versions, wording
+from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, Limits, add_rewrites
+from kd_kedro.text.normalise import wording
 
 ROWS = table(
     SPLIT,
@@ -24,7 +25,7 @@ def _letters(texts: list[str]) -> npt.NDArray[np.float32]:
 
 
 def _add(*candidates: Candidate, limits: Limits = LIMITS) -> Augmented:
-    return add_versions(ROWS, candidates, _letters, limits)
+    return add_rewrites(ROWS, candidates, _letters, limits)
 
 
 def test_only_versions_that_pass_are_there() -> None:
@@ -36,7 +37,7 @@ def test_only_versions_that_pass_are_there() -> None:
         Candidate("r2", "typo", "Define goodwlil.", "rules: typo"),
     )
     assert list(made.created) == ["r1-formal", "r2-typo"]
-    new = made.rows[made.rows["version"] != "original"]
+    new = made.rows[made.rows["style"] != "original"]
     assert new["answer"].tolist() == ["50", "A reputation."]
     assert new["family_id"].tolist() == ["f1", "f2"]
     assert set(new["split"]) == {"train"}
@@ -77,7 +78,7 @@ def test_a_version_nearer_to_another_family_is_absent() -> None:
         ],
     )
     close = Candidate("r1", "general", "What is the rent called by us all?", "ok")
-    made = add_versions(rows, [close], _letters, Limits(0.25, 0.1, 1.0, 0.1))
+    made = add_rewrites(rows, [close], _letters, Limits(0.25, 0.1, 1.0, 0.1))
     finding = made.evidence["r1"]["absent"]["general"]
     assert finding["reason"] == "row r2 asks the same"
     assert finding["score"] > finding["threshold"] == finding["similarity"]

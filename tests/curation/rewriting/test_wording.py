@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.curation.rewriting.wording import asker_defect, clause_defect, meta_defect
+from kd_kedro.curation.rewriting.wording import asker_defect, clause_defect
+from kd_kedro.text.boilerplate import meta_defect
 
 SOURCE = "If the owner draws goods for private use, which account of the firm is debited?"
 

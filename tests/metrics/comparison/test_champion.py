@@ -12,7 +12,7 @@ from kd_kedro.metrics.comparison.champion import (
 )
 from kd_kedro.metrics.scores.metric_table import RESULT_COLUMNS
 
-COLUMNS = ["row_id", "family_id", "split", "version", "question", "answer"]
+COLUMNS = ["row_id", "family_id", "split", "style", "question", "answer"]
 JUDGED = {
     "primary": ["perplexity", "bleu", "exact_match", "teacher_agreement"],
     "confidence": 0.95,
@@ -72,7 +72,7 @@ def test_a_row_must_be_held_out_with_its_family_in_both_runs() -> None:
 
 def test_versions_of_a_row_are_not_asked() -> None:
     rows = qa(("a", "test", "Q1", "1"), ("a", "test", "Q1 typo", "1"))
-    rows.loc[1, "version"] = "typo"
+    rows.loc[1, "style"] = "typo"
     assert list(shared_held_out(rows, rows)["question"]) == ["Q1"]
 
 

@@ -23,7 +23,7 @@ def rows(families: int, each: int = 2) -> pd.DataFrame:
         for family in range(families)
         for number in range(each)
     ]
-    columns = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
+    columns = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
     return pd.DataFrame(records, columns=columns, dtype="str")
 
 
@@ -43,7 +43,7 @@ def test_whole_families_are_chosen_whatever_the_order_of_the_sheet() -> None:
 def test_only_originals_of_the_test_split_are_held_out() -> None:
     table = rows(3, each=1)
     table.loc[0, "split"] = "train"
-    table.loc[1, "version"] = "formal"
+    table.loc[1, "style"] = "formal"
     assert list(choose_held_out(table, max_rows=10)["row_id"]) == ["r2-0"]
 
 

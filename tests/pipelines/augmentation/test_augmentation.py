@@ -33,7 +33,17 @@ WORDS = ("rent", "cost", "price", "profit", "capital", "stock", "cash", "sales",
 ROWS = table(
     STAGE,
     [
-        (f"id{n}", str(n + 2), "s.csv", "plain", "", f"What is the {a} of {b}?", f"{a} {b}.")
+        (
+            f"id{n}",
+            str(n + 2),
+            "s.csv",
+            "",
+            "plain",
+            "",
+            "",
+            f"What is the {a} of {b}?",
+            f"{a} {b}.",
+        )
         for n, (a, b) in enumerate((a, b) for a in WORDS for b in WORDS if a < b)
     ],
 )
@@ -102,11 +112,11 @@ def left() -> dict[str, Any]:
 def test_only_train_has_versions_and_answers_stay(left: dict[str, Any]) -> None:
     rows = left["augmented_qa"]
     assert list(rows.columns) == SPLIT
-    assert set(rows["version"]) == {"original", "formal", "casual", "general", "typo"}
+    assert set(rows["style"]) == {"original", "formal", "casual", "general", "typo"}
     held_out = rows[rows["split"] != "train"]
-    assert set(held_out["version"]) == {"original"}
+    assert set(held_out["style"]) == {"original"}
     assert len(held_out)
-    made = rows[rows["version"] != "original"]
+    made = rows[rows["style"] != "original"]
     parents = rows.set_index("row_id").loc[made["row_id"].str.rsplit("-", n=1).str[0]]
     assert made["answer"].tolist() == parents["answer"].tolist()
     assert made["family_id"].tolist() == parents["family_id"].tolist()

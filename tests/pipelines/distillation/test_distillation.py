@@ -159,10 +159,10 @@ def test_augmented_rows_are_bounded_and_original_ones_are_not(catalog, groups, t
         return capture_of(catalog, TABLE, own, tmp_path).manifest["row_count"]
 
     train = TABLE["split"] == "train"
-    original = int((train & (TABLE["version"] == "original")).sum())
+    original = int((train & (TABLE["style"] == "original")).sum())
     assert rows(augmented_rows=3) == original + 3
     assert rows(augmented_rows=0) == rows(versions=("original",)) == original
-    assert rows(versions=("casual",)) == int((train & (TABLE["version"] == "casual")).sum())
+    assert rows(versions=("casual",)) == int((train & (TABLE["style"] == "casual")).sum())
 
 
 def test_the_test_split_touches_nothing(catalog, groups, tmp_path):

@@ -26,7 +26,7 @@ def rows_with_amounts(count: int, *, prefix: str = "") -> pd.DataFrame:
             (f"{prefix}r{i:02}", f"{prefix}f{i:02}", "test", "original", q, a, "sheet.csv")
             for i, (q, a) in enumerate(asked)
         ],
-        columns=["row_id", "family_id", "split", "version", "question", "answer", "source"],
+        columns=["row_id", "family_id", "split", "style", "question", "answer", "source"],
         dtype="str",
     )
 

@@ -11,10 +11,11 @@ from kedro.runner import SequentialRunner
 from kd_kedro.curation.records.schema import STAGE, VALIDATED, table
 from kd_kedro.generation.protocol import Outcome
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
-from kd_kedro.pipelines.filtering.nodes import keep_survivors
+from kd_kedro.pipelines.filtering import nodes
+from kd_kedro.pipelines.filtering.nodes import keep_survivors, score_relevance
 from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.pipelines.filtering.pipeline import create_pipeline
-from kd_kedro.pipelines.filtering.soap import remove_outliers
+from kd_kedro.pipelines.preprocessing.nodes import review_rows
 from kd_kedro.pipelines.preprocessing.params import ReviewParams
 from tests.conftest import ROOT
 
@@ -66,8 +67,20 @@ def make_sheet(rows: list[tuple[str, str, str]]) -> tuple[pd.DataFrame, pd.DataF
     validated = [
         [row, line, "s", q, a, verdict, "", "", ""] for row, line, q, a, verdict in numbered
     ]
-    stage = [[row, line, "s", "plain", "", q, a] for row, line, q, a, v in numbered if v != "No"]
+    stage = [
+        [row, line, "s", verdict, "plain", "", "", q, a]
+        for row, line, q, a, verdict in numbered
+        if verdict != "No"
+    ]
     return table(STAGE, stage), table(VALIDATED, validated)
+
+
+def remove_outliers(stage, validated, embedder, generator, parameters, reviewing):
+    """Return what the two nodes leave: kept and discarded rows, the queue, events."""
+    _, labels, _ = review_rows(validated, reviewing)
+    scores, queue = score_relevance(labels, embedder, parameters)
+    kept, discarded, events = nodes.remove_outliers(stage, scores, generator, parameters)
+    return kept, discarded, queue, events
 
 
 def rows_about(topics: list[str], verdict: str, count: int) -> list[tuple[str, str, str]]:
@@ -111,7 +124,8 @@ def test_a_mended_row_without_a_verdict_stays():
             *rows_about(GARDEN, "", 2),
         ]
     )
-    stage.loc[stage["row_id"] == "r91", "mended"] = "yes"
+    for rows in (stage, validated):
+        rows.loc[rows["row_id"] == "r91", "mended"] = "yes"
     _, discarded, _, _ = remove_outliers(
         stage, validated, TopicEmbedder(), RULES, soap(min_reviewed=10), ReviewParams()
     )
@@ -291,11 +305,10 @@ def run_deduplication(rows, generator, **changes):
     catalog = DataCatalog(
         {
             "converted_mcq": MemoryDataset(stage),
-            "validated_qa": MemoryDataset(validated),
+            "review_labels": MemoryDataset(review_rows(validated, ReviewParams())[1]),
             "sentence_embedder": MemoryDataset(TopicEmbedder(), copy_mode="assign"),
             "text_generator": MemoryDataset(generator, copy_mode="assign"),
             "params:filtering.soap": MemoryDataset(soap(spread=20.0)),
-            "params:preprocessing.review": MemoryDataset(ReviewParams()),
             "params:filtering.deduplication": MemoryDataset(parameters),
         }
     )

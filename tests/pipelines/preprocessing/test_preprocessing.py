@@ -11,7 +11,7 @@ from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
 from kd_kedro.curation.records.lineage import make_waterfall
-from kd_kedro.curation.records.schema import QUARANTINED, STAGE, VALIDATED
+from kd_kedro.curation.records.schema import LABELLED, QUARANTINED, STAGE, VALIDATED
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.preprocessing import create_pipeline
@@ -106,6 +106,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
 def test_columns(left: dict[str, pd.DataFrame]) -> None:
     assert list(left["validated_qa"].columns) == VALIDATED
     assert list(left["quarantined_rows"].columns) == QUARANTINED
+    assert list(left["review_labels"].columns) == LABELLED
     for name in ("reviewed_qa", "cleaned_qa", "fitb_rephrased", "converted_mcq"):
         assert list(left[name].columns) == STAGE
         assert not left[name].isna().any().any()
@@ -133,6 +134,10 @@ def test_reviewers_are_heard(left: dict[str, pd.DataFrame]) -> None:
     assert "Why does price clear the market?" in questions
     assert "What is tea?" not in questions
     assert "Is it right?" not in questions
+    labels = left["review_labels"].set_index("question")["label"]
+    assert labels["What is tea?"] == labels["Is it right?"] == "rejected"
+    assert (labels["What is cost?"], labels["What is tax of â‚¹ 5?"]) == ("accepted", "")
+    assert len(labels) == len(left["validated_qa"])
 
 
 def test_formats_are_opened(left: dict[str, pd.DataFrame]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors, near_pairs
 from kd_kedro.curation.duplicates.signature import holds, names_agree, sides_agree, signature, unite
-from kd_kedro.curation.records.schema import normalise
+from kd_kedro.text.normalise import normalise
 
 EXACT = "same question and answer"
 SAME_QUESTION = "same question, answers agree"

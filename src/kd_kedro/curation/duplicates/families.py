@@ -12,7 +12,8 @@ import pandas as pd
 from kd_kedro.curation.duplicates.conflicts import Thresholds, candidate_pairs
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import names_agree, unite
-from kd_kedro.curation.records.schema import SPLIT, normalise, table
+from kd_kedro.curation.records.schema import SPLIT, table
+from kd_kedro.text.normalise import normalise
 
 SPLITS = ("train", "validation", "test")
 
@@ -37,7 +38,7 @@ def split_rows(
         thresholds: From which cosine questions are near: `question` and `equal_answer`.
 
     Returns:
-        Text columns `row_id, family_id, split, version, question, answer, source`, version
+        Text columns `row_id, family_id, split, style, question, answer, source`, style
         `original`, in the order of `rows`.
     """
     questions = rows["question"].tolist()
@@ -98,12 +99,12 @@ def assign_split(text: str, shares: Mapping[str, float]) -> str:
 
 
 def check_families(rows: pd.DataFrame) -> pd.DataFrame:
-    """Check that no family stands in two splits and that only train has made versions.
+    """Check that no family stands in two splits and that only train has rewrites.
 
     A catalog `validator:` of `split_qa` and `augmented_qa`.
 
     Args:
-        rows: Columns `row_id, family_id, split, version`.
+        rows: Columns `row_id, family_id, split, style`.
 
     Returns:
         The same table.
@@ -123,10 +124,10 @@ def check_families(rows: pd.DataFrame) -> pd.DataFrame:
             f"family {family} straddles {where}: {int((sides > 1).sum())} families do; run the "
             "augmentation pipeline again, which splits by family"
         )
-    made = rows[(rows["version"] != "original") & (rows["split"] != "train")]
+    made = rows[(rows["style"] != "original") & (rows["split"] != "train")]
     if len(made):
         raise ValueError(
-            f"row {made['row_id'].iloc[0]} is a {made['version'].iloc[0]} version in "
+            f"row {made['row_id'].iloc[0]} is a {made['style'].iloc[0]} rewrite in "
             f"{made['split'].iloc[0]}: only train is augmented; run the augmentation pipeline again"
         )
     return rows

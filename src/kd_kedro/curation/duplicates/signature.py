@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from kd_kedro.curation.duplicates.neighbours import Pair
-from kd_kedro.curation.questions.blanks import content_words
-from kd_kedro.curation.records.schema import normalise
-from kd_kedro.curation.rewriting.preservation import directions, names, negations, numbers, units
-from kd_kedro.text.words import word_set
+from kd_kedro.text.facts import read_facts
+from kd_kedro.text.normalise import normalise
+from kd_kedro.text.polarity import DECISIVE
+from kd_kedro.text.words import content_words, word_set
 
 Signature = tuple[tuple[tuple[str, int], ...] | int | tuple[str, ...] | str, ...]
 
 # Quantifiers and links vary between rewordings of one question. "After" is what a question asks
 # without saying so ("the entry after a sale"), and "before" still tells the two apart.
-_LOOSE = word_set("after all some any both either only and or most least first last long short")
+_LOOSE = word_set("after all some both either only or most least first last long short")
 _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 # With Latin Extended Additional, which Vietnamese is written in.
@@ -58,11 +58,14 @@ def signature(text: str) -> Signature:
     another script than Latin counts whole: to the embedder its words are unknown, and questions
     in Thai or Chinese that have nothing in common have a cosine of 1.
     """
+    facts = read_facts(text)
     return (
-        tuple(sorted(numbers(text).items())),
-        tuple(sorted(units(text).items())),
-        sum(negations(text).values()),
-        tuple(sorted(set(directions(text)) - _LOOSE)),
+        tuple(sorted(facts.values.items())),
+        tuple(sorted(facts.units.items())),
+        tuple(sorted(facts.currencies)),
+        tuple(sorted(facts.operators.items())),
+        facts.negations,
+        tuple(sorted((facts.directions & DECISIVE) - _LOOSE)),
         normalise(text) if _in_other_script(text) else "",
     )
 
@@ -178,7 +181,7 @@ def _in_other_script(text: str) -> bool:
 @lru_cache(maxsize=200_000)
 def _names(text: str) -> frozenset[str]:
     starts = {word.casefold() for word in _START.findall(text)} - _STARTERS
-    return frozenset(names(text) | starts)
+    return read_facts(text).names | starts
 
 
 @lru_cache(maxsize=200_000)

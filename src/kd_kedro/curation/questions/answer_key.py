@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kd_kedro.text.normalise import without_end
+from kd_kedro.text.words import DERIVATIONS, stem, word_set, words_and_signs
+
 LETTERS = "abcdefghij"
 
 # What may stand before a label or an option in an answer: "The correct answer is: option ".
@@ -79,7 +82,7 @@ def match_answer(
         return None
     by_label = _by_label(choice, answer)
     text = without_label(choice, answer)
-    if by_label is not None and _plain(text) == _plain(choice.options[by_label]):
+    if by_label is not None and without_end(text) == without_end(choice.options[by_label]):
         # Another option may have the same text; the label says which.
         return Match(by_label, "text and label")
     by_text = _by_text(choice, text) if text else None
@@ -103,16 +106,18 @@ def names_option(choice: Choice, answer: str) -> bool:
     text = without_label(choice, answer)
     if not text:
         return True
-    words = words_of(SAYS_ANSWER.sub("", text))
+    words = words_and_signs(SAYS_ANSWER.sub("", text))
     return any(
-        _plain(option) == _plain(text) or (words and words_of(option) == words)
+        without_end(option) == without_end(text) or (words and words_and_signs(option) == words)
         for option in choice.options
     )
 
 
 def without_label(choice: Choice, answer: str) -> str:
     """Return the answer without the label before it; '' where it is a label alone."""
-    is_option = tuple(words_of(answer)) in {tuple(words_of(each)) for each in choice.options}
+    is_option = tuple(words_and_signs(answer)) in {
+        tuple(words_and_signs(each)) for each in choice.options
+    }
     if is_option and not _is_bracketed(answer):
         return answer.strip()
     bare = _BARE_LABEL.match(answer.strip())
@@ -129,9 +134,9 @@ def without_label(choice: Choice, answer: str) -> str:
 def combination(choice: Choice, index: int) -> tuple[int, ...]:
     """Return the options that an option refers to; empty where it stands for itself."""
     option = choice.options[index]
-    plain = " ".join(words_of(option))
+    plain = " ".join(words_and_signs(option))
     others = tuple(
-        n for n in range(index) if not _NONE.match(" ".join(words_of(choice.options[n])))
+        n for n in range(index) if not _NONE.match(" ".join(words_and_signs(choice.options[n])))
     )
     if _ALL.match(plain) and len(plain.split()) > 1:
         return others
@@ -145,13 +150,13 @@ def combination(choice: Choice, index: int) -> tuple[int, ...]:
 
 def is_none(choice: Choice, index: int) -> bool:
     """Return whether an option says that the others are not it: "None of the above"."""
-    plain = " ".join(words_of(choice.options[index]))
+    plain = " ".join(words_and_signs(choice.options[index]))
     return bool(_NONE.match(plain)) and len(plain.split()) > 1
 
 
 def is_reference(text: str) -> bool:
     """Return whether a text only refers to options: "all of the above", "a and c"."""
-    plain = " ".join(words_of(text))
+    plain = " ".join(words_and_signs(text))
     return bool(
         _ALL.match(plain)
         or _NONE.match(plain)
@@ -159,23 +164,10 @@ def is_reference(text: str) -> bool:
     )
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words, numbers and signs of a text, case-folded."""
-    plain = re.sub(r"(?<=[^\W\d_])-(?=\w)", " ", text.casefold().replace("’", "'"))
-    return re.findall(
-        r"(?<![\w)])[-−]?\d+(?:[.,]\d+)*|\d+|[^\W\d_]+(?:'[^\W\d_]+)?|[%₹$€£+<>=*/^]", plain
-    )
-
-
-def _plain(text: str) -> str:
-    """Return a text so that only its wording and its signs count."""
-    return " ".join(text.split()).rstrip(" .;,").casefold()
-
-
 def _by_label(choice: Choice, answer: str) -> int | None:
     # An option may itself be "a": then the text decides, unless brackets make it a label.
-    texts = {tuple(words_of(option)) for option in choice.options}
-    if tuple(words_of(answer)) in texts and not _is_bracketed(answer):
+    texts = {tuple(words_and_signs(option)) for option in choice.options}
+    if tuple(words_and_signs(answer)) in texts and not _is_bracketed(answer):
         return None
     for pattern in (_BARE_LABEL, _LABEL_AND_TEXT):
         if found := pattern.match(answer.strip()):
@@ -195,33 +187,33 @@ def _is_ambiguous(choice: Choice, answer: str) -> bool:
     plain = answer.strip().casefold()
     if plain not in choice.labels:
         return False
-    same = [n for n, option in enumerate(choice.options) if _plain(option) == plain]
+    same = [n for n, option in enumerate(choice.options) if without_end(option) == plain]
     return bool(same) and same != [choice.labels.index(plain)]
 
 
 def _by_text(choice: Choice, text: str) -> Match | None:
-    words = words_of(SAYS_ANSWER.sub("", text))
-    same = [n for n, option in enumerate(choice.options) if _plain(option) == _plain(text)]
+    words = words_and_signs(SAYS_ANSWER.sub("", text))
+    same = [
+        n for n, option in enumerate(choice.options) if without_end(option) == without_end(text)
+    ]
     if same:
         return Match(same[0], "text") if len(same) == 1 else None
-    equal = [n for n, option in enumerate(choice.options) if words_of(option) == words]
+    options = [words_and_signs(option) for option in choice.options]
+    equal = [n for n, option in enumerate(options) if option == words]
     if len(equal) == 1:
         return Match(equal[0], "text")
     if equal:
         return None
     if (index := _named_combination(choice, text, words)) is not None:
         return Match(index, "contained")
-    inside = [n for n, option in enumerate(choice.options) if _contains(words, words_of(option))]
+    inside = [n for n, option in enumerate(options) if _contains(words, option)]
     # An answer that repeats the stem says nothing by what the stem has already.
-    stem = words_of(choice.stem)
-    inside = [n for n in inside if not _contains(stem, words_of(choice.options[n]))] or inside
+    asked = words_and_signs(choice.stem)
+    inside = [n for n in inside if not _contains(asked, options[n])] or inside
     # "cost" stands inside "fixed cost": the longer one is meant.
     inside = [
         n for n in inside
-        if not any(
-            other != n and _contains(words_of(choice.options[other]), words_of(choice.options[n]))
-            for other in inside
-        )
+        if not any(other != n and _contains(options[other], options[n]) for other in inside)
     ]  # fmt: skip
     if len(inside) == 1 and not is_reference(choice.options[inside[0]]):
         return Match(inside[0], "contained")
@@ -232,7 +224,7 @@ def _named_combination(choice: Choice, text: str, words: list[str]) -> int | Non
     """Return the option "(a) & (c)", "all of the above" that an answer spells out."""
     named = {
         n for n, option in enumerate(choice.options)
-        if not combination(choice, n) and _says(words, words_of(option))
+        if not combination(choice, n) and _says(words, words_and_signs(option))
     }  # fmt: skip
     if len(named) < 2:
         labels = {label.casefold() for label in re.findall(r"\(([A-Ja-j])\)", text)}
@@ -245,26 +237,28 @@ def _named_combination(choice: Choice, text: str, words: list[str]) -> int | Non
 
 def _by_overlap(choice: Choice, text: str, min_overlap: float, min_margin: float) -> Match | None:
     """Return the option whose telling words the answer has, where one stands out."""
-    stemmed = [_stems(words_of(option)) for option in choice.options]
-    told = _stems(words_of(text))
+    stemmed = [_stems(words_and_signs(option)) for option in choice.options]
+    told = _stems(words_and_signs(text))
     common = set.intersection(*map(set, stemmed))
-    asked = _stems(words_of(choice.stem))
+    asked = _stems(words_and_signs(choice.stem))
     scores = []
     for stems in stemmed:
-        telling = [stem for stem in stems if stem not in common and stem not in _EMPTY]
+        telling = [word for word in stems if word not in common and word not in _EMPTY]
         # What the stem says already tells options apart less.
-        weights = {stem: 0.5 if stem in asked else 1.0 for stem in telling}
+        weights = {word: 0.5 if word in asked else 1.0 for word in telling}
         total = sum(weights.values())
         scores.append(
-            sum(weights[stem] for stem in telling if stem in told) / total if total else 0.0
+            sum(weights[word] for word in telling if word in told) / total if total else 0.0
         )
     order = sorted(range(len(scores)), key=lambda n: -scores[n])
     best, second = order[0], order[1]
     if scores[best] < min_overlap or scores[best] - scores[second] < min_margin:
         return None
     # What stands in brackets explains; where the stem asks what is not so, "is not" may be added.
-    said = _negated(words_of(re.sub(r"\([^()]*\)", " ", text)))
-    if said != _negated(words_of(choice.options[best])) and not _asks_what_is_not(choice.stem):
+    said = _negated(words_and_signs(re.sub(r"\([^()]*\)", " ", text)))
+    if said != _negated(words_and_signs(choice.options[best])) and not _asks_what_is_not(
+        choice.stem
+    ):
         return None
     return Match(best, "overlap")
 
@@ -274,9 +268,9 @@ def _says(words: list[str], option: list[str]) -> bool:
 
 
 def _share(words: list[str], option: list[str]) -> float:
-    stems = [stem for stem in _stems(option) if stem not in _EMPTY]
+    stems = [word for word in _stems(option) if word not in _EMPTY]
     told = _stems(words)
-    return sum(stem in told for stem in stems) / len(stems) if stems else 0.0
+    return sum(word in told for word in stems) / len(stems) if stems else 0.0
 
 
 def _negated(words: list[str]) -> bool:
@@ -286,8 +280,8 @@ def _negated(words: list[str]) -> bool:
     )
 
 
-def _asks_what_is_not(stem: str) -> bool:
-    words = words_of(stem)
+def _asks_what_is_not(question: str) -> bool:
+    words = words_and_signs(question)
     return _negated(words) or not {"incorrect", "false", "wrong", "except"}.isdisjoint(words)
 
 
@@ -297,36 +291,9 @@ def _contains(words: list[str], part: list[str]) -> bool:
 
 
 def _stems(words: Iterable[str]) -> list[str]:
-    return [
-        re.sub(r"(?:ies|es|s|ed|ing|y|e|ly)$", "", word) if len(word) > 4 else word
-        for word in words
-    ]
+    return [stem(word, DERIVATIONS) for word in words]
 
 
 _EMPTY = frozenset(
-    _stems(
-        [
-            "a",
-            "an",
-            "the",
-            "of",
-            "to",
-            "in",
-            "on",
-            "for",
-            "by",
-            "with",
-            "and",
-            "or",
-            "is",
-            "are",
-            "be",
-            "as",
-            "at",
-            "it",
-            "its",
-            "that",
-            "this",
-        ]
-    )
+    _stems(word_set("a an the of to in on for by with and or is are be as at it its that this"))
 )

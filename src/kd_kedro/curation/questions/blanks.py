@@ -2,7 +2,7 @@
 
 import re
 
-from kd_kedro.text.words import word_set
+from kd_kedro.text.words import content_words, stem, word_set
 
 BLANK = "____"
 _PASSAGE_WORDS = 60
@@ -38,12 +38,6 @@ _INSTRUCTION = re.compile(
     r"|complete\s+the\s+(?:following\s+)?(?:sentence|statement)s?)"
     r"(?:\s+with\s+(?:the|an?)\s+\w+\s+\w+)?\s*[:.\-–—]+\s*",
     re.IGNORECASE,
-)
-_FUNCTION_WORDS = word_set(
-    "a an the this that these those there it its is are was were be been being am do does "
-    "did has have had of to in on at by for from with as into and or but because since so "
-    "if then than who whom whose which what when where why how will would shall should "
-    "can could may might must he she they we you i his her their our your"
 )
 
 
@@ -87,25 +81,17 @@ def is_question(text: str) -> bool:
     )
 
 
-def content_words(text: str) -> list[str]:
-    """Return the words of a text that carry meaning, case-folded, numbers included."""
-    words = re.findall(
-        r"[^\W_]+(?:['’.,][^\W_]+)*|[%₹$€£+=<>]", re.sub(r"(?<=\w)\((?:n|s)\)", "", text.casefold())
-    )
-    return [word for word in words if word not in _FUNCTION_WORDS]
-
-
 def lost_words(statement: str, question: str) -> list[str]:
     """Return the content words of a statement that a question made of it lacks.
 
     A verb may change its form ("declares" to "does … declare"); a number may not.
     """
     there = content_words(question)
-    stems = {_stem(word) for word in there}
+    stems = {stem(word) for word in there}
     return [
         word
         for word in content_words(statement)
-        if word not in there and (word[:1].isdigit() or _stem(word) not in stems)
+        if word not in there and (word[:1].isdigit() or stem(word) not in stems)
     ]
 
 
@@ -124,16 +110,6 @@ def question_defect(statement: str, question: str) -> str:
     if blanks not in (0, statement.count(BLANK)):
         return f"has {blanks} of {statement.count(BLANK)} blanks"
     return ""
-
-
-def _stem(word: str) -> str:
-    for ending in ("ies", "ied"):
-        if word.endswith(ending) and len(word) > 4:
-            return word[:-3]
-    for ending in ("es", "ed", "s", "e", "y"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
 
 
 def _space_blanks(text: str) -> str:

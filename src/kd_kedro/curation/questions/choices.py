@@ -1,7 +1,9 @@
 """Multiple-choice rows: where the stem ends and what the options are."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
@@ -47,6 +49,19 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
             if names_option(choice, answer):
                 return choice
     return labelled
+
+
+def write_choice(choice: Choice | None) -> str:
+    """Return stem and options as the cell of a table, '' where there are none."""
+    return json.dumps(asdict(choice), ensure_ascii=False) if choice else ""
+
+
+def read_choice(cell: str) -> Choice | None:
+    """Return what `write_choice` wrote, None where the cell is empty."""
+    if not cell:
+        return None
+    read = json.loads(cell)
+    return Choice(read["stem"], tuple(read["labels"]), tuple(read["options"]), read["labelled"])
 
 
 def _runs(question: str, found: Sequence[Mark], kind: Sequence[str]) -> Iterator[Run]:

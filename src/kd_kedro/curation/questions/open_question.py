@@ -10,8 +10,8 @@ from kd_kedro.curation.questions.answer_key import (
     is_none,
     is_reference,
     without_label,
-    words_of,
 )
+from kd_kedro.text.words import words_and_signs
 
 _COMMANDS = re.compile(
     r"(?:define|explain|state|name|list|describe|choose|select|identify|find|calculate|compute|"
@@ -97,7 +97,7 @@ def open_answer(choice: Choice, match: Match, answer: str) -> str:
     chosen = option_text(choice, match.index)
     text = without_label(choice, answer)
     text = SAYS_ANSWER.sub("", text).strip()
-    if not text or words_of(text) == words_of(choice.options[match.index]):
+    if not text or words_and_signs(text) == words_and_signs(choice.options[match.index]):
         return chosen
     if combination(choice, match.index) and (is_reference(text) or _NAMES_LABEL.search(text)):
         return chosen

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from kd_kedro.text.normalise import bare
 from kd_kedro.text.words import word_set
 
 # Fitted on MMLU's dev and val questions; what one sign adds to the log-odds of a place.
@@ -91,12 +92,12 @@ def signs(
 ) -> dict[str, float]:
     """Return what speaks for or against a place, by name."""
     before, first, option = words[place - 1], words[place], words[place:]
-    plain = _bare(before)
+    plain = _word(before)
     listed = [other.split() for other in others]
     lengths = sorted(len(other) for other in listed)
     ratio = math.log(len(option) / lengths[len(lengths) // 2])
     inside = " ".join(option[:-1])
-    vocabulary = {_bare(word) for other in listed for word in other} - _CLOSED
+    vocabulary = {_word(word) for other in listed for word in other} - _CLOSED
     found = {
         "line break": place in breaks,
         "question mark": before.endswith("?"),
@@ -108,7 +109,7 @@ def signs(
         "preposition": plain in _PREPOSITIONS,
         "link": plain in _LINKS,
         "modal": plain in _MODALS,
-        "same first word": _share(_bare(first) == _bare(other[0]) for other in listed),
+        "same first word": _share(_word(first) == _word(other[0]) for other in listed),
         "same first kind": _share(_kind(first) == _kind(other[0]) for other in listed),
         "capital after small": (
             first[:1].isupper()
@@ -117,9 +118,9 @@ def signs(
         )
         * _share(_kind(other[0]) == "capital" for other in listed),
         "first word closed": abs(
-            (_bare(first) in _CLOSED) - _share(_bare(other[0]) in _CLOSED for other in listed)
+            (_word(first) in _CLOSED) - _share(_word(other[0]) in _CLOSED for other in listed)
         ),
-        "same ending": _share(_bare(first)[-2:] == _bare(other[0])[-2:] for other in listed),
+        "same ending": _share(_word(first)[-2:] == _word(other[0])[-2:] for other in listed),
         "longer": max(ratio, 0.0),
         "shorter": max(-ratio, 0.0),
         "longer than all": len(option) > lengths[-1],
@@ -134,7 +135,7 @@ def signs(
             word.endswith((".", "?")) for word in words[place - 3 : place - 1]
         ),
         "word before is the options'": plain in vocabulary,
-        "first word is the options'": _bare(first) in vocabulary,
+        "first word is the options'": _word(first) in vocabulary,
         "number before number": _kind(before) == "digit" and _kind(first) == "digit",
     }
     return {name: float(value) for name, value in found.items()}
@@ -149,8 +150,8 @@ def _kind(word: str) -> str:
     return "sign"
 
 
-def _bare(word: str) -> str:
-    return word.casefold().strip(".,;:!?\"'“”‘’()[]")
+def _word(word: str) -> str:
+    return bare(word, ".,;:!?\"'“”‘’()[]")
 
 
 def _open_brackets(words: Words) -> bool:

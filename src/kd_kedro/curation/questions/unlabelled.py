@@ -3,14 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from kd_kedro.curation.questions.answer_key import (
-    LETTERS,
-    SAYS_ANSWER,
-    Choice,
-    without_label,
-    words_of,
-)
+from kd_kedro.curation.questions.answer_key import LETTERS, SAYS_ANSWER, Choice, without_label
 from kd_kedro.curation.questions.option_boundary import find_boundary
+from kd_kedro.text.normalise import squeeze, without_end
+from kd_kedro.text.words import words_and_signs
 
 FEWEST, MOST, USUAL = 3, 6, 4
 # Below this another place is as likely to be where the first option begins.
@@ -139,10 +135,10 @@ def _in_steps(parts: Sequence[str], size: int) -> bool:
 
 def _cut_stem(head: str, first: str, others: Sequence[str], text: str) -> Choice | None:
     """Return the stem and the options, where the stem's end is certain enough."""
-    known = {tuple(words_of(other)) for other in others}
-    wanted = " ".join(text.split()).rstrip(". ").casefold()
-    plain = " ".join(first.split())
-    if wanted and tuple(words_of(text)) not in known:
+    known = {tuple(words_and_signs(other)) for other in others}
+    wanted = without_end(text, ". ")
+    plain = squeeze(first)
+    if wanted and tuple(words_and_signs(text)) not in known:
         # The answer is the first option: it says where that begins.
         start = len(plain.rstrip(". ")) - len(wanted)
         if not plain.rstrip(". ").casefold().endswith(wanted) or plain[start - 1 : start].isalnum():

@@ -1,11 +1,14 @@
 """What reviewers said about a row: rejected, or its question corrected."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from kd_kedro.curation.questions.blanks import content_words
+from kd_kedro.curation.records.schema import LABELLED, table
+from kd_kedro.text.words import content_words
+
+ACCEPTED, REJECTED = "accepted", "rejected"
 
 _ASKS = re.compile(
     r"(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|can|could|do|does|did|will|"
@@ -44,6 +47,23 @@ def review(
             rows.at[index, "question"] = correction
             corrected[row["row_id"]] = "question corrected by a reviewer"
     return rows[~rows["row_id"].isin(list(dropped))].reset_index(drop=True), dropped, corrected
+
+
+def label_rows(validated: pd.DataFrame, rejected: Collection[str]) -> pd.DataFrame:
+    """Return all rows as they came, with what reviewers said of each, to learn from.
+
+    Args:
+        validated: Table with the columns of `validated_qa`.
+        rejected: row_ids of the rows that `review` dropped.
+
+    Returns:
+        Text columns `LABELLED`; `label` is `accepted`, `rejected`, or '' where nobody said.
+    """
+    labels = [
+        REJECTED if row in rejected else ACCEPTED if verdict.strip() else ""
+        for row, verdict in zip(validated["row_id"], validated["verdict"], strict=True)
+    ]
+    return table(LABELLED, validated.assign(label=labels)[LABELLED].to_numpy().tolist())
 
 
 def is_full_question(correction: str, question: str, min_words: int) -> bool:

@@ -1,7 +1,6 @@
 """The row: its columns at each stage, its identity and the hash of its content."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -9,9 +8,13 @@ import pandas as pd
 RAW = ["line", "source", "question", "answer", "verdict", "correction", "remarks", "defect", "raw"]
 CELLS = ["question", "answer", "verdict", "correction", "remarks"]
 VALIDATED = ["row_id", "line", "source", *CELLS, "mended"]
-STAGE = ["row_id", "line", "source", "format", "mended", "question", "answer"]
+LABELLED = [*VALIDATED, "label"]
+# `verdict` is the reviewer's, `options` what `choices.write_choice` makes of a multiple-choice row.
+STAGE = [
+    "row_id", "line", "source", "verdict", "format", "options", "mended", "question", "answer",
+]  # fmt: skip
 QUARANTINED = ["row_id", "line", "source", *CELLS, "raw", "stage", "reason"]
-SPLIT = ["row_id", "family_id", "split", "version", "question", "answer", "source"]
+SPLIT = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
 
 
 def row_id(line: str, cells: Sequence[str]) -> str:
@@ -28,15 +31,6 @@ def row_id(line: str, cells: Sequence[str]) -> str:
 def content_hash(question: str, answer: str) -> str:
     """Return 16 hex digits of what a row says, to tell whether a stage changed it."""
     return _digest([question, answer], 16)
-
-
-def normalise(text: str) -> str:
-    """Return text for comparison: case-folded, punctuation at the edges and runs of space gone.
-
-    Signs that carry meaning inside a text (operators, currency, decimal points) stay.
-    """
-    words = (word.strip(".,;:!?\"'()[]“”‘’") for word in text.casefold().split())
-    return re.sub(r"\s+", " ", " ".join(words)).strip()
 
 
 def table(columns: Sequence[str], records: Sequence[Sequence[str]] = ()) -> pd.DataFrame:

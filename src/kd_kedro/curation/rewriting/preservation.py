@@ -14,40 +14,14 @@ from kd_kedro.curation.rewriting.wording import (
     asker_defect,
     clause_defect,
     exchanged,
-    meta_defect,
 )
-from kd_kedro.text.polarity import direction_marks, negation_defect, opposite_defect
+from kd_kedro.text.boilerplate import meta_defect
+from kd_kedro.text.facts import read_facts
+from kd_kedro.text.names import TOKEN, names
+from kd_kedro.text.polarity import DECISIVE, direction_marks, negation_defect, opposite_defect
 from kd_kedro.text.quantities import number_marks, plain, quantity_defect
 from kd_kedro.text.words import word_set
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NUMBER_WORD = re.compile(
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|"
-    r"hundred|thousand|lakhs?|crores?|million|billion|half|twice|double|triple)\b"
-)
-_UNIT = re.compile(
-    r"[₹$€£¥%‰°]|(?<![a-z])(?:rs|inr|usd|eur|gbp)(?![a-z])"
-    r"|(?<=\d)\s?(?:kg|g|km|m|cm|mm|hours?|days?|weeks?|months?|years?|units?|shares?|percent|"
-    r"per cent|per annum|p\.a)(?![a-z])"
-)
-_OPERATOR = re.compile(r"[+×÷=<>≤≥≠±√^]|(?<=\s)[-*/](?=\s)")
-_NEGATION = re.compile(
-    r"\b(?:not|never|no|none|nor|neither|nobody|nothing|nowhere|without|cannot|except|excluding|"
-    r"unless|hardly|false|incorrect|untrue|wrong|invalid|unable|fails?|lacks?)\b|n't\b"
-)
-# Words whose exchange for each other turns a question round.
-_DIRECTIONS = word_set(
-    "debit debits debited credit credits credited increase increases increased increasing "
-    "decrease decreases decreased decreasing rise rises rising fall falls falling asset "
-    "assets liability liabilities income expense expenses profit profits loss losses "
-    "buyer buyers seller sellers before after above below more less most least first last "
-    "maximum minimum higher lower gross net opening closing internal external advantage "
-    "advantages disadvantage disadvantages lessor lessee creditor creditors debtor "
-    "debtors payable receivable long short all some both either only or"
-)
-_TOKEN = re.compile(r"[^\W_](?:[\w&.-]*[^\W_])?")
-_SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*|[“\"‘(]\s*)$")
-_LOOK_BACK = 100
 _HEAD = re.compile(r"(?:^|[.!?:\n]\s{0,20}|[“\"‘(]\s{0,20})([A-Z][^\W\d_]+)\b")
 _LETTER = re.compile(r"(?<![\w.&'’(-])(?:(?<![.?!:] )(?<!^)A|[B-HJ-Z])(?![\w.)-])", re.MULTILINE)
 _A = re.compile(r"(?<!\w)A(?!\w)")
@@ -87,46 +61,6 @@ _FORMS = (
 )
 
 
-def numbers(text: str) -> Counter[str]:
-    """Return the numbers of a text, in figures without thousands separators, and in words."""
-    figures = (re.sub(r"(?<=\d),(?=\d{2,3}(?:\D|$))", "", found) for found in _NUMBER.findall(text))
-    return Counter([*figures, *_NUMBER_WORD.findall(text.casefold())])
-
-
-def units(text: str) -> Counter[str]:
-    """Return the units, currency signs and operators of a text."""
-    found = [unit.strip() for unit in _UNIT.findall(text.casefold())]
-    return Counter([*found, *_OPERATOR.findall(text)])
-
-
-def negations(text: str) -> Counter[str]:
-    """Return the negating words of a text; a contraction counts as "not"."""
-    plain = (
-        text.casefold().replace("’", "'").replace("cannot", "can not").replace("can't", "can not")
-    )
-    found = (word.replace("n't", "not") for word in _NEGATION.findall(plain))
-    return Counter("not" if word == "n't" else word for word in found)
-
-
-def directions(text: str) -> Counter[str]:
-    """Return the words of a text that turn its meaning round when exchanged."""
-    return Counter(word for word in re.findall(r"[a-z]+", text.casefold()) if word in _DIRECTIONS)
-
-
-def names(text: str) -> set[str]:
-    """Return the named entities of a text: capitalised inside a sentence, and acronyms."""
-    found = set()
-    for match in _TOKEN.finditer(text):
-        word = match.group()
-        acronym = len(word) > 1 and word.isupper()
-        # What a sentence starts behind is short; a whole cell before every name is not.
-        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
-        inside = word[0].isupper() and not _SENTENCE_START.search(before)
-        if (acronym or inside) and word != "I":
-            found.add(word.casefold())
-    return found
-
-
 def _keeps_names(source: str, rewrite: str) -> str:
     # A name at the head of a sentence is seen as one only where it moves inside.
     there = _tokens(rewrite) | _abbreviated(source, rewrite)
@@ -149,7 +83,7 @@ def _keeps_counts(source: str, rewrite: str) -> str:
     """Return two names of which one stands less often and the other more: one took its place."""
     known = _telling(names(source) | names(rewrite))
     was, now = (
-        Counter(name for name in map(str.casefold, _TOKEN.findall(text)) if name in known)
+        Counter(name for name in map(str.casefold, TOKEN.findall(text)) if name in known)
         for text in (source, rewrite)
     )
     less, more = was - now, now - was
@@ -176,7 +110,7 @@ def _keeps_places(source: str, rewrite: str) -> str:
 
 
 def _name_marks(text: str, known: set[str]) -> list[tuple[int, int, str]]:
-    found = ((match, match.group().casefold()) for match in _TOKEN.finditer(text))
+    found = ((match, match.group().casefold()) for match in TOKEN.finditer(text))
     return [(match.start(), match.end(), name) for match, name in found if name in known]
 
 
@@ -207,10 +141,8 @@ def _stands_in(name: str, tokens: set[str], text: str) -> bool:
 
 def _abbreviated(text: str, other: str) -> set[str]:
     """Return the words of a text that an acronym in another text stands for."""
-    own = set(_TOKEN.findall(text))
-    acronyms = {
-        word for word in _TOKEN.findall(other) if 1 < len(word) < 7 and word.isupper()
-    } - own
+    own = set(TOKEN.findall(text))
+    acronyms = {word for word in TOKEN.findall(other) if 1 < len(word) < 7 and word.isupper()} - own
     return {
         word
         for acronym in acronyms
@@ -229,7 +161,7 @@ def _runs(text: str, length: int) -> list[list[str]]:
 
 def _tokens(text: str) -> set[str]:
     """Return the words of a text; one with a hyphen in its parts and whole."""
-    words = {word.casefold() for word in _TOKEN.findall(text)}
+    words = {word.casefold() for word in TOKEN.findall(text)}
     return words | {part for word in words for part in re.split(r"[-&.]", word) if part}
 
 
@@ -285,11 +217,17 @@ def misspelling_defect(source: str, misspelt: str, max_share: float) -> str:
     for was, now in changed:
         if any(char.isdigit() for char in was + now) or names(f"- {was}") or names(f"- {now}"):
             return f"a number or name misspelt: {was}"
-        if any(read(was) or read(now) for read in (numbers, units, negations)):
+        if _states(was) or _states(now):
             return f"a number, unit or negation misspelt: {was}"
-        if directions(now) or not _one_slip(was, now):
+        if read_facts(now).directions & DECISIVE or not _one_slip(was, now):
             return f"another word: {was} became {now}"
     return ""
+
+
+def _states(word: str) -> bool:
+    """Return whether a word is a number, a currency, a sign of calculation or a negation."""
+    facts = read_facts(word)
+    return bool(facts.values or facts.currencies or facts.operators or facts.negations)
 
 
 def _one_slip(was: str, now: str) -> bool:

@@ -1,10 +1,9 @@
-"""Further versions of training rows, each behind the gates that keep its meaning.
+"""Rewrites of training rows, each behind the gates that keep its meaning.
 
-Only train rows have versions, the answer never changes, and a version that fails a gate, or says
+Only train rows have rewrites, the answer never changes, and a rewrite that fails a gate, or says
 what another row says already, is absent.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kd_kedro.curation.records.schema import SPLIT, normalise, table
+from kd_kedro.curation.records.schema import SPLIT, table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
+from kd_kedro.text.normalise import wording
 
 ORIGINAL = "original"
 TYPO = "typo"
@@ -27,13 +27,13 @@ Evidence = dict[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a version may be from its source.
+    """How far a rewrite may be from its source.
 
     Attributes:
         max_typo_share: The largest share of a question's words that may be misspelt, 0 to 1.
-        similarity_min: Least cosine of a version with its source.
-        similarity_max: Largest cosine; above it a version is its source again.
-        typo_similarity_min: Least cosine of a misspelt version; it has no largest.
+        similarity_min: Least cosine of a rewrite with its source.
+        similarity_max: Largest cosine; above it a rewrite is its source again.
+        typo_similarity_min: Least cosine of a misspelt rewrite; it has no largest.
     """
 
     max_typo_share: float
@@ -44,17 +44,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version of a question as a generator made it.
+    """A rewrite of a question as a generator made it.
 
     Attributes:
-        parent: The row_id of the row it is a version of.
-        version: `formal`, `casual`, `general` or `typo`.
+        parent: The row_id of the row it is a rewrite of.
+        style: `formal`, `casual`, `general` or `typo`.
         text: The question; '' where the generator made none.
         reason: How it was made, or why it was not.
     """
 
     parent: str
-    version: str
+    style: str
     text: str
     reason: str
 
@@ -64,10 +64,10 @@ class Augmented:
     """What became of the candidates.
 
     Attributes:
-        rows: The original rows and the versions that passed, columns `SPLIT`.
+        rows: The original rows and the rewrites that passed, columns `SPLIT`.
         created: How each new row was made, by row_id.
         evidence: By row_id: of a new row its similarity to its source and the band it had to be
-            in, of a parent which versions are absent, each with the reason, score and threshold.
+            in, of a parent which rewrites are absent, each with the reason, score and threshold.
     """
 
     rows: pd.DataFrame
@@ -76,33 +76,33 @@ class Augmented:
 
 
 def trainable(split_qa: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that may have versions: the originals of train."""
-    return split_qa[(split_qa["split"] == TRAIN) & (split_qa["version"] == ORIGINAL)]
+    """Return the rows that may have rewrites: the originals of train."""
+    return split_qa[(split_qa["split"] == TRAIN) & (split_qa["style"] == ORIGINAL)]
 
 
-def add_versions(
+def add_rewrites(
     split_qa: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode, limits: Limits
 ) -> Augmented:
-    """Return the rows with the versions that keep what their row asks.
+    """Return the rows with the rewrites that keep what their row asks.
 
     Args:
-        split_qa: Table with columns `SPLIT`, version `original` throughout.
+        split_qa: Table with columns `SPLIT`, style `original` throughout.
         candidates: Versions of train rows, in the order in which the first of two equal ones wins.
         encode: Turns n texts into float32 (n, d), rows of length 1.
-        limits: How far a version may be from its source.
+        limits: How far a rewrite may be from its source.
 
     Raises:
-        ValueError: A candidate is a version of a row that is not in train.
+        ValueError: A candidate is a rewrite of a row that is not in train.
     """
     parents = {row["row_id"]: row for row in trainable(split_qa).to_dict("records")}
     for each in candidates:
         if each.parent not in parents:
-            raise ValueError(f"row {each.parent} is not in train and may have no {each.version}")
+            raise ValueError(f"row {each.parent} is not in train and may have no {each.style}")
     questions = [parents[each.parent]["question"] for each in candidates]
     findings = judge(candidates, questions, encode, limits)
     _find_neighbours(findings, candidates, split_qa, encode)
 
-    # What any row asks, held-out rows above all, no version may ask again.
+    # What any row asks, held-out rows above all, no rewrite may ask again.
     taken = {wording(question) for question in split_qa["question"]}
     records, created = [], {}
     evidence: dict[str, Evidence] = {}
@@ -112,10 +112,10 @@ def add_versions(
             finding["reason"] = "another row asks the same"
         if finding["reason"]:
             absent = evidence.setdefault(each.parent, {"absent": {}})["absent"]
-            absent[each.version] = finding
+            absent[each.style] = finding
             continue
         taken.add(same)
-        row_id = f"{each.parent}-{each.version}"
+        row_id = f"{each.parent}-{each.style}"
         created[row_id] = each.reason
         evidence[row_id] = {key: finding[key] for key in finding if key != "reason"}
         parent = parents[each.parent]
@@ -124,7 +124,7 @@ def add_versions(
                 row_id,
                 parent["family_id"],
                 TRAIN,
-                each.version,
+                each.style,
                 each.text,
                 parent["answer"],
                 parent["source"],
@@ -137,16 +137,16 @@ def add_versions(
 def judge(
     candidates: Sequence[Candidate], questions: Sequence[str], encode: Encode, limits: Limits
 ) -> list[Evidence]:
-    """Return what the gates find in versions, each compared with its own source only.
+    """Return what the gates find in rewrites, each compared with its own source only.
 
     Args:
-        candidates: n versions.
-        questions: The n questions they are versions of.
+        candidates: n rewrites.
+        questions: The n questions they are rewrites of.
         encode: Turns n texts into float32 (n, d), rows of length 1.
-        limits: How far a version may be from its source.
+        limits: How far a rewrite may be from its source.
 
     Returns:
-        n findings: `reason` ('' where a version passes) and, where it came so far, its
+        n findings: `reason` ('' where a rewrite passes) and, where it came so far, its
         `similarity` with its source and the `band` that had to be in.
     """
     findings: list[Evidence] = [
@@ -156,38 +156,32 @@ def judge(
     left = [n for n, finding in enumerate(findings) if not finding["reason"]]
     if not left:
         return findings
-    versions = encode([candidates[n].text for n in left])
+    rewrites = encode([candidates[n].text for n in left])
     sources = encode([questions[n] for n in left])
-    for n, similarity in zip(left, np.sum(versions * sources, axis=1).tolist(), strict=True):
-        findings[n] |= _in_band(candidates[n].version, float(similarity), limits)
+    for n, similarity in zip(left, np.sum(rewrites * sources, axis=1).tolist(), strict=True):
+        findings[n] |= _in_band(candidates[n].style, float(similarity), limits)
     return findings
 
 
 def wording_defect(candidate: Candidate, question: str, max_typo_share: float) -> str:
-    """Return why a version is not fit to use, from its words alone; '' where they are fit."""
+    """Return why a rewrite is not fit to use, from its words alone; '' where they are fit."""
     if not candidate.text:
         return candidate.reason
     if wording(candidate.text) == wording(question):
         return "a copy of its source"
-    if candidate.version == TYPO:
+    if candidate.style == TYPO:
         return misspelling_defect(question, candidate.text, max_typo_share)
     return preservation_defect(question, candidate.text)
 
 
-def wording(text: str) -> str:
-    """Return what makes two texts copies of each other: no case, punctuation or articles."""
-    words = re.sub(r"[,;:.?!\"“”‘’()]+(?=\s|$)|(?<!\S)[\"“”‘’(]+", " ", normalise(text)).split()
-    return " ".join(word for word in words if word not in ("a", "an", "the"))
-
-
-def _in_band(version: str, similarity: float, limits: Limits) -> Evidence:
+def _in_band(style: str, similarity: float, limits: Limits) -> Evidence:
     low, high = limits.similarity_min, limits.similarity_max
-    if version == TYPO:
+    if style == TYPO:
         low, high = limits.typo_similarity_min, 1.0
     reason = ""
     if similarity < low:
         reason = f"too far from its source: similarity {similarity:.3f} below {low:g}"
-    elif similarity > high and version != TYPO:
+    elif similarity > high and style != TYPO:
         reason = f"its source again: similarity {similarity:.3f} above {high:g}"
     return {"reason": reason, "similarity": round(similarity, 4), "band": [low, high]}
 
@@ -198,11 +192,11 @@ def _find_neighbours(
     split_qa: pd.DataFrame,
     encode: Encode,
 ) -> None:
-    """Note versions that say what a row of another family asks, and say it more closely."""
+    """Note rewrites that say what a row of another family asks, and say it more closely."""
     left = [
         n
         for n, finding in enumerate(findings)
-        if not finding["reason"] and candidates[n].version != TYPO
+        if not finding["reason"] and candidates[n].style != TYPO
     ]
     if not left:
         return

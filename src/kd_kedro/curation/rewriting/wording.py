@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from kd_kedro.text.words import word_set
+from kd_kedro.text.words import root, word_set
 
 _WORD = re.compile(r"[^\W\d_]+(?:[&.-][^\W\d_]+)*|\d+(?:[.,]\d+)*")
 # Words that frame a question and say nothing of what it asks.
@@ -29,29 +29,6 @@ FRAME = word_set(
     "idea notion takes behind reason reasons role play plays played part manner primary main key "
     "chief basic various consequence consequences result results write not don doesn isn aren can "
     "cannot"
-)
-_META = re.compile(
-    r"\bas an? (?:ai|artificial|large language|language)\b|\blanguage model\b"
-    r"|\b(?:i am|i'm|we are|we're) (?:sorry|unable|afraid|not able)\b|\bi apologi[sz]e\b|\bsorry,"
-    r"|\bi (?:can't|cannot|can not|won't|will not|do not|don't) (?:help|assist|answer|provide|"
-    r"fulfil|comply|rephrase|rewrite|generate|have enough|understand)"
-    r"|\b(?:previous|earlier|prior|above|original|your|my) (?:response|reply|"
-    r"message|prompt|instructions?|input)\b"
-    r"|\b(?:re-?phras|re-?writ|re-?word|paraphras)(?:e|es|ed|ing|ten)\b"
-    r"|\bhere(?:'s| is| are) (?:the|a|an|your|my|one|some) [\w\s]{0,30}?(?:version|question|text|"
-    r"variant|sentence|revision|output|result)s?\b(?!:\s*\S.*\?)"
-    r"|\b(?:casual|formal|general|informal|improved|revised|modified) (?:version|tone|style)\b"
-    r"|^(?:sure|certainly|of course|absolutely|okay|great)[!,.]? (?:here|i)\b"
-    r"|\b(?:lorem ipsum|placeholder|your (?:question|text|answer) here|to be (?:determined|filled)|"
-    r"insert \w+ here|no (?:output|response|answer|change)s?(?: needed| available| required)?$|tbd"
-    r"|todo)\b"
-    r"|[\[<{](?:insert|your|question|answer|text|name|placeholder|rewritten|output|blank)\b"
-    r"|^(?:question|answer|output|response|note|explanation|user|assistant|system)\s*\d*:"
-    r"|<\|?/?\w+\|?>|^n/?a\.?$|^null$|^none\.?$|^nan$|^[^\w\n]*+$|(?:\.\.\.|…)[^\w\n]{0,40}$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_SUFFIX = re.compile(
-    r"(?:ations?|itions?|ions?|ments?|ings?|edly|ed|ies|ily|ally|ly|es|s|e|y|ers?|ors?|al|ity)$"
 )
 _ASKERS = (
     ("who", re.compile(r"\bwhom?\b|\bwhose\b|\bwhich (?:person|party|partner|individual)")),
@@ -104,15 +81,6 @@ class Anchor:
     around: frozenset[tuple[int, str]]
 
 
-def meta_defect(source: str, rewrite: str) -> str:
-    """Return what in a rewrite speaks of the task and not of the subject, '' where nothing does."""
-    there = {match.group().casefold() for match in _META.finditer(source)}
-    for match in _META.finditer(rewrite):
-        if match.group().casefold() not in there:
-            return f"no question: {match.group()[:40]!r}"
-    return ""
-
-
 def clause_defect(
     source: str, rewrite: str, max_loss: float = MAX_LOSS, max_gain: float = MAX_GAIN
 ) -> str:
@@ -157,17 +125,7 @@ def asker_defect(source: str, rewrite: str) -> str:
 def telling_words(text: str) -> Counter[str]:
     """Return the stems of the words that say what a text is about, and how often each does."""
     words = re.findall(r"[^\W\d_]{2,}", text.casefold().replace("’s", "").replace("'s", ""))
-    return Counter(stem(word) for word in words if word not in FRAME and word not in _NUMBERS)
-
-
-def stem(word: str) -> str:
-    """Return a word without its ending, for comparison only."""
-    for _ in range(2):
-        short = _SUFFIX.sub("", word)
-        if len(short) < 3 or short == word:
-            break
-        word = short
-    return word[:7]
+    return Counter(root(word) for word in words if word not in FRAME and word not in _NUMBERS)
 
 
 def exchanged(before: Sequence[Anchor], after: Sequence[Anchor]) -> str:

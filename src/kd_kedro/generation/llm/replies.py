@@ -7,9 +7,10 @@ where that is certain; everything doubtful is rejected.
 import re
 from dataclasses import dataclass
 
-from kd_kedro.generation.llm.reply_defects import answer_defect, plain, repeats_prompt, reply_defect
+from kd_kedro.generation.llm.reply_defects import answer_defect, repeats_prompt, reply_defect
 from kd_kedro.generation.prompts import Message
 from kd_kedro.generation.protocol import Request, Status
+from kd_kedro.text.normalise import words_only
 
 YES_NO = ("yes", "no")
 
@@ -51,7 +52,7 @@ def judge_reply(request: Request, messages: list[Message], reply: Reply) -> tupl
         return _judge_verdict(request, text)
     if not defect and request.task == "answer":
         return _judge_answer(request, messages, text)
-    if not defect and text and plain(text) == plain(request.text):
+    if not defect and text and words_only(text) == words_only(request.text):
         return "unchanged", request.text, "the model changed nothing"
     defect = defect or reply_defect(request, messages, text)
     if defect:

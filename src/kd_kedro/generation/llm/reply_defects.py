@@ -10,7 +10,8 @@ import unicodedata
 from kd_kedro.generation.prompts import Message
 from kd_kedro.generation.protocol import Request
 from kd_kedro.text.boilerplate import contamination
-from kd_kedro.text.grammar import word_set
+from kd_kedro.text.normalise import words_only
+from kd_kedro.text.words import word_set
 
 _LIST_MARK = re.compile(
     r"^\s*(?:[-*•]|\(?\d{1,2}[.)]|\(?[a-z][.)]|(?:option|version)\s*\w+\s*:)\s", re.I
@@ -91,17 +92,17 @@ def answer_defect(question: str, answer: str) -> str:
         return "empty" if not answer else f"no words: {answer[:60]!r}"
     if broken := next((char for char in answer if _is_broken(char)), ""):
         return f"broken character U+{ord(broken):04X}"
-    if plain(answer) == plain(question):
+    if words_only(answer) == words_only(question):
         return "the question again"
     return contamination(answer, question)
 
 
 def repeats_prompt(request: Request, messages: list[Message], text: str) -> str:
     """Return a defect where a reply says an instruction of its prompt."""
-    said, source = plain(text), plain(request.text)
+    said, source = words_only(text), words_only(request.text)
     for message in messages:
         for sentence in re.split(r"(?<=[.:?!])\s+|\n", message["content"]):
-            words = plain(sentence)
+            words = words_only(sentence)
             if len(words.split()) >= 4 and words in said and words not in source:
                 return f"repeats its prompt: {sentence.strip()[:60]!r}"
     return ""
@@ -117,8 +118,10 @@ def _several(source: str, text: str) -> str:
         return "an item of a list"
     if _OR.search(text) and not _OR.search(source):
         return "several candidates"
-    words = set(plain(source).split())
-    asking = [frozenset(plain(part).split()) for part in re.findall(r"(?<![^.?!])[^.?!]+\?", text)]
+    words = set(words_only(source).split())
+    asking = [
+        frozenset(words_only(part).split()) for part in re.findall(r"(?<![^.?!])[^.?!]+\?", text)
+    ]
     whole = [part for part in asking if len(part & words) >= 0.45 * len(words)]
     twice = len(set(asking)) < len(asking) and text.count("?") > source.count("?")
     return "several candidates" if len(whole) > 1 or twice else ""
@@ -156,17 +159,17 @@ def _task_defect(request: Request, text: str) -> str:
             return "goes on after its question"
     if not opens:
         return ""
-    answer = plain(request.context.get("answer", ""))
-    gives = answer and f" {answer} " in f" {plain(text)} "
-    if gives and f" {answer} " not in f" {plain(request.text)} ":
+    answer = words_only(request.context.get("answer", ""))
+    gives = answer and f" {answer} " in f" {words_only(text)} "
+    if gives and f" {answer} " not in f" {words_only(request.text)} ":
         return "gives the answer away"
     return ""
 
 
 def _strange(source: str, text: str) -> str:
     """Return a defect where a reply has no word of its source, not even another form of one."""
-    stems = {word[:4] for word in plain(source).split() if len(word) > 3}
-    if len(stems) >= 3 and not stems & {word[:4] for word in plain(text).split()}:
+    stems = {word[:4] for word in words_only(source).split() if len(word) > 3}
+    if len(stems) >= 3 and not stems & {word[:4] for word in words_only(text).split()}:
         return "no word of the text is left"
     return ""
 
@@ -175,8 +178,8 @@ def _form_defect(source: str, text: str) -> str:
     """Return a defect where a reply has markup, breaks off, or speaks of the model itself."""
     if new := (set(text) & _MARKUP) - set(source):
         return f"markup: {min(new)}"
-    words = plain(text).split()
-    if text[-1].isalnum() and words[-1] in _BREAKS_OFF and words[-1:] != plain(source).split()[-1:]:
+    words, had = words_only(text).split(), words_only(source).split()
+    if text[-1].isalnum() and words[-1] in _BREAKS_OFF and words[-1:] != had[-1:]:
         return "breaks off"
     if _FIRST_PERSON.search(_ASKER.sub("", text)) and not re.search(r"(?i)\b(?:i|me|my)\b", source):
         return "speaks of itself"
@@ -194,8 +197,3 @@ def _scripts(text: str) -> set[str]:
     # A single letter of another script is a symbol, as in "µ" or "Σ".
     names = [unicodedata.name(char, "").split(" ")[0] for char in letters]
     return {name for name in names if name in _SCRIPTS and (names.count(name) > 1 or name == "CJK")}
-
-
-def plain(text: str) -> str:
-    """Return the words of a text in small letters, without signs."""
-    return " ".join(re.findall(r"\w+", text.casefold()))

@@ -1,13 +1,12 @@
 """Replies of language models kept on disk by what was asked, so that nothing is asked twice."""
 
-import hashlib
 import json
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.storage.keyed_cache import open_cache, text_hash
 
 
 class ResponseCache:
@@ -24,23 +23,13 @@ class ResponseCache:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._connection = sqlite3.connect(
-                path or ":memory:", timeout=60, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, text TEXT, finish TEXT, "
-                "prompt_tokens INTEGER, completion_tokens INTEGER) WITHOUT ROWID"
-            )
-        except sqlite3.DatabaseError as error:
-            raise ValueError(
-                f"{path} cannot hold the cache of replies ({error}): delete it, or name another "
-                "file as text_generator.cache in the catalog"
-            ) from error
+        self._connection = open_cache(
+            path,
+            "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, text TEXT, finish TEXT, "
+            "prompt_tokens INTEGER, completion_tokens INTEGER) WITHOUT ROWID",
+            holds="replies",
+            parameter="text_generator.cache",
+        )
 
     def find(self, key: str) -> Reply | None:
         """Return the reply that was kept under a key."""
@@ -67,7 +56,7 @@ class ResponseCache:
 def cache_key(content: Mapping[str, Any]) -> str:
     """Return the hash of all that determines a reply."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_hash(text).hex()
 
 
 def _storable(text: str) -> str:

@@ -17,15 +17,15 @@ from kd_kedro.text.grammar import (
     PREPOSITIONS,
     PRONOUNS,
     Clause,
-    bare,
     cut_clause,
     is_verb,
     lower_first,
     split_sentences,
     starts_with_verb,
     third_person_base,
-    word_set,
 )
+from kd_kedro.text.normalise import bare
+from kd_kedro.text.words import word_set
 
 BLANK = "____"
 _ADVERBIAL = re.compile(

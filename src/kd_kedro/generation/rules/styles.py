@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable
 
 from kd_kedro.generation.rules.frames import FRAMES
-from kd_kedro.text.grammar import lower_first, split_sentences, word_set
+from kd_kedro.text.grammar import lower_first, split_sentences
+from kd_kedro.text.words import word_set
 
 Rewrite = Callable[[str], list[str]]
 

@@ -4,7 +4,7 @@ import math
 import random
 import re
 
-from kd_kedro.text.grammar import word_set
+from kd_kedro.text.words import word_set
 
 _NEIGHBOURS = {
     "a": "sqz", "b": "vgn", "c": "xdv", "d": "sfe", "e": "wrd", "f": "dgr", "g": "fht",

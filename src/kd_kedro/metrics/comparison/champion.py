@@ -45,7 +45,7 @@ def shared_held_out(newcomer: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFr
     for run in runs:
         tainted = run["question"].map(canonical).isin(seen) | run["family_id"].isin(named)
         families = set(run.loc[tainted, "family_id"])
-        original = (run["split"] == "test") & (run["version"] == "original")
+        original = (run["split"] == "test") & (run["style"] == "original")
         clean.append(run[original & ~run["family_id"].isin(families)])
     ours, theirs = clean
     asked = set(zip(theirs["question"], theirs["answer"], strict=True))

@@ -26,7 +26,7 @@ def choose_held_out(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
     Raises:
         ValueError: There is no test row.
     """
-    held_out = rows[(rows["split"] == "test") & (rows["version"] == "original")]
+    held_out = rows[(rows["split"] == "test") & (rows["style"] == "original")]
     if held_out.empty:
         raise ValueError(
             "augmented_qa has no row in the test split: the sheet is too small to hold rows out, "

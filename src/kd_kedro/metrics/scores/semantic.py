@@ -1,33 +1,19 @@
 """Does an answer mean what its reference means? Cosine of sentence vectors, and BERTScore."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from kd_kedro.metrics.statistics.significance import Floats
+from kd_kedro.text.embedder import TokenEmbedder, Vectors
 
-Vectors = npt.NDArray[np.float32]
 # Pairs whose token states are in memory at once: 2 x 512 x 384 numbers for each at most.
 _CHUNK = 128
 
 
-class Embedder(Protocol):
-    """Turns texts into unit vectors, whole and token by token."""
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 (n, d), rows of length 1."""
-        ...
-
-    def encode_states(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return float32 (tokens, d) of each text, rows of length 1, special ones at both ends."""
-        ...
-
-
 def compare_meanings(
-    embedder: Embedder, predictions: Sequence[str], references: Sequence[str]
+    embedder: TokenEmbedder, predictions: Sequence[str], references: Sequence[str]
 ) -> tuple[Floats, Floats]:
     """Return semantic similarity and BERTScore F1 of each pair of texts.
 

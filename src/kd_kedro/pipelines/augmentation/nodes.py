@@ -1,27 +1,18 @@
 """Nodes of the augmentation pipeline: split families, add versions, account for every row."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from kd_kedro.curation.duplicates import families
 from kd_kedro.curation.duplicates.conflicts import Thresholds
 from kd_kedro.curation.records import lineage
-from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_versions, trainable
+from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_rewrites, trainable
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
-
-
-class Embedder(Protocol):
-    """Turns texts into unit vectors."""
-
-    def encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        """Return one vector per text."""
-        ...
+from kd_kedro.text.embedder import Embedder
 
 
 def split_rows(
@@ -71,28 +62,28 @@ def augment_rows(
         `augmented_qa`, `augmentation_events`.
     """
     wanted = [
-        (row["row_id"], version, row["question"])
+        (row["row_id"], style, row["question"])
         for row in trainable(split_qa).to_dict("records")
-        for version in params.versions
+        for style in params.versions
     ]
     # One call, so that a model can put texts of like length together.
     outcomes = text_generator.generate(
-        [Request(version, question, {}, params.seed) for _, version, question in wanted]
+        [Request(style, question, {}, params.seed) for _, style, question in wanted]
     )
     candidates = []
     made: dict[str, Mapping[str, Any]] = {}
-    for (parent, version, _), outcome in zip(wanted, outcomes, strict=True):
+    for (parent, style, _), outcome in zip(wanted, outcomes, strict=True):
         text = outcome.text if outcome.status == "ok" else ""
         reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
-        candidates.append(Candidate(parent, version, text, reason))
-        made[f"{parent}-{version}"] = outcome.evidence
+        candidates.append(Candidate(parent, style, text, reason))
+        made[f"{parent}-{style}"] = outcome.evidence
     limits = Limits(
         params.max_typo_share,
         params.similarity_min,
         params.similarity_max,
         params.typo_similarity_min,
     )
-    augmented = add_versions(split_qa, candidates, sentence_embedder.encode, limits)
+    augmented = add_rewrites(split_qa, candidates, sentence_embedder.encode, limits)
     events = lineage.record_stage(
         "augmentation",
         split_qa,

@@ -10,8 +10,9 @@ from kd_kedro.metrics.report.controls import majority_answer, shuffled_answers
 from kd_kedro.metrics.report.evidence import FLOOR
 from kd_kedro.metrics.scores.classification import labels_of
 from kd_kedro.metrics.scores.held_out import grade
-from kd_kedro.metrics.scores.semantic import Embedder, compare_meanings
+from kd_kedro.metrics.scores.semantic import compare_meanings
 from kd_kedro.pipelines.evaluation.params import AnsweringParams
+from kd_kedro.text.embedder import TokenEmbedder
 
 CONTROLS = ("untrained", FLOOR)
 
@@ -51,7 +52,7 @@ def grade_all(
     rows: pd.DataFrame,
     train: pd.DataFrame,
     asked: Sequence[Asked],
-    embedder: Embedder,
+    embedder: TokenEmbedder,
     params: AnsweringParams,
 ) -> pd.DataFrame:
     """Let everybody answer the held-out rows, and the controls that need no model; grade all.

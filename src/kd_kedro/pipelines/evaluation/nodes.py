@@ -12,7 +12,6 @@ from kd_kedro.metrics.report.leakage import is_near, measure_overlap
 from kd_kedro.metrics.report.slices import length_thirds, score_slices
 from kd_kedro.metrics.report.topics import cluster_topics
 from kd_kedro.metrics.scores.held_out import choose_held_out, first_families
-from kd_kedro.metrics.scores.semantic import Embedder
 from kd_kedro.pipelines.evaluation.answers import grade_all, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
@@ -23,6 +22,7 @@ from kd_kedro.pipelines.evaluation.params import (
     SlicesParams,
     VerdictParams,
 )
+from kd_kedro.text.embedder import TokenEmbedder
 from kd_kedro.training.examples import make_examples, questions_of
 
 
@@ -41,7 +41,7 @@ def answer_held_out(
     student: Any,
     student_seeds: Mapping[str, Any],
     control_models: Mapping[str, Any],
-    sentence_embedder: Embedder,
+    sentence_embedder: TokenEmbedder,
     answering: AnsweringParams,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Let every model of every seed, and the controls, answer and score the held-out rows.
@@ -51,9 +51,7 @@ def answer_held_out(
         each model's card.
     """
     rows = _asked(held_out_examples)
-    train = augmented_qa[
-        (augmented_qa["split"] == "train") & (augmented_qa["version"] == "original")
-    ]
+    train = augmented_qa[(augmented_qa["split"] == "train") & (augmented_qa["style"] == "original")]
     asked = who_is_asked(teacher, baseline_student, student, student_seeds, control_models)
     with cpu_threads(answering.threads):
         results = grade_all(rows, train, asked, sentence_embedder, answering)
@@ -79,7 +77,7 @@ def measure_power(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
 def compare_with_train(
     held_out_examples: pd.DataFrame,
     augmented_qa: pd.DataFrame,
-    sentence_embedder: Embedder,
+    sentence_embedder: TokenEmbedder,
     leakage: LeakageParams,
 ) -> pd.DataFrame:
     """Find for every held-out row the nearest row that was trained on."""
@@ -140,7 +138,7 @@ def slice_results(
     converted_mcq: pd.DataFrame,
     final_qa_truth: pd.DataFrame,
     train_overlap: pd.DataFrame,
-    sentence_embedder: Embedder,
+    sentence_embedder: TokenEmbedder,
     slices: SlicesParams,
     leakage: LeakageParams,
 ) -> pd.DataFrame:

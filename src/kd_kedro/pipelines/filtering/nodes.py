@@ -1,19 +1,24 @@
-"""Nodes of the filtering pipeline: what is there twice, what contradicts."""
+"""Nodes of the filtering pipeline: what does not belong, is there twice, or contradicts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, Thresholds, find_duplicates
 from kd_kedro.curation.records.lineage import record_stage
-from kd_kedro.curation.records.schema import STAGE, normalise, table
+from kd_kedro.curation.records.schema import STAGE, table
+from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
+from kd_kedro.curation.relevance.scores import score_rows
 from kd_kedro.curation.rewriting.preservation import preservation_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.pipelines.filtering.params import DeduplicationParams
+from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
+from kd_kedro.text.embedder import Embedder
+from kd_kedro.text.normalise import normalise, squeeze
 
+DISCARDED = [*STAGE, "score", "threshold", "reason"]
 LINK = ["neighbour_id", "similarity", "threshold"]
 DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
 CONFLICTS = [*STAGE, "group_id", "reason", *LINK]
@@ -24,17 +29,92 @@ Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 Evidence = dict[str, dict[str, Any]]
 
 
-class Embedder(Protocol):
-    """Turns texts into unit vectors."""
+def score_relevance(
+    review_labels: pd.DataFrame, sentence_embedder: Embedder, params: SoapParams
+) -> Tables2:
+    """Score every row by how far it is from the domain, learning from the reviewers' labels.
 
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return float32 (n, d), rows of length 1."""
-        ...
+    Returns:
+        `relevance_scores`, `review_queue`.
+    """
+    columns = [[squeeze(text) for text in review_labels[name]] for name in ("question", "answer")]
+    pairs = np.stack([sentence_embedder.encode(texts) for texts in columns], axis=1)
+    return score_rows(review_labels, pairs, params.settings(), params.band)
+
+
+def remove_outliers(
+    converted_mcq: pd.DataFrame,
+    relevance_scores: pd.DataFrame,
+    text_generator: TextGenerator,
+    params: SoapParams,
+) -> Tables3:
+    """Remove rows that do not belong to the domain; a row a person accepted or mended stays.
+
+    Returns:
+        `soap_qa`, `discarded_rows`, `soap_events`.
+
+    Raises:
+        ValueError: No row is left.
+    """
+    decisions = decide_rows(
+        converted_mcq,
+        relevance_scores,
+        partial(_ask_relevance, text_generator),
+        verdict_wins=params.verdict_wins,
+        budget=params.check_budget,
+    )
+    dropped = {
+        row: f"does not belong to the domain ({decision.name})"
+        for row, decision in decisions.items()
+        if decision.outlying
+    }
+    if len(dropped) == len(decisions):
+        raise ValueError(
+            f"filtering.soap ({relevance_scores['mode'].iloc[0]}) finds that none of the "
+            f"{len(dropped)} rows belongs: choose another filtering.soap.mode or raise its "
+            "threshold"
+        )
+    gone = converted_mcq["row_id"].isin(list(dropped))
+    kept = converted_mcq[~gone].reset_index(drop=True)
+    evidence = {row: decision.evidence for row, decision in decisions.items()}
+    discarded = extend(
+        converted_mcq[gone],
+        DISCARDED,
+        lambda row: [*(str(evidence[row][name]) for name in ("score", "threshold")), dropped[row]],
+    )
+    disputed = [row for row in decisions.keys() - dropped.keys() if decisions[row].disputed]
+    events = record_stage(
+        "soap",
+        converted_mcq,
+        kept,
+        dropped=dropped,
+        reasons=dict.fromkeys(disputed, "a person accepted it, the model not"),
+        evidence=evidence,
+    )
+    return kept, discarded, events
+
+
+def _ask_relevance(
+    generator: TextGenerator, texts: Sequence[tuple[str, str]], examples: str
+) -> list[Opinion]:
+    """Ask a text generator whether rows belong; only a plain yes or no is an opinion."""
+    outcomes = generator.generate(
+        [
+            Request("relevance", question, {"answer": answer, "examples": examples})
+            for question, answer in texts
+        ]
+    )
+    opinions = []
+    for outcome in outcomes:
+        sure = outcome.status == "ok" and outcome.text in ("yes", "no")
+        said = outcome.text if sure else outcome.reason
+        facts = {"asked": outcome.status, "said": said, **outcome.evidence}
+        opinions.append(Opinion(outcome.text == "yes" if sure else None, facts))
+    return opinions
 
 
 def sort_out_duplicates(
     soap_qa: pd.DataFrame,
-    validated_qa: pd.DataFrame,
     sentence_embedder: Embedder,
     params: DeduplicationParams,
 ) -> Tables3:
@@ -45,8 +125,8 @@ def sort_out_duplicates(
     """
     found = find_duplicates(
         soap_qa,
-        sentence_embedder.encode(squeeze(soap_qa["question"])),
-        sentence_embedder.encode(squeeze(soap_qa["answer"])),
+        sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]]),
+        sentence_embedder.encode([squeeze(text) for text in soap_qa["answer"]]),
         Thresholds(
             params.same_question_threshold,
             params.question_threshold,
@@ -54,7 +134,7 @@ def sort_out_duplicates(
             params.answer_threshold,
         ),
         mended=set(soap_qa.loc[soap_qa["mended"] == "yes", "row_id"]),
-        reviewed=set(validated_qa.loc[validated_qa["verdict"].str.strip() != "", "row_id"]),
+        reviewed=set(soap_qa.loc[soap_qa["verdict"].str.strip() != "", "row_id"]),
     )
     return (
         _list_merged(soap_qa, found),
@@ -111,11 +191,6 @@ def keep_survivors(
         evidence=evidence,
     )
     return kept, events
-
-
-def squeeze(texts: pd.Series) -> list[str]:
-    """Return texts with single spaces: more make no difference to the embedding, but a new text."""
-    return [" ".join(text.split()) for text in texts]
 
 
 def extend(

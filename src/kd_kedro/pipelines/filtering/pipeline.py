@@ -2,8 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.pipelines.filtering.nodes import keep_survivors, sort_out_duplicates
-from kd_kedro.pipelines.filtering.soap import remove_outliers
+from kd_kedro.pipelines.filtering.nodes import (
+    keep_survivors,
+    remove_outliers,
+    score_relevance,
+    sort_out_duplicates,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -11,23 +15,26 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                score_relevance,
+                inputs=["review_labels", "sentence_embedder", "params:filtering.soap"],
+                outputs=["relevance_scores", "review_queue"],
+                name="score_relevance",
+            ),
+            Node(
                 remove_outliers,
                 inputs=[
                     "converted_mcq",
-                    "validated_qa",
-                    "sentence_embedder",
+                    "relevance_scores",
                     "text_generator",
                     "params:filtering.soap",
-                    "params:preprocessing.review",
                 ],
-                outputs=["soap_qa", "discarded_rows", "review_queue", "soap_events"],
+                outputs=["soap_qa", "discarded_rows", "soap_events"],
                 name="remove_outliers",
             ),
             Node(
                 sort_out_duplicates,
                 inputs=[
                     "soap_qa",
-                    "validated_qa",
                     "sentence_embedder",
                     "params:filtering.deduplication",
                 ],

@@ -1,15 +1,16 @@
 """Nodes of the preprocessing pipeline: from the user's sheet to open questions."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 from tqdm import tqdm
 
 from kd_kedro.curation.questions.answer_key import Choice, Match, match_answer
 from kd_kedro.curation.questions.blanks import BLANK, canonical_blanks, is_question, question_defect
-from kd_kedro.curation.questions.choices import parse_choice
+from kd_kedro.curation.questions.choices import read_choice, write_choice
 from kd_kedro.curation.questions.open_question import is_open_question, open_answer, open_stem
-from kd_kedro.curation.questions.question_format import question_format, split_stem
+from kd_kedro.curation.questions.question_format import read_formats, split_stem
 from kd_kedro.curation.records.contract import (
     bring_back,
     check_records,
@@ -18,7 +19,7 @@ from kd_kedro.curation.records.contract import (
     split_valid,
 )
 from kd_kedro.curation.records.lineage import record_stage
-from kd_kedro.curation.records.reviewer import review
+from kd_kedro.curation.records.reviewer import label_rows, review
 from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
 from kd_kedro.curation.repair.text_repair import repair_defect, repair_text
@@ -80,11 +81,11 @@ def _check_verdicts(validation: ValidationParams, reviewing: ReviewParams) -> No
         )
 
 
-def review_rows(validated_qa: pd.DataFrame, params: ReviewParams) -> Tables2:
+def review_rows(validated_qa: pd.DataFrame, params: ReviewParams) -> Tables3:
     """Do what the reviewers said: drop what they rejected, take over their corrected questions.
 
     Returns:
-        `reviewed_qa`, `review_events`.
+        `reviewed_qa`, `review_labels`, `review_events`.
 
     Raises:
         ValueError: Reviewers rejected every row.
@@ -101,10 +102,9 @@ def review_rows(validated_qa: pd.DataFrame, params: ReviewParams) -> Tables2:
             f"{validated_qa['source'].iloc[0]}: check its verdict column, or the parameter "
             "preprocessing.review.reject_verdicts"
         )
-    reviewed = table(STAGE, _with_format(rows)[STAGE].to_numpy().tolist())
-    return reviewed, record_stage(
-        "review", validated_qa, reviewed, dropped=dropped, reasons=reasons
-    )
+    reviewed = table(STAGE, read_formats(rows)[STAGE].to_numpy().tolist())
+    events = record_stage("review", validated_qa, reviewed, dropped=dropped, reasons=reasons)
+    return reviewed, label_rows(validated_qa, dropped), events
 
 
 def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
@@ -129,7 +129,7 @@ def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
             elif text != before:
                 changes.setdefault(row["row_id"], "spaces tidied")
     kept = ~reviewed_qa["row_id"].isin(list(reasons))
-    cleaned = _with_format(reviewed_qa.assign(**texts)[kept].reset_index(drop=True))
+    cleaned = read_formats(reviewed_qa.assign(**texts)[kept].reset_index(drop=True), reviewed_qa)
     # A quarantined row keeps the text it came with: a person must see what there was.
     quarantined = quarantine(reviewed_qa[~kept], "cleaning", reasons)
     changes = {row: why for row, why in changes.items() if row not in reasons}
@@ -150,9 +150,10 @@ def screen_personal_data(
     Returns:
         `screened_qa`, `personal_data`, `personal_data_summary`, `personal_data_events`.
     """
-    screened, findings, evidence = screen(
+    masked, findings, evidence = screen(
         cleaned_qa, params.detect, params.mask, params.phone_regions
     )
+    screened = read_formats(masked, cleaned_qa)
     reasons = {row: "personal data masked" for row, facts in evidence.items() if "masked" in facts}
     events = record_stage("personal_data", cleaned_qa, screened, reasons=reasons, evidence=evidence)
     return screened, findings, summarise(findings, params.detect, params.mask), events
@@ -172,20 +173,23 @@ def convert_blanks(
     for index, row in enumerate(screened_qa.to_dict("records")):
         if "fitb" not in row["format"]:
             continue
-        stem, options = split_stem(row["question"], row["answer"])
+        choice = read_choice(row["options"])
+        stem, options = split_stem(row["question"], choice)
         statement, _ = canonical_blanks(stem)
         if is_question(statement):
             reasons[row["row_id"]] = "asks already"
         else:
-            places.append((index, row["row_id"], statement, options))
+            places.append((index, row["row_id"], statement, choice, options))
             requests.append(Request("fitb", statement, {"answer": row["answer"]}, params.seed))
     outcomes = text_generator.generate(requests)
     evidence: dict[str, Mapping[str, object]] = {}
-    for (index, row_id, statement, options), outcome in zip(places, outcomes, strict=True):
+    for (index, row_id, statement, choice, options), outcome in zip(places, outcomes, strict=True):
         evidence[row_id] = outcome.evidence
         defect = question_defect(statement, outcome.text) if outcome.status == "ok" else ""
         if outcome.status == "ok" and not defect:
             converted.at[index, "question"] = outcome.text + options
+            opened = replace(choice, stem=outcome.text) if choice else None
+            converted.at[index, "options"] = write_choice(opened)
             reasons[row_id] = outcome.reason
         else:
             why = defect or f"{outcome.status}: {outcome.reason}"
@@ -213,7 +217,7 @@ def convert_choices(
     for index, row in enumerate(fitb_rephrased.to_dict("records")):
         if "mcq" not in row["format"]:
             continue
-        choice = parse_choice(row["question"], row["answer"])
+        choice = read_choice(row["options"])
         match = (
             match_answer(choice, row["answer"], choosing.min_overlap, choosing.min_margin)
             if choice
@@ -264,8 +268,3 @@ def _open_questions(
         if outcome.status == "ok" and not question_defect(request.text, outcome.text):
             questions[n] = outcome.text
     return list(zip(questions, evidence, strict=True))
-
-
-def _with_format(rows: pd.DataFrame) -> pd.DataFrame:
-    formats = [question_format(q, a) for q, a in zip(rows["question"], rows["answer"], strict=True)]
-    return rows.assign(format=pd.Series(formats, index=rows.index, dtype="str"))

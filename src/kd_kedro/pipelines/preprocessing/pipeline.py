@@ -31,7 +31,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 review_rows,
                 inputs=["validated_qa", "params:preprocessing.review"],
-                outputs=["reviewed_qa", "review_events"],
+                outputs=["reviewed_qa", "review_labels", "review_events"],
                 name="review_rows",
             ),
             Node(
