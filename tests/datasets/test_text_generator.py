@@ -10,7 +10,7 @@ from kd_kedro.runs.provenance import source_hashes
 from tests.conftest import ROOT
 from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
-PROMPTS = str(ROOT / "conf" / "base" / "generation" / "prompts.yml")
+PROMPTS = str(ROOT / "conf" / "base" / "resources" / "prompts.yml")
 TYPE = "kd_kedro.datasets.text_generator.TextGeneratorDataset"
 
 
@@ -152,7 +152,7 @@ def test_how_to_ask_is_no_source_but_whom_is() -> None:
 def test_recipes_name_what_there_is(environment: str) -> None:
     from omegaconf import OmegaConf
 
-    file = ROOT / "conf" / environment / "generation" / "catalog.yml"
+    file = ROOT / "conf" / environment / "resources" / "catalog.yml"
     entry = OmegaConf.to_container(OmegaConf.load(file))["text_generator"]
     options = entry["options"]
     prompts = yaml.safe_load(Path(PROMPTS).read_text())

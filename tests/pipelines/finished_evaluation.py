@@ -187,8 +187,8 @@ def finished_evaluation(
     """What the catalog gives back after a run with the entries of conf/base."""
     folder = tmp_path_factory.mktemp("data").as_posix()
     entries: dict[str, Any] = {}
-    for part in ("evaluation", "reporting"):
-        written = (ROOT / f"conf/base/{part}/catalog.yml").read_text(encoding="utf-8")
+    for part in ("evaluation/catalog", "reporting/catalog", "resources/catalog_families"):
+        written = (ROOT / f"conf/base/{part}.yml").read_text(encoding="utf-8")
         entries |= yaml.safe_load(written.replace("${globals:data_root}", folder))
     catalog = DataCatalog.from_config(
         {name: entry for name, entry in entries.items() if not name.startswith("_")}
@@ -197,4 +197,4 @@ def finished_evaluation(
         catalog[name] = MemoryDataset(data, copy_mode="assign")
     whole_pipeline = evaluation.create_pipeline() + reporting.create_pipeline()
     SequentialRunner().run(whole_pipeline, catalog)
-    return {name: catalog.load(name) for name in entries if not name.startswith("_")}
+    return {name: catalog.load(name) for name in whole_pipeline.all_outputs()}

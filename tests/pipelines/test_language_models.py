@@ -25,7 +25,7 @@ from kd_kedro.text.boilerplate import contamination
 from tests.conftest import ROOT
 from tests.generation.llm.chat_server_double import Answer, Asked, ChatServerDouble, question
 
-PROMPTS = ROOT / "conf" / "base" / "generation" / "prompts.yml"
+PROMPTS = ROOT / "conf" / "base" / "resources" / "prompts.yml"
 DIRTY = (
     "...",
     "Lorem ipsum dolor",
@@ -50,7 +50,7 @@ def respond(asked: Asked) -> Answer:
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return what the recipe's entry loads, with the server of this test."""
-    recipe = (ROOT / "conf" / "server" / "generation" / "catalog.yml").read_text()
+    recipe = (ROOT / "conf" / "server" / "resources" / "catalog.yml").read_text()
     entry = yaml.safe_load(recipe)["text_generator"]
     with ChatServerDouble(respond) as server:
         entry |= {

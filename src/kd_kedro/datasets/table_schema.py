@@ -11,50 +11,41 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-Kind = Literal["text", "whole", "number", "yes_no"]
+Kind = Literal["text", "whole", "number"]
 _NOUN: Mapping[str, str] = MappingProxyType(
-    {"whole": "a whole number", "number": "a number or empty", "yes_no": "yes or no"}
+    {"whole": "a whole number", "number": "a number or empty"}
 )
-# A CSV file has True and False; nodes may also say yes and no.
-_TRUTH = {"yes": True, "no": False, "True": True, "False": False, True: True, False: False}
 
 
 class TableSchema:
     """The columns of a table, in order, with the kind of each.
 
-    Kinds: `text` (pandas `str`), `whole` (int64), `number` (float64, an empty cell is NaN) and
-    `yes_no` (bool).
+    Kinds: `text` (pandas `str`), `whole` (int64) and `number` (float64, an empty cell is NaN).
     """
 
     def __init__(
         self,
-        text: Iterable[str] = (),
+        columns: Iterable[str],
         *,
         whole: Iterable[str] = (),
         number: Iterable[str] = (),
-        yes_no: Iterable[str] = (),
         further: bool = False,
         check: Callable[[pd.DataFrame], object] | None = None,
     ) -> None:
         """Declare the columns.
 
         Args:
-            text: Names of the columns of text.
+            columns: Their names; those that are named nowhere else are text.
             whole: Names of those of whole numbers.
             number: Names of those of numbers.
-            yes_no: Names of those of truth values.
             further: Whether the table may have more columns, which stay as they are.
             check: Raises a ValueError where the table as a whole is wrong.
         """
-        groups: dict[Kind, Iterable[str]] = {
-            "text": text,
-            "whole": whole,
-            "number": number,
-            "yes_no": yes_no,
+        kinds: dict[str, Kind] = {
+            **dict.fromkeys(whole, "whole"),
+            **dict.fromkeys(number, "number"),
         }
-        self.kinds: dict[str, Kind] = {
-            name: kind for kind, names in groups.items() for name in names
-        }
+        self.kinds: dict[str, Kind] = {name: kinds.get(name, "text") for name in [*columns, *kinds]}
         self._further, self._check = further, check
 
     def validate(self, data: Any) -> pd.DataFrame:
@@ -86,8 +77,6 @@ class TableSchema:
 def _typed(column: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
     if kind == "text":
         return _text(column)
-    if kind == "yes_no":
-        return _complete(column, column.astype(object).map(_TRUTH), kind).astype(bool)
     empty = column.isna() | (column.astype(object) == "")
     typed: pd.Series[float] = pd.to_numeric(column.mask(empty), errors="coerce").astype(float)
     if kind == "number":

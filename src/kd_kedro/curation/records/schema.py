@@ -14,6 +14,12 @@ STAGE = [
     "row_id", "line", "source", "verdict", "format", "options", "mended", "question", "answer",
 ]  # fmt: skip
 QUARANTINED = ["row_id", "line", "source", *CELLS, "raw", "stage", "reason"]
+# Those of rows that filtering takes away, with what each was compared with.
+DISCARDED = [*STAGE, "score", "threshold", "reason"]
+LINK = ["neighbour_id", "similarity", "threshold"]
+DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
+CONFLICTS = [*STAGE, "group_id", "reason", *LINK]
+SHARED = [*STAGE, "group_id"]
 SPLIT = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.scores.metric import Metric
+from kd_kedro.metrics.scores.metric import Metric, present
 from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.metrics.statistics.significance import Floats
 
@@ -74,7 +74,7 @@ def worst_slice(slices: pd.DataFrame, *, min_families: int) -> dict[str, Any] | 
         large enough.
     """
     large = (slices["slice"] != "all") & (slices["families"].astype(int) >= min_families)
-    parts = slices[large & (slices["perplexity"] != "")]
+    parts = slices[large & present(slices["perplexity"])]
     perplexity: dict[tuple[str, str, int], dict[str, float]] = {}
     for record in parts.to_dict("records"):
         key = (str(record["slice"]), str(record["value"]), int(record["families"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,11 @@ class Metric:
         return number if np.isfinite(number) else None
 
 
+def present(cells: "pd.Series[Any]") -> "pd.Series[bool]":
+    """Return which cells hold something: an empty one is '' in text and NaN in numbers."""
+    return cells.notna() & (cells != "")
+
+
 def numbers(rows: pd.DataFrame, *columns: str) -> Floats:
     """Return columns of `validation_results` as numbers, shape (rows, columns).
 
@@ -65,12 +71,12 @@ def numbers(rows: pd.DataFrame, *columns: str) -> Floats:
     Raises:
         ValueError: A number is infinite.
     """
-    there = np.array((rows[list(columns)] != "").all(axis=1), dtype=bool)
-    numbers = np.column_stack(
+    there = np.array(rows[list(columns)].apply(present).all(axis=1), dtype=bool)
+    numbers: Floats = np.column_stack(
         [
             (rows[column] == "yes").to_numpy(dtype=np.float64)
             if column in ("gradable", "exact_match")
-            else rows[column].where(there, "0").to_numpy(dtype=np.float64)
+            else rows[column].where(there).astype(float).fillna(0.0).to_numpy(dtype=np.float64)
             for column in columns
         ]
     )

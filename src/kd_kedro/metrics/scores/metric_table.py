@@ -8,7 +8,7 @@ import pandas as pd
 
 from kd_kedro.metrics.scores import calibration, classification, overlap
 from kd_kedro.metrics.scores import exact_match as text
-from kd_kedro.metrics.scores.metric import Metric, numbers, refuse_infinite
+from kd_kedro.metrics.scores.metric import Metric, numbers, present, refuse_infinite
 from kd_kedro.metrics.statistics.significance import Floats
 
 RESULT_COLUMNS = [
@@ -38,6 +38,11 @@ RESULT_COLUMNS = [
     "bertscore_f1",
     "label",
     "predicted_label",
+]
+# Those of numbers; an empty cell does not apply.
+NUMBER_COLUMNS = [
+    *("nll", "answer_tokens", "answer_bytes", "agreeing_tokens", "teacher_kl", "brier"),
+    *("token_f1", "rouge1", "rouge2", "rougeL", "semantic_similarity", "bertscore_f1"),
 ]
 
 
@@ -69,7 +74,7 @@ def _mean_of_rows(
     """Return a metric whose score is the mean of a column of numbers."""
 
     def statistics(rows: pd.DataFrame) -> Floats:
-        there = (rows[name] != "").to_numpy(dtype=np.float64)
+        there = present(rows[name]).to_numpy(dtype=np.float64)
         return np.column_stack([numbers(rows, name), there])
 
     return Metric(

@@ -23,7 +23,7 @@ def describe_answers(
     choices: SlicesParams,
     leakage: LeakageParams,
 ) -> dict[str, Any]:
-    """Return `answer_descriptions`: what the answers say beside the verdict."""
+    """Return `answer_facts`: what the answers say beside the verdict."""
     by_model = dict(list(validation_results.groupby("model")))
     bounds = {"ngram_share": leakage.ngram_share, "cosine": leakage.cosine}
     return {
@@ -52,7 +52,7 @@ def gather_evidence(
     evaluation_facts: Mapping[str, Any],
     verdict: Mapping[str, Any],
     power: Mapping[str, Any],
-    answer_descriptions: Mapping[str, Any],
+    answer_facts: Mapping[str, Any],
     compression: Mapping[str, Any],
     filter_quality: pd.DataFrame,
     row_waterfall: pd.DataFrame,
@@ -67,7 +67,7 @@ def gather_evidence(
         "rules": {"draws": judging.draws, "min_families": judging.min_families},
         "power": dict(power),
         "controls": beaten_controls(verdict),
-        **answer_descriptions,
+        **answer_facts,
         "compression": dict(compression),
         "curation": {
             "waterfall": _records(row_waterfall),
@@ -78,4 +78,6 @@ def gather_evidence(
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    """Return a table's rows; an empty number is None, which JSON has."""
+    filled = table.astype(object).where(table.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in filled.to_dict("records")]

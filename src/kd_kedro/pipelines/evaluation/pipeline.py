@@ -64,7 +64,7 @@ def _verdict() -> list[Node]:
                 "validation_results": "validation_results",
                 "verdict": "params:evaluation.verdict",
             },
-            outputs="power",
+            outputs="power_facts",
             name="measure_power",
         ),
     ]
@@ -129,7 +129,7 @@ def _descriptions() -> list[Node]:
                 "choices": "params:evaluation.slices",
                 "leakage": "params:evaluation.leakage",
             },
-            outputs="answer_descriptions",
+            outputs="answer_facts",
             name="describe_answers",
         ),
     ]
@@ -177,8 +177,8 @@ def _evidence() -> Node:
         inputs={
             "evaluation_facts": "evaluation_facts",
             "verdict": "verdict",
-            "power": "power",
-            "answer_descriptions": "answer_descriptions",
+            "power": "power_facts",
+            "answer_facts": "answer_facts",
             "compression": "compression",
             "filter_quality": "filter_quality",
             "row_waterfall": "row_waterfall",

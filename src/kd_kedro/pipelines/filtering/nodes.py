@@ -9,7 +9,7 @@ import pandas as pd
 
 from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, Thresholds, find_duplicates
 from kd_kedro.curation.records.lineage import record_stage
-from kd_kedro.curation.records.schema import STAGE, table
+from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, DUPLICATES, SHARED, STAGE, table
 from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
 from kd_kedro.curation.relevance.scores import score_rows
 from kd_kedro.curation.rewriting.preservation import preservation_defect
@@ -17,12 +17,6 @@ from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.text.embedder import Embedder
 from kd_kedro.text.normalise import normalise, squeeze
-
-DISCARDED = [*STAGE, "score", "threshold", "reason"]
-LINK = ["neighbour_id", "similarity", "threshold"]
-DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
-CONFLICTS = [*STAGE, "group_id", "reason", *LINK]
-SHARED = [*STAGE, "group_id"]
 
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
 Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -227,13 +221,18 @@ def _evidence(rows: pd.DataFrame, group: str) -> Evidence:
     """Return what a row was compared with, and how near that is; similarities as numbers."""
     return {
         row["row_id"]: {
-            group: row[group],
+            group: str(row[group]),
             "neighbour_id": row["neighbour_id"],
             "similarity": float(row["similarity"]),
-            **({"threshold": float(row["threshold"])} if row["threshold"] else {}),
+            **({"threshold": float(row["threshold"])} if _given(row["threshold"]) else {}),
         }
         for row in rows.to_dict("records")
     }
+
+
+def _given(cell: Any) -> bool:
+    """Say whether a cell of numbers holds one: it is '' as written and NaN as read."""
+    return cell != "" and not pd.isna(cell)
 
 
 def _list_shared(rows: pd.DataFrame, found: Duplicates) -> pd.DataFrame:

@@ -139,7 +139,7 @@ def _curation(curation: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "stages": stages,
         "bars": waterfall_bars(stages),
-        "filters": [_as_percent(record) for record in filters],
+        "filters": filters,
         "truth_known": any(record["filter"] != "soap" for record in filters),
         "personal_data": curation["personal_data"],
     }
@@ -210,11 +210,6 @@ def _kinds_by_stage(examples: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
             kinds.append({key: record[key] for key in ("action", "kind", "rows")} | {"shown": []})
         kinds[-1]["shown"].append(record)
     return stages
-
-
-def _as_percent(record: Mapping[str, Any]) -> dict[str, Any]:
-    shares = {key: float(record[key]) if record[key] else None for key in ("precision", "recall")}
-    return {**record, **shares}
 
 
 def _flat_card(card: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

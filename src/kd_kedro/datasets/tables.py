@@ -1,0 +1,59 @@
+"""The schema of every table of the catalog, under the table's name.
+
+Catalog entries name them as `validator: kd_kedro.datasets.tables.NAME`.
+"""
+
+from kd_kedro.curation.duplicates.families import check_families
+from kd_kedro.curation.records import change_examples, lineage, schema
+from kd_kedro.curation.records import row_texts as texts
+from kd_kedro.curation.relevance import scores
+from kd_kedro.curation.repair import personal_data as findings
+from kd_kedro.datasets.table_schema import TableSchema
+from kd_kedro.metrics.report import filter_quality as quality
+from kd_kedro.metrics.report import instructive_answers, leakage
+from kd_kedro.metrics.report import slices as parts
+from kd_kedro.metrics.scores.metric_table import NUMBER_COLUMNS, RESULT_COLUMNS
+from kd_kedro.training.examples import EXAMPLE_COLUMNS
+
+_SCORED = ["score", "threshold"]
+_LINKED = ["similarity", "threshold"]
+
+validated_qa = TableSchema(schema.VALIDATED)
+stage_rows = TableSchema(schema.STAGE)
+reviewed_qa = cleaned_qa = screened_qa = stage_rows
+quarantined_rows = TableSchema(schema.QUARANTINED)
+review_labels = TableSchema(schema.LABELLED)
+personal_data = TableSchema(findings.FINDINGS)
+personal_data_summary = TableSchema(findings.SUMMARY, whole=["rows", "findings"])
+
+relevance_scores = TableSchema(scores.SCORES, number=_SCORED)
+review_queue = TableSchema(scores.QUEUE, number=_SCORED)
+discarded_rows = TableSchema(schema.DISCARDED, number=_SCORED)
+exact_duplicate_qa_pairs = TableSchema(schema.DUPLICATES, number=_LINKED)
+same_question_diff_answers = TableSchema(schema.CONFLICTS, whole=["group_id"], number=_LINKED)
+same_answer_diff_questions = TableSchema(schema.SHARED, whole=["group_id"])
+
+# A family that straddles two splits, or a held-out row that is no original, is refused on saving.
+split_rows = TableSchema(schema.SPLIT, check=check_families)
+row_events = TableSchema(lineage.EVENT_COLUMNS)
+row_texts = TableSchema(texts.COLUMNS)
+row_waterfall = TableSchema(lineage.WATERFALL_COLUMNS, whole=lineage.WATERFALL_COLUMNS[1:])
+
+examples = TableSchema(EXAMPLE_COLUMNS, number=["weight"], further=True)
+student_examples = TableSchema(
+    [*EXAMPLE_COLUMNS, "outcome", "reason"], number=["weight"], further=True
+)
+study = TableSchema(
+    ["state"], whole=["number"], number=["value", "seconds", "pruned_at"], further=True
+)
+
+validation_results = TableSchema(RESULT_COLUMNS, number=NUMBER_COLUMNS)
+filter_quality = TableSchema(
+    quality.COLUMNS,
+    whole=["true_positive", "false_positive", "false_negative", "rows"],
+    number=["precision", "recall"],
+)
+slices = TableSchema(parts.COLUMNS, whole=["rows", "families"], number=parts.NAMES)
+train_overlap = TableSchema(leakage.COLUMNS, number=["ngram_share", "cosine"])
+curation_examples = TableSchema(change_examples.COLUMNS, whole=["rows"])
+instructive_examples = TableSchema(instructive_answers.COLUMNS)
