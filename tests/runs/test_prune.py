@@ -10,7 +10,15 @@ from kedro.io import DataCatalog
 
 from kd_kedro.cli.past_runs import _pins, choose_versions
 from kd_kedro.runs.provenance import write_provenance
-from kd_kedro.runs.prune import FORGOTTEN, choose, delete, protected_runs, recipes, versions_of
+from kd_kedro.runs.prune import (
+    FORGOTTEN,
+    Version,
+    choose,
+    delete,
+    protected_runs,
+    recipes,
+    versions_of,
+)
 from kd_kedro.runs.recipe import RECIPE, Recipe, Saved, recipe_text
 
 TIMES = [f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 6)]
@@ -65,13 +73,17 @@ def folder(tmp_path: Path) -> Path:
 def going(folder: Path, keep_last=1, protected=None, pinned=(), loaded=None) -> set[str]:
     """Dataset and day of what goes."""
     found = choose(
-        versions_of(catalog_of(folder, "table", "model")),
+        versions_in(catalog_of(folder, "table", "model")),
         keep_last=keep_last,
         protected=protected or {},
         pinned=pinned,
         recipe_of=lambda time: recipe(time, loaded[time]) if loaded and time in loaded else None,
     )
     return {f"{each.version.dataset} {each.version.version[9]}" for each in found if each.goes}
+
+
+def versions_in(catalog: DataCatalog) -> list[Version]:
+    return versions_of(catalog, catalog.keys())
 
 
 def test_the_last_ones_of_every_dataset_stay(folder):
@@ -123,7 +135,7 @@ def test_two_entries_of_one_folder_keep_for_each_other(folder):
     entry = {"type": "text.TextDataset", "filepath": str(folder / "table"), "versioned": True}
     catalog = DataCatalog.from_config({"table": entry, "alias": entry})
     found = choose(
-        versions_of(catalog),
+        versions_in(catalog),
         keep_last=4,
         protected={},
         pinned=[f"alias:{TIMES[0]}"],
@@ -144,13 +156,13 @@ def test_what_is_no_version_folder_is_never_seen(folder, tmp_path_factory):
     (folder / "table" / "2026-01-08T00.00.00.000Z").symlink_to(elsewhere)
     raw = folder / "01_raw"
     make(raw, "sheet", TIMES[0])
-    seen = versions_of(catalog_of(folder, "table")) + versions_of(catalog_of(raw, "sheet"))
+    seen = versions_in(catalog_of(folder, "table")) + versions_in(catalog_of(raw, "sheet"))
     assert [each.version for each in seen] == TIMES
 
 
 def test_what_goes_is_deleted_and_nothing_else(folder):
     found = choose(
-        versions_of(catalog_of(folder, "table")),
+        versions_in(catalog_of(folder, "table")),
         keep_last=2,
         protected={},
         pinned=(),
@@ -193,7 +205,7 @@ def test_mlflow_says_which_runs_are_registered_and_tagged(tmp_path):
 def test_what_mlflow_forgot_stays_unless_told_to_go(folder):
     make(folder, "table", "2026-01-09T00.00.00.000Z", finished=False)
     found = choose(
-        versions_of(catalog_of(folder, "table")),
+        versions_in(catalog_of(folder, "table")),
         keep_last=1,
         protected={},
         pinned=(),

@@ -23,7 +23,7 @@ from kd_kedro.runs.prune import (
     versions_of,
 )
 from kd_kedro.runs.recipe import Recipe, find_run, read_recipe
-from kd_kedro.runs.registered import read_parameters, registered
+from kd_kedro.runs.registered import dataset_names, read_parameters, registered
 from kd_kedro.runs.reproduce import (
     agreement,
     check_inputs,
@@ -160,7 +160,10 @@ def choose_versions(context: Any, keep_last: int, *, forgotten: bool = False) ->
         ValueError: MLflow knows the run of none: it is not the store that they belong to.
     """
     client, experiment = tracking(context)
-    versions, known = versions_of(context.catalog), known_runs(client, experiment)
+    versions, known = (
+        versions_of(context.catalog, dataset_names(context.catalog)),
+        known_runs(client, experiment),
+    )
     if versions and known.isdisjoint(each.version for each in versions):
         raise ValueError(
             "MLflow knows the run of none of the versions here, so it cannot tell which are "

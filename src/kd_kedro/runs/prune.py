@@ -45,11 +45,11 @@ class Choice:
     reason: str
 
 
-def versions_of(catalog: DataCatalog) -> list[Version]:
-    """Return every version folder of the catalog's versioned datasets on this machine."""
+def versions_of(catalog: DataCatalog, names: Iterable[str]) -> list[Version]:
+    """Return every version folder that the datasets of these names have on this machine."""
     found = []
-    for name in sorted(catalog.keys()):
-        dataset = None if name.startswith("params:") else catalog.get(name)
+    for name in sorted(names):
+        dataset = catalog.get(name)
         place = filepath(dataset) if is_versioned(dataset) else None
         if place is None or not on_this_machine(dataset):
             continue

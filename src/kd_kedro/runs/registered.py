@@ -18,6 +18,15 @@ def registered() -> dict[str, Pipeline]:
     return {name: pipelines[name] for name in pipelines if name != "__default__"}
 
 
+def dataset_names(catalog: DataCatalog) -> set[str]:
+    """Return the names of all datasets: entries of the catalog, and what its patterns hold for.
+
+    A pattern such as `{stage}_events` is no dataset; the registered pipelines say which there are.
+    """
+    made = {name for part in registered().values() for name in part.datasets()}
+    return {name for name in {*catalog.keys(), *made} if not is_parameter(name)}
+
+
 def is_parameter(name: str) -> bool:
     """Return whether a node's input is a parameter."""
     return name == "parameters" or name.startswith("params:")
