@@ -18,7 +18,10 @@ MAIN_JOB = ("preprocessing", "filtering", "augmentation", "distillation", "evalu
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every pipeline by name; `__default__` is the main job."""
+    """Return every pipeline by name; `__default__` is the main job.
+
+    Each has its name as a namespace, so that kedro-viz shows it as one box that unfolds.
+    """
     modules = (
         fabrication,
         preprocessing,
@@ -30,6 +33,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         evaluation,
         reporting,
     )
-    pipelines = {module.__name__.rsplit(".", 1)[-1]: module.create_pipeline() for module in modules}
+    pipelines: dict[str, Pipeline] = {}
+    for module in modules:
+        name = module.__name__.rsplit(".", 1)[-1]
+        pipelines[name] = Pipeline(
+            module.create_pipeline(), namespace=name, prefix_datasets_with_namespace=False
+        )
     pipelines["__default__"] = sum((pipelines[name] for name in MAIN_JOB), Pipeline([]))
     return pipelines

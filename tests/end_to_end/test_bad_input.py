@@ -101,7 +101,7 @@ def test_targets_of_other_rows_are_refused(project: Path) -> None:
     whole = manifest.read_text()
     content = json.loads(whole)
     manifest.write_text(json.dumps({**content, "rows": "0" * 16}))
-    [outcome] = run_commands(project, [["run", *TEST, "--nodes", "student.train_student"]])
+    [outcome] = run_commands(project, [["run", *TEST, "--nodes", "train_student"]])
     manifest.write_text(whole)
     check_sentence(outcome, "rows")
 

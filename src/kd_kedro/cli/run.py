@@ -2,17 +2,19 @@
 
 import logging
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as stock_run
-from kedro.framework.project import settings
+from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import ProjectMetadata
 
 from kd_kedro.cli.errors import sentence
 from kd_kedro.cli.session import end_interrupted, open_catalog, set_up_terminal
 
+_NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
 _PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
 
 
@@ -22,6 +24,7 @@ def _run(tuned: bool, **options: Any) -> None:
     try:
         if tuned:
             options["params"] = _tuned(metadata.project_path, options)
+        options |= {name: _whole_names(options[name] or ()) for name in _NODE_OPTIONS}
         stock_run.callback(**options)  # type: ignore[misc]
         _show_outcome(metadata.project_path, options)
     except KeyboardInterrupt:
@@ -46,6 +49,12 @@ run = click.command(
     ],
     help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
 )(_run)
+
+
+def _whole_names(names: Sequence[str]) -> list[str]:
+    """Return nodes by their whole names, namespaces included, where they are named without."""
+    whole = {node.short_name: node.name for name in pipelines for node in pipelines[name].nodes}
+    return [whole.get(name, name) for name in names]
 
 
 def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
