@@ -1,5 +1,8 @@
 """What a user reads of an error: the sentence written for him, not what caused it."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
@@ -32,3 +35,21 @@ def test_missing_credentials_name_both_pages_that_say_how_to_write_them() -> Non
     assert "credentials db" in said
     assert "docs/generation.md" in said
     assert "docs/tuning.md" in said
+
+
+def test_a_table_that_its_schema_refuses_is_named(tmp_path: Path) -> None:
+    from kedro.io import DataCatalog
+
+    entry = {
+        "type": "pandas.CSVDataset",
+        "filepath": str(tmp_path / "table.csv"),
+        "validator": "kd_kedro.datasets.tables.row_waterfall",
+    }
+    catalog = DataCatalog.from_config({"row_waterfall": entry})
+    columns = ["stage", "in", "created", "out", "dropped", "quarantined"]
+    with pytest.raises(DatasetError) as caught:
+        catalog.save("row_waterfall", pd.DataFrame([["soap", "many", *"0000"]], columns=columns))
+    assert sentence(caught.value) == (
+        "row_waterfall: column in, row 1 is 'many', not a whole number"
+    )
+    assert not (tmp_path / "table.csv").exists()

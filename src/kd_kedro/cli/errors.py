@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 from kedro.io import DatasetError
+from kedro.validation import DataValidationError
 from pydantic import ValidationError
 
 
@@ -41,6 +42,10 @@ def sentence(error: BaseException) -> str:
         inner, OSError | ValidationError | click.ClickException
     ):
         text = f"{type(inner).__name__}: {text}"
+    # A table's schema knows columns and rows, and Kedro knows which table it is.
+    tables = [each.dataset_name for each in chain if isinstance(each, DataValidationError)]
+    if tables and str(tables[0]) not in text:
+        text = f"{tables[0]}: {text}"
     return " ".join(text.split())
 
 
