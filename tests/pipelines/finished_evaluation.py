@@ -10,6 +10,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS, STAGES, make_waterfall
+from kd_kedro.curation.records.row_texts import collect_texts
 from kd_kedro.curation.records.schema import table
 from kd_kedro.curation.repair.personal_data import SUMMARY
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
@@ -64,7 +65,6 @@ STUDY = {
         )
     ],
 }
-PRODUCTS = ("reviewed_qa", "cleaned_qa", "screened_qa", "fitb_rephrased", "converted_mcq")
 
 
 def events_of(rows: pd.DataFrame, dropped_at: str) -> pd.DataFrame:
@@ -154,11 +154,9 @@ def evaluation_inputs() -> dict[str, Any]:
         ),
         "row_events": events,
         "row_waterfall": make_waterfall(events),
-        **dict.fromkeys(PRODUCTS, stage),
-        **dict.fromkeys(("soap_qa", "deduplication_rephrasing"), stage[stage["row_id"] != "r00"]),
-        "quarantined_rows": stage.iloc[:0],
+        "row_texts": collect_texts({"validation": stage.assign(verdict="")}, stage.iloc[:0]),
+        "converted_mcq": stage,
         "personal_data_summary": table(SUMMARY, [["email", "2", "3", "no"]]),
-        "validated_qa": stage.assign(verdict=""),
         "review_queue": stage.iloc[:0],
         "teacher_history": history,
         "baseline_history": history,

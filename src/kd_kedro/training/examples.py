@@ -32,14 +32,14 @@ EXAMPLE_COLUMNS = [
 ]
 QUESTION_ANSWERING = "question_answering"
 ORIGINAL = "original"
+_TAKEN_OVER = ("row_id", "family_id", "split", "style", "answer")  # columns of a split table
 
 
 def make_examples(rows: pd.DataFrame, task: str = QUESTION_ANSWERING) -> pd.DataFrame:
     """Return rows of a split table as examples, in their order.
 
     Args:
-        rows: Text columns row_id, family_id, split, style (or version), question, answer; others
-            pass through.
+        rows: Text columns row_id, family_id, split, style, question, answer; others pass through.
         task: What is asked of a model.
 
     Returns:
@@ -50,16 +50,15 @@ def make_examples(rows: pd.DataFrame, task: str = QUESTION_ANSWERING) -> pd.Data
         for question in rows["question"].astype(str)
     ]
     known = {
-        **{name: rows[name].astype(str) for name in ("row_id", "family_id", "split", "answer")},
+        **{name: rows[name].astype(str) for name in _TAKEN_OVER},
         "example_id": rows["row_id"].astype(str),
-        "style": styles_of(rows),
         "task": task,
         "fields": pd.Series(prompts, index=rows.index, dtype="str"),
         "context": "",
         "weight": "1",
         "teacher": "",
     }
-    used = {*EXAMPLE_COLUMNS, "version", "question"}
+    used = {*EXAMPLE_COLUMNS, "question"}
     others = {name: rows[name] for name in rows.columns if name not in used}
     table = pd.DataFrame({name: known[name] for name in EXAMPLE_COLUMNS}, rows.index)
     return table.astype("str").assign(**others).reset_index(drop=True)
@@ -68,11 +67,6 @@ def make_examples(rows: pd.DataFrame, task: str = QUESTION_ANSWERING) -> pd.Data
 def questions_of(examples: pd.DataFrame) -> list[str]:
     """Return the question of each example, in order."""
     return [str(json.loads(fields)["question"]) for fields in examples["fields"]]
-
-
-def styles_of(rows: pd.DataFrame) -> pd.Series:
-    """Return the style of each row of a split table, whichever name its column has."""
-    return rows["style" if "style" in rows.columns else "version"].astype(str)
 
 
 def choose_training_examples(
@@ -89,8 +83,8 @@ def choose_training_examples(
         ValueError: There is none, or a row_id is there twice.
     """
     rows = augmented_qa.reset_index(drop=True)
-    chosen = rows[(rows["split"] == "train") & styles_of(rows).isin(styles)]
-    original = styles_of(chosen) == ORIGINAL
+    chosen = rows[(rows["split"] == "train") & rows["style"].isin(styles)]
+    original = chosen["style"] == ORIGINAL
     ordered = pd.concat([chosen[original], _by_hash(chosen[~original], augmented_rows)])
     if ordered.empty:
         raise ValueError(

@@ -16,6 +16,7 @@ from kedro.validation.exceptions import DataValidationError
 from pydantic import ValidationError
 
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS, STAGES
+from kd_kedro.curation.records.row_texts import products_of
 from kd_kedro.curation.records.schema import SPLIT, STAGE, content_hash, table
 from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
@@ -49,6 +50,17 @@ ROWS = table(
 )
 
 
+PRODUCTS = (
+    "validated_qa",
+    "reviewed_qa",
+    "cleaned_qa",
+    "screened_qa",
+    "fitb_rephrased",
+    "converted_mcq",
+    "soap_qa",
+)
+
+
 class Kept(MemoryDataset):  # type: ignore[misc]
     """Memory that a runner does not give back once every node has read it."""
 
@@ -78,9 +90,10 @@ class Failing:
         ]
 
 
-def _events(stage: str) -> pd.DataFrame:
+def _events(*stages: str) -> pd.DataFrame:
     records = [
         (row, stage, "kept", "", content_hash(q, a), content_hash(q, a), "")
+        for stage in stages
         for row, q, a in zip(ROWS["row_id"], ROWS["question"], ROWS["answer"], strict=True)
     ]
     return table(EVENT_COLUMNS, records)
@@ -95,7 +108,10 @@ def _run(generator: Any = None) -> dict[str, Any]:
         "params:filtering.deduplication": DEDUPLICATION,
         "params:augmentation.split": SplitParams(threshold=1.0),
         "params:augmentation.versions": VersionParams(similarity_min=0.1, typo_similarity_min=0.1),
-    } | {f"{stage}_events": _events(stage) for stage in STAGES[:-2]}
+        "preprocessing_events": _events(*STAGES[:6]),
+        "filtering_events": _events(*STAGES[6:8]),
+        "quarantined_rows": ROWS.head(0),
+    } | dict.fromkeys(PRODUCTS, ROWS)
     catalog = DataCatalog(
         {name: MemoryDataset(data, copy_mode="assign") for name, data in inputs.items()}
         | {name: Kept(copy_mode="assign") for name in pipeline.all_outputs()}
@@ -139,6 +155,12 @@ def test_the_account_closes(left: dict[str, Any]) -> None:
     ).all()
     assert counts["out"].iloc[-1] == len(left["augmented_qa"])
     assert len(left["row_events"]) == len(STAGES) * len(ROWS) + counts["created"].iloc[-1]
+
+
+def test_events_and_texts_give_back_what_every_stage_let_out(left: dict[str, Any]) -> None:
+    products = products_of(left["row_texts"], left["row_events"])
+    for stage in STAGES[:-2]:
+        assert products[stage]["question"].tolist() == ROWS["question"].tolist()
 
 
 def test_the_plot_ends_where_the_table_does(left: dict[str, Any]) -> None:

@@ -353,6 +353,8 @@ def test_the_pipeline_conserves_rows_and_says_why():
         "kept",
     ]
     assert '"survivor_id":"r0"' in events.loc["r1", "evidence"]
+    stages = [tables["soap_events"], tables["deduplication_events"]]
+    pd.testing.assert_frame_equal(tables["filtering_events"], pd.concat(stages, ignore_index=True))
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,10 @@ def test_columns(left: dict[str, pd.DataFrame]) -> None:
 
 def test_rows_are_conserved(left: dict[str, pd.DataFrame]) -> None:
     stages = ("validation", "review", "cleaning", "personal_data", "fitb", "mcq")
-    events = pd.concat([left[f"{stage}_events"] for stage in stages], ignore_index=True)
+    events = left["preprocessing_events"]
+    pd.testing.assert_frame_equal(
+        events, pd.concat([left[f"{stage}_events"] for stage in stages], ignore_index=True)
+    )
     waterfall = make_waterfall(events).set_index("stage")
     assert waterfall.loc["validation"].tolist() == ["13", "0", "11", "0", "2"]
     assert waterfall.loc["review"].tolist() == ["11", "0", "9", "2", "0"]

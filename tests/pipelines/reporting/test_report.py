@@ -45,13 +45,13 @@ def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) ->
 
 
 def test_the_page_shows_no_row_as_it_was_before_a_mask(
-    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+    evaluation_inputs: dict[str, Any],
 ) -> None:
     events = events_of(evaluation_inputs["augmented_qa"], "review")
 
     def shown(masked: str) -> int:
         summary = table(SUMMARY, [["email", "2", "3", masked]])
-        texts, report = finished_evaluation["row_texts"], evaluation_inputs["params:reporting"]
+        texts, report = evaluation_inputs["row_texts"], evaluation_inputs["params:reporting"]
         return len(nodes.pick_curation_examples(events, texts, summary, report))
 
     assert shown("no") == 1
@@ -119,7 +119,7 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
     quality = measure_curation(
         evaluation_inputs["final_qa_truth"].head(0),
         evaluation_inputs["row_events"],
-        finished_evaluation["row_texts"],
+        evaluation_inputs["row_texts"],
         evaluation_inputs["review_queue"],
     )
     assert quality.empty

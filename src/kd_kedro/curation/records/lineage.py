@@ -82,6 +82,11 @@ def record_stage(
     )
 
 
+def collect_events(*stages: pd.DataFrame) -> pd.DataFrame:
+    """Put the events of stages into one table, in the order of the stages."""
+    return pd.concat(stages, ignore_index=True)
+
+
 def make_waterfall(events: pd.DataFrame) -> pd.DataFrame:
     """Return the count of rows in, created, out, dropped and quarantined at each stage.
 

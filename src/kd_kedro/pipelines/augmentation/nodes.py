@@ -8,6 +8,7 @@ import pandas as pd
 from kd_kedro.curation.duplicates import families
 from kd_kedro.curation.duplicates.conflicts import Thresholds
 from kd_kedro.curation.records import lineage
+from kd_kedro.curation.records.row_texts import collect_texts
 from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_rewrites, trainable
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
@@ -97,11 +98,6 @@ def augment_rows(
     return augmented.rows, events
 
 
-def collect_events(*stages: pd.DataFrame) -> pd.DataFrame:
-    """Put the events of all stages into one table, in the order of the stages."""
-    return pd.concat(stages, ignore_index=True)
-
-
 def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
     """Count what every stage took in, made, let out and took away.
 
@@ -113,6 +109,31 @@ def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
     """
     waterfall = lineage.make_waterfall(row_events)
     return waterfall, _plot(waterfall)
+
+
+def collect_row_texts(
+    quarantined_rows: pd.DataFrame,
+    validated_qa: pd.DataFrame,
+    reviewed_qa: pd.DataFrame,
+    cleaned_qa: pd.DataFrame,
+    screened_qa: pd.DataFrame,
+    fitb_rephrased: pd.DataFrame,
+    converted_mcq: pd.DataFrame,
+    soap_qa: pd.DataFrame,
+    deduplication_rephrasing: pd.DataFrame,
+) -> pd.DataFrame:
+    """Put what each stage made of the rows into one table: `row_texts`."""
+    products = {
+        "validation": validated_qa,
+        "review": reviewed_qa,
+        "cleaning": cleaned_qa,
+        "personal_data": screened_qa,
+        "fitb": fitb_rephrased,
+        "mcq": converted_mcq,
+        "soap": soap_qa,
+        "deduplication": deduplication_rephrasing,
+    }
+    return collect_texts(products, quarantined_rows)
 
 
 def _plot(waterfall: pd.DataFrame) -> Any:

@@ -2,10 +2,10 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.curation.records.lineage import STAGES
+from kd_kedro.curation.records.lineage import collect_events
 from kd_kedro.pipelines.augmentation.nodes import (
     augment_rows,
-    collect_events,
+    collect_row_texts,
     make_waterfall,
     split_rows,
 )
@@ -39,7 +39,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 collect_events,
-                inputs=[f"{stage}_events" for stage in STAGES],
+                inputs=[
+                    "preprocessing_events",
+                    "filtering_events",
+                    "split_events",
+                    "augmentation_events",
+                ],
                 outputs="row_events",
                 name="collect_events",
             ),
@@ -48,6 +53,22 @@ def create_pipeline() -> Pipeline:
                 inputs="row_events",
                 outputs=["row_waterfall", "waterfall_plot"],
                 name="make_waterfall",
+            ),
+            Node(
+                collect_row_texts,
+                inputs=[
+                    "quarantined_rows",
+                    "validated_qa",
+                    "reviewed_qa",
+                    "cleaned_qa",
+                    "screened_qa",
+                    "fitb_rephrased",
+                    "converted_mcq",
+                    "soap_qa",
+                    "deduplication_rephrasing",
+                ],
+                outputs="row_texts",
+                name="collect_row_texts",
             ),
         ]
     )

@@ -1,8 +1,8 @@
-"""What the curation made of the rows, and how well it did its work."""
+"""How well the curation did its work."""
 
 import pandas as pd
 
-from kd_kedro.curation.records.row_texts import collect_texts, products_of
+from kd_kedro.curation.records.row_texts import products_of
 from kd_kedro.metrics.report.filter_quality import measure_against_reviewers, measure_filters
 
 # The stages whose texts planted defects are compared with, and what they let out.
@@ -12,31 +12,6 @@ _COMPARED = {
     "fitb": "fitb_rephrased",
     "mcq": "converted_mcq",
 }
-
-
-def collect_row_texts(
-    quarantined_rows: pd.DataFrame,
-    validated_qa: pd.DataFrame,
-    reviewed_qa: pd.DataFrame,
-    cleaned_qa: pd.DataFrame,
-    screened_qa: pd.DataFrame,
-    fitb_rephrased: pd.DataFrame,
-    converted_mcq: pd.DataFrame,
-    soap_qa: pd.DataFrame,
-    deduplication_rephrasing: pd.DataFrame,
-) -> pd.DataFrame:
-    """Put what each stage made of the rows into one table: `row_texts`."""
-    products = {
-        "validation": validated_qa,
-        "review": reviewed_qa,
-        "cleaning": cleaned_qa,
-        "personal_data": screened_qa,
-        "fitb": fitb_rephrased,
-        "mcq": converted_mcq,
-        "soap": soap_qa,
-        "deduplication": deduplication_rephrasing,
-    }
-    return collect_texts(products, quarantined_rows)
 
 
 def measure_curation(

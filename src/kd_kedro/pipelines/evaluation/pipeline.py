@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.pipelines.evaluation.data_quality import collect_row_texts, measure_curation
+from kd_kedro.pipelines.evaluation.data_quality import measure_curation
 from kd_kedro.pipelines.evaluation.evidence_gathering import describe_answers, gather_evidence
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
@@ -138,25 +138,6 @@ def _descriptions() -> list[Node]:
 def _curation() -> list[Node]:
     """Return what is measured of the curation."""
     return [
-        Node(
-            func=collect_row_texts,
-            inputs={
-                name: name
-                for name in (
-                    "quarantined_rows",
-                    "validated_qa",
-                    "reviewed_qa",
-                    "cleaned_qa",
-                    "screened_qa",
-                    "fitb_rephrased",
-                    "converted_mcq",
-                    "soap_qa",
-                    "deduplication_rephrasing",
-                )
-            },
-            outputs="row_texts",
-            name="collect_row_texts",
-        ),
         Node(
             func=measure_curation,
             inputs={

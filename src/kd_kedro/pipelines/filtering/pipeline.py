@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from kd_kedro.curation.records.lineage import collect_events
 from kd_kedro.pipelines.filtering.nodes import (
     keep_survivors,
     remove_outliers,
@@ -57,6 +58,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["deduplication_rephrasing", "deduplication_events"],
                 name="keep_survivors",
+            ),
+            Node(
+                collect_events,
+                inputs=["soap_events", "deduplication_events"],
+                outputs="filtering_events",
+                name="collect_filtering_events",
             ),
         ]
     )

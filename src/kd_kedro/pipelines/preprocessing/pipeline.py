@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from kd_kedro.curation.records.lineage import collect_events
 from kd_kedro.pipelines.preprocessing.nodes import (
     clean_text,
     collect_quarantined,
@@ -73,6 +74,19 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["converted_mcq", "mcq_events"],
                 name="convert_choices",
+            ),
+            Node(
+                collect_events,
+                inputs=[
+                    "validation_events",
+                    "review_events",
+                    "cleaning_events",
+                    "personal_data_events",
+                    "fitb_events",
+                    "mcq_events",
+                ],
+                outputs="preprocessing_events",
+                name="collect_preprocessing_events",
             ),
         ]
     )
