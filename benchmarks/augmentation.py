@@ -34,6 +34,7 @@ from kd_kedro.generation.protocol import Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation.nodes import split_rows
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.filtering.nodes import find_neighbours
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
 from kd_kedro.pipelines.preprocessing import nodes
 from kd_kedro.pipelines.preprocessing.params import (
@@ -108,7 +109,9 @@ def prepared(path: Path, embedder: SentenceEmbedder, count: int, seed: int) -> p
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
     rows = rows.iloc[chosen].reset_index(drop=True)
     deduplication = DeduplicationParams(**FILTERING["deduplication"])
-    split, _ = split_rows(rows, embedder, SplitParams(), deduplication)
+    splitting = SplitParams()
+    near = find_neighbours(rows, embedder, deduplication, splitting.threshold)
+    split, _ = split_rows(rows, rows, near, embedder, splitting, deduplication)
     return split.assign(split="train")
 
 

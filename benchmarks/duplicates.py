@@ -34,6 +34,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
 from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.signature import names_agree, signature
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.text.normalise import normalise
@@ -288,7 +289,12 @@ def _flag_by_thresholds(sheet: pd.DataFrame, embedder: SentenceEmbedder) -> list
     )
     flags = []
     for thresholds in GRID:
-        found = find_duplicates(sheet, questions, answers, thresholds)
+        near = find_near_questions(
+            sheet,
+            questions,
+            Nearness(thresholds.question, thresholds.equal_answer),
+        )
+        found = find_duplicates(sheet, near, questions, answers, thresholds)
         named = np.zeros(len(sheet), dtype=bool)
         named[[*found.survivor, *found.survivor.values(), *found.conflict]] = True
         flags.append(named)

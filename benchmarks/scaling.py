@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.neighbours import Vectors, near_pairs
 from kd_kedro.curation.duplicates.signature import signature
 
@@ -30,7 +31,10 @@ def measure_scale(rows: int) -> dict[str, Any]:
 def _measure(rows: int) -> dict[str, Any]:
     table, questions, answers = fabricate(rows)
     start = time.perf_counter()
-    found = find_duplicates(table, questions, answers, THRESHOLDS)
+    near = find_near_questions(
+        table, questions, Nearness(THRESHOLDS.question, THRESHOLDS.equal_answer)
+    )
+    found = find_duplicates(table, near, questions, answers, THRESHOLDS)
     seconds = time.perf_counter() - start
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

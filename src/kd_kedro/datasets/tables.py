@@ -4,6 +4,7 @@ Catalog entries name them as `validator: kd_kedro.datasets.tables.NAME`.
 """
 
 from kd_kedro.curation.duplicates.families import check_families
+from kd_kedro.curation.duplicates.near_questions import NEAR_PAIRS
 from kd_kedro.curation.records import change_examples, lineage, schema
 from kd_kedro.curation.records import row_texts as texts
 from kd_kedro.curation.relevance import scores
@@ -29,6 +30,7 @@ personal_data_summary = TableSchema(findings.SUMMARY, whole=["rows", "findings"]
 relevance_scores = TableSchema(scores.SCORES, number=_SCORED)
 review_queue = TableSchema(scores.QUEUE, number=_SCORED)
 discarded_rows = TableSchema(schema.DISCARDED, number=_SCORED)
+near_pairs = TableSchema(NEAR_PAIRS, number=["cosine"])
 exact_duplicate_qa_pairs = TableSchema(schema.DUPLICATES, number=_LINKED)
 same_question_diff_answers = TableSchema(schema.CONFLICTS, whole=["group_id"], number=_LINKED)
 same_answer_diff_questions = TableSchema(schema.SHARED, whole=["group_id"])

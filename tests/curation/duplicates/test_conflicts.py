@@ -6,21 +6,23 @@ from kd_kedro.curation.duplicates.conflicts import (
     CONFLICT,
     EXACT,
     HELD,
-    MOST_ANSWERS,
     NEAR,
     SAME_QUESTION,
     Thresholds,
     find_duplicates,
 )
+from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, Nearness, find_near_questions
 
 
 def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **options):
     """Deduplicate rows whose texts are all at one cosine from each other."""
     table = pd.DataFrame(rows, columns=["question", "answer"])
     table.insert(0, "row_id", [f"r{n}" for n in range(len(rows))])
+    questions = vectors(len(rows), question_cosine)
     return find_duplicates(
         table,
-        vectors(len(rows), question_cosine),
+        find_near_questions(table, questions, Nearness(0.9, 0.75)),
+        questions,
         vectors(len(rows), answer_cosine),
         Thresholds(same_question=0.98, question=0.9, equal_answer=0.75, answer=0.85),
         **options,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kd_kedro.curation.duplicates.conflicts import Thresholds
 from kd_kedro.curation.duplicates.families import assign_split, check_families, split_rows
+from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions, first_rows
 from kd_kedro.curation.records.schema import SPLIT
 from kd_kedro.text.normalise import normalise
 
@@ -39,7 +39,8 @@ def sheet(questions: list[str]) -> pd.DataFrame:
 
 def split(rows: pd.DataFrame, vectors: np.ndarray | None = None) -> pd.DataFrame:
     vectors = embed(rows["question"].tolist()) if vectors is None else vectors
-    return split_rows(rows, vectors, shares=SHARES, thresholds=Thresholds(0.99, 0.9, 0.75, 0.9))
+    near = find_near_questions(rows, vectors, Nearness(0.9, 0.75), among=first_rows(rows))
+    return split_rows(rows, near, SHARES)
 
 
 QUESTIONS = st.lists(st.text("abc ?.", max_size=6), min_size=1, max_size=25)

@@ -22,6 +22,7 @@ from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
 from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.filtering.nodes import find_neighbours
 from kd_kedro.pipelines.filtering.params import DeduplicationParams
 
 CONF = Path(__file__).resolve().parents[3] / "conf/base"
@@ -111,6 +112,7 @@ def _run(generator: Any = None) -> dict[str, Any]:
         "preprocessing_events": _events(*STAGES[:6]),
         "filtering_events": _events(*STAGES[6:8]),
         "quarantined_rows": ROWS.head(0),
+        "near_pairs": find_neighbours(ROWS, Words(), DEDUPLICATION, 1.0),
     } | dict.fromkeys(PRODUCTS, ROWS)
     catalog = DataCatalog(
         {name: MemoryDataset(data, copy_mode="assign") for name, data in inputs.items()}

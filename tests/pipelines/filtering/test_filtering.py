@@ -310,6 +310,7 @@ def run_deduplication(rows, generator, **changes):
             "text_generator": MemoryDataset(generator, copy_mode="assign"),
             "params:filtering.soap": MemoryDataset(soap(spread=20.0)),
             "params:filtering.deduplication": MemoryDataset(parameters),
+            "params:augmentation.split.threshold": MemoryDataset(0.9),
         }
     )
     for name in create_pipeline().all_outputs():

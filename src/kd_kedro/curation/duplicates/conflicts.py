@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from kd_kedro.curation.duplicates.neighbours import Pair, Vectors, near_pairs
+from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, searched_rows
+from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import holds, names_agree, sides_agree, signature, unite
 from kd_kedro.text.normalise import normalise
 
@@ -16,8 +17,6 @@ SAME_QUESTION = "same question, answers agree"
 HELD = "same question, the other answer holds this one"
 NEAR = "near question, answers agree"
 CONFLICT = "same question, different answers"
-# One question with more different answers is a conflict; which of them agree is not asked.
-MOST_ANSWERS = 200
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class Thresholds:
 
 def find_duplicates(
     rows: pd.DataFrame,
+    near_questions: Sequence[Pair],
     question_vectors: Vectors,
     answer_vectors: Vectors,
     thresholds: Thresholds,
@@ -94,6 +94,7 @@ def find_duplicates(
 
     Args:
         rows: Text columns `row_id, question, answer`, in the order of the sheet.
+        near_questions: Pairs of rows whose questions are near by these thresholds, nearest first.
         question_vectors: float32 (n, d), rows of length 1.
         answer_vectors: float32 (n, d), rows of length 1.
         thresholds: From which cosine questions and answers are near.
@@ -116,12 +117,8 @@ def find_duplicates(
         same = keys[one] == keys[other]
         return near(one, other) or (same and holds(answers[one], answers[other]) != 0)
 
-    # A copy says nothing new: only the first row of each question and answer is compared.
+    pairs = [*_same_key_pairs(keys, searched_rows(rows)), *near_questions]
     copies = _copies(keys, answer_keys)
-    firsts = sorted(set(range(len(rows))) - {pair.second for pair in copies})
-    compared = _few_answers(keys, firsts)
-    near_questions = candidate_pairs(questions, answer_keys, question_vectors, compared, thresholds)
-    pairs = [*_same_key_pairs(keys, compared), *near_questions]
     families = _with_copies(unite(len(rows), pairs, would_merge), copies)
     is_mended = [row in mended for row in rows["row_id"]]
     rank = [
@@ -146,35 +143,6 @@ def find_duplicates(
     return found
 
 
-def candidate_pairs(
-    questions: Sequence[str],
-    answer_keys: Sequence[str],
-    vectors: Vectors,
-    rows: Collection[int],
-    thresholds: Thresholds,
-) -> list[Pair]:
-    """Return pairs of rows whose questions are near with equal signature, the nearest first.
-
-    Args:
-        questions: n texts.
-        answer_keys: n normalised answers.
-        vectors: float32 (n, d), rows of length 1, of the questions.
-        rows: Positions of the rows to compare.
-        thresholds: `question`, and `equal_answer` where the answers are equal and telling.
-    """
-    signatures: list[object] = [None] * len(questions)
-    with_answers: list[object] = [None] * len(questions)
-    for row in rows:
-        signatures[row] = signature(questions[row])
-        if _is_telling(answer_keys[row]):
-            with_answers[row] = signatures[row], answer_keys[row]
-    pairs = {
-        *near_pairs(vectors, signatures, thresholds.question),
-        *near_pairs(vectors, with_answers, thresholds.equal_answer),
-    }
-    return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first, pair.second))
-
-
 def _answers_agree(
     answers: list[str], keys: list[str], vectors: Vectors, threshold: float
 ) -> Callable[[int, int], bool]:
@@ -189,11 +157,6 @@ def _answers_agree(
         )
 
     return agree
-
-
-def _is_telling(answer: str) -> bool:
-    """Return whether an answer is long enough to tell one question from another."""
-    return len(answer.split()) > 2 or any(char.isdigit() for char in answer)
 
 
 def _copies(keys: Sequence[str], answer_keys: Sequence[str]) -> list[Pair]:
@@ -217,14 +180,6 @@ def _with_copies(families: Iterable[list[int]], copies: Iterable[Pair]) -> list[
         for family in families
         if family[0] not in is_copy
     ]
-
-
-def _few_answers(keys: Sequence[str], rows: Collection[int]) -> list[int]:
-    """Return rows without those of a question with too many answers, all but its first."""
-    groups = _groups(keys, rows).values()
-    return sorted(
-        row for some in groups for row in (some if len(some) <= MOST_ANSWERS else some[:1])
-    )
 
 
 def _same_key_pairs(keys: Sequence[str], rows: Collection[int]) -> list[Pair]:

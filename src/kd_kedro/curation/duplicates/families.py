@@ -5,12 +5,11 @@ hash of its earliest member's question, so a row keeps its side when the sheet g
 """
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from kd_kedro.curation.duplicates.conflicts import Thresholds, candidate_pairs
-from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
+from kd_kedro.curation.duplicates.neighbours import Pair
 from kd_kedro.curation.duplicates.signature import names_agree, unite
 from kd_kedro.curation.records.schema import SPLIT, table
 from kd_kedro.text.normalise import normalise
@@ -19,23 +18,18 @@ SPLITS = ("train", "validation", "test")
 
 
 def split_rows(
-    rows: pd.DataFrame,
-    embeddings: Vectors,
-    *,
-    shares: Mapping[str, float],
-    thresholds: Thresholds,
+    rows: pd.DataFrame, near_questions: Iterable[Pair], shares: Mapping[str, float]
 ) -> pd.DataFrame:
     """Give each row its family and each family its split.
 
-    Questions that are equal, or near with equal signature and agreeing names, are of one family,
-    whatever their answers; where the answers are equal, questions need be less near. With
-    thresholds no higher than those of deduplication nothing that it would merge can straddle.
+    Questions that are equal, or near with agreeing names, are of one family, whatever their
+    answers. Where what is near here is near for deduplication too, and more, nothing that it would
+    merge can straddle.
 
     Args:
         rows: Text columns `row_id, line, question, answer, source`.
-        embeddings: float32 (n, d), unit embeddings of the questions.
+        near_questions: Pairs of rows whose questions are near with equal signature.
         shares: Share of the families by split name: train, validation, test; they sum to 1.
-        thresholds: From which cosine questions are near: `question` and `equal_answer`.
 
     Returns:
         Text columns `row_id, family_id, split, style, question, answer, source`, style
@@ -43,17 +37,12 @@ def split_rows(
     """
     questions = rows["question"].tolist()
     keys = [normalise(text) for text in questions]
-    answer_keys = [normalise(text) for text in rows["answer"]]
-    same = _same_question_pairs(keys)
-    # A copy adds nothing, unless its answer is another one.
-    copies = {row for _, row, _ in _same_question_pairs(list(zip(keys, answer_keys, strict=True)))}
-    firsts = [row for row in range(len(rows)) if row not in copies]
-    near = candidate_pairs(questions, answer_keys, embeddings, firsts, thresholds)
     order = {
         row: (int(line) if line.isdigit() else len(rows), row_id)
         for row, (line, row_id) in enumerate(zip(rows["line"], rows["row_id"], strict=True))
     }
-    kin = [*same, *(pair for pair in near if _akin(pair, keys, questions))]
+    near = (pair for pair in near_questions if _akin(pair, keys, questions))
+    kin = [*_same_question_pairs(keys), *near]
     family_of: dict[int, str] = {}
     for members in unite(len(rows), kin):
         earliest = min(members, key=order.__getitem__)
@@ -138,8 +127,8 @@ def _akin(pair: Pair, keys: list[str], questions: list[str]) -> bool:
     return keys[one] == keys[other] or names_agree(questions[one], questions[other])
 
 
-def _same_question_pairs(keys: Sequence[Hashable]) -> list[Pair]:
-    first: dict[Hashable, int] = {}
+def _same_question_pairs(keys: Sequence[str]) -> list[Pair]:
+    first: dict[str, int] = {}
     return [
         Pair(first[key], row, 1.0)
         for row, key in enumerate(keys)

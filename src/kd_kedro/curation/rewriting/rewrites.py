@@ -4,7 +4,7 @@ Only train rows have rewrites, the answer never changes, and a rewrite that fail
 what another row says already, is absent.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kd_kedro.curation.duplicates.neighbours import nearest_others
 from kd_kedro.curation.records.schema import SPLIT, table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
 from kd_kedro.text.normalise import wording
@@ -19,7 +20,7 @@ from kd_kedro.text.normalise import wording
 ORIGINAL = "original"
 TYPO = "typo"
 TRAIN = "train"
-CHUNK = 1024
+NEAREST_OTHERS = 5  # rows of other families that a rewrite is compared with word by word
 
 Encode = Callable[[list[str]], npt.NDArray[np.float32]]
 Evidence = dict[str, Any]
@@ -200,23 +201,21 @@ def _find_neighbours(
     ]
     if not left:
         return
-    rows = split_qa["row_id"].tolist()
-    questions = split_qa["question"].tolist()
-    family = dict(zip(rows, split_qa["family_id"], strict=True))
-    vectors = encode(questions)
-    families = split_qa["family_id"].to_numpy()
-    for chunk in _chunks(left):
-        cosines = encode([candidates[n].text for n in chunk]) @ vectors.T
-        for n, row in zip(chunk, cosines, strict=True):
-            own = findings[n]["similarity"]
-            near = np.flatnonzero((row > own) & (families != family[candidates[n].parent]))
-            for other in near[np.argsort(-row[near])][:5].tolist():
-                if not preservation_defect(questions[other], candidates[n].text):
-                    findings[n]["reason"] = f"row {rows[other]} asks the same"
-                    findings[n] |= {"score": round(float(row[other]), 4), "threshold": own}
-                    break
-
-
-def _chunks(places: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(places), CHUNK):
-        yield places[start : start + CHUNK]
+    rows, questions = split_qa["row_id"].tolist(), split_qa["question"].tolist()
+    _, families = np.unique(split_qa["family_id"].to_numpy(dtype=object), return_inverse=True)
+    family = dict(zip(rows, families.tolist(), strict=True))
+    others = nearest_others(
+        encode([candidates[n].text for n in left]),
+        np.array([family[candidates[n].parent] for n in left]),
+        np.array([findings[n]["similarity"] for n in left], dtype=np.float32),
+        encode(questions),
+        families,
+        NEAREST_OTHERS,
+    )
+    for place, nearest in others.items():
+        finding = findings[left[place]]
+        for other, cosine in nearest:
+            if not preservation_defect(questions[other], candidates[left[place]].text):
+                finding["reason"] = f"row {rows[other]} asks the same"
+                finding |= {"score": round(cosine, 4), "threshold": finding["similarity"]}
+                break

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.curation.duplicates import families
-from kd_kedro.curation.duplicates.conflicts import Thresholds
+from kd_kedro.curation.duplicates.near_questions import find_near_survivors
 from kd_kedro.curation.records import lineage
 from kd_kedro.curation.records.row_texts import collect_texts
 from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_rewrites, trainable
@@ -18,6 +18,8 @@ from kd_kedro.text.embedder import Embedder
 
 def split_rows(
     deduplication_rephrasing: pd.DataFrame,
+    soap_qa: pd.DataFrame,
+    near_pairs: pd.DataFrame,
     sentence_embedder: Embedder,
     params: SplitParams,
     deduplication: DeduplicationParams,
@@ -29,17 +31,15 @@ def split_rows(
     Returns:
         `split_qa`, `split_events`.
     """
-    vectors = sentence_embedder.encode(list(deduplication_rephrasing["question"]))
+    near = find_near_survivors(
+        deduplication_rephrasing,
+        soap_qa,
+        near_pairs,
+        sentence_embedder.encode(list(deduplication_rephrasing["question"])),
+        deduplication.family_nearness(params.threshold),
+    )
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
-    thresholds = Thresholds(
-        deduplication.same_question_threshold,
-        min(params.threshold, deduplication.question_threshold),
-        min(params.threshold, deduplication.equal_answer_threshold),
-        deduplication.answer_threshold,
-    )
-    split = families.split_rows(
-        deduplication_rephrasing, vectors, shares=shares, thresholds=thresholds
-    )
+    split = families.split_rows(deduplication_rephrasing, near, shares)
     reasons = dict(zip(split["row_id"], split["split"], strict=True))
     evidence = {
         row: {"family_id": family}

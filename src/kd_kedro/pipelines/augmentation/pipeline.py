@@ -19,6 +19,8 @@ def create_pipeline() -> Pipeline:
                 split_rows,
                 inputs=[
                     "deduplication_rephrasing",
+                    "soap_qa",
+                    "near_pairs",
                     "sentence_embedder",
                     "params:augmentation.split",
                     "params:filtering.deduplication",

@@ -8,6 +8,12 @@ import numpy as np
 import pandas as pd
 
 from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.near_questions import (
+    Nearness,
+    find_near_questions,
+    read_pairs,
+    write_pairs,
+)
 from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, DUPLICATES, SHARED, STAGE, table
 from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
@@ -107,8 +113,25 @@ def _ask_relevance(
     return opinions
 
 
+def find_neighbours(
+    soap_qa: pd.DataFrame,
+    sentence_embedder: Embedder,
+    params: DeduplicationParams,
+    split_threshold: float,
+) -> pd.DataFrame:
+    """Search once for rows with near questions: all that deduplication or the split ask for.
+
+    Returns:
+        `near_pairs`.
+    """
+    vectors = sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]])
+    pairs = find_near_questions(soap_qa, vectors, params.family_nearness(split_threshold))
+    return write_pairs(pairs, soap_qa["row_id"].tolist())
+
+
 def sort_out_duplicates(
     soap_qa: pd.DataFrame,
+    near_pairs: pd.DataFrame,
     sentence_embedder: Embedder,
     params: DeduplicationParams,
 ) -> Tables3:
@@ -119,6 +142,11 @@ def sort_out_duplicates(
     """
     found = find_duplicates(
         soap_qa,
+        read_pairs(
+            near_pairs,
+            soap_qa,
+            Nearness(params.question_threshold, params.equal_answer_threshold),
+        ),
         sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]]),
         sentence_embedder.encode([squeeze(text) for text in soap_qa["answer"]]),
         Thresholds(

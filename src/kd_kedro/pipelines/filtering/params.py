@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kd_kedro.curation.duplicates.near_questions import Nearness
 from kd_kedro.curation.relevance.soap import Settings
 
 
@@ -127,6 +128,17 @@ class DeduplicationParams(BaseModel):
         description="Words a shared answer has at least for its questions to be rephrased.",
     )
     seed: int = Field(ge=0, description="Seed of the rephrasing.")
+
+    def family_nearness(self, split_threshold: float) -> Nearness:
+        """Return from which cosine questions may be of one family: never above what is merged.
+
+        Args:
+            split_threshold: `augmentation.split.threshold`.
+        """
+        return Nearness(
+            min(split_threshold, self.question_threshold),
+            min(split_threshold, self.equal_answer_threshold),
+        )
 
 
 class FilteringParams(BaseModel):

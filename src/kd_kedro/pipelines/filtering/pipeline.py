@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from kd_kedro.curation.records.lineage import collect_events
 from kd_kedro.pipelines.filtering.nodes import (
+    find_neighbours,
     keep_survivors,
     remove_outliers,
     score_relevance,
@@ -33,9 +34,21 @@ def create_pipeline() -> Pipeline:
                 name="remove_outliers",
             ),
             Node(
+                find_neighbours,
+                inputs=[
+                    "soap_qa",
+                    "sentence_embedder",
+                    "params:filtering.deduplication",
+                    "params:augmentation.split.threshold",
+                ],
+                outputs="near_pairs",
+                name="find_neighbours",
+            ),
+            Node(
                 sort_out_duplicates,
                 inputs=[
                     "soap_qa",
+                    "near_pairs",
                     "sentence_embedder",
                     "params:filtering.deduplication",
                 ],
