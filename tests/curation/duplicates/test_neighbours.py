@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kd_kedro.curation.duplicates.neighbours import NEIGHBOURS, near_pairs
+from kd_kedro.curation.duplicates.neighbours import NEIGHBOURS, near_pairs, nearest_others
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -56,3 +56,56 @@ def test_rows_that_are_all_alike_hang_together_without_a_pair_each():
 
 def test_no_rows_make_no_pairs():
     assert near_pairs(np.zeros((0, 4), np.float32), [], 0.9) == []
+
+
+def test_rows_that_ask_find_the_pairs_they_are_in():
+    rng = np.random.default_rng(2)
+    vectors = unit(rng.normal(size=(300, 8)))
+    keys = rng.integers(0, 4, 300).tolist()
+    found = near_pairs(vectors, keys, 0.8, askers=range(40))
+    assert {pair[:2] for pair in found} == {
+        pair for pair in every_pair(vectors, keys, 0.8) if pair[0] < 40
+    }
+    assert not near_pairs(vectors, keys, 0.8, askers=[])
+
+
+def nearest_of_all(
+    asking: np.ndarray, asking_groups: np.ndarray, vectors: np.ndarray, groups: np.ndarray
+) -> dict[int, list[int]]:
+    """Return the three nearest rows of other groups above 0.7, each compared with each."""
+    cosine = asking @ vectors.T
+    cosine[asking_groups[:, None] == groups] = -1.0
+    ranked = np.argsort(-cosine, axis=1)[:, :3]
+    rows = {n: [r for r in row if cosine[n, r] > 0.7] for n, row in enumerate(ranked.tolist())}
+    return {n: near for n, near in rows.items() if near}
+
+
+@pytest.mark.parametrize(("exhaustive_rows", "recall"), [(2000, 1.0), (100, 0.99)])
+def test_the_nearest_of_other_groups_are_found(exhaustive_rows, recall):
+    rng = np.random.default_rng(3)
+    centres = np.repeat(rng.normal(size=(500, 32)), 3, axis=0)
+    vectors = unit(centres + 0.25 * rng.normal(size=(1500, 32)))
+    asking = unit(vectors[:600] + 0.05 * rng.normal(size=(600, 32)))
+    groups = np.arange(1500) // 2
+    floors = np.full(600, 0.7, dtype=np.float32)
+    found = nearest_others(asking, groups[:600], floors, vectors, groups, 3, exhaustive_rows)
+    exact = nearest_of_all(asking, groups[:600], vectors, groups)
+    assert len(exact) > 300
+    nearest = {n: near[0][0] for n, near in found.items()}
+    assert np.mean([nearest.get(n) == rows[0] for n, rows in exact.items()]) >= recall
+    if exhaustive_rows >= len(vectors):
+        assert {n: [row for row, _ in near] for n, near in found.items()} == exact
+    for place, near in found.items():
+        assert [cosine for _, cosine in near] == pytest.approx(
+            [float(asking[place] @ vectors[row]) for row, _ in near], abs=1e-6
+        )
+
+
+def test_few_vectors_are_compared_with_all_rows():
+    rng = np.random.default_rng(4)
+    vectors, groups = unit(rng.normal(size=(2000, 16))), np.arange(2000)
+    floors = np.full(4, 0.7, dtype=np.float32)
+    few = nearest_others(vectors[:4], groups[:4], floors, vectors, groups, 3, exhaustive_rows=100)
+    assert {n: [row for row, _ in near] for n, near in few.items()} == nearest_of_all(
+        vectors[:4], groups[:4], vectors, groups
+    )
