@@ -112,7 +112,8 @@ def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> li
     nearest from any threshold.
 
     Args:
-        near: Columns `NEAR_PAIRS`, cosines as text or numbers; pairs of rows that are not in `rows` are left out.
+        near: Columns `NEAR_PAIRS`, cosines as text or numbers; pairs of rows that are not in `rows`
+            are left out.
         rows: Text columns `row_id, answer`.
         nearness: From which cosine questions are near, no lower than what was searched with.
 
