@@ -21,7 +21,7 @@ from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.params import CompressionParams
 
 SHEET = Path(__file__).resolve().parents[1] / "data" / "01_raw" / "test_qa.csv"
-# layers, width, heads: those of conf/base/distillation/parameters.yml
+# num_hidden_layers, hidden_size and num_attention_heads, as in conf/base/distillation.
 SIZES = {"teacher": (4, 160, 5), "student": (2, 96, 3)}
 TIMED = ("latency_p50", "latency_p95", "latency_p99", "prefill_p50", "decode_p50")
 

@@ -71,14 +71,14 @@ def ours(size: Size, examples: Sequence[Example], tokenizer: Any, work: Path, ta
     from transformers import TrainingArguments
 
     from kd_kedro.models.encoding import pad_token_id
+    from kd_kedro.training.loop.config import ObjectiveConfig
     from kd_kedro.training.loop.hf_trainer import AnswerTrainer
-    from kd_kedro.training.loop.objective import Objective
 
-    objective = Objective(alpha=1.0, beta=0.0)
+    objective = ObjectiveConfig(alpha=1.0, beta=0.0)
     if targets is not None:
         full = "forward_kl" in targets.serves
         divergence = "forward_kl" if full else "bucketed_forward_kl"
-        objective = Objective(alpha=0.0, beta=1.0, divergence=divergence, temperature=1.0)
+        objective = ObjectiveConfig(alpha=0.0, beta=1.0, divergence=divergence, temperature=1.0)
     objective.check(targets)
     # Our trainer puts its own forward pass into bf16.
     arguments = _arguments(work, size) | {"bf16": False, "remove_unused_columns": False}
@@ -98,13 +98,14 @@ def captured(
     size: Size, examples: Sequence[Example], teacher: Any, store: Path, **other: Any
 ) -> dict[str, Any]:
     """Capture targets as `kedro run` does with conf/base, but for `other`; return the manifest."""
-    from kd_kedro.training.teacher.capture import CaptureSettings, capture
+    from kd_kedro.training.teacher.capture import capture
+    from kd_kedro.training.teacher.config import CaptureConfig
 
     text = PARAMETERS.read_text(encoding="utf-8")
     defaults = yaml.safe_load(text)["distillation"]["targets"]
     defaults |= {"precision": _precision(), "batch_size": size.batch_size} | other
     defaults["temperatures"] = tuple(defaults["temperatures"])
-    settings = CaptureSettings(**defaults)
+    settings = CaptureConfig(**defaults)
     return capture([(teacher, 1.0)], examples, {}, store, settings)
 
 

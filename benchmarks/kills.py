@@ -91,14 +91,16 @@ def _run(folder: Path, options: list[str], kill_after: float | None) -> float:
 
 
 def _work(folder: Path, rows: int, steps: int) -> None:
-    from kd_kedro.models.build import Architecture, new_model
+    from kd_kedro.models.build import new_model
     from kd_kedro.models.causal_lm import LanguageModel
+    from kd_kedro.models.config import ArchitectureConfig
     from kd_kedro.models.encoding import encode, pad_token_id
     from kd_kedro.models.tokenization import train_byte_bpe
     from kd_kedro.storage.fingerprints import settings_fingerprint, weights_fingerprint
-    from kd_kedro.training.loop.objective import Objective
-    from kd_kedro.training.loop.train import TrainingSettings, train
-    from kd_kedro.training.teacher.capture import CaptureSettings, capture
+    from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
+    from kd_kedro.training.loop.train import train
+    from kd_kedro.training.teacher.capture import capture
+    from kd_kedro.training.teacher.config import CaptureConfig
     from kd_kedro.training.teacher.store import identity, open_targets
 
     names = ["Mehta", "Rao", "Khan", "Das"]
@@ -108,13 +110,47 @@ def _work(folder: Path, rows: int, steps: int) -> None:
     ]
     tokenizer = train_byte_bpe([question for _, question, _ in table], 400)
     teacher = LanguageModel(
-        new_model(Architecture(2, 64, 2, 0.0, 0.1), tokenizer, 64, seed=1), tokenizer
+        new_model(
+            ArchitectureConfig(
+                num_hidden_layers=2,
+                hidden_size=64,
+                num_attention_heads=2,
+                dropout=0.0,
+                initializer_range=0.1,
+            ),
+            tokenizer,
+            64,
+            seed=1,
+        ),
+        tokenizer,
     )
-    student = new_model(Architecture(1, 32, 2, 0.1, 0.1), tokenizer, 64, seed=2)
+    student = new_model(
+        ArchitectureConfig(
+            num_hidden_layers=1,
+            hidden_size=32,
+            num_attention_heads=2,
+            dropout=0.1,
+            initializer_range=0.1,
+        ),
+        tokenizer,
+        64,
+        seed=2,
+    )
     examples = encode(tokenizer, *zip(*table, strict=True), 64)
     belongs_to = identity(table, tokenizer, [(teacher, 1.0)], 64)
-    keep = CaptureSettings("top_k", 8, 8, (1.0,), False, "float16", "fp32", 16, 100, 1)
-    budget = TrainingSettings(
+    keep = CaptureConfig(
+        source="top_k",
+        k=8,
+        num_samples=8,
+        temperatures=(1.0,),
+        hidden_states=False,
+        dtype="float16",
+        precision="fp32",
+        batch_size=16,
+        rows_per_shard=100,
+        seed=1,
+    )
+    budget = TrainingConfig(
         3e-3, 4, 2, 100, 10**9, steps, 0.1, "cosine", 0.01, 1.0, 5, 3, "fp32", 10
     )
     (folder / "phase").write_text("capture")
@@ -125,7 +161,7 @@ def _work(folder: Path, rows: int, steps: int) -> None:
         student,
         examples,
         examples[: rows // 10],
-        objective=Objective(0.5, 0.5, "bucketed_forward_kl"),
+        objective=ObjectiveConfig(alpha=0.5, beta=0.5, divergence="bucketed_forward_kl"),
         targets=open_targets(manifest, folder / "store", belongs_to),
         settings=budget,
         seed=3,

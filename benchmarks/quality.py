@@ -20,7 +20,8 @@ from paired import compare
 from students import ROOT, Recipe, Sheet, determines, family_losses, prepare, run_card, train_all
 
 DENSE = {"source": "dense"}
-WIDE = {"layers": 2, "width": 160, "heads": 5}  # conf/base's teacher has 4 layers of this width
+# conf/base's teacher has 4 layers of this width.
+WIDE = {"num_hidden_layers": 2, "hidden_size": 160, "num_attention_heads": 5}
 METHODS: dict[str, Recipe] = {
     "baseline": Recipe(node="train_baseline"),
     "forward_kl": Recipe({"targets": DENSE, "objective": {"divergence": "forward_kl"}}),
@@ -45,8 +46,8 @@ METHODS: dict[str, Recipe] = {
     "default": Recipe(),
     "hidden_states": Recipe(
         {
-            "targets": {**DENSE, "hidden": True},
-            "objective": {"divergence": "forward_kl", "hidden": 1.0},
+            "targets": {**DENSE, "hidden_states": True},
+            "objective": {"divergence": "forward_kl", "hidden_state_weight": 1.0},
         }
     ),
     # Generating costs far more than training here: hence few and short answers of its own.

@@ -47,9 +47,9 @@ def sources(sheet: Sheet, ks: Sequence[int], draws: Sequence[int]) -> dict[str, 
     for k in ks:
         made[f"top_k {k}"] = Recipe({**bucketed, "targets": {"source": "top_k", "k": k}})
     if plain == "forward_kl":  # which is all that draws can serve
-        for count in sorted({*draws} - {targets["draws"]}):
+        for count in sorted({*draws} - {targets["num_samples"]}):
             made[f"sampled {targets['k']} + {count}"] = Recipe(
-                {**full, "targets": {"source": "sampled", "draws": count}}
+                {**full, "targets": {"source": "sampled", "num_samples": count}}
             )
     return made
 
@@ -83,7 +83,9 @@ def _written(manifest: dict[str, Any], vocabulary: int = 0) -> int:
     if manifest["source"] == "dense":
         return vocabulary * value + states
     if manifest["source"] == "sampled":
-        return int(manifest["k"]) * (token + value) + int(manifest["draws"]) * token + 8 + states
+        return (
+            int(manifest["k"]) * (token + value) + int(manifest["num_samples"]) * token + 8 + states
+        )
     return int(manifest["k"]) * (token + value) + 4 * len(manifest["temperatures"]) + states
 
 

@@ -10,8 +10,9 @@ from kedro.io import DatasetError, Version
 
 from kd_kedro.datasets import hf_model
 from kd_kedro.datasets.hf_model import HFModelDataset, HFTokenizerDataset
-from kd_kedro.models.adapters import AdapterSettings, add_adapter
+from kd_kedro.models.adapters import add_adapter
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.config import AdapterConfig
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from tests.training.architectures import build
@@ -156,7 +157,7 @@ def test_every_architecture_comes_back_as_it_was(tmp_path, tokenizer, kind):
 
 
 def test_an_adapter_comes_back_on_its_base(tmp_path, tokenizer):
-    adapted = add_adapter(build("qwen2", tokenizer), AdapterSettings(), seed=1)
+    adapted = add_adapter(build("qwen2", tokenizer), AdapterConfig(), seed=1)
     dataset(tmp_path).save(LanguageModel(adapted, tokenizer, {"name": "student"}))
     loaded = dataset(tmp_path).load()
     assert weights_fingerprint(loaded.model) == weights_fingerprint(adapted)

@@ -47,7 +47,7 @@ def test_the_defaults_are_those_of_document_000():
     assert objective.temperature == 0.7
     assert values["params:distillation.targets"].temperatures == (0.7,)
     assert training.learning_rate == 6.8e-5
-    assert training.batch_size * training.accumulation == 32 * 8
+    assert training.batch_size * training.gradient_accumulation_steps == 32 * 8
     assert (training.patience, training.precision) == (4, "bf16")
 
 
@@ -67,7 +67,7 @@ def test_large_becomes_distil_through_the_same_nodes(names, table, tmp_path):
         "student": {"pretrained": names["distil"]},
         "examples": {"versions": ["original"], "validation_rows": 2},
         "targets": {"batch_size": 8},
-        "training": {"batch_size": 4, "accumulation": 2, "max_steps": 1},
+        "training": {"batch_size": 4, "gradient_accumulation_steps": 2, "max_steps": 1},
         "seeds": {"count": 1},
     }
     catalog = run(table, tmp_path, env="gpt2", changed=changed)

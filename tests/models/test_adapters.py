@@ -8,7 +8,6 @@ import torch
 from kd_kedro.inference.generate import answer_logits, generate_answers
 from kd_kedro.models import adapters
 from kd_kedro.models.adapters import (
-    AdapterSettings,
     adapter_card,
     add_adapter,
     four_bits,
@@ -20,10 +19,11 @@ from kd_kedro.models.adapters import (
 )
 from kd_kedro.models.build import pretrained_model, size_card
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.config import AdapterConfig
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.train import train
 from tests.training.architectures import ALL, build, save
 from tests.training.loop.test_architectures import SETTINGS
@@ -31,12 +31,12 @@ from tests.training.tiny import QUESTIONS
 
 
 def trained(model, examples, tokenizer, tmp_path, **changed):
-    adapted = add_adapter(model, AdapterSettings(**changed), seed=3)
+    adapted = add_adapter(model, AdapterConfig(**changed), seed=3)
     train(
         adapted,
         examples,
         examples[:2],
-        objective=Objective(),
+        objective=ObjectiveConfig(),
         targets=None,
         settings=SETTINGS,
         seed=0,
@@ -66,7 +66,7 @@ def test_the_merged_model_says_what_the_adapted_one_says(kind, tokenizer, exampl
 
 
 def test_the_adapter_alone_learns(tokenizer, examples, tmp_path):
-    adapted = add_adapter(build("llama", tokenizer), AdapterSettings(), seed=3)
+    adapted = add_adapter(build("llama", tokenizer), AdapterConfig(), seed=3)
     learns = {name for name, weight in adapted.named_parameters() if weight.requires_grad}
     assert learns == {name for name, _ in adapted.named_parameters() if "lora_" in name}
     card = adapter_card(adapted)
@@ -80,7 +80,7 @@ def test_the_adapter_alone_learns(tokenizer, examples, tmp_path):
 def test_the_same_seed_is_the_same_adapter(tokenizer):
     state = torch.get_rng_state()
     prints = [
-        weights_fingerprint(add_adapter(build("gpt2", tokenizer), AdapterSettings(), seed))
+        weights_fingerprint(add_adapter(build("gpt2", tokenizer), AdapterConfig(), seed))
         for seed in (1, 1, 2)
     ]
     assert prints[0] == prints[1] != prints[2]
@@ -89,7 +89,7 @@ def test_the_same_seed_is_the_same_adapter(tokenizer):
 
 @pytest.mark.parametrize(("kind", "name"), [("phi", "q_proj"), ("gpt2", "c_attn"), ("t5", "wo")])
 def test_it_sits_where_it_was_asked_to(kind, name, tokenizer):
-    adapted = add_adapter(build(kind, tokenizer), AdapterSettings(target_modules=(name,)), 0)
+    adapted = add_adapter(build(kind, tokenizer), AdapterConfig(target_modules=(name,)), 0)
     places = {n.partition(".lora_")[0] for n, _ in adapted.named_parameters() if ".lora_" in n}
     assert {place.rpartition(".")[2] for place in places} == {name}
     assert len(places) == (6 if kind == "t5" else 3)
@@ -98,7 +98,7 @@ def test_it_sits_where_it_was_asked_to(kind, name, tokenizer):
 def test_a_wrong_target_names_those_there_are(tokenizer):
     message = r"PhiForCausalLM has no 'c_attn' in its blocks; there are dense, fc1, fc2, k_proj, q_"
     with pytest.raises(ValueError, match=message):
-        add_adapter(build("phi", tokenizer), AdapterSettings(target_modules=("c_attn",)), 0)
+        add_adapter(build("phi", tokenizer), AdapterConfig(target_modules=("c_attn",)), 0)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_wrong_target_names_those_there_are(tokenizer):
 )
 def test_the_head_is_refused_as_a_target(kind, name, tokenizer):
     with pytest.raises(ValueError, match=rf"'{name}' is the language-model head"):
-        add_adapter(build(kind, tokenizer), AdapterSettings(target_modules=(name,)), 0)
+        add_adapter(build(kind, tokenizer), AdapterConfig(target_modules=(name,)), 0)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])

@@ -58,12 +58,12 @@ def test_how_a_training_or_a_study_runs_is_operational() -> None:
     keys = operational_keys(parameter_models())
     assert {"tuning.trials", "tuning.workers", "tuning.heartbeat"} <= keys
     fields_of_training = {
-        "checkpoint_steps",
+        "save_steps",
         "gradient_checkpointing",
         "num_processes",
         "strategy",
-        "nodes",
-        "rendezvous",
+        "num_nodes",
+        "rdzv_endpoint",
     }
     for group in ("distillation.training.", "distillation.teacher.training."):
         own = {key.removeprefix(group) for key in keys if key.startswith(group)}

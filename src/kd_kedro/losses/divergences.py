@@ -64,12 +64,4 @@ _PLAIN: dict[str, Divergence] = {
     "skewed_forward_kl": skewed_forward_kl,
     "skewed_reverse_kl": skewed_reverse_kl,
 }
-# Events are single tokens of the vocabulary, except for the bucketed ones, where they are the
-# teacher's k most likely tokens and everything else together. Each of those is a divergence in its
-# own right, a lower bound of the full one, and another objective: so it has another name.
 DIVERGENCES: dict[str, Divergence] = _PLAIN | {f"bucketed_{name}": f for name, f in _PLAIN.items()}
-FULL = frozenset(_PLAIN)
-BUCKETED = frozenset(DIVERGENCES) - FULL
-# Draws from the teacher give its cross-entropy with the student without bias, and no logarithm of
-# the teacher's own probabilities beyond their entropy.
-SAMPLED = frozenset({"forward_kl"})

@@ -3,13 +3,13 @@
 import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from kd_kedro.models.config import AdapterConfig
 from kd_kedro.models.layer_copying import blocks
 
 WEIGHTS = "adapter_model.safetensors"
@@ -17,48 +17,31 @@ WEIGHTS = "adapter_model.safetensors"
 BLOCK_INPUTS, BLOCK_OUTPUTS = 64, 32
 
 
-@dataclass(frozen=True)
-class AdapterSettings:
-    """The size of an adapter, and where it sits.
-
-    Attributes:
-        rank: r of the two matrices that each adapted layer gets.
-        alpha: Their product is multiplied by alpha / rank.
-        dropout: Share of the adapter's inputs dropped in training.
-        target_modules: Names of linear layers within the blocks, as `q_proj`; none means all.
-    """
-
-    rank: int = 16
-    alpha: float = 32
-    dropout: float = 0.05
-    target_modules: Sequence[str] = ()
-
-
-def add_adapter(model: Any, settings: AdapterSettings, seed: int) -> Any:
+def add_adapter(model: Any, config: AdapterConfig, seed: int) -> Any:
     """Return the model with a new adapter, which alone learns.
 
     Args:
         model: A language model, whole or loaded in 4 bits; it is changed and becomes the base.
-        settings: Size and place of the adapter.
-        seed: Of its weights. The global random state is left as it was.
+        config: Size and place of the adapter.
+        seed: Seed of its weights. The global random state is left as it was.
 
     Raises:
         ValueError: If a target module is the head, with which the loss is fused, or is not there.
     """
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
+    lora = LoraConfig(
         task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=layers_to_adapt(model, settings.target_modules),
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=layers_to_adapt(model, config.target_modules),
         fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in model.modules()),
     )
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
         torch.manual_seed(seed)
-        adapted = get_peft_model(model, config)
+        adapted = get_peft_model(model, lora)
     # The base lies beside the adapter; where it lay on this machine concerns nobody.
     adapted.peft_config["default"].base_model_name_or_path = None
     return adapted.eval()

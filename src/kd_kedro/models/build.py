@@ -2,13 +2,13 @@
 
 import copy
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from kd_kedro.models.adapters import adapter_card, is_adapted, refuse_narrow
+from kd_kedro.models.config import ArchitectureConfig
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.models.tokenization import load_pretrained_tokenizer
@@ -21,27 +21,7 @@ OWN_TOKENIZER = (
 )
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """The size of a GPT-2-architecture model.
-
-    Attributes:
-        layers: Transformer blocks.
-        width: Size of the hidden states; a multiple of `heads`.
-        heads: Attention heads.
-        dropout: Share of activations dropped in training, everywhere GPT-2 drops any.
-        init_std: Standard deviation of the initial weights. GPT-2's 0.02 suits its width of 768
-            and more; narrow models learn to copy from the prompt much sooner from larger weights.
-    """
-
-    layers: int
-    width: int
-    heads: int
-    dropout: float
-    init_std: float
-
-
-def new_model(architecture: Architecture, tokenizer: Any, max_length: int, seed: int) -> Any:
+def new_model(architecture: ArchitectureConfig, tokenizer: Any, max_length: int, seed: int) -> Any:
     """Return an untrained GPT-2-architecture model, the same for the same seed.
 
     Args:
@@ -55,14 +35,14 @@ def new_model(architecture: Architecture, tokenizer: Any, max_length: int, seed:
     config = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=max_length,
-        n_embd=architecture.width,
-        n_layer=architecture.layers,
-        n_head=architecture.heads,
+        n_embd=architecture.hidden_size,
+        n_layer=architecture.num_hidden_layers,
+        n_head=architecture.num_attention_heads,
         activation_function="gelu_pytorch_tanh",  # GPT-2's own function, in one kernel
         resid_pdrop=architecture.dropout,
         embd_pdrop=architecture.dropout,
         attn_pdrop=architecture.dropout,
-        initializer_range=architecture.init_std,
+        initializer_range=architecture.initializer_range,
         bos_token_id=tokenizer.eos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -50,7 +50,7 @@ def check_parameters(
         raise ValueError(_unknown(name, _file(name, loader), known, renamed))
     for name, model in models.items():
         try:
-            checked = model.model_validate(_with_groups(model, values.get(name) or {}))
+            checked = model.model_validate(with_groups(model, values.get(name) or {}))
         except ValidationError as error:
             raise ValueError(_reason(error, name, model, runtime, renamed, loader)) from error
         values[name] = checked.model_dump(mode="json")
@@ -83,6 +83,18 @@ def group_model(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+def with_groups(model: type[BaseModel], values: Any) -> Any:
+    """Return the values with an empty group wherever a group is absent that has no default."""
+    if not isinstance(values, Mapping):
+        return values
+    filled = dict(values)
+    for name, field in model.model_fields.items():
+        inner = group_model(field)
+        if inner and (name in filled or field.is_required()):
+            filled[name] = with_groups(inner, filled.get(name, {}))
+    return filled
+
+
 def operational_keys(models: Mapping[str, type[BaseModel]]) -> frozenset[str]:
     """Return the keys of the parameters that say how a run is done, not what comes of it.
 
@@ -95,18 +107,6 @@ def operational_keys(models: Mapping[str, type[BaseModel]]) -> frozenset[str]:
         for key, field in fields(model, f"{name}.")
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("operational")
     )
-
-
-def _with_groups(model: type[BaseModel], values: Any) -> Any:
-    """Return the values with an empty group wherever a group is absent that has no default."""
-    if not isinstance(values, Mapping):
-        return values
-    filled = dict(values)
-    for name, field in model.model_fields.items():
-        inner = group_model(field)
-        if inner and (name in filled or field.is_required()):
-            filled[name] = _with_groups(inner, filled.get(name, {}))
-    return filled
 
 
 def _reason(
@@ -123,6 +123,8 @@ def _reason(
     if not first["loc"]:
         return f"parameters of {name} do not fit together: {what}"
     key = ".".join([name, *(str(part) for part in first["loc"])])
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):
+        return f"parameters of {key} do not fit together: {what}"
     where = "--params" if key in runtime else _file(name, loader)
     if first["type"] == "extra_forbidden":
         return _unknown(key, where, {each for each, _ in fields(model, f"{name}.")}, renamed)

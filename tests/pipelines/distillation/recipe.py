@@ -10,6 +10,8 @@ from kedro.runner import SequentialRunner
 
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.distillation import PARAMETERS, create_pipeline
+from kd_kedro.pipelines.distillation.groups import inherit_training
+from kd_kedro.runs.parameter_check import with_groups
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 
@@ -34,7 +36,7 @@ def whole(env, changed=None):
         merge_strategy={"parameters": "soft"},
         runtime_params={"distillation": changed} if changed else None,
     )
-    return loader["parameters"]["distillation"]
+    return inherit_training(with_groups(PARAMETERS, loader["parameters"]["distillation"]))
 
 
 def parameters(env, changed=None):

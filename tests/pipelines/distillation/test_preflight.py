@@ -113,7 +113,7 @@ def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_pa
     changed = LIVE | {
         "tokenizer": {"pretrained": str(folder / "t5")},
         "teacher": {"pretrained": str(folder / "t5")},
-        "examples": {"augmented_rows": 8},
+        "examples": {"max_augmented_rows": 8},
         "seeds": {"count": 1},
     }
     losses = []

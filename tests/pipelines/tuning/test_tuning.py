@@ -242,7 +242,7 @@ def test_alpha_that_may_be_0_beside_a_beta_that_is_0_is_refused(distilled, tmp_p
 def test_how_a_training_runs_is_no_other_study_and_a_trial_has_one_process(
     distilled, record, tmp_path
 ):
-    several = {"num_processes": 2, "strategy": "fsdp", "checkpoint_steps": 1}
+    several = {"num_processes": 2, "strategy": "fsdp", "save_steps": 1}
     one = TUNING.model_copy(update={"trials": 1})
     found = run_study(**inputs_of(distilled, tmp_path, tuning=one, groups={"training": several}))
     assert found["study"] == record["study"]

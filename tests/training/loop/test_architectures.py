@@ -1,7 +1,6 @@
 """Every architecture teaches and learns: loaded, asked, scored, captured, trained, copied."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -23,9 +22,10 @@ from kd_kedro.models.layer_copying import blocks, copy_layers, same_shape
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop.objective import Objective
-from kd_kedro.training.loop.train import TrainingSettings, train
-from kd_kedro.training.teacher.capture import CaptureSettings, capture
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
+from kd_kedro.training.loop.train import train
+from kd_kedro.training.teacher.capture import capture
+from kd_kedro.training.teacher.config import CaptureConfig
 from kd_kedro.training.teacher.signals import LiveTeacher
 from kd_kedro.training.teacher.store import identity, open_targets
 from tests.training.architectures import ALL, CAUSAL, ENCODER_DECODER, build, save
@@ -33,22 +33,33 @@ from tests.training.tiny import ANSWERS, QUESTIONS
 
 ROWS = [(f"row{number}", *row) for number, row in enumerate(zip(QUESTIONS, ANSWERS, strict=True))]
 KEY = "distillation.teacher.pretrained"
-SETTINGS = TrainingSettings(
+SETTINGS = TrainingConfig(
     learning_rate=1e-2,
     batch_size=6,
-    accumulation=1,
+    gradient_accumulation_steps=1,
     epochs=9,
     max_tokens=10**6,
     max_steps=3,
-    warmup=0.0,
-    schedule="linear",
+    warmup_ratio=0.0,
+    lr_scheduler_type="linear",
     weight_decay=0.0,
     max_grad_norm=1.0,
-    evaluations=1,
+    num_evaluations=1,
     patience=0,
     precision="fp32",
 )
-DENSE = CaptureSettings("dense", 0, 0, (1.0,), False, "float32", "fp32", 4, 4, 0)
+DENSE = CaptureConfig(
+    source="dense",
+    k=1,
+    num_samples=1,
+    temperatures=(1.0,),
+    hidden_states=False,
+    dtype="float32",
+    precision="fp32",
+    batch_size=4,
+    rows_per_shard=4,
+    seed=0,
+)
 
 
 def load(folder, tokenizer):
@@ -149,7 +160,7 @@ def test_what_one_architecture_says_another_learns(teacher, student, tokenizer, 
         model,
         examples,
         [],
-        objective=Objective(0.5, 0.5),
+        objective=ObjectiveConfig(alpha=0.5, beta=0.5),
         targets=targets,
         settings=SETTINGS,
         seed=0,
@@ -196,9 +207,9 @@ def test_gradient_checkpointing_computes_blocks_twice_and_learns_the_same(
             model,
             examples,
             [],
-            objective=Objective(),
+            objective=ObjectiveConfig(),
             targets=None,
-            settings=replace(SETTINGS, gradient_checkpointing=recompute),
+            settings=SETTINGS.model_copy(update={"gradient_checkpointing": recompute}),
             seed=0,
             padding=1,
             work_dir=tmp_path,

@@ -10,8 +10,8 @@ from safetensors.torch import load_model
 
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
-from kd_kedro.training.loop.distillation_module import Learner
-from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.distillation_module import DistillationModule
 from kd_kedro.training.loop.sampling import LengthGroupedSampler, RankBatches
 from kd_kedro.training.loop.sharding import shard
 from kd_kedro.training.teacher.signals import LiveTeacher
@@ -21,7 +21,7 @@ from tests.training.loop.test_train import fit
 from tests.training.tiny import tiny_model
 
 # Six rows in batches of five: the last one has a single row, and the second process none.
-BUDGET = {"batch_size": 5, "accumulation": 2, "max_steps": 20, "learning_rate": 1e-3}
+BUDGET = {"batch_size": 5, "gradient_accumulation_steps": 2, "max_steps": 20, "learning_rate": 1e-3}
 
 
 def weights(model):
@@ -29,7 +29,7 @@ def weights(model):
 
 
 def test_two_processes_end_with_the_weights_of_one(tokenizer, examples, tmp_path):
-    goal = Objective(0.5, 0.5, temperature=2.0, hidden=0.3)
+    goal = ObjectiveConfig(alpha=0.5, beta=0.5, temperature=2.0, hidden_state_weight=0.3)
     ended = []
     for number in (1, 2):
         teacher = LiveTeacher(tiny_model(tokenizer, seed=9).double(), len(tokenizer), "live")
@@ -69,7 +69,7 @@ def test_logits_in_float32_are_those_of_one(strategy, tokenizer, examples, tmp_p
 
 @pytest.mark.parametrize("kind", ALL)
 def test_every_architecture_can_lie_in_shards(kind, tokenizer, examples, tmp_path):
-    learner = Learner(build(kind, tokenizer), Objective())
+    learner = DistillationModule(build(kind, tokenizer), ObjectiveConfig())
     batch = collate(examples, 1, decoder_start(learner.model))
     whole = learner(batch, None).total.item()
     meeting = f"file://{tmp_path / 'meeting'}"
@@ -99,7 +99,7 @@ ids = [f"row{number}" for number in range(len(QUESTIONS))]
 examples = encode(tokenizer, ids, QUESTIONS, ANSWERS, 128)
 folder = Path(sys.argv[1])
 model = tiny_model(tokenizer).double()
-fit(model, examples, folder, nodes=2, rendezvous=sys.argv[2], **BUDGET)
+fit(model, examples, folder, num_nodes=2, rdzv_endpoint=sys.argv[2], **BUDGET)
 save_model(model, str(folder / "ended.safetensors"))
 """
 

@@ -7,7 +7,7 @@ import torch
 
 from kd_kedro.losses.divergences import forward_kl, reverse_kl
 from kd_kedro.losses.event_log_probs import event_log_probs
-from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.objective import answer_loss as loss_of_states
 from kd_kedro.training.teacher.signals import DenseSignal, TopKSignal
 
@@ -47,7 +47,10 @@ def test_cross_entropy_and_divergence_by_hand():
     # Student (1/4, 3/4), teacher (1/2, 1/2), label 0.
     student = torch.tensor([[0.25, 0.75]]).log()
     loss = answer_loss(
-        Objective(0.3, 0.7), student, torch.tensor([0]), dense(torch.tensor([[0.5, 0.5]]).log())
+        ObjectiveConfig(alpha=0.3, beta=0.7),
+        student,
+        torch.tensor([0]),
+        dense(torch.tensor([[0.5, 0.5]]).log()),
     )
     kl = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
     assert loss.cross_entropy.item() == pytest.approx(math.log(4), rel=1e-6)
@@ -65,7 +68,7 @@ def test_reverse_is_the_divergence_the_other_way_round():
 def test_the_sum_runs_over_the_vocabulary_and_the_tokens():
     # kl_div(reduction="mean") would divide by 2 tokens x 5 ids here.
     student, teacher = random_logits(seed=1), random_logits(seed=2)
-    loss = answer_loss(Objective(0, 1), student, LABELS, dense(teacher))
+    loss = answer_loss(ObjectiveConfig(alpha=0, beta=1), student, LABELS, dense(teacher))
     p, q = teacher.double().softmax(-1), student.double().softmax(-1)
     assert loss.total.item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-5)
 
@@ -74,7 +77,9 @@ def test_the_sum_runs_over_the_vocabulary_and_the_tokens():
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 4.0])
 def test_gradient_against_a_dense_float64_reference(temperature, squared):
     student, teacher = random_logits(seed=1).requires_grad_(), random_logits(seed=2)
-    goal = Objective(0.466, 0.208, temperature=temperature, temperature_squared=squared)
+    goal = ObjectiveConfig(
+        alpha=0.466, beta=0.208, temperature=temperature, temperature_squared=squared
+    )
     answer_loss(goal, student, LABELS, dense(teacher, temperature)).total.backward()
     # d CE = q - onehot; d KL = (q_T - p_T) / T, once more times T^2 where it is squared.
     q = student.detach().double().softmax(-1)
@@ -88,10 +93,10 @@ def test_gradient_against_a_dense_float64_reference(temperature, squared):
 
 def test_the_weight_of_document_000_with_and_without_the_squared_temperature():
     student, teacher = random_logits(seed=1), random_logits(seed=2)
-    without = Objective(0.466, 0.208, temperature=0.7, temperature_squared=False)
+    without = ObjectiveConfig(alpha=0.466, beta=0.208, temperature=0.7, temperature_squared=False)
     beta = 0.208 / 0.7**2
     assert beta == pytest.approx(0.4245, abs=5e-5)
-    with_it = Objective(0.466, beta, temperature=0.7, temperature_squared=True)
+    with_it = ObjectiveConfig(alpha=0.466, beta=beta, temperature=0.7, temperature_squared=True)
     signal = dense(teacher, 0.7)
     totals = [answer_loss(goal, student, LABELS, signal).total for goal in (without, with_it)]
     torch.testing.assert_close(*totals)
@@ -102,7 +107,7 @@ def test_squared_temperature_keeps_the_gradients_size():
     for temperature in (4.0, 40.0):
         student = random_logits(seed=1).requires_grad_()
         signal = dense(random_logits(seed=2), temperature)
-        goal = Objective(0, 1, temperature=temperature)
+        goal = ObjectiveConfig(alpha=0, beta=1, temperature=temperature)
         answer_loss(goal, student, LABELS, signal).total.backward()
         sizes.append(student.grad.norm().item())
     assert sizes[0] == pytest.approx(sizes[1], rel=0.2)
@@ -121,7 +126,7 @@ def test_a_padded_vocabulary_is_cut_before_the_softmax():
 
 def test_the_tail_is_one_bucket_against_a_float64_reference():
     student, teacher = random_logits(seed=1).requires_grad_(), random_logits(seed=2)
-    goal = Objective(0, 1, "bucketed_forward_kl")
+    goal = ObjectiveConfig(alpha=0, beta=1, divergence="bucketed_forward_kl")
     answer_loss(goal, student, LABELS, top_k(teacher, 2)).total.backward()
     reference = student.detach().double().requires_grad_()
     p, q = teacher.double().softmax(-1), reference.softmax(-1)
@@ -164,17 +169,21 @@ def test_the_bucketed_divergence_bounds_the_full_one_from_below():
 
 def test_bfloat16_logits_are_raised_before_the_softmax():
     student = random_logits(seed=1).bfloat16()
-    loss = answer_loss(Objective(0.5, 0.5), student, LABELS, dense(random_logits(seed=2)))
+    loss = answer_loss(
+        ObjectiveConfig(alpha=0.5, beta=0.5), student, LABELS, dense(random_logits(seed=2))
+    )
     assert loss.total.dtype == torch.float32
-    wide = answer_loss(Objective(0.5, 0.5), student.float(), LABELS, dense(random_logits(seed=2)))
+    wide = answer_loss(
+        ObjectiveConfig(alpha=0.5, beta=0.5), student.float(), LABELS, dense(random_logits(seed=2))
+    )
     torch.testing.assert_close(loss.total, wide.total)
 
 
 def test_weights_of_nought_are_the_pure_parts():
     student, signal = random_logits(seed=1), dense(random_logits(seed=2))
-    plain = answer_loss(Objective(1, 0), student, LABELS, signal)
+    plain = answer_loss(ObjectiveConfig(alpha=1, beta=0), student, LABELS, signal)
     assert plain.total.item() == pytest.approx(plain.cross_entropy.item())
-    pure = answer_loss(Objective(0, 1), student, LABELS, signal)
+    pure = answer_loss(ObjectiveConfig(alpha=0, beta=1), student, LABELS, signal)
     assert pure.total.item() == pytest.approx(pure.divergence.item())
 
 
@@ -187,10 +196,10 @@ class Source:
 @pytest.mark.parametrize("divergence", ["forward_kl", "reverse_kl"])
 def test_a_source_refuses_what_it_cannot_give_exactly(divergence):
     with pytest.raises(ValueError, match=f"cannot give '{divergence}' exactly; use bucketed"):
-        Objective(0.5, 0.5, divergence).check(Source())
+        ObjectiveConfig(alpha=0.5, beta=0.5, divergence=divergence).check(Source())
 
 
 def test_a_teacher_is_needed_only_where_it_counts():
-    Objective(1, 0).check(None)
+    ObjectiveConfig(alpha=1, beta=0).check(None)
     with pytest.raises(ValueError, match="there are no teacher targets"):
-        Objective(1, 0.1).check(None)
+        ObjectiveConfig(alpha=1, beta=0.1).check(None)

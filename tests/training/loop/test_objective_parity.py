@@ -7,7 +7,8 @@ import torch
 
 from kd_kedro.losses import chunked_head as head_loss_module
 from kd_kedro.losses.divergences import DIVERGENCES
-from kd_kedro.training.loop.objective import Objective, answer_loss
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, TopKSignal
 
 TOKENS, WIDTH, SHARED, PADDED, K = 7, 6, 11, 13, 3
@@ -77,7 +78,13 @@ def test_loss_and_gradients_are_those_of_the_written_out_formula(
     monkeypatch.setattr(head_loss_module, "CHUNK_VALUES", chunk * PADDED)
     hidden, head, teacher, labels = case()
     signal = dict(signals(teacher, temperature))[source]
-    goal = Objective(0.3, 0.7, ("bucketed_" if source == "top_k" else "") + name, 0.2, temperature)
+    goal = ObjectiveConfig(
+        alpha=0.3,
+        beta=0.7,
+        divergence=("bucketed_" if source == "top_k" else "") + name,
+        interpolation=0.2,
+        temperature=temperature,
+    )
     loss = answer_loss(goal, hidden, head, labels, signal)
     logits = head(hidden)
     cross_entropy = -logits.log_softmax(-1).gather(1, labels[:, None]).sum()
@@ -94,7 +101,13 @@ def test_loss_and_gradients_are_those_of_the_written_out_formula(
 def test_the_sampled_estimate_by_hand(temperature):
     hidden, head, teacher, labels = case()
     signal = dict(signals(teacher, temperature))["sampled"]
-    goal = Objective(0.0, 1.0, "forward_kl", temperature=temperature, temperature_squared=False)
+    goal = ObjectiveConfig(
+        alpha=0.0,
+        beta=1.0,
+        divergence="forward_kl",
+        temperature=temperature,
+        temperature_squared=False,
+    )
     loss = answer_loss(goal, hidden, head, labels, signal)
     q = (head(hidden)[:, :SHARED] / temperature).log_softmax(-1)
     expected = (-signal.entropy - (signal.shares * q.gather(1, signal.ids)).sum(-1)).sum()
@@ -105,7 +118,7 @@ def test_the_sampled_estimate_by_hand(temperature):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_float32_is_near_and_bfloat16_not_far(name):
-    goal = Objective(0.3, 0.7, name, 0.2, 2.0)
+    goal = ObjectiveConfig(alpha=0.3, beta=0.7, divergence=name, interpolation=0.2, temperature=2.0)
     grads = {}
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
         hidden, head, teacher, labels = case(dtype)
@@ -144,9 +157,9 @@ def test_hidden_states_are_matched_through_the_projection(distance):
     wanted = torch.randn(TOKENS, 4, dtype=torch.float64)
     projection = torch.nn.Linear(WIDTH, 4, bias=False, dtype=torch.float64)
     signal = DenseSignal(teacher.log_softmax(-1), 1.0, wanted)
-    goal = Objective(0.5, 0.5, hidden=0.3, hidden_distance=distance)
+    goal = ObjectiveConfig(alpha=0.5, beta=0.5, hidden_state_weight=0.3, hidden_state_loss=distance)
     loss = answer_loss(goal, hidden, head, labels, signal, projection)
-    plain = answer_loss(Objective(0.5, 0.5), hidden, head, labels, signal).total
+    plain = answer_loss(ObjectiveConfig(alpha=0.5, beta=0.5), hidden, head, labels, signal).total
     seen = projection(hidden)
     if distance == "mse":
         expected = ((seen - wanted) ** 2).mean(-1).sum()
@@ -173,6 +186,6 @@ def test_nothing_as_large_as_tokens_times_vocabulary_is_kept(monkeypatch):
     head = torch.nn.Linear(8, 4096, bias=False)
     labels = torch.randint(4096, (512,))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = answer_loss(Objective(), hidden, head, labels, None)
+        loss = answer_loss(ObjectiveConfig(), hidden, head, labels, None)
     loss.total.backward()
     assert max(kept) <= 2**16 < 512 * 4096

@@ -9,18 +9,28 @@ from transformers import T5Config, T5ForConditionalGeneration
 from kd_kedro.models.encoding import IGNORED, collate
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import distillation_module as learner_module
-from kd_kedro.training.loop.objective import Objective, answer_loss
+from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig
+from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.training.loop.test_train import fit, live
 from tests.training.tiny import tiny_model
 
-GOAL = Objective(0.5, 0.5)
+GOAL = ObjectiveConfig(alpha=0.5, beta=0.5)
 
 
 @pytest.fixture
 def policy(tokenizer):
-    return OnPolicy(live(tokenizer), 1.0, 1.0, 6, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return OnPolicy(
+        live(tokenizer),
+        OnPolicyConfig(share=1.0, max_new_tokens=6),
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+    )
+
+
+def with_config(policy, **changed):
+    return replace(policy, config=policy.config.model_copy(update=changed))
 
 
 def answering(model, *ids):
@@ -67,7 +77,10 @@ def test_a_cut_answer_has_no_end_and_an_empty_one_is_its_end(tokenizer, examples
 
 
 def test_answers_come_from_the_students_distribution(tokenizer, examples, policy):
-    model, one = tiny_model(tokenizer, seed=3), replace(policy, max_new_tokens=1, temperature=2.0)
+    model, one = (
+        tiny_model(tokenizer, seed=3),
+        with_config(policy, max_new_tokens=1, temperature=2.0),
+    )
     prompt = examples[0].input_ids[: examples[0].answer_start]
     with torch.no_grad():
         expected = (model(torch.tensor([prompt])).logits[0, -1] / 2).softmax(-1)
@@ -96,16 +109,16 @@ def test_draws_depend_on_the_place_alone_and_leave_the_random_state(tokenizer, e
 
 
 def test_the_share_is_of_the_batches(policy):
-    half = replace(policy, share=0.3)
+    half = with_config(policy, share=0.3)
     chosen = [half.chooses(1, step, number) for step in range(500) for number in range(2)]
     assert 0.24 < sum(chosen) / 1000 < 0.36
-    assert not any(replace(policy, share=0.0).chooses(1, step, 0) for step in range(50))
+    assert not any(with_config(policy, share=0.0).chooses(1, step, 0) for step in range(50))
     assert all(policy.chooses(1, step, 0) for step in range(50))
 
 
 def test_an_answer_ends_where_the_positions_do(tokenizer, examples, policy):
     model = tiny_model(tokenizer, seed=3)
-    long = replace(policy, max_new_tokens=1000)
+    long = with_config(policy, max_new_tokens=1000)
     longest = max(example.answer_start for example in examples)
     batch = long.sample(model, collate(examples, policy.padding), 1, 0, 0)
     assert (batch.labels != IGNORED).sum(1).max() <= 128 - longest
@@ -158,7 +171,7 @@ def test_the_loss_is_a_mean_over_the_sampled_answers(
         objective=GOAL,
         targets=live(tokenizer),
         on_policy=policy,
-        accumulation=3,
+        gradient_accumulation_steps=3,
         max_steps=1,
         validation=[],
     )
@@ -189,7 +202,7 @@ def test_written_batches_ask_the_targets_and_sampled_ones_the_live_teacher(
         tmp_path,
         objective=GOAL,
         targets=Spy("targets"),
-        on_policy=replace(policy, share=0.5, teacher=Spy("teacher")),
+        on_policy=replace(with_config(policy, share=0.5), teacher=Spy("teacher")),
         max_steps=8,
         validation=[],
     )
@@ -213,10 +226,10 @@ def test_it_repeats_bit_by_bit_and_goes_on_after_a_kill(tokenizer, examples, tmp
             path,
             objective=GOAL,
             targets=live(tokenizer),
-            on_policy=replace(policy, share=0.6),
+            on_policy=with_config(policy, share=0.6),
             on_evaluation=on_evaluation,
             max_steps=4,
-            evaluations=4,
+            num_evaluations=4,
         )
         return weights_fingerprint(model)
 
@@ -231,7 +244,7 @@ def test_it_repeats_bit_by_bit_and_goes_on_after_a_kill(tokenizer, examples, tmp
 def test_a_divergence_the_live_teacher_cannot_give_is_refused(
     tokenizer, examples, tmp_path, policy
 ):
-    goal = Objective(0.5, 0.5, "bucketed_forward_kl")
+    goal = ObjectiveConfig(alpha=0.5, beta=0.5, divergence="bucketed_forward_kl")
     with pytest.raises(ValueError, match=r"objective\.divergence: .*cannot give"):
         fit(
             tiny_model(tokenizer),

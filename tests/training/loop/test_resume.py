@@ -11,9 +11,9 @@ import torch
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import checkpoints
 from kd_kedro.training.loop.checkpoints import last_checkpoint, training_folder
-from kd_kedro.training.loop.distillation_module import Learner
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.distillation_module import DistillationModule
 from kd_kedro.training.loop.hf_trainer import AnswerTrainer
-from kd_kedro.training.loop.objective import Objective
 from tests.training.loop.test_train import fit, live
 from tests.training.tiny import tiny_model
 
@@ -32,23 +32,37 @@ def frozen(model):
 
 
 KINDS = {
-    "dropout": ({"dropout": 0.3}, {"batch_size": 2, "max_steps": 8, "evaluations": 4}),
-    "accumulation": ({"dropout": 0.3}, {"accumulation": 2, "max_steps": 8, "evaluations": 4}),
-    "short last batch": ({}, {"batch_size": 4, "max_steps": 7, "evaluations": 3}),
+    "dropout": ({"dropout": 0.3}, {"batch_size": 2, "max_steps": 8, "num_evaluations": 4}),
+    "accumulation": (
+        {"dropout": 0.3},
+        {"gradient_accumulation_steps": 2, "max_steps": 8, "num_evaluations": 4},
+    ),
+    "short last batch": ({}, {"batch_size": 4, "max_steps": 7, "num_evaluations": 3}),
     "patience": (
         {"dropout": 0.1},
-        {"batch_size": 3, "max_steps": 40, "evaluations": 40, "patience": 2, "learning_rate": 0.1},
+        {
+            "batch_size": 3,
+            "max_steps": 40,
+            "num_evaluations": 40,
+            "patience": 2,
+            "learning_rate": 0.1,
+        },
     ),
-    "no validation": ({"dropout": 0.3}, {"validation": [], "max_steps": 8, "evaluations": 3}),
+    "no validation": ({"dropout": 0.3}, {"validation": [], "max_steps": 8, "num_evaluations": 3}),
     "own checkpoints": (
         {"dropout": 0.3},
-        {"max_steps": 8, "evaluations": 1, "checkpoint_steps": 3},
+        {"max_steps": 8, "num_evaluations": 1, "save_steps": 3},
     ),
-    "sparse logs": ({"dropout": 0.3}, {"max_steps": 84, "evaluations": 12, "batch_size": 1}),
+    "sparse logs": ({"dropout": 0.3}, {"max_steps": 84, "num_evaluations": 12, "batch_size": 1}),
     "frozen": ({"dropout": 0.3}, {"max_steps": 6}),
     "teacher and projection": (
         {"dropout": 0.3},
-        {"max_steps": 6, "objective": Objective(0.5, 0.5, temperature=2.0, hidden=0.5)},
+        {
+            "max_steps": 6,
+            "objective": ObjectiveConfig(
+                alpha=0.5, beta=0.5, temperature=2.0, hidden_state_weight=0.5
+            ),
+        },
     ),
 }
 
@@ -63,7 +77,7 @@ def trained(kind, tokenizer, examples, path, **more):
     return weights_fingerprint(model), history
 
 
-def kill_after(monkeypatch, calls, owner=Learner, name="forward"):
+def kill_after(monkeypatch, calls, owner=DistillationModule, name="forward"):
     whole, count = getattr(owner, name), iter(range(calls))
 
     def dies(self, *args, **kwargs):
@@ -161,16 +175,16 @@ def test_another_model_setting_row_or_objective_starts_anew(
         ({}, {"learning_rate": 2e-2}),
         ({}, {"seed": 2}),
         ({}, {"validation": examples[:2]}),
-        ({}, {"objective": Objective(0.5)}),
+        ({}, {"objective": ObjectiveConfig(alpha=0.5)}),
     ]
     steps = []
-    whole = Learner.forward
+    whole = DistillationModule.forward
 
     def counted(self, *given):
         steps.extend([1] if self.training else [])
         return whole(self, *given)
 
-    monkeypatch.setattr(Learner, "forward", counted)
+    monkeypatch.setattr(DistillationModule, "forward", counted)
     for model, settings in others:
         steps.clear()
         fit(tiny_model(tokenizer, **made | model), examples, tmp_path, **changed | settings)

@@ -7,10 +7,11 @@ from transformers import TrainerCallback
 from kd_kedro.models.encoding import collate
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import distillation_module as learner_module
-from kd_kedro.training.loop.config import training_arguments
-from kd_kedro.training.loop.objective import Objective, answer_loss
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
+from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.loop.sampling import LengthGroupedSampler
-from kd_kedro.training.loop.train import TrainingSettings, planned_steps, train
+from kd_kedro.training.loop.train import train
+from kd_kedro.training.loop.trainer_arguments import training_arguments
 from kd_kedro.training.loop.validation_loss import summed_cross_entropy
 from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.training.tiny import tiny_model
@@ -18,15 +19,15 @@ from tests.training.tiny import tiny_model
 SETTINGS = {
     "learning_rate": 1e-2,
     "batch_size": 2,
-    "accumulation": 1,
+    "gradient_accumulation_steps": 1,
     "epochs": 100,
     "max_tokens": 10**9,
     "max_steps": 3,
-    "warmup": 0.0,
-    "schedule": "cosine",
+    "warmup_ratio": 0.0,
+    "lr_scheduler_type": "cosine",
     "weight_decay": 0.0,
     "max_grad_norm": 1e9,
-    "evaluations": 3,
+    "num_evaluations": 3,
     "patience": 0,
     "precision": "fp32",
 }
@@ -49,10 +50,10 @@ def fit(
         model,
         examples,
         examples[:3] if validation is None else validation,
-        objective=objective or Objective(),
+        objective=objective or ObjectiveConfig(),
         targets=targets,
         on_policy=on_policy,
-        settings=TrainingSettings(**SETTINGS | changed),
+        settings=TrainingConfig(**SETTINGS).model_copy(update=changed),
         seed=seed,
         padding=1,
         work_dir=path,
@@ -64,7 +65,7 @@ def fit(
 
 def first_gradient(tokenizer, examples, path, **changed):
     model = tiny_model(tokenizer, seed=3)
-    goal, targets = Objective(0.4, 0.6, temperature=2.0), live(tokenizer)
+    goal, targets = ObjectiveConfig(alpha=0.4, beta=0.6, temperature=2.0), live(tokenizer)
     history = fit(model, examples, path, objective=goal, targets=targets, max_steps=1, **changed)
     return history[0]["grad_norm"], history[0]["loss"]
 
@@ -77,16 +78,20 @@ def live(tokenizer, dropout=0.0):
 def test_gradients_do_not_depend_on_the_accumulation_split(tokenizer, examples, tmp_path):
     # All six rows in one step, whose answers have 5 to 40 tokens: per-batch means would differ,
     # and ignoring num_items_in_batch would multiply the gradient by the number of splits.
-    whole = first_gradient(tokenizer, examples, tmp_path, batch_size=6, accumulation=1)
+    whole = first_gradient(
+        tokenizer, examples, tmp_path, batch_size=6, gradient_accumulation_steps=1
+    )
     for size in (1, 2, 3):
         split = first_gradient(
-            tokenizer, examples, tmp_path, batch_size=size, accumulation=6 // size
+            tokenizer, examples, tmp_path, batch_size=size, gradient_accumulation_steps=6 // size
         )
         assert split == pytest.approx(whole, rel=1e-4)
 
 
 def test_the_gradient_is_that_of_a_dense_float64_reference(tokenizer, examples, tmp_path):
-    norm, loss = first_gradient(tokenizer, examples, tmp_path, batch_size=2, accumulation=3)
+    norm, loss = first_gradient(
+        tokenizer, examples, tmp_path, batch_size=2, gradient_accumulation_steps=3
+    )
     student, teacher = (tiny_model(tokenizer, seed=seed).double() for seed in (3, 9))
     total, tokens = 0.0, 0
     for example in examples:  # unpadded, one at a time, whole vocabulary at every position
@@ -111,7 +116,7 @@ def test_the_history_has_the_parts_of_the_loss(tokenizer, examples, tmp_path):
         tiny_model(tokenizer),
         examples,
         tmp_path,
-        objective=Objective(0.4, 0.6, temperature=2.0),
+        objective=ObjectiveConfig(alpha=0.4, beta=0.6, temperature=2.0),
         targets=live(tokenizer),
     )
     for record in history:
@@ -149,7 +154,7 @@ def test_dropout_is_on_for_the_student_and_off_for_the_teacher(
         return answer_loss(objective, states, head, labels, signal, projection)
 
     monkeypatch.setattr(learner_module, "answer_loss", spy)
-    goal = Objective(0.5, 0.5)
+    goal = ObjectiveConfig(alpha=0.5, beta=0.5)
     fit(student, examples, tmp_path, objective=goal, targets=source, batch_size=6, max_steps=2)
     assert modes == [True, True]
     for signal in signals:  # the rows come in another order, their distributions are the same
@@ -160,12 +165,12 @@ def test_dropout_is_on_for_the_student_and_off_for_the_teacher(
 
 def test_the_best_weights_on_the_validation_rows_are_released(tokenizer, examples, tmp_path):
     model = tiny_model(tokenizer)
-    budget = {"max_steps": 12, "evaluations": 12, "learning_rate": 0.1}
+    budget = {"max_steps": 12, "num_evaluations": 12, "learning_rate": 0.1}
     history = fit(model, examples[:2], tmp_path, validation=examples[4:], **budget)
     losses = [record["validation_loss"] for record in history if "validation_loss" in record]
     assert losses[-1] > min(losses)  # two rows by heart are no help with the others
     total, tokens = summed_cross_entropy(
-        learner_module.Learner(model, Objective()), examples[4:], 1, "fp32"
+        learner_module.DistillationModule(model, ObjectiveConfig()), examples[4:], 1, "fp32"
     )
     assert total / tokens == pytest.approx(min(losses))
 
@@ -178,7 +183,7 @@ def test_training_stops_when_patience_is_spent(tokenizer, examples, tmp_path):
         tmp_path,
         validation=examples[4:],
         max_steps=40,
-        evaluations=40,
+        num_evaluations=40,
         patience=3,
     )
     losses = [record["validation_loss"] for record in history if "validation_loss" in record]
@@ -214,11 +219,11 @@ def test_the_tightest_bound_gives_the_steps(examples):
         ({"max_steps": 4}, 4),
         ({"max_tokens": 1, "max_steps": 0}, 1),
     ]:
-        assert planned_steps(examples, TrainingSettings(**SETTINGS | changed)) == steps
+        assert planned_steps(examples, TrainingConfig(**SETTINGS | changed)) == steps
 
 
 def test_more_gpus_neither_wrap_the_model_nor_multiply_the_batch(tmp_path):
-    settings = TrainingSettings(**SETTINGS)
+    settings = TrainingConfig(**SETTINGS)
     arguments = training_arguments(tmp_path, settings, 3, seed=1, validates=True)
     assert arguments.n_gpu == 1
     assert arguments.train_batch_size == SETTINGS["batch_size"]
@@ -234,7 +239,10 @@ def test_a_baseline_and_a_student_of_one_seed_see_the_same_rows(
         return answer_loss(objective, states, head, labels, signal, projection)
 
     monkeypatch.setattr(learner_module, "answer_loss", spy)
-    for goal, source in [(Objective(), None), (Objective(0.5, 0.5), live(tokenizer))]:
+    for goal, source in [
+        (ObjectiveConfig(), None),
+        (ObjectiveConfig(alpha=0.5, beta=0.5), live(tokenizer)),
+    ]:
         orders.append([])
         fit(tiny_model(tokenizer), examples, tmp_path, objective=goal, targets=source, max_steps=7)
     assert orders[0] == orders[1]
@@ -287,9 +295,9 @@ def test_gradients_are_clipped(tokenizer, examples, tmp_path):
         tiny_model(tokenizer),
         examples,
         [],
-        objective=Objective(),
+        objective=ObjectiveConfig(),
         targets=None,
-        settings=TrainingSettings(**settings),
+        settings=TrainingConfig(**settings),
         seed=1,
         padding=1,
         work_dir=tmp_path,
@@ -330,6 +338,12 @@ def test_rows_longer_than_a_model_reads_are_refused(tokenizer, examples, tmp_pat
         fit(short, examples, tmp_path)
     judge = LiveTeacher(short, len(tokenizer), "live")
     with pytest.raises(ValueError, match=r"lower distillation\.examples\.max_length"):
-        fit(tiny_model(tokenizer), examples, tmp_path, objective=Objective(0, 1), targets=judge)
+        fit(
+            tiny_model(tokenizer),
+            examples,
+            tmp_path,
+            objective=ObjectiveConfig(alpha=0, beta=1),
+            targets=judge,
+        )
     with pytest.raises(ValueError, match="no training row"):
         fit(tiny_model(tokenizer), [], tmp_path)

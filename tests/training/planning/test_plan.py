@@ -7,8 +7,7 @@ import pytest
 
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint
-from kd_kedro.training.loop.objective import Objective
-from kd_kedro.training.loop.train import TrainingSettings, planned_steps
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.planning.plan import (
     CaptureCost,
     Plan,
@@ -27,7 +26,8 @@ from kd_kedro.training.planning.probe import (
     probe_training,
     training_batches,
 )
-from kd_kedro.training.teacher.capture import CaptureSettings, capture
+from kd_kedro.training.teacher.capture import capture
+from kd_kedro.training.teacher.config import CaptureConfig
 
 TRAINED = TrainingCost(
     name="student",
@@ -60,35 +60,35 @@ def settings(**changed):
     given = {
         "learning_rate": 1e-3,
         "batch_size": 2,
-        "accumulation": 1,
+        "gradient_accumulation_steps": 1,
         "epochs": 10,
         "max_tokens": 10**9,
         "max_steps": 0,
-        "warmup": 0.1,
-        "schedule": "cosine",
+        "warmup_ratio": 0.1,
+        "lr_scheduler_type": "cosine",
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
-        "evaluations": 3,
+        "num_evaluations": 3,
         "patience": 0,
         "precision": "fp32",
     }
-    return TrainingSettings(**given | changed)
+    return TrainingConfig(**given | changed)
 
 
 def capture_settings(**changed):
     given = {
         "source": "top_k",
         "k": 4,
-        "draws": 5,
+        "num_samples": 5,
         "temperatures": (1.0,),
-        "hidden": False,
+        "hidden_states": False,
         "dtype": "float16",
         "precision": "fp32",
         "batch_size": 2,
         "rows_per_shard": 4,
         "seed": 0,
     }
-    return CaptureSettings(**given | changed)
+    return CaptureConfig(**given | changed)
 
 
 def test_a_training_takes_the_sum_of_its_parts() -> None:
@@ -163,7 +163,7 @@ def test_a_training_is_probed_as_it_would_be_trained(model, examples, tmp_path) 
         examples,
         examples[:3],
         probed,
-        objective=Objective(),
+        objective=ObjectiveConfig(),
         targets=None,
         settings=chosen,
         seed=1,
@@ -203,7 +203,7 @@ def test_the_longest_batches_of_a_capture_and_of_an_evaluation_are_among_those_p
         examples[:2],
         examples,
         probed,
-        objective=Objective(),
+        objective=ObjectiveConfig(),
         targets=None,
         settings=chosen,
         seed=1,

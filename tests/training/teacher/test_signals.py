@@ -1,16 +1,16 @@
 """The four sources: what each serves, and that each is exact, or unbiased, at what it serves."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from kd_kedro.losses.divergences import BUCKETED, DIVERGENCES, FULL, SAMPLED
+from kd_kedro.losses.divergences import DIVERGENCES
+from kd_kedro.losses.names import BUCKETED, FULL, SAMPLED
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate
-from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.teacher import store as target_store
 from kd_kedro.training.teacher.capture import _keep, capture
 from kd_kedro.training.teacher.signals import LiveTeacher
@@ -18,7 +18,7 @@ from kd_kedro.training.teacher.store import CachedTargets, identity, open_target
 from tests.training.teacher.test_store import DENSE, ROWS, TOP_K
 from tests.training.tiny import tiny_model
 
-SAMPLE = replace(TOP_K, source="sampled")
+SAMPLE = TOP_K.model_copy(update={"source": "sampled"})
 SERVED = {"dense": FULL, "top_k": BUCKETED, "sampled": SAMPLED, "live": FULL}
 
 
@@ -42,12 +42,12 @@ def test_a_source_serves_its_divergences_and_temperatures_alone(
     if source == "live":
         targets = LiveTeacher(one[0][0].model, len(tokenizer), "live")
     else:
-        targets = source_of(one, examples, tmp_path, replace(DENSE, source=source))
+        targets = source_of(one, examples, tmp_path, DENSE.model_copy(update={"source": source}))
     assert targets.serves == SERVED[source]
     student = torch.randn(collate(examples, 1).answers.shape[0], len(tokenizer))
     for name in DIVERGENCES:
         for temperature in (1.0, 2.0):
-            goal = Objective(0.5, 0.5, name, temperature=temperature)
+            goal = ObjectiveConfig(alpha=0.5, beta=0.5, divergence=name, temperature=temperature)
             captured_there = source in ("dense", "live") or temperature == 2.0
             if name in SERVED[source] and captured_there:
                 goal.check(targets)
@@ -60,7 +60,9 @@ def test_a_source_serves_its_divergences_and_temperatures_alone(
 
 def test_likely_tokens_and_draws_by_hand():
     probabilities = torch.tensor([[0.5, 0.0, 0.3, 0.2], [0.0, 1.0, 0.0, 0.0]])
-    settings = replace(SAMPLE, k=1, draws=4, temperatures=(1.0,), dtype="float32")
+    settings = SAMPLE.model_copy(
+        update={"k": 1, "num_samples": 4, "temperatures": (1.0,), "dtype": "float32"}
+    )
     kept = _keep(probabilities.log(), settings, torch.Generator().manual_seed(0))
     assert kept["ids"].tolist() == [[0], [1]]
     assert kept["log_probs"].exp().tolist() == [[0.5], [1.0]]
@@ -78,7 +80,9 @@ def test_sampled_targets_are_unbiased_in_loss_and_gradient():
     generator = torch.Generator().manual_seed(3)
     teacher = (torch.randn(2, 7, generator=generator) * 2).log_softmax(-1)
     student = torch.randn(2, 7, generator=generator, requires_grad=True)
-    settings = replace(SAMPLE, k=2, draws=3, temperatures=(2.0,), dtype="float32")
+    settings = SAMPLE.model_copy(
+        update={"k": 2, "num_samples": 3, "temperatures": (2.0,), "dtype": "float32"}
+    )
     scaled = (teacher / 2).log_softmax(-1)
 
     def value_and_gradient(divergence):
@@ -102,7 +106,11 @@ def test_sampled_targets_are_deterministic_and_follow_their_seed(teachers, examp
     batch, one = collate(examples, 1), [(teachers[0][0], 1.0)]
     same = [
         source_of(one, examples, tmp_path / name, settings).signal(batch, 2.0)
-        for name, settings in (("a", SAMPLE), ("b", SAMPLE), ("c", replace(SAMPLE, seed=2)))
+        for name, settings in (
+            ("a", SAMPLE),
+            ("b", SAMPLE),
+            ("c", SAMPLE.model_copy(update={"seed": 2})),
+        )
     ]
     assert torch.equal(same[0].ids, same[1].ids)
     assert torch.equal(same[0].shares, same[1].shares)
@@ -112,7 +120,7 @@ def test_sampled_targets_are_deterministic_and_follow_their_seed(teachers, examp
 
 def test_one_top_k_capture_serves_several_temperatures(teachers, tokenizer, examples, tmp_path):
     one = [(teachers[0][0], 1.0)]
-    settings = replace(TOP_K, temperatures=(0.7, 1.0, 3.0), dtype="float32")
+    settings = TOP_K.model_copy(update={"temperatures": (0.7, 1.0, 3.0), "dtype": "float32"})
     targets = source_of(one, examples, tmp_path, settings)
     batch = collate(examples, 1)
     live = LiveTeacher(one[0][0].model, len(tokenizer), "live")
@@ -151,7 +159,7 @@ def test_an_ensemble_is_averaged_in_probability_space(
 
 def test_hidden_states_are_those_of_the_live_teacher(teachers, tokenizer, examples, tmp_path):
     one = [(teachers[0][0], 1.0)]
-    cached = source_of(one, examples, tmp_path, replace(DENSE, hidden=True))
+    cached = source_of(one, examples, tmp_path, DENSE.model_copy(update={"hidden_states": True}))
     live = LiveTeacher(one[0][0].model, len(tokenizer), "live")
     batch = collate([examples[index] for index in (4, 0, 3)], 1)
     assert cached.hidden_width == live.hidden_width == 16
@@ -164,7 +172,7 @@ def test_ids_beyond_the_positive_numbers_of_int16_come_back():
     logits = torch.full((1, 50_257), -20.0)
     wanted = [50_256, 40_000, 32_768, 32_767, 3]
     logits[0, wanted] = torch.tensor([9.0, 8.0, 7.0, 6.0, 5.0])
-    settings = replace(TOP_K, k=5, temperatures=(1.0,))
+    settings = TOP_K.model_copy(update={"k": 5, "temperatures": (1.0,)})
     kept = _keep(logits.log_softmax(-1), settings, torch.Generator())
     assert kept["ids"].dtype == torch.int16
     assert target_store._whole(kept["ids"]).tolist() == [wanted]

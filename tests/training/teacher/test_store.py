@@ -9,20 +9,32 @@ import torch
 from safetensors.torch import load_file
 
 from kd_kedro.losses import chunked_head as head_loss
-from kd_kedro.losses.divergences import BUCKETED, FULL
+from kd_kedro.losses.names import BUCKETED, FULL
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.tokenization import train_byte_bpe
-from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.teacher import capture as target_capture
-from kd_kedro.training.teacher.capture import CaptureSettings, capture
+from kd_kedro.training.teacher.capture import capture
+from kd_kedro.training.teacher.config import CaptureConfig
 from kd_kedro.training.teacher.signals import LiveTeacher, log_probs_of
 from kd_kedro.training.teacher.store import identity, open_targets
 from tests.training.loop.test_train import fit
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
-TOP_K = CaptureSettings("top_k", 8, 16, (2.0,), False, "float16", "fp32", 2, 2, 1)
-DENSE = replace(TOP_K, source="dense", dtype="float32")
+TOP_K = CaptureConfig(
+    source="top_k",
+    k=8,
+    num_samples=16,
+    temperatures=(2.0,),
+    hidden_states=False,
+    dtype="float16",
+    precision="fp32",
+    batch_size=2,
+    rows_per_shard=2,
+    seed=1,
+)
+DENSE = TOP_K.model_copy(update={"source": "dense", "dtype": "float32"})
 ROWS = [(f"row{i}", q, a) for i, (q, a) in enumerate(zip(QUESTIONS, ANSWERS, strict=True))]
 
 
@@ -89,10 +101,10 @@ def test_training_from_the_cache_is_training_from_the_teacher(
             tiny_model(tokenizer, seed=3),
             examples,
             tmp_path / "work",
-            objective=Objective(0.3, 0.7, temperature=2.0),
+            objective=ObjectiveConfig(alpha=0.3, beta=0.7, temperature=2.0),
             targets=source,
             max_steps=8,
-            accumulation=2,
+            gradient_accumulation_steps=2,
         )
         for source in (cached, live)
     ]
@@ -150,7 +162,12 @@ def test_captured_once_is_not_captured_again(teacher, examples, belongs_to, tmp_
 def test_another_knob_is_another_store(teacher, examples, belongs_to, tmp_path):
     manifests = [
         capture([(teacher, 1.0)], examples, belongs_to, tmp_path, settings)
-        for settings in (TOP_K, replace(TOP_K, k=9), replace(TOP_K, temperatures=(1.0,)), DENSE)
+        for settings in (
+            TOP_K,
+            TOP_K.model_copy(update={"k": 9}),
+            TOP_K.model_copy(update={"temperatures": (1.0,)}),
+            DENSE,
+        )
     ]
     assert len({manifest["fingerprint"] for manifest in manifests}) == 4
 
@@ -232,7 +249,9 @@ def test_a_row_that_was_not_captured_is_named(teacher, examples, belongs_to, tmp
 
 def test_a_k_without_a_tail_is_refused(teacher, examples, belongs_to, tmp_path):
     with pytest.raises(ValueError, match=r"targets\.k is 300 but the vocabulary has"):
-        capture([(teacher, 1.0)], examples, belongs_to, tmp_path, replace(TOP_K, k=300))
+        capture(
+            [(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K.model_copy(update={"k": 300})
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -256,7 +275,9 @@ def test_a_capture_in_small_chunks_holds_few_logits_and_ends_with_the_same(
         return log_probs_of(model, hidden, *rest)
 
     monkeypatch.setattr(target_capture, "log_probs_of", spied)
-    settings = replace(TOP_K, batch_size=6, rows_per_shard=6, hidden=True)
+    settings = TOP_K.model_copy(
+        update={"batch_size": 6, "rows_per_shard": 6, "hidden_states": True}
+    )
     capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "whole", settings)
     assert seen == [sum(row.answer_tokens for row in examples)]
     monkeypatch.setattr(head_loss, "CHUNK_VALUES", 7 * vocabulary)

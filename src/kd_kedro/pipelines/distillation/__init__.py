@@ -4,6 +4,36 @@ from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.pipeline import create_pipeline
 from kd_kedro.pipelines.distillation.preflight import check_before_run
 
-__all__ = ["PARAMETERS", "check_before_run", "create_pipeline"]
+__all__ = ["PARAMETERS", "RENAMED", "check_before_run", "create_pipeline"]
 
 PARAMETERS = DistillationParams
+_TRAINING = {
+    "accumulation": "gradient_accumulation_steps",
+    "warmup": "warmup_ratio",
+    "schedule": "lr_scheduler_type",
+    "evaluations": "num_evaluations",
+    "checkpoint_steps": "save_steps",
+    "nodes": "num_nodes",
+    "rendezvous": "rdzv_endpoint",
+}
+_ARCHITECTURE = {
+    "layers": "num_hidden_layers",
+    "width": "hidden_size",
+    "heads": "num_attention_heads",
+    "init_std": "initializer_range",
+}
+_IN_GROUPS = {
+    "training": _TRAINING,
+    "teacher.training": _TRAINING,
+    "teacher.architecture": _ARCHITECTURE,
+    "student.architecture": _ARCHITECTURE,
+    "examples": {"versions": "styles", "augmented_rows": "max_augmented_rows"},
+    "tokenizer": {"vocabulary": "vocab_size"},
+    "targets": {"draws": "num_samples", "hidden": "hidden_states"},
+    "objective": {"hidden": "hidden_state_weight", "hidden_distance": "hidden_state_loss"},
+}
+RENAMED = {
+    f"distillation.{group}.{former}": f"distillation.{group}.{present}"
+    for group, names in _IN_GROUPS.items()
+    for former, present in names.items()
+}

@@ -15,29 +15,25 @@ import pandas as pd
 from tqdm import tqdm
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
 from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import choose_examples, train_tokenizer
 from kd_kedro.pipelines.distillation.params import (
+    ControlParams,
     EnsembleParams,
     ExampleParams,
-    ObjectiveParams,
-    OnPolicyParams,
+    SeedParams,
     SequenceLevelParams,
     StudentParams,
-    TargetParams,
     TeacherParams,
     TokenizerParams,
-    TrainingParams,
 )
 from kd_kedro.pipelines.distillation.students import written_inputs
+from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.teacher.config import CaptureConfig
 
 if TYPE_CHECKING:
-    from kd_kedro.training.loop.objective import Objective
-    from kd_kedro.training.loop.train import TrainingSettings
     from kd_kedro.training.planning.cost import EncodedInputs
     from kd_kedro.training.planning.plan import Plan, TrainingCost
-    from kd_kedro.training.teacher.capture import CaptureSettings
     from kd_kedro.training.teacher.signals import TargetSource
     from kd_kedro.training.teacher.store import Teachers
 
@@ -65,11 +61,11 @@ def plan_distillation(
     teacher: TeacherParams,
     ensemble: EnsembleParams,
     sequence_level: SequenceLevelParams,
-    targets: TargetParams,
+    targets: CaptureConfig,
     student: StudentParams,
-    training: TrainingParams,
-    objective: ObjectiveParams,
-    on_policy: OnPolicyParams,
+    training: TrainingConfig,
+    objective: ObjectiveConfig,
+    on_policy: OnPolicyConfig,
     seeds: SeedParams,
     controls: ControlParams,
 ) -> "Plan":
@@ -83,7 +79,6 @@ def plan_distillation(
         ValueError: Of rows or settings that the pipeline would refuse.
     """
     from kd_kedro.training.loop.model_training import TrainingInputs
-    from kd_kedro.training.loop.objective import Objective
     from kd_kedro.training.planning.cost import (
         capture_cost,
         encode_inputs,
@@ -95,7 +90,6 @@ def plan_distillation(
     from kd_kedro.training.planning.plan import Plan
     from kd_kedro.training.planning.probe import training_batches
 
-    goal = Objective(**objective.model_dump())
     second = teacher.fine_tune and controls.teacher_seed is not None
     with tempfile.TemporaryDirectory(prefix="distill-plan-") as folder, _progress() as part:
         part("teacher")
@@ -108,16 +102,16 @@ def plan_distillation(
         taught, teacher_cost = _teacher(encoded, teacher)
 
         part("targets")
-        settings = _alone(training)
+        settings = training.in_one_process()
         batches = training_batches(encoded.rows, settings, seeds.first)
         teachers = _teachers(encoded, taught, teacher, ensemble)
-        capture = capture_cost(encoded, teachers, _capture_settings(targets), goal, batches)
+        capture = capture_cost(encoded, teachers, _capturable(targets), objective, batches)
         own, probed = encoded, capture.probed
         if student.tokenizer:
             own = encode_inputs(written_inputs(*chosen, made, student, *place))
             probed = training_batches(own.rows, settings, seeds.first)
 
-        def cost(name: str, goal: "Objective", source: "TargetSource | None") -> "TrainingCost":
+        def cost(name: str, goal: ObjectiveConfig, source: "TargetSource | None") -> "TrainingCost":
             part(name)
             make = partial(
                 make_student,
@@ -140,9 +134,13 @@ def plan_distillation(
             )
             return told
 
-        baseline = cost("baseline", Objective(), None)
-        cached = cost("student", goal, capture.cached)
-        live = cost("live teacher", unbucketed(goal), capture.live) if goal.asks_teacher else None
+        baseline = cost("baseline", ObjectiveConfig(), None)
+        cached = cost("student", objective, capture.cached)
+        live = (
+            cost("live teacher", unbucketed(objective), capture.live)
+            if objective.asks_teacher
+            else None
+        )
         return Plan(
             tokenizer_seconds=tokenizer_seconds,
             teacher=teacher_cost,
@@ -162,40 +160,29 @@ def plan_distillation(
         )
 
 
-def _alone(training: TrainingParams) -> "TrainingSettings":
-    from kd_kedro.training.loop.train import TrainingSettings
-    from kd_kedro.training.planning.cost import one_process
-
-    return one_process(TrainingSettings(**training.model_dump()))
-
-
-def _capture_settings(params: TargetParams) -> "CaptureSettings":
-    from kd_kedro.training.teacher.capture import CaptureSettings
-
+def _capturable(targets: CaptureConfig) -> CaptureConfig:
     # Where the teacher will be asked live, the cache that serves the same is the dense one.
-    source = "dense" if params.source == "live" else params.source
-    return CaptureSettings(**params.model_dump() | {"source": source})
+    return targets.model_copy(update={"source": "dense"}) if targets.source == "live" else targets
 
 
 def _not_counted(
     teacher: TeacherParams,
-    training: TrainingParams,
+    training: TrainingConfig,
     sequence_level: SequenceLevelParams,
-    on_policy: OnPolicyParams,
+    on_policy: OnPolicyConfig,
 ) -> Iterator[str]:
     if sequence_level.source != "none":
         yield "the answers that a teacher writes (sequence_level), and students' time on them"
     if on_policy.share:
         yield "the answers that a student samples, and what its teacher says of them (on_policy)"
     trainings = [training, *([teacher.training] if teacher.fine_tune else [])]
-    if any(each.num_processes * each.nodes > 1 for each in trainings):
-        yield "further processes (num_processes, nodes): time and memory are those of one alone"
+    if any(each.processes > 1 for each in trainings):
+        yield "further processes (num_processes, num_nodes): time and memory are those of one alone"
 
 
 def _teacher(
     encoded: "EncodedInputs", params: TeacherParams
 ) -> tuple[LanguageModel, "TrainingCost"]:
-    from kd_kedro.training.loop.objective import Objective
     from kd_kedro.training.planning.cost import loading_cost, training_cost
 
     make = partial(
@@ -208,8 +195,10 @@ def _teacher(
         params.dtype,
     )
     if params.fine_tune:
-        asked = (_alone(params.training), params.seed)
-        model, cost = training_cost(encoded, make, *asked, name="teacher", objective=Objective())
+        asked = (params.training.in_one_process(), params.seed)
+        model, cost = training_cost(
+            encoded, make, *asked, name="teacher", objective=ObjectiveConfig()
+        )
     else:
         model, cost = loading_cost(encoded, make, "teacher")
     # A run reads the saved teacher onto the GPU where there is one.

@@ -1,22 +1,32 @@
 """The parameters of the distillation pipeline together: what one group asks of another."""
 
+from typing import Any
+
 from pydantic import BaseModel, model_validator
 
-from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
+    ControlParams,
     EnsembleParams,
     ExampleParams,
-    ObjectiveParams,
-    OnPolicyParams,
+    SeedParams,
     SequenceLevelParams,
-    Source,
     StudentParams,
-    TargetParams,
     TeacherParams,
     TokenizerParams,
-    TrainingParams,
 )
+from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.teacher.config import CaptureConfig, serves
+
+
+def inherit_training(values: Any) -> Any:
+    """Return plain values in which `teacher.training` has what it left out from `training`."""
+    try:
+        teacher = {"training": {}, **values["teacher"]}
+        whole = {**values["training"], **teacher["training"]}
+    except (TypeError, KeyError):  # a group is absent or no group: its own model refuses it
+        return values
+    return {**values, "teacher": {**teacher, "training": whole}}
 
 
 class DistillationParams(BaseModel):
@@ -26,16 +36,19 @@ class DistillationParams(BaseModel):
 
     examples: ExampleParams
     tokenizer: TokenizerParams
+    # Before the teacher, which inherits it: a bad value is then blamed on this group.
+    training: TrainingConfig
     teacher: TeacherParams
     ensemble: EnsembleParams
     sequence_level: SequenceLevelParams
-    targets: TargetParams
+    targets: CaptureConfig
     student: StudentParams
-    training: TrainingParams
-    objective: ObjectiveParams
-    on_policy: OnPolicyParams
+    objective: ObjectiveConfig
+    on_policy: OnPolicyConfig
     seeds: SeedParams
     controls: ControlParams
+
+    _teacher_inherits = model_validator(mode="before")(inherit_training)
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "DistillationParams":
@@ -68,24 +81,22 @@ class DistillationParams(BaseModel):
 
     def _capture_conflict(self) -> str:
         targets = self.targets
-        if targets.source == "sampled" and len(targets.temperatures) > 1:
-            return "targets.temperatures: sampled targets are drawn at one temperature; name one"
-        if targets.hidden and self.ensemble.shares:
-            return "targets.hidden: several teachers share no hidden states; set it to false"
+        if targets.hidden_states and self.ensemble.shares:
+            return "targets.hidden_states: several teachers share no hidden states; set it to false"
         if (
             targets.source in ("sampled", "top_k")
             and not self.tokenizer.pretrained
-            and targets.k >= self.tokenizer.vocabulary
+            and targets.k >= self.tokenizer.vocab_size
         ):
             return (
-                f"targets.k is {targets.k} but tokenizer.vocabulary {self.tokenizer.vocabulary}: "
+                f"targets.k is {targets.k} but tokenizer.vocab_size {self.tokenizer.vocab_size}: "
                 "use a smaller k or targets.source dense"
             )
         return ""
 
     def _objective_conflict(self) -> str:
         objective, targets = self.objective, self.targets
-        if objective.beta and not serves(targets.source, objective.divergence):
+        if objective.beta and objective.divergence not in serves(targets.source):
             return (
                 f"objective.divergence is {objective.divergence}, which targets.source "
                 f"{targets.source} cannot give exactly: top_k serves the bucketed_ ones, sampled "
@@ -100,10 +111,18 @@ class DistillationParams(BaseModel):
                 f"objective.temperature is {objective.temperature:g}, which targets.temperatures "
                 f"lack ({', '.join(f'{value:g}' for value in targets.temperatures)}): add it"
             )
-        if objective.hidden and self.ensemble.shares:
-            return "objective.hidden: several teachers share no hidden states; set it to 0"
-        if objective.hidden and not (targets.hidden or targets.source == "live"):
-            return "objective.hidden is above 0 but targets.hidden is false: set it to true"
+        if objective.hidden_state_weight and self.ensemble.shares:
+            return (
+                "objective.hidden_state_weight: several teachers share no hidden states; set it "
+                "to 0"
+            )
+        if objective.hidden_state_weight and not (
+            targets.hidden_states or targets.source == "live"
+        ):
+            return (
+                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: set "
+                "it to true"
+            )
         return ""
 
     def _on_policy_conflict(self) -> str:
@@ -116,7 +135,7 @@ class DistillationParams(BaseModel):
             )
         if not self.objective.beta:
             return "on_policy.share is above 0 but objective.beta is 0: the teacher is not asked"
-        if not serves("live", self.objective.divergence):
+        if self.objective.divergence not in serves("live"):
             return (
                 f"on_policy.share is above 0, which asks the teacher itself, but "
                 f"objective.divergence is {self.objective.divergence}: use one without bucketed_, "
@@ -128,7 +147,7 @@ class DistillationParams(BaseModel):
         if self.student.tokenizer and self.objective.asks_teacher:
             return (
                 "student.tokenizer differs from the teacher's, so that their tokens cannot be "
-                "compared: set objective.beta and objective.hidden to 0 and "
+                "compared: set objective.beta and objective.hidden_state_weight to 0 and "
                 "sequence_level.source to teacher, and targets.source to live, which captures "
                 "nothing"
             )
@@ -140,33 +159,26 @@ class DistillationParams(BaseModel):
             return ""
         return (
             "the student would learn nothing from a teacher: set objective.beta or "
-            "objective.hidden above 0, sequence_level.source to teacher or generator, or "
-            "student.copy_layers"
+            "objective.hidden_state_weight above 0, sequence_level.source to teacher or "
+            "generator, or student.copy_layers"
         )
 
     def _layers_conflict(self) -> str:
-        layers = self.teacher.architecture.layers
+        layers = self.teacher.architecture.num_hidden_layers
         missing = [number for number in self.student.copy_layers if number >= layers]
         if self.teacher.pretrained or not missing:
             return ""
         return (
             f"student.copy_layers has {missing[0]}, but the teacher's layers are 0 to "
-            f"{layers - 1} (teacher.architecture.layers)"
+            f"{layers - 1} (teacher.architecture.num_hidden_layers)"
         )
 
     def _answers_conflict(self) -> str:
-        longest, room = self.sequence_level.max_new_tokens, self.examples.max_length
-        if self.sequence_level.source != "teacher" or longest < room:
+        longest, budget = self.sequence_level.max_new_tokens, self.examples.max_length
+        if self.sequence_level.source != "teacher" or longest < budget:
             return ""
         return (
-            f"sequence_level.max_new_tokens is {longest} and examples.max_length {room}, prompt "
-            "and answer together: no room is left for a question; lower the first or raise the "
+            f"sequence_level.max_new_tokens is {longest} and examples.max_length {budget}, prompt "
+            "and answer together: nothing is left for a question; lower the first or raise the "
             "second"
         )
-
-
-def serves(source: Source, divergence: str) -> bool:
-    """Say whether targets of a source give a divergence exactly, as `training` has it."""
-    if source == "sampled":
-        return divergence == "forward_kl"
-    return divergence.startswith("bucketed_") == (source == "top_k")

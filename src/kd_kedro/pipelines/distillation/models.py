@@ -18,7 +18,7 @@ def make_model(
     quantization: Any = None,
 ) -> Any:
     """Return a pretrained model, or a new one of the architecture that the parameters name."""
-    from kd_kedro.models.build import Architecture, new_model, pretrained_model
+    from kd_kedro.models.build import new_model, pretrained_model
 
     if params.pretrained:
         return pretrained_model(
@@ -29,8 +29,7 @@ def make_model(
             seed=seed,
             quantization=quantization,
         )
-    architecture = Architecture(**params.architecture.model_dump())
-    return new_model(architecture, tokenizer, max_length, seed)
+    return new_model(params.architecture, tokenizer, max_length, seed)
 
 
 def make_student(
@@ -54,7 +53,7 @@ def make_student(
         teacher: Whose layers are copied, where the parameters ask for it.
         taught: Whether it is a student; False for the baseline.
     """
-    from kd_kedro.models.adapters import AdapterSettings, add_adapter, four_bits
+    from kd_kedro.models.adapters import add_adapter, four_bits
     from kd_kedro.models.layer_copying import copy_layers, same_shape
 
     if params.copy_layers:
@@ -67,7 +66,7 @@ def make_student(
     model = make_model(params, tokenizer, max_length, seed, STUDENT, "float32", quantization)
     if adapter.kind == "none":
         return model
-    return add_adapter(model, AdapterSettings(**adapter.model_dump(exclude={"kind"})), seed)
+    return add_adapter(model, adapter, seed)
 
 
 def origin_of(params: StudentParams, taught: bool) -> str:

@@ -11,7 +11,6 @@ from kd_kedro.pipelines.distillation.models import make_model, make_student, ori
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
     ExampleParams,
-    TargetParams,
     TeacherParams,
     TokenizerParams,
 )
@@ -35,6 +34,8 @@ from kd_kedro.training.examples import (
     questions_of,
     triples,
 )
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.teacher.config import CaptureConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, teachers_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def choose_examples(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose what is learned from and what early stopping looks at, once for all nodes."""
     return (
-        choose_training_examples(augmented_qa, params.versions, params.augmented_rows),
+        choose_training_examples(augmented_qa, params.styles, params.max_augmented_rows),
         choose_validation_examples(augmented_qa, params.validation_rows),
     )
 
@@ -61,7 +62,7 @@ def train_tokenizer(training_examples: pd.DataFrame, params: TokenizerParams) ->
     # The template is in every text, so that its words become tokens of their own.
     prompts = [TEMPLATE.format(question=each) for each in questions_of(training_examples)]
     answers = [f" {answer}" for answer in training_examples["answer"]]
-    return train_byte_bpe([*prompts, *answers], params.vocabulary, params.min_frequency)
+    return train_byte_bpe([*prompts, *answers], params.vocab_size, params.min_frequency)
 
 
 def train_teacher(
@@ -97,7 +98,7 @@ def capture_targets(
     student_examples: pd.DataFrame,
     tokenizer: Any,
     teacher: LanguageModel,
-    params: TargetParams,
+    params: CaptureConfig,
     max_length: int,
     target_store: Path,
 ) -> TeacherTargets:
@@ -107,7 +108,7 @@ def capture_targets(
     """
     from kd_kedro.models.precision import resolve_precision
     from kd_kedro.storage.fingerprints import settings_fingerprint
-    from kd_kedro.training.teacher.capture import CaptureSettings, capture
+    from kd_kedro.training.teacher.capture import capture
     from kd_kedro.training.teacher.store import identity
 
     examples, teachers = learned(student_examples), teachers_of(teacher)
@@ -122,7 +123,7 @@ def capture_targets(
         encode_examples(examples, tokenizer, max_length),
         belongs_to,
         target_store,
-        CaptureSettings(**params.model_dump() | {"precision": precision}),
+        params.model_copy(update={"precision": precision}),
     )
     return TeacherTargets(manifest, target_store)
 
@@ -252,8 +253,6 @@ def _make_teacher(
     inputs: "TrainingInputs", params: TeacherParams, name: str, key: str
 ) -> tuple[LanguageModel, History]:
     from kd_kedro.training.loop.model_training import train_model, with_card
-    from kd_kedro.training.loop.objective import Objective
-    from kd_kedro.training.loop.train import TrainingSettings
 
     model = make_model(params, inputs.tokenizer, inputs.max_length, params.seed, key, params.dtype)
     if not params.fine_tune:
@@ -262,8 +261,8 @@ def _make_teacher(
     return train_model(
         model,
         inputs,
-        TrainingSettings(**params.training.model_dump()),
-        Objective(),
+        params.training,
+        ObjectiveConfig(),
         seed=params.seed,
         name=name,
         origin=params.pretrained,

@@ -9,9 +9,10 @@ import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.models import STUDENT, make_student, origin_of
-from kd_kedro.pipelines.distillation.params import OnPolicyParams, StudentParams
+from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.training.examples import learned, triples
+from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, live_teacher, teachers_of
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
@@ -44,7 +45,7 @@ def taught_inputs(
     written: "TrainingInputs",
     teacher: LanguageModel,
     targets: TeacherTargets | None,
-    on_policy: OnPolicyParams | None,
+    on_policy: OnPolicyConfig | None,
 ) -> "TrainingInputs":
     """Return what is learned from with a teacher.
 
@@ -84,19 +85,15 @@ def train_one(
         on_evaluation: Told step and validation loss; what it raises ends the training.
     """
     from kd_kedro.training.loop.model_training import train_model
-    from kd_kedro.training.loop.objective import Objective
-    from kd_kedro.training.loop.train import TrainingSettings
 
-    taught, objective = settings.objective is not None, Objective()
-    if settings.objective is not None:
-        objective = Objective(**settings.objective.model_dump())
+    taught = settings.objective is not None
     return train_model(
         make_student(
             settings.student, inputs.tokenizer, inputs.max_length, settings.seed, teacher, taught
         ),
         inputs,
-        TrainingSettings(**settings.training.model_dump()),
-        objective,
+        settings.training,
+        settings.objective or ObjectiveConfig(),
         seed=settings.seed,
         name=name,
         origin=origin_of(settings.student, taught),
@@ -105,7 +102,7 @@ def train_one(
 
 
 def _on_policy(
-    tokenizer: Any, teachers: "Teachers", params: OnPolicyParams | None, precision: str
+    tokenizer: Any, teachers: "Teachers", params: OnPolicyConfig | None, precision: str
 ) -> "OnPolicy | None":
     """Return how a student samples answers, which its teachers judge live, where it does."""
     from kd_kedro.models.encoding import pad_token_id
@@ -115,7 +112,7 @@ def _on_policy(
         return None
     return OnPolicy(
         live_teacher(teachers, tokenizer, precision),
-        **params.model_dump(),
+        params,
         end=tokenizer.eos_token_id,
         padding=pad_token_id(tokenizer),
     )

@@ -7,15 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kd_kedro.pipelines.distillation.comparison_params import ControlParams, SeedParams
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
-    ObjectiveParams,
-    OnPolicyParams,
+    ControlParams,
+    SeedParams,
     StudentParams,
     TeacherParams,
-    TrainingParams,
 )
+from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 
 Settings = dict[str, Any]  # plain JSON values, as the catalog keeps them
 
@@ -35,9 +34,9 @@ class StudentSettings(BaseModel):
     model_config = CONFIG
 
     student: StudentParams
-    training: TrainingParams
-    objective: ObjectiveParams | None = None
-    on_policy: OnPolicyParams | None = None
+    training: TrainingConfig
+    objective: ObjectiveConfig | None = None
+    on_policy: OnPolicyConfig | None = None
     seed: int
     max_length: int
 
@@ -61,7 +60,7 @@ class ControlSettings(BaseModel):
 
 
 def set_baseline(
-    student: StudentParams, training: TrainingParams, seed: int, max_length: int
+    student: StudentParams, training: TrainingConfig, seed: int, max_length: int
 ) -> Settings:
     """Return what is asked of the student's twin: the same, without a teacher."""
     return _plain(
@@ -71,9 +70,9 @@ def set_baseline(
 
 def set_student(
     student: StudentParams,
-    training: TrainingParams,
-    objective: ObjectiveParams,
-    on_policy: OnPolicyParams,
+    training: TrainingConfig,
+    objective: ObjectiveConfig,
+    on_policy: OnPolicyConfig,
     seed: int,
     max_length: int,
 ) -> Settings:
@@ -92,9 +91,9 @@ def set_student(
 
 def set_seeds(
     student: StudentParams,
-    training: TrainingParams,
-    objective: ObjectiveParams,
-    on_policy: OnPolicyParams,
+    training: TrainingConfig,
+    objective: ObjectiveConfig,
+    on_policy: OnPolicyConfig,
     seeds: SeedParams,
     max_length: int,
 ) -> dict[str, Settings]:

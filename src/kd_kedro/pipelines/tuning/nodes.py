@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.params import ObjectiveParams, TrainingParams
 from kd_kedro.pipelines.distillation.students import taught_inputs, written_inputs
 from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
 from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
 from kd_kedro.training.examples import triples
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.teacher.targets import TeacherTargets
 
 if TYPE_CHECKING:
@@ -142,14 +142,13 @@ def plot_importance(tuning_record: Mapping[str, Any]) -> Any:
     return importance_figure(tuning_record)
 
 
-def _share(training: TrainingParams, share: float) -> TrainingParams:
+def _share(training: TrainingConfig, share: float) -> TrainingConfig:
     """Return the training with a share of its budget, in the process of its trial."""
-    return training.model_copy(
+    return training.in_one_process().model_copy(
         update={
             "epochs": training.epochs * share,
             "max_tokens": max(1, round(training.max_tokens * share)),
             "max_steps": max(1, round(training.max_steps * share)) if training.max_steps else 0,
-            **{"num_processes": 1, "nodes": 1, "strategy": "ddp", "rendezvous": ""},
         }
     )
 
@@ -160,7 +159,7 @@ def _threads(workers: int) -> int:
     return max(1, torch.get_num_threads() // workers) if workers > 1 else 0
 
 
-def _base(name: str, objective: ObjectiveParams, training: TrainingParams) -> Any:
+def _base(name: str, objective: ObjectiveConfig, training: TrainingConfig) -> Any:
     return getattr(training if name == "learning_rate" else objective, name)
 
 
@@ -168,7 +167,7 @@ def _students(settings: StudentSettings) -> dict[str, Any]:
     """Return what all students of the study are, so that one can be told from others."""
     assert settings.objective is not None
     budget = settings.training.model_dump(
-        mode="json", exclude={"learning_rate"} | TrainingParams.operational()
+        mode="json", exclude={"learning_rate"} | TrainingConfig.operational()
     )
     goal = settings.objective.model_dump(mode="json", exclude=set(TARGETS))
     student = settings.student.model_dump(mode="json")
@@ -194,7 +193,7 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
             "on_policy": inputs.on_policy and inputs.on_policy.settings,
             "student": asked.student.model_dump(mode="json"),
             "training": asked.training.model_dump(
-                mode="json", exclude=searched | TrainingParams.operational()
+                mode="json", exclude=searched | TrainingConfig.operational()
             ),
             "objective": trainer.objective.model_dump(mode="json", exclude=searched),
             "seed": asked.seed,

@@ -13,12 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from kd_kedro.pipelines.distillation.params import (
-    OPERATIONAL,
-    Divergence,
-    ObjectiveParams,
-    TrainingParams,
-)
+from kd_kedro.losses.names import DivergenceName
+from kd_kedro.training.loop.config import OPERATIONAL, ObjectiveConfig, TrainingConfig
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -80,8 +76,8 @@ class DivergenceParams(BaseModel):
 
     model_config = _CONFIG
 
-    choices: tuple[Divergence, ...] = Field(description="Divergences to choose from.")
-    fixed: Divergence | None = Field(
+    choices: tuple[DivergenceName, ...] = Field(description="Divergences to choose from.")
+    fixed: DivergenceName | None = Field(
         description="The one of every trial; null to search or to keep distillation's."
     )
 
@@ -182,5 +178,5 @@ class TuningParams(BaseModel):
 
 
 def _bounds(name: str) -> TypeAdapter[Any]:
-    fields = {**TrainingParams.model_fields, **ObjectiveParams.model_fields}
+    fields = {**TrainingConfig.model_fields, **ObjectiveConfig.model_fields}
     return TypeAdapter(Annotated[float, *fields[name].metadata])

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.params import ObjectiveParams
 from kd_kedro.pipelines.distillation.students import train_one
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.pipelines.tuning.params import SpaceParams
+from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.teacher.targets import TeacherTargets
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class StudentTrainer:
     threads: int
 
     @property
-    def objective(self) -> ObjectiveParams:
+    def objective(self) -> ObjectiveConfig:
         """What is minimised, but for a trial's own values."""
         assert self.settings.objective is not None
         return self.settings.objective
@@ -84,15 +84,12 @@ class StudentTrainer:
         Raises:
             ValueError: The message names the value.
         """
-        from kd_kedro.training.loop.objective import Objective
-
         for values in _corners(space):
             try:
-                params = with_values(self.objective, values)
-                goal = Objective(**params.model_dump())
+                goal = with_values(self.objective, values)
                 goal.check(self.inputs.targets)
                 if self.inputs.on_policy is not None:
-                    if not params.beta:
+                    if not goal.beta:
                         raise ValueError("objective.beta is 0 but on_policy.share is above 0")
                     goal.check(self.inputs.on_policy.teacher)
             except ValidationError as error:
@@ -112,7 +109,7 @@ def capture_of(
     """
     objective = settings.objective
     assert objective is not None
-    if not (max(space.beta.values or (objective.beta,)) or objective.hidden):
+    if not (max(space.beta.values or (objective.beta,)) or objective.hidden_state_weight):
         return None
     if settings.student.tokenizer:
         raise ValueError(
@@ -127,9 +124,9 @@ def capture_of(
     return targets
 
 
-def with_values(objective: ObjectiveParams, values: Mapping[str, Any]) -> ObjectiveParams:
+def with_values(objective: ObjectiveConfig, values: Mapping[str, Any]) -> ObjectiveConfig:
     """Return the objective with other values, checked."""
-    return ObjectiveParams.model_validate({**objective.model_dump(), **values})
+    return ObjectiveConfig.model_validate({**objective.model_dump(), **values})
 
 
 def _corners(space: SpaceParams) -> Iterator[dict[str, Any]]:

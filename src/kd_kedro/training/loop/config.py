@@ -1,130 +1,254 @@
-"""The budget and the optimiser of a training."""
+"""The settings of a training: budget, optimiser, objective and on-policy sampling."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from transformers import TrainingArguments
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kd_kedro.models.encoding import Example
+from kd_kedro.losses.names import DivergenceName
 
-LOGS = 40  # points of a training curve
+if TYPE_CHECKING:  # torch would make every kedro command slow
+    from kd_kedro.models.encoding import Example
+    from kd_kedro.training.teacher.signals import TargetSource
+
+# Marks a field that says how a run is done, not what comes of it: a change makes nothing stale.
+OPERATIONAL: dict[str, Any] = {"operational": True}
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The budget and the optimiser of one training.
+class TrainingConfig(BaseModel):
+    """Budget and optimiser of a training."""
 
-    Attributes:
-        learning_rate: Peak of the schedule.
-        batch_size: Rows of one forward pass.
-        accumulation: Forward passes of one step.
-        epochs: Most passes over the rows.
-        max_tokens: Most tokens read, prompts included; the training gets as many steps as that.
-        max_steps: Most optimiser steps; 0 for no bound of its own.
-        warmup: Share of the steps in which the learning rate rises.
-        schedule: `cosine`, `linear` or `constant_with_warmup`.
-        weight_decay: Of AdamW.
-        max_grad_norm: Gradients are clipped to this norm.
-        evaluations: How often the validation rows are scored, evenly spread.
-        patience: Evaluations without improvement before the training stops; 0 to never stop.
-        precision: `auto`, `bf16` or `fp32` of the matrix products; weights stay float32.
-        checkpoint_steps: Most optimiser steps that a kill can cost; 0 for those between two
-            evaluations, after each of which there is a checkpoint in any case.
-        gradient_checkpointing: Keep no activations within a block, compute them again.
-        num_processes: Processes on this machine; each has its share of every batch.
-        strategy: `ddp`, each process has all weights, or `fsdp`, each has a share of them.
-        nodes: Machines that train together, each with as many processes.
-        rendezvous: host:port of one of them, where they meet.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    learning_rate: float
-    batch_size: int
-    accumulation: int
-    epochs: float
-    max_tokens: int
-    max_steps: int
-    warmup: float
-    schedule: str
-    weight_decay: float
-    max_grad_norm: float
-    evaluations: int
-    patience: int
-    precision: str
-    checkpoint_steps: int = 0
-    gradient_checkpointing: bool = False
-    num_processes: int = 1
-    strategy: str = "ddp"
-    nodes: int = 1
-    rendezvous: str = ""
+    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of AdamW.")
+    batch_size: int = Field(ge=1, le=65_536, description="Rows in one forward pass.")
+    gradient_accumulation_steps: int = Field(
+        default=1,
+        ge=1,
+        le=65_536,
+        description="Forward passes in one step; effective batch = both multiplied.",
+    )
+    epochs: float = Field(gt=0, description="Most passes over the training rows.")
+    max_tokens: int = Field(
+        ge=1, description="Most tokens read, prompts included: bounds the time on any sheet."
+    )
+    max_steps: int = Field(
+        default=0, ge=0, description="Most optimiser steps; 0 for no such bound."
+    )
+    warmup_ratio: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of steps in which the rate rises."
+    )
+    lr_scheduler_type: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        default="cosine", description="How the learning rate falls after the warm-up."
+    )
+    weight_decay: float = Field(default=0.01, ge=0, lt=1, description="Weight decay of AdamW.")
+    max_grad_norm: float = Field(
+        default=1.0, gt=0, description="Norm that gradients are clipped to."
+    )
+    num_evaluations: int = Field(
+        default=6,
+        ge=1,
+        description="How often the validation rows are scored, evenly spread over the steps.",
+    )
+    patience: int = Field(
+        default=3,
+        ge=0,
+        description="Evaluations without improvement before training stops; 0 to never stop.",
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="fp32",
+        description=(
+            "Precision of matrix products, weights stay float32; auto is bf16 where the processor "
+            "has instructions for it."
+        ),
+    )
+    save_steps: int = Field(
+        default=0,
+        json_schema_extra=OPERATIONAL,
+        ge=0,
+        description=(
+            "Most steps a kill can cost; 0 for those between two evaluations, after each of which "
+            "there is a checkpoint in any case."
+        ),
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        json_schema_extra=OPERATIONAL,
+        description="Compute activations anew in the backward pass: less memory, a third slower.",
+    )
+    num_processes: int = Field(
+        default=1,
+        json_schema_extra=OPERATIONAL,
+        ge=1,
+        le=1024,
+        description="Processes that share every batch; without dropout the result is the same.",
+    )
+    strategy: Literal["ddp", "fsdp"] = Field(
+        default="ddp",
+        json_schema_extra=OPERATIONAL,
+        description="Of several processes: each has all weights (ddp) or a share of them (fsdp).",
+    )
+    num_nodes: int = Field(
+        default=1,
+        json_schema_extra=OPERATIONAL,
+        ge=1,
+        le=1024,
+        description="Machines that train together, as many processes on each.",
+    )
+    rdzv_endpoint: str = Field(
+        default="",
+        json_schema_extra=OPERATIONAL,
+        description="host:port of one of several machines, where they meet; else empty.",
+    )
+
+    @classmethod
+    def operational(cls) -> frozenset[str]:
+        """Return the fields that say how a training runs, not what comes of it."""
+        return frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if field.json_schema_extra == OPERATIONAL
+        )
 
     @property
     def processes(self) -> int:
         """Processes on all machines."""
-        return self.num_processes * self.nodes
+        return self.num_processes * self.num_nodes
+
+    def in_one_process(self) -> "TrainingConfig":
+        """Return the same training in one process, as one that is watched must run."""
+        alone = {"num_processes": 1, "num_nodes": 1, "strategy": "ddp", "rdzv_endpoint": ""}
+        return self.model_copy(update=alone)
+
+    @model_validator(mode="after")
+    def _nodes_meet(self) -> "TrainingConfig":
+        if (self.num_nodes > 1) != bool(self.rdzv_endpoint):
+            raise ValueError(
+                "num_nodes above 1 and rdzv_endpoint go together: give both or neither"
+            )
+        if self.strategy == "fsdp" and self.processes == 1:
+            raise ValueError("strategy fsdp needs num_processes or num_nodes above 1")
+        return self
 
 
-def planned_steps(rows: Sequence[Example], settings: TrainingSettings) -> int:
+class ObjectiveConfig(BaseModel):
+    """alpha x cross-entropy + beta x divergence, over answer tokens; by default without teacher."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float = Field(
+        default=1.0, ge=0, description="Weight of the cross-entropy with the reference answer."
+    )
+    beta: float = Field(default=0.0, ge=0, description="Weight of the divergence from the teacher.")
+    divergence: DivergenceName = Field(
+        default="forward_kl",
+        description="Which divergence; the source of the targets must serve it exactly.",
+    )
+    interpolation: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Weight of the mixture in jsd and the skewed divergences.",
+    )
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        le=100,
+        description="T: teacher's and student's logits are divided by it in the divergence.",
+    )
+    # T^2 keeps the gradients of one size whatever the temperature (Hinton, Vinyals and Dean, 2015,
+    # arXiv:1503.02531, section 2): 0.208 without it at T 0.7 equals 0.4245 with it.
+    temperature_squared: bool = Field(
+        default=True,
+        description="Whether T^2 multiplies the divergence; beta without it is beta / T^2 with it.",
+    )
+    # Hidden-state matching: Romero et al., 2015, arXiv:1412.6550.
+    hidden_state_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of hidden-state matching; the targets must have hidden states.",
+    )
+    hidden_state_loss: Literal["cosine", "mse"] = Field(
+        default="cosine",
+        description=(
+            "Distance between projected student states and teacher states: 1 - cosine similarity, "
+            "or the mean square over the teacher's hidden_size."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "ObjectiveConfig":
+        if not self.alpha and not self.beta:
+            raise ValueError("alpha and beta are both 0: the student would learn nothing")
+        if "skewed" in self.divergence and self.interpolation == 1:
+            raise ValueError(
+                f"interpolation 1 compares {self.divergence}'s one side with itself; give less "
+                "than 1"
+            )
+        return self
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether there is anything to learn from a teacher's signals."""
+        return bool(self.beta or self.hidden_state_weight)
+
+    def check(self, source: "TargetSource | None") -> None:
+        """Refuse what the source cannot give exactly.
+
+        Raises:
+            ValueError: If a teacher is asked and there is none, or one that cannot answer.
+        """
+        if not self.asks_teacher:
+            return
+        if source is None:
+            key = "beta" if self.beta else "hidden_state_weight"
+            raise ValueError(
+                f"objective.{key} is {getattr(self, key)} but there are no teacher targets"
+            )
+        if self.beta and self.divergence not in source.serves:
+            raise ValueError(
+                f"objective.divergence: these teacher targets cannot give '{self.divergence}' "
+                f"exactly; use {' or '.join(sorted(source.serves))}, or capture them with another "
+                "targets.source"
+            )
+        if self.beta and source.temperatures and self.temperature not in source.temperatures:
+            captured = " or ".join(f"{value:g}" for value in source.temperatures)
+            raise ValueError(
+                f"objective.temperature: these teacher targets were captured at {captured}, not "
+                f"{self.temperature:g}; add it to targets.temperatures"
+            )
+        if self.hidden_state_weight and not source.hidden_width:
+            raise ValueError(
+                f"objective.hidden_state_weight is {self.hidden_state_weight} but these teacher "
+                "targets have no hidden states; set targets.hidden_states to true"
+            )
+
+
+class OnPolicyConfig(BaseModel):
+    """The student samples answers of its own, and the teacher itself, not a cache, judges them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of the batches with sampled answers."
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, le=100, description="Temperature at which the student samples."
+    )
+    max_new_tokens: int = Field(
+        default=64, ge=1, le=65_536, description="Tokens after which a sampled answer is cut."
+    )
+
+
+def planned_steps(rows: "Sequence[Example]", config: TrainingConfig) -> int:
     """Return how many optimiser steps the budget gives, at least one."""
-    batch = settings.batch_size * settings.accumulation
+    batch = config.batch_size * config.gradient_accumulation_steps
     mean_tokens = sum(len(row.input_ids) for row in rows) / len(rows)
     bounds = [
-        math.ceil(settings.epochs * len(rows) / batch),
-        math.ceil(settings.max_tokens / (mean_tokens * batch)),
+        math.ceil(config.epochs * len(rows) / batch),
+        math.ceil(config.max_tokens / (mean_tokens * batch)),
     ]
-    if settings.max_steps:
-        bounds.append(settings.max_steps)
+    if config.max_steps:
+        bounds.append(config.max_steps)
     return max(1, min(bounds))
-
-
-def training_arguments(
-    folder: Path, settings: TrainingSettings, steps: int, seed: int, validates: bool
-) -> TrainingArguments:
-    """Return the settings in the words of `transformers`.
-
-    Args:
-        folder: Where checkpoints go.
-        settings: Budget and optimiser.
-        steps: What `planned_steps` says.
-        seed: Of the row order and the dropout.
-        validates: Whether there are validation rows.
-    """
-    every = max(1, steps // settings.evaluations)
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=math.ceil(settings.warmup * steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch_fused",
-        activation_checkpointing=settings.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},
-        logging_steps=max(1, steps // LOGS),
-        logging_nan_inf_filter=False,  # it would write 0.0 for a loss that is no number
-        eval_strategy="steps" if validates else "no",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        load_best_model_at_end=validates,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        seed=seed,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        restore_callback_states_from_checkpoint=True,  # the patience that is left
-        save_on_each_node=True,  # machines need not share a disk
-        # Where there is no GPU, accelerate joins several processes only if told of it.
-        use_cpu=settings.processes > 1 and not torch.cuda.is_available(),
-    )
-    # One process trains on one device. With more GPUs Trainer would wrap the model in DataParallel,
-    # whose head and hidden states cannot be had apart, and multiply the batch by their number.
-    arguments._n_gpu = 1
-    return arguments

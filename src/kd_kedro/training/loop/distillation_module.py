@@ -1,6 +1,5 @@
 """A student with its loss: one module, so that whatever wraps modules wraps the whole step."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,12 @@ import torch
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.models.encoding import Batch
 from kd_kedro.storage.atomic import writing
-from kd_kedro.training.loop.objective import AnswerLoss, Objective, answer_loss
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.objective import AnswerLoss, answer_loss
 from kd_kedro.training.teacher.signals import Signal
 
 
-class Learner(torch.nn.Module):
+class DistillationModule(torch.nn.Module):
     """Answers a batch with its summed loss.
 
     The head and the projection are used inside `forward`, where DistributedDataParallel and FSDP
@@ -27,13 +27,17 @@ class Learner(torch.nn.Module):
     """
 
     def __init__(
-        self, model: Any, objective: Objective, teacher_width: int | None = None, seed: int = 0
+        self,
+        model: Any,
+        objective: ObjectiveConfig,
+        teacher_width: int | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
         self.projection = None
-        if objective.hidden and teacher_width:
+        if objective.hidden_state_weight and teacher_width:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 width = model.get_output_embeddings().weight.shape[1]
@@ -47,8 +51,10 @@ class Learner(torch.nn.Module):
         """
         states = answer_states(self.model, batch)
         # A student's own words are no example to follow: there the teacher alone is asked.
-        objective = self.objective if batch.written else replace(self.objective, alpha=0.0)
-        objective = objective if self.training else Objective()
+        objective = (
+            self.objective if batch.written else self.objective.model_copy(update={"alpha": 0.0})
+        )
+        objective = objective if self.training else ObjectiveConfig()
         head = self.model.get_output_embeddings()
         loss = answer_loss(objective, states, head, batch.answers, signal, self.projection)
         return loss if batch.written else loss._replace(cross_entropy=loss.cross_entropy * 0)

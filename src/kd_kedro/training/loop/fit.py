@@ -12,11 +12,11 @@ from transformers.trainer_callback import PrinterCallback
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.models.quiet import quiet_transformers
-from kd_kedro.training.loop.config import TrainingSettings, planned_steps, training_arguments
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.hf_trainer import AnswerTrainer
-from kd_kedro.training.loop.objective import Objective
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.progress_bar import ProgressBar, history
+from kd_kedro.training.loop.trainer_arguments import training_arguments
 from kd_kedro.training.teacher.signals import TargetSource
 
 OnEvaluation = Callable[[int, float], None]
@@ -43,9 +43,9 @@ class Training:
     model: Any
     rows: Sequence[Example]
     validation: Sequence[Example]
-    objective: Objective
+    objective: ObjectiveConfig
     targets: TargetSource | None
-    settings: TrainingSettings
+    settings: TrainingConfig
     seed: int
     padding: int
     description: str
@@ -80,7 +80,7 @@ def fit(
             precision=resolve_precision(settings.precision),
             padding=training.padding,
             sharded=settings.strategy == "fsdp",
-            checkpoint_steps=settings.checkpoint_steps,
+            save_steps=settings.save_steps,
             on_policy=training.on_policy,
             on_evaluation=on_evaluation,
         )

@@ -22,8 +22,13 @@ from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import writing
 from kd_kedro.training.loop.checkpoints import checkpoint_at, complete, keep_only
-from kd_kedro.training.loop.distillation_module import Learner, load_learned, save_learned
-from kd_kedro.training.loop.objective import AnswerLoss, Objective
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.distillation_module import (
+    DistillationModule,
+    load_learned,
+    save_learned,
+)
+from kd_kedro.training.loop.objective import AnswerLoss
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.sampling import LengthGroupedSampler, RankBatches, RowLoader
 from kd_kedro.training.loop.sharding import (
@@ -48,12 +53,12 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         *,
         rows: Sequence[Example],
         validation: Sequence[Example],
-        objective: Objective,
+        objective: ObjectiveConfig,
         targets: TargetSource | None,
         precision: str,
         padding: int,
         sharded: bool = False,
-        checkpoint_steps: int = 0,
+        save_steps: int = 0,
         on_policy: OnPolicy | None = None,
         on_evaluation: Callable[[int, float], None] | None = None,
     ) -> None:
@@ -61,14 +66,14 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         start = decoder_start(model)
         self._sharded = sharded
         super().__init__(
-            model=Learner(model, objective, width, args.seed),
+            model=DistillationModule(model, objective, width, args.seed),
             args=args,
             train_dataset=list(rows),
             eval_dataset=list(validation),
             data_collator=lambda examples: _inputs(
                 collate(examples or [nothing(padding)], padding, start)
             ),
-            callbacks=[_Checkpointing(self, checkpoint_steps)],
+            callbacks=[_Checkpointing(self, save_steps)],
         )
         # Trainer then counts the labels of all accumulated batches and hands us the number; the
         # loss below is divided by it, so Trainer must not divide by the accumulation steps too.
@@ -170,7 +175,11 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         goal = self._objective
         if "loss" in logs:
             *parts, tokens, written = self._over_processes(self._parts).tolist()
-            weights = {"cross_entropy": goal.alpha, "divergence": goal.beta, "hidden": goal.hidden}
+            weights = {
+                "cross_entropy": goal.alpha,
+                "divergence": goal.beta,
+                "hidden": goal.hidden_state_weight,
+            }
             for (name, weight), part in zip(weights.items(), parts, strict=True):
                 # Sampled answers have no cross-entropy: theirs is a mean over the written ones.
                 if weight and (counted := written if name == "cross_entropy" else tokens):

@@ -22,10 +22,13 @@ import torch
 from kd_kedro.models.encoding import Example
 from kd_kedro.storage.atomic import writing
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop.config import TrainingSettings
-from kd_kedro.training.loop.distillation_module import Learner, load_learned, save_learned
+from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.loop.distillation_module import (
+    DistillationModule,
+    load_learned,
+    save_learned,
+)
 from kd_kedro.training.loop.fit import Training, fit
-from kd_kedro.training.loop.objective import Objective
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
 from kd_kedro.training.teacher.store import CachedTargets
@@ -53,14 +56,14 @@ def launch(training: Training, folder: Path) -> list[dict[str, float]]:
     with writing(handed):
         handed.mkdir(parents=True)
     save_model(model, handed / "model")
-    order = {
+    asked = {
         "rows": [list(asdict(row).values()) for row in training.rows],
         "validation": [list(asdict(row).values()) for row in training.validation],
-        "objective": asdict(training.objective),
+        "objective": training.objective.model_dump(),
         "targets": _describe(training.targets, handed / "teacher"),
         "on_policy": on_policy
         and on_policy.settings | {"teacher": _describe(on_policy.teacher, handed / "judge")},
-        "settings": asdict(settings),
+        "settings": settings.model_dump(),
         "seed": training.seed,
         "padding": training.padding,
         "folder": str(folder),
@@ -68,29 +71,29 @@ def launch(training: Training, folder: Path) -> list[dict[str, float]]:
         "threads": max(1, torch.get_num_threads() // settings.num_processes),
     }
     with writing(handed):
-        (handed / "order.json").write_text(json.dumps(order), encoding="utf-8")
+        (handed / "launch_config.json").write_text(json.dumps(asked), encoding="utf-8")
     _run_workers(handed, settings, folder.name)
-    load_learned(Learner(model, Objective()), handed)
+    load_learned(DistillationModule(model, ObjectiveConfig()), handed)
     model.eval()
     history: list[dict[str, float]] = json.loads((handed / "history.json").read_text("utf-8"))
     return history
 
 
-def _run_workers(handed: Path, settings: TrainingSettings, name: str) -> None:
+def _run_workers(handed: Path, settings: TrainingConfig, name: str) -> None:
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    alone = settings.nodes == 1
+    alone = settings.num_nodes == 1
     config = LaunchConfig(
-        min_nodes=settings.nodes,
-        max_nodes=settings.nodes,
+        min_nodes=settings.num_nodes,
+        max_nodes=settings.num_nodes,
         nproc_per_node=settings.num_processes,
         run_id=name,  # the fingerprint: machines with other settings never meet
         rdzv_backend="c10d",
-        rdzv_endpoint=str(handed / "rendezvous") if alone else settings.rendezvous,
+        rdzv_endpoint=str(handed / "rendezvous") if alone else settings.rdzv_endpoint,
         rdzv_configs={"store_type": "file"} if alone else {},
-        local_addr="127.0.0.1" if alone or _is_loopback(settings.rendezvous) else None,
+        local_addr="127.0.0.1" if alone or _is_loopback(settings.rdzv_endpoint) else None,
         max_restarts=0,
         logs_specs=DefaultLogsSpecs(log_dir=str(handed / "logs")),
         shutdown_timeout=5,
@@ -133,40 +136,40 @@ def _work(place: str) -> None:
 
 
 def _train_share(handed: Path) -> None:
-    order = json.loads((handed / "order.json").read_text(encoding="utf-8"))
-    settings = TrainingSettings(**order["settings"])
-    torch.set_num_threads(order["threads"])
-    os.environ["OMP_NUM_THREADS"] = str(order["threads"])
+    asked = json.loads((handed / "launch_config.json").read_text(encoding="utf-8"))
+    settings = TrainingConfig(**asked["settings"])
+    torch.set_num_threads(asked["threads"])
+    os.environ["OMP_NUM_THREADS"] = str(asked["threads"])
     _join(handed, settings)
     model = load_model(handed / "model")
     training = Training(
         model,
-        _examples(order["rows"]),
-        _examples(order["validation"]),
-        Objective(**order["objective"]),
-        _open(order["targets"]),
+        _examples(asked["rows"]),
+        _examples(asked["validation"]),
+        ObjectiveConfig(**asked["objective"]),
+        _open(asked["targets"]),
         settings,
-        order["seed"],
-        order["padding"],
-        order["description"],
-        _policy(order["on_policy"]),
+        asked["seed"],
+        asked["padding"],
+        asked["description"],
+        _policy(asked["on_policy"]),
     )
-    history = fit(training, Path(order["folder"]))
+    history = fit(training, Path(asked["folder"]))
     writes = os.environ["LOCAL_RANK"] == "0"
-    save_learned(Learner(model, Objective()), handed, writes)
+    save_learned(DistillationModule(model, ObjectiveConfig()), handed, writes)
     if writes:
         (handed / "history.json").write_text(json.dumps(history), encoding="utf-8")
     torch.distributed.destroy_process_group()
 
 
-def _join(handed: Path, settings: TrainingSettings) -> None:
+def _join(handed: Path, settings: TrainingConfig) -> None:
     devices = torch.cuda.device_count()
     if devices and devices < settings.num_processes:
         raise ValueError(
             f"training.num_processes is {settings.num_processes} but this machine has {devices} "
             "GPUs; give at most as many"
         )
-    if settings.nodes == 1:
+    if settings.num_nodes == 1:
         # Meet over a file, talk over loopback: nothing listens to the network.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
@@ -284,7 +287,8 @@ def _policy(described: dict[str, Any] | None) -> OnPolicy | None:
         return None
     teacher = _open(described.pop("teacher"))
     assert isinstance(teacher, LiveTeacher)
-    return OnPolicy(teacher, **described)
+    end, padding = described.pop("end"), described.pop("padding")
+    return OnPolicy(teacher, OnPolicyConfig(**described), end, padding)
 
 
 def _examples(rows: list[Any]) -> list[Example]:

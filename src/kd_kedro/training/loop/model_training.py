@@ -1,6 +1,6 @@
 """The training of a language model on tables of examples, and the card that tells of it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import pad_token_id
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.examples import encode_examples
-from kd_kedro.training.loop.config import TrainingSettings
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.loop.fit import OnEvaluation
-from kd_kedro.training.loop.objective import Objective
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.train import train
 from kd_kedro.training.teacher.signals import TargetSource
@@ -47,8 +46,8 @@ class TrainingInputs:
 def train_model(
     model: Any,
     inputs: TrainingInputs,
-    settings: TrainingSettings,
-    objective: Objective,
+    settings: TrainingConfig,
+    objective: ObjectiveConfig,
     *,
     seed: int,
     name: str,
@@ -112,16 +111,19 @@ def with_card(
 
 
 def _training_card(
-    settings: TrainingSettings, objective: Objective, targets: TargetSource | None, history: History
+    settings: TrainingConfig,
+    objective: ObjectiveConfig,
+    targets: TargetSource | None,
+    history: History,
 ) -> dict[str, Any]:
     losses = [record["validation_loss"] for record in history if "validation_loss" in record]
     asked: dict[str, Any] = {"alpha": objective.alpha, "beta": objective.beta}
     if targets is not None:
-        asked |= asdict(objective)
+        asked |= objective.model_dump()
     return {
         "steps": int(history[-1]["step"]),
         "validation_loss": min(losses) if losses else None,
         "teacher_targets": targets.fingerprint if targets is not None else None,
         "objective": asked,
-        "training": asdict(settings),
+        "training": settings.model_dump(),
     }

@@ -1,88 +1,13 @@
 """The objective: alpha x cross-entropy + beta x divergence (+ hidden states) of answer tokens."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 
 from kd_kedro.losses.chunked_head import head_loss
 from kd_kedro.losses.event_log_probs import event_log_probs
-from kd_kedro.training.teacher.signals import Signal, TargetSource
-
-
-@dataclass(frozen=True)
-class Objective:
-    """How much a student listens to the text and how much to the teacher.
-
-    Attributes:
-        alpha: Weight of the cross-entropy with the written answer.
-        beta: Weight of the divergence from the teacher.
-        divergence: A name of `DIVERGENCES`.
-        interpolation: Weight of the mixture in `jsd` and the skewed divergences.
-        temperature: What both sides' logits are divided by in the divergence.
-        temperature_squared: Multiply the divergence by T^2, which keeps its gradients of one size
-            whatever the temperature (Hinton, Vinyals and Dean, 2015, arXiv:1503.02531, section 2).
-            Without it, beta at T equals beta / T^2 with it: 0.208 at T 0.7 equals 0.4245.
-        hidden: Weight of the distance between the student's last hidden states, put through a
-            learned projection, and the teacher's (Romero et al., 2015, arXiv:1412.6550).
-        hidden_distance: `cosine` (1 - cosine similarity) or `mse` (mean over the teacher's width).
-    """
-
-    alpha: float = 1.0
-    beta: float = 0.0
-    divergence: str = "forward_kl"
-    interpolation: float = 0.5
-    temperature: float = 1.0
-    temperature_squared: bool = True
-    hidden: float = 0.0
-    hidden_distance: str = "cosine"
-
-    def __post_init__(self) -> None:
-        if self.hidden_distance not in ("cosine", "mse"):
-            raise ValueError(
-                f"objective.hidden_distance is '{self.hidden_distance}'; it is cosine or mse"
-            )
-        if "skewed" in self.divergence and self.interpolation == 1:
-            raise ValueError(
-                f"objective.interpolation 1 compares {self.divergence}'s one side with itself; "
-                "give less than 1"
-            )
-
-    @property
-    def asks_teacher(self) -> bool:
-        """Whether there is anything to learn from a teacher."""
-        return bool(self.beta or self.hidden)
-
-    def check(self, source: TargetSource | None) -> None:
-        """Refuse what the source cannot give exactly.
-
-        Raises:
-            ValueError: If a teacher is asked and there is none, or one that cannot answer.
-        """
-        if not self.asks_teacher:
-            return
-        if source is None:
-            key = "beta" if self.beta else "hidden"
-            raise ValueError(
-                f"objective.{key} is {getattr(self, key)} but there are no teacher targets"
-            )
-        if self.beta and self.divergence not in source.serves:
-            raise ValueError(
-                f"objective.divergence: these teacher targets cannot give '{self.divergence}' "
-                f"exactly; use {' or '.join(sorted(source.serves))}, or capture them with another "
-                "targets.source"
-            )
-        if self.beta and source.temperatures and self.temperature not in source.temperatures:
-            captured = " or ".join(f"{value:g}" for value in source.temperatures)
-            raise ValueError(
-                f"objective.temperature: these teacher targets were captured at {captured}, not "
-                f"{self.temperature:g}; add it to targets.temperatures"
-            )
-        if self.hidden and not source.hidden_width:
-            raise ValueError(
-                f"objective.hidden is {self.hidden} but these teacher targets have no hidden "
-                "states; set targets.hidden to true"
-            )
+from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.teacher.signals import Signal
 
 
 class AnswerLoss(NamedTuple):
@@ -102,7 +27,7 @@ class AnswerLoss(NamedTuple):
 
 
 def answer_loss(
-    objective: Objective,
+    objective: ObjectiveConfig,
     hidden: torch.Tensor,
     head: Any,
     labels: torch.Tensor,
@@ -138,15 +63,17 @@ def answer_loss(
 
     total, cross_entropy, divergence = head_loss(hidden, head, chunk_loss, 3).unbind()
     distance = total.new_zeros(())
-    if objective.hidden and signal is not None and signal.hidden is not None:
+    if objective.hidden_state_weight and signal is not None and signal.hidden is not None:
         distance = _distance(objective, projection(hidden), signal.hidden)
-        total = total + objective.hidden * distance
+        total = total + objective.hidden_state_weight * distance
     return AnswerLoss(total, cross_entropy.detach(), divergence.detach(), distance.detach())
 
 
-def _distance(objective: Objective, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+def _distance(
+    objective: ObjectiveConfig, student: torch.Tensor, teacher: torch.Tensor
+) -> torch.Tensor:
     student = student.to(torch.promote_types(student.dtype, torch.float32))
     teacher = teacher.to(student.dtype)
-    if objective.hidden_distance == "mse":
+    if objective.hidden_state_loss == "mse":
         return (student - teacher).square().mean(-1).sum()
     return (1 - torch.cosine_similarity(student, teacher, dim=-1)).sum()

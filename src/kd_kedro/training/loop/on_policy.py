@@ -14,6 +14,7 @@ from kd_kedro.models.causal_lm import positions
 from kd_kedro.models.encoding import Batch, answered_rows, collate
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.storage.fingerprints import settings_fingerprint
+from kd_kedro.training.loop.config import OnPolicyConfig
 from kd_kedro.training.teacher.signals import LiveTeacher
 
 
@@ -22,31 +23,30 @@ class OnPolicy:
     """How a student samples answers.
 
     Attributes:
-        teacher: Asked about the sampled answers.
-        share: Of the batches, 0 to 1.
-        temperature: Of the student's distribution when it samples.
-        max_new_tokens: Tokens after which an answer is cut; it then has no end token.
+        teacher: The teacher that judges the sampled answers.
+        config: How often, at which temperature and how long; a cut answer has no end token.
         end: The end-of-sequence token.
         padding: The padding token.
     """
 
     teacher: LiveTeacher
-    share: float
-    temperature: float
-    max_new_tokens: int
+    config: OnPolicyConfig
     end: int
     padding: int
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that determines which answers are sampled and what is said of them."""
-        kept = ("share", "temperature", "max_new_tokens", "end", "padding")
-        values: dict[str, Any] = {name: getattr(self, name) for name in kept}
-        return values | {"teacher": self.teacher.fingerprint}
+        return {
+            **self.config.model_dump(),
+            "end": self.end,
+            "padding": self.padding,
+            "teacher": self.teacher.fingerprint,
+        }
 
     def chooses(self, *place: int) -> bool:
         """Say whether the batch of a place (seed, step, number) is to be sampled."""
-        return bool(torch.rand((), generator=_generator("batch", *place)) < self.share)
+        return bool(torch.rand((), generator=_generator("batch", *place)) < self.config.share)
 
     def sample(self, model: Any, batch: Batch, *place: int) -> Batch:
         """Return a batch of the same prompts with answers sampled from the student.
@@ -75,7 +75,7 @@ class OnPolicy:
     def _answers(self, model: Any, prompts: list[tuple[int, ...]]) -> list[list[int]]:
         longest, start = max(map(len, prompts)), decoder_start(model)
         readers = [model, *(judge for judge, _ in self.teacher.models)]
-        room = min(map(positions, readers)) - longest
+        budget = min(map(positions, readers)) - longest
         ids = torch.full((len(prompts), longest), self.padding)
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(prompts):
@@ -92,9 +92,9 @@ class OnPolicy:
                 input_ids=ids.to(model.device),
                 attention_mask=mask.to(model.device),
                 **given,
-                max_new_tokens=max(1, min(self.max_new_tokens, room)),
+                max_new_tokens=max(1, min(self.config.max_new_tokens, budget)),
                 do_sample=True,
-                temperature=self.temperature,
+                temperature=self.config.temperature,
                 top_k=0,
                 top_p=1.0,
                 num_beams=1,

@@ -1,7 +1,6 @@
 """Training a language model on answer tokens, with or without a teacher: the door of this room."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,11 @@ from kd_kedro.models.causal_lm import check_room
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.training.loop.checkpoints import training_fingerprint, training_folder
-from kd_kedro.training.loop.config import TrainingSettings, planned_steps
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.loop.fit import OnEvaluation, Training, fit
 from kd_kedro.training.loop.launch import launch
-from kd_kedro.training.loop.objective import Objective
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.teacher.signals import TargetSource
-
-__all__ = ["TrainingSettings", "planned_steps", "train"]
 
 
 def train(
@@ -27,9 +23,9 @@ def train(
     rows: Sequence[Example],
     validation: Sequence[Example],
     *,
-    objective: Objective,
+    objective: ObjectiveConfig,
     targets: TargetSource | None,
-    settings: TrainingSettings,
+    settings: TrainingConfig,
     seed: int,
     padding: int,
     work_dir: Path,
@@ -79,14 +75,14 @@ def train(
     if settings.processes > 1 and (on_evaluation or callbacks):
         raise ValueError(
             "training.num_processes: a training that is watched (tuning, plans) runs in one "
-            "process; set it and training.nodes to 1"
+            "process; set it and training.num_nodes to 1"
         )
     asked = [source for source in (targets, on_policy and on_policy.teacher) if source]
     judges = [judge for source in asked for judge, _ in getattr(source, "models", ())]
     check_room([model, *judges], [*rows, *validation])
     determines = {
-        "settings": asdict(settings) | {"precision": resolve_precision(settings.precision)},
-        "objective": asdict(objective),
+        "settings": settings.model_dump() | {"precision": resolve_precision(settings.precision)},
+        "objective": objective.model_dump(),
         "targets": targets and targets.fingerprint,
         "on_policy": on_policy and on_policy.settings,
         "seed": seed,

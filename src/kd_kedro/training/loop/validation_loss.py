@@ -7,11 +7,11 @@ import torch
 from kd_kedro.models.encoding import Example, batches_by_length, collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.precision import autocast
-from kd_kedro.training.loop.distillation_module import Learner
+from kd_kedro.training.loop.distillation_module import DistillationModule
 
 
 def summed_cross_entropy(
-    learner: Learner,
+    learner: DistillationModule,
     rows: Sequence[Example],
     padding: int,
     precision: str,

@@ -10,9 +10,8 @@ import torch
 from kd_kedro.models.encoding import Example, pad_token_id
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.training.examples import encode_examples, triples
-from kd_kedro.training.loop.config import TrainingSettings
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.loop.model_training import TrainingInputs
-from kd_kedro.training.loop.objective import Objective
 from kd_kedro.training.planning.plan import CaptureCost, Rates, TrainingCost
 from kd_kedro.training.planning.probe import (
     MOST_BATCHES,
@@ -25,7 +24,7 @@ from kd_kedro.training.planning.probe import (
     training_batches,
     weight_bytes,
 )
-from kd_kedro.training.teacher.capture import CaptureSettings
+from kd_kedro.training.teacher.config import CaptureConfig
 from kd_kedro.training.teacher.signals import TargetSource
 from kd_kedro.training.teacher.store import Teachers, identity, open_targets
 from kd_kedro.training.teacher.targets import live_teacher
@@ -87,11 +86,11 @@ def encode_inputs(inputs: TrainingInputs) -> EncodedInputs:
 def training_cost(
     encoded: EncodedInputs,
     make: Make,
-    settings: TrainingSettings,
+    settings: TrainingConfig,
     seed: int,
     *,
     name: str,
-    objective: Objective,
+    objective: ObjectiveConfig,
     targets: TargetSource | None = None,
     probed: list[Rows] | None = None,
 ) -> tuple[Any, TrainingCost]:
@@ -147,8 +146,8 @@ def loading_cost(encoded: EncodedInputs, make: Make, name: str) -> tuple[Any, Tr
 def capture_cost(
     encoded: EncodedInputs,
     teachers: Teachers,
-    settings: CaptureSettings,
-    objective: Objective,
+    settings: CaptureConfig,
+    objective: ObjectiveConfig,
     batches: list[Rows],
 ) -> CapturedBatches:
     """Capture a few batches, and say what capturing all examples will cost.
@@ -165,7 +164,7 @@ def capture_cost(
     """
     peak, start = PeakMemory(), time.perf_counter()
     inputs, precision = encoded.inputs, resolve_precision(settings.precision)
-    settings = replace(settings, precision=precision)
+    settings = settings.model_copy(update={"precision": precision})
     belongs_to = identity(triples(inputs.examples), inputs.tokenizer, teachers, inputs.max_length)
     identity_seconds = time.perf_counter() - start
     cost, manifest, probed = probe_capture(
@@ -192,14 +191,11 @@ def starting_later(cost: TrainingCost, seconds: float) -> TrainingCost:
     return replace(cost, rates=replace(cost.rates, start=cost.rates.start + seconds))
 
 
-def unbucketed(objective: Objective) -> Objective:
+def unbucketed(objective: ObjectiveConfig) -> ObjectiveConfig:
     """Return what is asked of a live teacher, which has every token: there no bucket is needed."""
-    return replace(objective, divergence=objective.divergence.removeprefix("bucketed_"))
-
-
-def one_process(settings: TrainingSettings) -> TrainingSettings:
-    """Return the settings of one process: a training that is watched runs in one."""
-    return replace(settings, num_processes=1, strategy="ddp", nodes=1, rendezvous="")
+    return objective.model_copy(
+        update={"divergence": objective.divergence.removeprefix("bucketed_")}
+    )
 
 
 def on_gpu() -> bool:

@@ -12,7 +12,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -22,11 +21,12 @@ import torch
 from transformers import TrainerCallback
 
 from kd_kedro.models.encoding import Example, batches_by_length
-from kd_kedro.training.loop.objective import Objective
+from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.sampling import LengthGroupedSampler
-from kd_kedro.training.loop.train import TrainingSettings, planned_steps, train
+from kd_kedro.training.loop.train import train
 from kd_kedro.training.planning.plan import CaptureCost, Rates, TrainingCost
-from kd_kedro.training.teacher.capture import CaptureSettings, capture
+from kd_kedro.training.teacher.capture import capture
+from kd_kedro.training.teacher.config import CaptureConfig
 from kd_kedro.training.teacher.signals import TargetSource
 from kd_kedro.training.teacher.store import Teachers
 
@@ -38,7 +38,7 @@ Rows = Sequence[Example]
 Item = TypeVar("Item")
 
 
-def training_batches(rows: Rows, settings: TrainingSettings, seed: int) -> list[Rows]:
+def training_batches(rows: Rows, settings: TrainingConfig, seed: int) -> list[Rows]:
     """Return the batches of the first epoch, shortest first, without one that is not full."""
     batches = _in_order(rows, settings, seed)
     full = [batch for batch in batches if len(batch) == settings.batch_size] or batches
@@ -69,9 +69,9 @@ def probe_training(
     validation: Rows,
     probed: Sequence[Rows],
     *,
-    objective: Objective,
+    objective: ObjectiveConfig,
     targets: TargetSource | None,
-    settings: TrainingSettings,
+    settings: TrainingConfig,
     seed: int,
     padding: int,
     work_dir: Path,
@@ -105,15 +105,16 @@ def probe_training(
         work_dir=work_dir,
         description=name,
     )
-    short = replace(
-        settings,
-        accumulation=1,
-        epochs=2,
-        max_tokens=2**62,
-        max_steps=2,
-        evaluations=1,
-        patience=0,
-        checkpoint_steps=0,
+    short = settings.model_copy(
+        update={
+            "gradient_accumulation_steps": 1,
+            "epochs": 2.0,
+            "max_tokens": 2**62,
+            "max_steps": 2,
+            "num_evaluations": 1,
+            "patience": 0,
+            "save_steps": 0,
+        }
     )
     warm = _Stopwatch()
     run(probed[-1], [], settings=short, callbacks=[warm])
@@ -128,7 +129,7 @@ def probe_training(
 
     watch = _Stopwatch()
     flat, scored = list(chain(*chosen)), list(chain(*evaluated))
-    short = replace(short, epochs=1, max_steps=0)
+    short = short.model_copy(update={"epochs": 1.0, "max_steps": 0})
     begun = time.perf_counter()
     run(flat, scored, settings=short, callbacks=[watch])
     start = time.perf_counter() - begun - sum(map(sum, watch.laps.values()))
@@ -137,14 +138,14 @@ def probe_training(
     seen = [padded_tokens(batch) for batch in _in_order(flat, settings, seed)]
     scored_share = _tokens(evaluations) / _tokens(evaluated) if validation else 0.0
     steps = planned_steps(rows, settings)
-    every = max(1, steps // settings.evaluations)
+    every = max(1, steps // settings.num_evaluations)
     return TrainingCost(
         name=name,
         steps=steps,
-        epochs=steps * settings.accumulation * settings.batch_size / len(rows),
-        accumulation=settings.accumulation,
+        epochs=steps * settings.gradient_accumulation_steps * settings.batch_size / len(rows),
+        accumulation=settings.gradient_accumulation_steps,
         evaluations=steps // every if validation else 0,
-        checkpoints=steps // every + _times(steps, settings.checkpoint_steps),
+        checkpoints=steps // every + _times(steps, settings.save_steps),
         rates=Rates(
             start=start,
             batch=_at(statistics.fmean(tokens), seen, watch.laps["batch"]),
@@ -164,7 +165,7 @@ def probe_capture(
     probed: Sequence[Rows],
     belongs_to: Mapping[str, Any],
     work_dir: Path,
-    settings: CaptureSettings,
+    settings: CaptureConfig,
 ) -> tuple[CaptureCost, dict[str, Any], list[Rows]]:
     """Capture a few batches, and say what capturing all rows will cost.
 
@@ -204,7 +205,7 @@ def probe_capture(
     return cost, manifest, chosen
 
 
-def shard_memory(cost: CaptureCost, manifest: Mapping[str, Any], settings: CaptureSettings) -> int:
+def shard_memory(cost: CaptureCost, manifest: Mapping[str, Any], settings: CaptureConfig) -> int:
     """Return the bytes by which a whole shard in the making is larger than the probe's.
 
     A shard is held as tensors and as the bytes of its file.
@@ -274,7 +275,7 @@ class _Stopwatch(TrainerCallback):  # type: ignore[misc]
         self._last = time.perf_counter()
 
 
-def _in_order(rows: Rows, settings: TrainingSettings, seed: int) -> list[Rows]:
+def _in_order(rows: Rows, settings: TrainingConfig, seed: int) -> list[Rows]:
     """Return the batches of the first epoch, in its order."""
     lengths = [len(row.input_ids) for row in rows]
     order = list(LengthGroupedSampler(lengths, settings.batch_size, seed))
@@ -305,5 +306,5 @@ def _tokens(batches: Sequence[Rows]) -> int:
     return sum(map(padded_tokens, batches))
 
 
-def _captured_tokens(rows: Rows, settings: CaptureSettings) -> int:
+def _captured_tokens(rows: Rows, settings: CaptureConfig) -> int:
     return _tokens(_by_length(rows, settings.batch_size))

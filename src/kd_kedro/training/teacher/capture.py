@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +24,11 @@ from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
+from kd_kedro.training.teacher.config import CaptureConfig, serves
 from kd_kedro.training.teacher.signals import log_probs_of, mixture, shared_logits
-from kd_kedro.training.teacher.store import SCHEMA, Teachers, serves
+from kd_kedro.training.teacher.store import SCHEMA, Teachers
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
-
-
-@dataclass(frozen=True)
-class CaptureSettings:
-    """How targets are captured.
-
-    Attributes:
-        source: `dense`, every shared token; `top_k`, the k likeliest and the rest as one bucket;
-            or `sampled`, the k likeliest and draws from the rest.
-        k: How many tokens are kept by `top_k` and `sampled`.
-        draws: How many are drawn by `sampled`.
-        temperatures: Those that `top_k` can be asked at; `sampled` is drawn at the only one;
-            `dense` serves any.
-        hidden: Whether the teacher's last hidden states are kept too, for hidden-state matching.
-        dtype: A name of `DTYPES`, of the stored log probabilities and hidden states.
-        precision: `fp32` or `bf16`, of the teacher's forward pass.
-        batch_size: Rows in one forward pass.
-        rows_per_shard: Rows in one file, the unit of resumption.
-        seed: Of the draws.
-    """
-
-    source: str
-    k: int
-    draws: int
-    temperatures: tuple[float, ...]
-    hidden: bool
-    dtype: str
-    precision: str
-    batch_size: int
-    rows_per_shard: int
-    seed: int
 
 
 def capture(
@@ -67,7 +36,7 @@ def capture(
     examples: Sequence[Example],
     belongs_to: Mapping[str, Any],
     store: Path,
-    settings: CaptureSettings,
+    config: CaptureConfig,
 ) -> dict[str, Any]:
     """Read the teacher once over the answer tokens of all rows.
 
@@ -77,35 +46,31 @@ def capture(
         examples: The rows as tokens, row ids unique.
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
-        settings: What is kept of each distribution, and how.
+        config: What is kept of each distribution, and how; its precision is resolved.
 
     Returns:
         The manifest: plain JSON values, without any absolute path.
 
     Raises:
-        ValueError: If the settings cannot be kept: k leaves no tail, several teachers have no
-            hidden states in common, draws are at one temperature.
+        ValueError: If the settings cannot be kept: k leaves no tail, or several teachers have no
+            hidden states in common.
     """
     vocabulary = len(teachers[0][0].tokenizer)
-    if settings.source != "dense" and settings.k >= vocabulary:
+    if config.source != "dense" and config.k >= vocabulary:
         raise ValueError(
-            f"targets.k is {settings.k} but the vocabulary has {vocabulary} tokens; "
+            f"targets.k is {config.k} but the vocabulary has {vocabulary} tokens; "
             "use a smaller k or targets.source dense"
         )
-    if settings.source == "sampled" and len(settings.temperatures) > 1:
+    if config.hidden_states and len(teachers) > 1:
         raise ValueError(
-            "targets.temperatures: sampled targets are drawn at one temperature; name one"
-        )
-    if settings.hidden and len(teachers) > 1:
-        raise ValueError(
-            "targets.hidden: several teachers share no hidden states; capture them of one teacher"
+            "targets.hidden_states: several teachers share no hidden states; capture them of one "
+            "teacher"
         )
     width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
     determines = {
         **belongs_to,
-        **asdict(settings),
-        "temperatures": list(settings.temperatures),
-        "hidden_width": width if settings.hidden else None,
+        **config.model_dump(mode="json"),
+        "hidden_width": width if config.hidden_states else None,
         "vocabulary": vocabulary,
         "schema": SCHEMA,
     }
@@ -113,11 +78,11 @@ def capture(
     folder = store / fingerprint
     check_room([teacher.model for teacher, _ in teachers], examples)
     with one_at_a_time(folder):
-        shards = _capture_shards(teachers, examples, folder, settings, vocabulary)
+        shards = _capture_shards(teachers, examples, folder, config, vocabulary)
         manifest = {
             **determines,
             "fingerprint": fingerprint,
-            "serves": sorted(serves(settings.source)),
+            "serves": sorted(serves(config.source)),
             "row_count": len(examples),
             "answer_tokens": sum(shard["answer_tokens"] for shard in shards),
             "bytes": sum(shard["bytes"] for shard in shards),
@@ -131,18 +96,18 @@ def _capture_shards(
     teachers: Teachers,
     examples: Sequence[Example],
     folder: Path,
-    settings: CaptureSettings,
+    config: CaptureConfig,
     vocabulary: int,
 ) -> list[dict[str, Any]]:
     # Rows of like length share a shard, so that its batches have little padding.
     ordered = sorted(examples, key=lambda example: (-len(example.input_ids), example.row_id))
     shards: list[dict[str, Any]] = []
     with tqdm(total=len(ordered), desc="teacher targets", unit="row") as bar:
-        for start in range(0, len(ordered), settings.rows_per_shard):
-            rows = ordered[start : start + settings.rows_per_shard]
+        for start in range(0, len(ordered), config.rows_per_shard):
+            rows = ordered[start : start + config.rows_per_shard]
             path = folder / f"shard-{len(shards):05d}.safetensors"
             if not _is_whole(path):
-                _write_shard(teachers, rows, path, settings, vocabulary, bar)
+                _write_shard(teachers, rows, path, config, vocabulary, bar)
             else:
                 bar.update(len(rows))
             shards.append(
@@ -161,7 +126,7 @@ def _write_shard(
     teachers: Teachers,
     rows: Sequence[Example],
     path: Path,
-    settings: CaptureSettings,
+    config: CaptureConfig,
     vocabulary: int,
     bar: Any,
 ) -> None:
@@ -170,11 +135,11 @@ def _write_shard(
     # The draws of a shard depend on its rows alone, so that a resumed capture draws the same.
     generator = torch.Generator(teachers[0][0].model.device)
     names = json.dumps([row.row_id for row in rows])
-    generator.manual_seed(int(settings_fingerprint([settings.seed, names])[:8], 16))
+    generator.manual_seed(int(settings_fingerprint([config.seed, names])[:8], 16))
     kept = _Kept(sum(row.answer_tokens for row in rows))
-    for chosen in batches_by_length([len(row.input_ids) for row in rows], settings.batch_size):
+    for chosen in batches_by_length([len(row.input_ids) for row in rows], config.batch_size):
         batch = [rows[index] for index in chosen]
-        _ask(teachers, batch, vocabulary, settings, generator, kept)
+        _ask(teachers, batch, vocabulary, config, generator, kept)
         bar.update(len(chosen))
     tensors = {name: tensor.cpu() for name, tensor in kept.tensors.items()}
     sizes = torch.tensor([0, *(row.answer_tokens for row in rows)])
@@ -188,7 +153,7 @@ def _ask(
     teachers: Teachers,
     rows: Sequence[Example],
     vocabulary: int,
-    settings: CaptureSettings,
+    config: CaptureConfig,
     generator: torch.Generator,
     kept: "_Kept",
 ) -> None:
@@ -199,7 +164,7 @@ def _ask(
     with ExitStack() as stack:
         for teacher, _ in teachers:
             stack.enter_context(evaluating(teacher.model))
-        stack.enter_context(autocast(settings.precision, teachers[0][0].model.device))
+        stack.enter_context(autocast(config.precision, teachers[0][0].model.device))
         states = []
         for teacher, _ in teachers:
             model = teacher.model
@@ -214,9 +179,9 @@ def _ask(
                     for (teacher, share), hidden in zip(teachers, states, strict=True)
                 ]
             )
-            part = _keep(log_probs, settings, generator)
-            if settings.hidden:
-                part["hidden"] = states[0][start:end].to(DTYPES[settings.dtype])
+            part = _keep(log_probs, config, generator)
+            if config.hidden_states:
+                part["hidden"] = states[0][start:end].to(DTYPES[config.dtype])
             kept.add(part)
 
 
@@ -243,19 +208,19 @@ class _Kept:
 
 
 def _keep(
-    log_probs: torch.Tensor, settings: CaptureSettings, generator: torch.Generator
+    log_probs: torch.Tensor, config: CaptureConfig, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    dtype = DTYPES[settings.dtype]
+    dtype = DTYPES[config.dtype]
     narrow = torch.int16 if log_probs.shape[-1] <= 2**16 else torch.int32
-    if settings.source == "dense":
+    if config.source == "dense":
         return {"log_probs": log_probs.to(dtype)}
-    if settings.source == "sampled":
-        return _sample(log_probs, settings, generator, dtype, narrow)
-    top, ids = log_probs.topk(settings.k, -1)
+    if config.source == "sampled":
+        return _sample(log_probs, config, generator, dtype, narrow)
+    top, ids = log_probs.topk(config.k, -1)
     rest = log_probs.scatter(1, ids, float("-inf"))
     tails = [
         shared_logits(rest, rest.shape[-1], temperature).logsumexp(-1)
-        for temperature in settings.temperatures
+        for temperature in config.temperatures
     ]
     kept = {"log_probs": top.to(dtype), "ids": ids.to(narrow)}
     return {**kept, "tails": torch.stack(tails, -1).float()}
@@ -263,21 +228,21 @@ def _keep(
 
 def _sample(
     log_probs: torch.Tensor,
-    settings: CaptureSettings,
+    config: CaptureConfig,
     generator: torch.Generator,
     dtype: torch.dtype,
     narrow: torch.dtype,
 ) -> dict[str, torch.Tensor]:
     # Each line over the whole vocabulary counts: together they are a tenth of a teacher's pass.
-    (temperature,) = settings.temperatures
+    (temperature,) = config.temperatures
     if temperature != 1:
         log_probs = torch.log_softmax(log_probs / temperature, -1)
-    top, ids = log_probs.topk(settings.k, -1)
+    top, ids = log_probs.topk(config.k, -1)
     chances = log_probs.exp()
     entropy = -(chances * log_probs).nansum(-1)  # 0 log 0 is 0
     tail = chances.scatter_(1, ids, 0.0).sum(-1, keepdim=True)
     chances[tail[:, 0] == 0] = 1.0  # where nothing is left any draw will do: it counts nothing
-    drawn = torch.multinomial(chances, settings.draws, replacement=True, generator=generator)
+    drawn = torch.multinomial(chances, config.num_samples, replacement=True, generator=generator)
     return {
         "log_probs": top.to(dtype),
         "ids": ids.to(narrow),

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from kd_kedro.losses.divergences import BUCKETED, FULL, SAMPLED
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import IGNORED, TEMPLATE, Batch
 from kd_kedro.storage.fingerprints import (
@@ -23,6 +22,7 @@ from kd_kedro.storage.fingerprints import (
     tokenizer_fingerprint,
     weights_fingerprint,
 )
+from kd_kedro.training.teacher.config import serves
 from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, Signal, TopKSignal
 
 SCHEMA = 3  # of the manifest and of the shards
@@ -164,11 +164,6 @@ class CachedTargets:
 
     def _gather(self, name: str, places: Sequence[tuple[int, int, int]]) -> torch.Tensor:
         return torch.cat([self._shards[shard][name][start:end] for shard, start, end in places])
-
-
-def serves(source: str) -> frozenset[str]:
-    """Return the divergences that targets captured as `dense`, `top_k` or `sampled` give."""
-    return {"dense": FULL, "top_k": BUCKETED, "sampled": SAMPLED}[source]
 
 
 def _sampled(

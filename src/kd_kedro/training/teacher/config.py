@@ -1,0 +1,64 @@
+"""What is kept of the teacher's distributions, and which divergences that gives exactly."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+from kd_kedro.losses.names import BUCKETED, FULL, SAMPLED
+
+Source = Literal["top_k", "dense", "sampled", "live"]
+
+
+class CaptureConfig(BaseModel):
+    """What is kept of the teacher's distributions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Source = Field(
+        default="sampled",
+        description=(
+            "sampled keeps the k likeliest tokens and draws from the rest, and serves forward_kl "
+            "without bias; top_k keeps the k likeliest and the rest as one bucket, and serves the "
+            "bucketed_ divergences; dense keeps every token and serves all others; live keeps "
+            "nothing, asks the teacher at every step and serves what dense does."
+        ),
+    )
+    k: int = Field(default=6, ge=1, le=65_536, description="Tokens kept by sampled and top_k.")
+    num_samples: int = Field(
+        default=14, ge=1, le=65_536, description="Tokens drawn by sampled, beside those k."
+    )
+    temperatures: tuple[PositiveFloat, ...] = Field(
+        default=(1.0,),
+        min_length=1,
+        description=(
+            "Temperatures that top_k can be asked at; sampled takes one; dense serves any."
+        ),
+    )
+    hidden_states: bool = Field(
+        default=False,
+        description="Keep the teacher's last hidden states, for objective.hidden_state_weight.",
+    )
+    dtype: Literal["float16", "bfloat16", "float32"] = Field(
+        default="float16", description="Dtype of the stored log probabilities and hidden states."
+    )
+    seed: int = Field(default=1, ge=0, description="Seed of the draws.")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="fp32", description="Precision of the teacher's forward pass."
+    )
+    batch_size: int = Field(default=64, ge=1, le=65_536, description="Rows in one forward pass.")
+    rows_per_shard: int = Field(
+        default=2048,
+        ge=1,
+        description="Rows in one file; a killed capture loses no more than one.",
+    )
+
+    @model_validator(mode="after")
+    def _is_drawn_at_one_temperature(self) -> "CaptureConfig":
+        if self.source == "sampled" and len(self.temperatures) > 1:
+            raise ValueError("temperatures: sampled targets are drawn at one temperature; name one")
+        return self
+
+
+def serves(source: str) -> frozenset[str]:
+    """Return the divergences that targets of a source give exactly."""
+    return {"dense": FULL, "live": FULL, "top_k": BUCKETED, "sampled": SAMPLED}[source]
