@@ -27,15 +27,16 @@ from planted_rewrites import bad_rewrites, good_rewrite
 from sacrebleu.metrics import BLEU
 from sheets import COLUMNS, read_pairs
 
-from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, Limits, add_rewrites, judge
+from kd_kedro.curation.duplicates.config import DeduplicationConfig
+from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, add_rewrites, judge
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.generation.protocol import Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation.nodes import split_rows
-from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.pipelines.filtering.nodes import find_neighbours
-from kd_kedro.pipelines.filtering.params import DeduplicationParams
 from kd_kedro.pipelines.preprocessing import nodes
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
@@ -52,13 +53,7 @@ FILTERING = yaml.safe_load(
 # each of the three sets (dr_id) was judged.
 WRITTEN = Path(__file__).with_name("paraphrases.csv")
 NAMED = ("swapped number", "swapped number word", "dropped not", "swapped entity")
-PARAMS = VersionParams()
-LIMITS = Limits(
-    PARAMS.max_typo_share,
-    PARAMS.similarity_min,
-    PARAMS.similarity_max,
-    PARAMS.typo_similarity_min,
-)
+PARAMS = RewritingConfig()
 
 
 def main() -> None:
@@ -108,7 +103,7 @@ def prepared(path: Path, embedder: SentenceEmbedder, count: int, seed: int) -> p
     rows = opened.drop_duplicates("question")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
     rows = rows.iloc[chosen].reset_index(drop=True)
-    deduplication = DeduplicationParams(**FILTERING["deduplication"])
+    deduplication = DeduplicationConfig(**FILTERING["deduplication"])
     splitting = SplitParams()
     near = find_neighbours(rows, embedder, deduplication, splitting.threshold)
     split, _ = split_rows(rows, rows, near, embedder, splitting, deduplication)
@@ -129,7 +124,7 @@ def versions(rows: pd.DataFrame) -> list[Candidate]:
 
 def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) -> dict[str, Any]:
     """Return the share of the wanted versions that enter the data, and how varied they are."""
-    result = add_rewrites(rows, candidates, encode, LIMITS)
+    result = add_rewrites(rows, candidates, encode, PARAMS)
     wanted = len(PARAMS.versions)
     of_row = Counter(row_id.rsplit("-", 1)[0] for row_id in result.created)
     counts = np.array([of_row[row] for row in rows["row_id"]])
@@ -195,7 +190,7 @@ def caught(
     texts = [each.text for each in usable] + list(sources.values())
     parents = [each.parent for each in usable] + list(sources)
     findings = judge(
-        usable, [sources[each.parent] for each in usable], encode, LIMITS
+        usable, [sources[each.parent] for each in usable], encode, PARAMS
     ) + [{"reason": ""} for _ in sources]  # fmt: skip
     planted: list[tuple[str, Candidate]] = []
     for text, parent, finding in zip(texts, parents, findings, strict=True):
@@ -204,7 +199,7 @@ def caught(
         for kind, bad in bad_rewrites(text, names, rng).items():
             planted.append((kind, Candidate(parent, "formal", bad, "planted")))
     judged = judge(
-        [bad for _, bad in planted], [sources[bad.parent] for _, bad in planted], encode, LIMITS
+        [bad for _, bad in planted], [sources[bad.parent] for _, bad in planted], encode, PARAMS
     )
     hits = np.array([bool(finding["reason"]) for finding in judged])
     kinds = np.array([kind for kind, _ in planted])
@@ -236,7 +231,7 @@ def rejected(rows: pd.DataFrame, encode: Encode, seed: int) -> dict[str, Any]:
             good.append(Candidate(row["row_id"], "formal", made[0], "planted"))
             sources.append(row["question"])
             ways.append("+".join(made[1]))
-    findings = judge(good, sources, encode, LIMITS)
+    findings = judge(good, sources, encode, PARAMS)
     lost = np.array([bool(finding["reason"]) for finding in findings])
     kinds = np.array(ways)
     return {
@@ -267,7 +262,7 @@ def read_paraphrases(path: Path) -> pd.DataFrame:
 def labelled(pairs: pd.DataFrame, encode: Encode) -> dict[str, Any]:
     """Return what the gates reject among pairs that people say mean the same, or do not."""
     candidates = [Candidate(str(n), "general", q, "") for n, q in enumerate(pairs["question_2"])]
-    findings = judge(candidates, pairs["question_1"].tolist(), encode, LIMITS)
+    findings = judge(candidates, pairs["question_1"].tolist(), encode, PARAMS)
     lost = np.array([bool(finding["reason"]) for finding in findings])
     same = (pairs["label"] == "1").to_numpy()
     figures: dict[str, Any] = {

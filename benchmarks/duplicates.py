@@ -33,7 +33,8 @@ from sheets import read_pairs, read_records, read_sheet
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
-from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.config import Thresholds
+from kd_kedro.curation.duplicates.conflicts import find_duplicates
 from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.signature import names_agree, signature
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
@@ -49,7 +50,12 @@ PRECISION = 0.94  # asked of thresholds on the rows they are chosen on: a margin
 SAFE = 0.97  # precision asked of the rule for pairs
 PARTNER_OVERLAP = 0.75  # of the words of two questions, from which one may repeat the other
 GRID = [
-    Thresholds(same_question=same, question=question, equal_answer=equal, answer=answer)
+    Thresholds(
+        same_question_threshold=same,
+        question_threshold=question,
+        equal_answer_threshold=equal,
+        answer_threshold=answer,
+    )
     for same, question, equal, answer in product(
         (1.0, 0.99), (1.0, 0.995, 0.99, 0.98, 0.95, 0.93), (1.0, 0.95, 0.9, 0.8, 0.75), (0.95, 0.9)
     )
@@ -292,7 +298,7 @@ def _flag_by_thresholds(sheet: pd.DataFrame, embedder: SentenceEmbedder) -> list
         near = find_near_questions(
             sheet,
             questions,
-            Nearness(thresholds.question, thresholds.equal_answer),
+            Nearness(thresholds.question_threshold, thresholds.equal_answer_threshold),
         )
         found = find_duplicates(sheet, near, questions, answers, thresholds)
         named = np.zeros(len(sheet), dtype=bool)

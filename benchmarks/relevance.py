@@ -12,7 +12,6 @@ parameters of conf/base; `--nested` chooses the model's knobs anew inside each f
 """
 
 import json
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -28,10 +27,10 @@ from rich.table import Table
 from sheets import read_sheet
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.kernel_ridge import fold_of_blocks
-from kd_kedro.curation.relevance.soap import Settings, best_threshold, judge_relevance
+from kd_kedro.curation.relevance.soap import best_threshold, judge_relevance
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
-from kd_kedro.pipelines.filtering.params import SoapParams
 
 PARAMETERS = Path(__file__).parents[1] / "conf/base/filtering/parameters.yml"
 BLOCK = 200
@@ -90,8 +89,8 @@ def main() -> None:
     figures: dict[str, Any] = {
         "rows": int(rows.judged.sum()),
         "rejected": int(rows.rejected[rows.judged].sum()),
-        "row": judge(rows, replace(settings, order="never")),
-        "ordered": judge(rows, replace(settings, order="always")),
+        "row": judge(rows, settings.model_copy(update={"order": "never"})),
+        "ordered": judge(rows, settings.model_copy(update={"order": "always"})),
         "hdbscan": judge_by_density(rows, settings),
         "curve": learning_curve(rows, settings, given.draws),
     }
@@ -110,10 +109,10 @@ def main() -> None:
     )
 
 
-def production_settings() -> Settings:
+def production_settings() -> SoapConfig:
     """Return the settings of conf/base, as the pipeline makes them."""
     soap = yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))["filtering"]["soap"]
-    return SoapParams(**soap).settings()
+    return SoapConfig(**soap)
 
 
 def embed(rows: Any, embedder: SentenceEmbedder) -> np.ndarray:
@@ -122,15 +121,18 @@ def embed(rows: Any, embedder: SentenceEmbedder) -> np.ndarray:
     return np.stack([embedder.encode(column) for column in columns], axis=1)
 
 
-def judge(rows: Rows, settings: Settings) -> dict[str, Any]:
+def judge(rows: Rows, settings: SoapConfig) -> dict[str, Any]:
     """Return what the verdicts teach and what can be told without them."""
     reviewer = judge_relevance(
-        rows.pairs, rows.verdicts(rows.learned), replace(settings, mode="reviewer"), rows.sheets
+        rows.pairs,
+        rows.verdicts(rows.learned),
+        settings.model_copy(update={"mode": "reviewer"}),
+        rows.sheets,
     )
     cold = judge_relevance(
         rows.pairs,
         rows.verdicts(np.zeros_like(rows.judged)),
-        replace(settings, mode="cold_start"),
+        settings.model_copy(update={"mode": "cold_start"}),
         rows.sheets,
     )
     truth = rows.rejected[rows.judged]
@@ -151,12 +153,12 @@ def judge(rows: Rows, settings: Settings) -> dict[str, Any]:
     }
 
 
-def judge_by_density(rows: Rows, settings: Settings) -> dict[str, Any]:
+def judge_by_density(rows: Rows, settings: SoapConfig) -> dict[str, Any]:
     """Return the earlier system's method on the rows to judge."""
     judged = judge_relevance(
         rows.pairs[rows.judged],
         np.full(rows.judged.sum(), -1, dtype=np.int8),
-        replace(settings, mode="hdbscan"),
+        settings.model_copy(update={"mode": "hdbscan"}),
     )
     truth, found = rows.rejected[rows.judged], judged.outlying
     return {
@@ -167,7 +169,7 @@ def judge_by_density(rows: Rows, settings: Settings) -> dict[str, Any]:
     }
 
 
-def learning_curve(rows: Rows, settings: Settings, draws: int) -> list[dict[str, Any]]:
+def learning_curve(rows: Rows, settings: SoapConfig, draws: int) -> list[dict[str, Any]]:
     """Return what n reviewed rows are worth, medians over draws.
 
     The reviewed rows are drawn at random; without `--train` from the sheet itself, and the others
@@ -188,7 +190,7 @@ def learning_curve(rows: Rows, settings: Settings, draws: int) -> list[dict[str,
                 if mode == "reviewer" and min((verdicts == 0).sum(), (verdicts == 1).sum()) < 2:
                     continue
                 for name, order in (("row", "never"), ("ordered", "auto")):
-                    chosen = replace(settings, mode=mode, order=order)
+                    chosen = settings.model_copy(update={"mode": mode, "order": order})
                     said = judge_relevance(rows.pairs, verdicts, chosen, rows.sheets)
                     key = f"{mode}_{name}"
                     found.setdefault(f"{key}_ap", []).append(
@@ -209,16 +211,16 @@ def learning_curve(rows: Rows, settings: Settings, draws: int) -> list[dict[str,
     return points
 
 
-def judge_nested(rows: Rows, settings: Settings) -> dict[str, Any]:
+def judge_nested(rows: Rows, settings: SoapConfig) -> dict[str, Any]:
     """Return the figures with kernel width and ridge chosen inside the training rows.
 
     Each fold's knobs are those of the best AP, from the row alone, of the other folds cross-fitted
     among themselves in three folds.
     """
-    settings = replace(settings, mode="reviewer")
+    settings = settings.model_copy(update={"mode": "reviewer"})
     fold = fold_of_blocks(rows.verdicts(rows.learned), settings.folds, settings.block_rows)
     grid = [
-        replace(settings, kernel_width=width, ridge=ridge)
+        settings.model_copy(update={"kernel_width": width, "ridge": ridge})
         for width, ridge in product((0.5, 1.0, 2.0), (0.1, 0.3, 1.0))
     ]
     said: dict[str, tuple[np.ndarray, np.ndarray]] = {
@@ -231,7 +233,10 @@ def judge_nested(rows: Rows, settings: Settings) -> dict[str, Any]:
         chosen.append({"kernel_width": best.kernel_width, "ridge": best.ridge})
         for name, order in (("row", "never"), ("ordered", "always")):
             judged = judge_relevance(
-                rows.pairs, rows.verdicts(known), replace(best, order=order), rows.sheets
+                rows.pairs,
+                rows.verdicts(known),
+                best.model_copy(update={"order": order}),
+                rows.sheets,
             )
             said[name][0][asked] = judged.scores[asked]
             said[name][1][asked] = judged.outlying[asked]
@@ -245,8 +250,8 @@ def judge_nested(rows: Rows, settings: Settings) -> dict[str, Any]:
     return nested
 
 
-def _own_precision(rows: Rows, known: np.ndarray, knobs: Settings) -> float:
-    inner = replace(knobs, folds=3, order="never")
+def _own_precision(rows: Rows, known: np.ndarray, knobs: SoapConfig) -> float:
+    inner = knobs.model_copy(update={"folds": 3, "order": "never"})
     judged = judge_relevance(rows.pairs[known], rows.verdicts(known)[known], inner)
     return average_precision(rows.rejected[known], judged.scores)
 
@@ -270,7 +275,7 @@ def read_clinc(path: Path) -> dict[str, list[str]]:
 
 
 def judge_clinc(
-    texts: dict[str, list[str]], settings: Settings, embedder: SentenceEmbedder
+    texts: dict[str, list[str]], settings: SoapConfig, embedder: SentenceEmbedder
 ) -> dict[str, Any]:
     """Return how well out-of-scope queries are told from in-scope ones.
 
@@ -295,7 +300,9 @@ def judge_clinc(
     inside = np.isin(part, ["oos_train"], invert=True)
     for mode, known in (("reviewer", np.ones(len(part), dtype=bool)), ("cold_start", inside)):
         said = judge_relevance(
-            pairs[known], verdicts[known], replace(settings, mode=mode, order="never")
+            pairs[known],
+            verdicts[known],
+            settings.model_copy(update={"mode": mode, "order": "never"}),
         )
         scores = np.zeros(len(part))
         scores[known] = said.scores

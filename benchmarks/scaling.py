@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.curation.duplicates.conflicts import Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.config import Thresholds
+from kd_kedro.curation.duplicates.conflicts import find_duplicates
 from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.neighbours import Vectors, near_pairs
 from kd_kedro.curation.duplicates.signature import signature
 
-THRESHOLDS = Thresholds(same_question=0.99, question=0.93, equal_answer=0.75, answer=0.9)
+THRESHOLDS = Thresholds(
+    same_question_threshold=0.99,
+    question_threshold=0.93,
+    equal_answer_threshold=0.75,
+    answer_threshold=0.9,
+)
 DIMENSIONS = 384
 TOPICS = 300
 SAMPLE = 2000  # rows whose neighbours are searched for among all

@@ -16,7 +16,7 @@ from kedro.framework.startup import bootstrap_project
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kd_kedro.runs.parameter_check import fields, flatten, group_model
+from kd_kedro.runs.parameter_check import fields, flatten, group_model, with_groups
 from kd_kedro.runs.pipeline_packages import catalog_keys, parameter_models
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,11 +49,14 @@ def _page() -> str:
     values = OmegaConfigLoader(conf_source=str(ROOT / "conf"), **arguments)["parameters"]
     parts = [HEAD, "## Files, by `--params` alone\n", "| key | what it is |", "|---|---|"]
     parts += [f"| `{key}` | {what} |" for key, what in catalog_keys().items()]
-    written = dict(flatten(values))
+    written, checked = dict(flatten(values)), dict(flatten(_checked(values)))
     for key, model in _groups():
         parts += [f"\n## {key}\n", (model.__doc__ or "").strip().split("\n\n")[0], ""]
         parts += ["| key | value | tier | bounds | what it does |", "|---|---|---|---|---|"]
-        parts += [_row(name, field, written) for name, field in fields(model, f"{key}.")]
+        parts += [
+            _row(name, field, name in written, checked[name])
+            for name, field in fields(model, f"{key}.")
+        ]
     return "\n".join(parts) + "\n"
 
 
@@ -67,9 +70,17 @@ def _groups() -> Iterator[tuple[str, type[BaseModel]]]:
             yield name, model
 
 
-def _row(key: str, field: FieldInfo, written: dict[str, Any]) -> str:
-    tier = "recipe" if key in written else "advanced"
-    value = written[key] if key in written else field.get_default(call_default_factory=True)
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the files with the defaults of the models."""
+    models = parameter_models()
+    return {
+        name: model.model_validate(with_groups(model, values.get(name, {}))).model_dump(mode="json")
+        for name, model in models.items()
+    }
+
+
+def _row(key: str, field: FieldInfo, in_files: bool, value: Any) -> str:
+    tier = "recipe" if in_files else "advanced"
     what = " ".join((field.description or "").split()).replace("|", "\\|")
     return f"| `{key}` | `{value}` | {tier} | {_bounds(field)} | {what} |"
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
-from kd_kedro.curation.relevance.soap import Settings
-from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
-from kd_kedro.pipelines.filtering.params import SoapParams
+from kd_kedro.curation.duplicates.config import DeduplicationConfig, Thresholds
+from kd_kedro.curation.relevance.config import SoapConfig
+from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.pipelines.augmentation.params import SplitParams
 from tests.conftest import ROOT
 
 
@@ -18,19 +19,16 @@ def parameters(pipeline: str) -> dict[str, Any]:
 
 
 def test_the_defaults_are_those_of_conf_base() -> None:
-    assert Settings() == SoapParams(**parameters("filtering")["soap"]).settings()
-    assert VersionParams() == VersionParams(**parameters("augmentation")["versions"])
+    assert SoapConfig() == SoapConfig(**parameters("filtering")["soap"])
+    assert RewritingConfig() == RewritingConfig(**parameters("augmentation")["rewriting"])
     assert SplitParams() == SplitParams(**parameters("augmentation")["split"])
 
 
 def test_the_scale_benchmark_has_the_thresholds_of_conf_base() -> None:
     written = (ROOT / "benchmarks" / "scaling.py").read_text(encoding="utf-8")
-    found = re.search(r"^THRESHOLDS = Thresholds\((.*)\)$", written, re.MULTILINE)
+    found = re.search(r"^THRESHOLDS = Thresholds\(([^)]*)\)$", written, re.MULTILINE)
     assert found
     thresholds = dict(re.findall(r"(\w+)=([\d.]+)", found[1]))
-    expected = {
-        key.removesuffix("_threshold"): str(value)
-        for key, value in parameters("filtering")["deduplication"].items()
-        if key.endswith("_threshold")
-    }
+    asked = DeduplicationConfig(**parameters("filtering")["deduplication"])
+    expected = {name: str(getattr(asked, name)) for name in Thresholds.model_fields}
     assert thresholds == expected

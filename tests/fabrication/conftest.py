@@ -22,7 +22,7 @@ def vocabulary() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def settings() -> dict[str, Any]:
     text = (ROOT / "conf/base/fabrication/parameters.yml").read_text("utf-8")
-    return yaml.safe_load(text)["fabrication"]
+    return FabricationParameters(**yaml.safe_load(text)["fabrication"]).model_dump()
 
 
 @pytest.fixture(scope="session")

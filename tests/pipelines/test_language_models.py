@@ -9,16 +9,16 @@ import pytest
 import yaml
 from kedro.io import DataCatalog
 
+from kd_kedro.curation.duplicates.config import DeduplicationConfig
 from kd_kedro.curation.questions.question_format import read_formats
 from kd_kedro.curation.records.schema import STAGE, table
+from kd_kedro.curation.rewriting.config import RewritingConfig
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.generation.prompts import read_prompts
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation.nodes import augment_rows
-from kd_kedro.pipelines.augmentation.params import VersionParams
 from kd_kedro.pipelines.filtering.nodes import keep_survivors
-from kd_kedro.pipelines.filtering.params import DeduplicationParams
 from kd_kedro.pipelines.preprocessing.nodes import convert_blanks, convert_choices
 from kd_kedro.pipelines.preprocessing.params import ChoiceParams, RewriteParams
 from kd_kedro.text.boilerplate import contamination
@@ -121,7 +121,7 @@ def test_rephrasing(generator: TextGenerator) -> None:
         dtype=str,
     )  # fmt: skip
     parameters = yaml.safe_load((ROOT / "conf/base/filtering/parameters.yml").read_text())
-    settings = DeduplicationParams(
+    settings = DeduplicationConfig(
         **parameters["filtering"]["deduplication"] | {"rephrase": True, "rephrase_min_words": 1}
     )
     after, events = keep_survivors(
@@ -143,7 +143,7 @@ def test_versions(generator: TextGenerator, tmp_path: Path) -> None:
         columns=["row_id", "family_id", "split", "style", "question", "answer", "source"],
     )
     embedder = SentenceEmbedderDataset().load()
-    after, events = augment_rows(before, generator, embedder, VersionParams())
+    after, events = augment_rows(before, generator, embedder, RewritingConfig())
     check(before, after, events, "formal")
     facts = evidence(events)
     made = [facts[row] for row in after["row_id"] if row.endswith("-formal")]

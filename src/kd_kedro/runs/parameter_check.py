@@ -83,15 +83,24 @@ def group_model(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def with_groups(model: type[BaseModel], values: Any) -> Any:
-    """Return the values with an empty group wherever a group is absent that has no default."""
+def with_groups(model: type[BaseModel], values: Any, default: Any = None) -> Any:
+    """Return the values with every group of the model in them, as far as it has defaults.
+
+    Args:
+        model: The model of a group or of a pipeline.
+        values: Plain values of it, in which groups may be absent or in part.
+        default: The group's own default, which gives the values that are left out.
+    """
     if not isinstance(values, Mapping):
         return values
     filled = dict(values)
     for name, field in model.model_fields.items():
         inner = group_model(field)
-        if inner and (name in filled or field.is_required()):
-            filled[name] = with_groups(inner, filled.get(name, {}))
+        own = getattr(default, name, None if field.is_required() else field.default)
+        if inner:
+            filled[name] = with_groups(inner, filled.get(name, {}), own)
+        elif isinstance(default, BaseModel):
+            filled.setdefault(name, own)
     return filled
 
 

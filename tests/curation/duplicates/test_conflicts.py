@@ -2,13 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kd_kedro.curation.duplicates.config import Thresholds
 from kd_kedro.curation.duplicates.conflicts import (
     CONFLICT,
     EXACT,
     HELD,
     NEAR,
     SAME_QUESTION,
-    Thresholds,
     find_duplicates,
 )
 from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, Nearness, find_near_questions
@@ -24,7 +24,12 @@ def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **
         find_near_questions(table, questions, Nearness(0.9, 0.75)),
         questions,
         vectors(len(rows), answer_cosine),
-        Thresholds(same_question=0.98, question=0.9, equal_answer=0.75, answer=0.85),
+        Thresholds(
+            same_question_threshold=0.98,
+            question_threshold=0.9,
+            equal_answer_threshold=0.75,
+            answer_threshold=0.85,
+        ),
         **options,
     )
 

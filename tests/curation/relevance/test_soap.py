@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.domain_distance import (
     centre_distance,
     clipped_threshold,
@@ -9,7 +10,7 @@ from kd_kedro.curation.relevance.domain_distance import (
 )
 from kd_kedro.curation.relevance.kernel_ridge import blind_scores, fold_of_blocks
 from kd_kedro.curation.relevance.sheet_order import stand_together, with_neighbours
-from kd_kedro.curation.relevance.soap import Settings, best_threshold, choose_mode, judge_relevance
+from kd_kedro.curation.relevance.soap import best_threshold, choose_mode, judge_relevance
 from kd_kedro.curation.relevance.stacking import stack
 
 
@@ -87,7 +88,7 @@ def test_folds_are_contiguous_blocks_and_all_used_in_short_sheets():
 @pytest.mark.parametrize("order", ["never", "always"])
 def test_no_row_is_judged_by_a_model_that_saw_its_verdict(order):
     pairs, rejected = shuffled(150, 50)
-    settings = Settings(folds=4, order=order)
+    settings = SoapConfig(folds=4, order=order)
     verdicts = verdicts_of(rejected)
     before = judge_relevance(pairs, verdicts, settings)
     fold = fold_of_blocks(verdicts, 4, 200)
@@ -130,7 +131,7 @@ def test_reviewer_mode_learns_the_verdicts_and_judges_new_rows():
     new, outlying = make_rows(40, 10)
     both = np.concatenate([pairs, new])
     verdicts = np.concatenate([verdicts_of(rejected), nobody(50)])
-    judged = judge_relevance(both, verdicts, Settings())
+    judged = judge_relevance(both, verdicts, SoapConfig())
     assert judged.mode == "reviewer"
     assert ((judged.scores >= 0) & (judged.scores <= 1)).all()
     assert_array_equal(judged.outlying[280:], outlying)
@@ -145,7 +146,7 @@ def test_neighbourhoods_by_hand():
     assert_allclose(views[:, 1], expected)
 
 
-def test_togetherness_tells_runs_from_strewn_rows():
+def test_autocorrelation_tells_runs_from_strewn_rows():
     sheet = np.zeros(1000, dtype=np.int64)
     runs = (np.arange(1000) // 100) % 2 == 1
     strewn = np.random.default_rng(0).random(1000) < 0.3
@@ -171,13 +172,13 @@ def runs_with_noise(rows=600, noise=0.45, seed=0):
 def test_neighbours_help_where_outliers_stand_together(mode):
     pairs, outlying = runs_with_noise()
     verdicts = verdicts_of(outlying) if mode == "reviewer" else nobody(len(pairs))
-    alone = judge_relevance(pairs, verdicts, Settings(mode=mode, order="never"))
-    helped = judge_relevance(pairs, verdicts, Settings(mode=mode, min_togetherness=0.2))
+    alone = judge_relevance(pairs, verdicts, SoapConfig(mode=mode, order="never"))
+    helped = judge_relevance(pairs, verdicts, SoapConfig(mode=mode, min_autocorrelation=0.2))
     assert helped.ordered
     assert not alone.ordered
     assert (helped.outlying == outlying).mean() > (alone.outlying == outlying).mean()
     mixed = np.random.default_rng(3).permutation(len(pairs))
-    strewn = judge_relevance(pairs[mixed], verdicts[mixed], Settings(mode=mode))
+    strewn = judge_relevance(pairs[mixed], verdicts[mixed], SoapConfig(mode=mode))
     assert not strewn.ordered
 
 
@@ -199,7 +200,7 @@ def test_few_verdicts_leave_the_weights_near_what_they_were():
 
 def test_cold_start_needs_no_verdicts():
     pairs, outlying = shuffled(200, 20)
-    judged = judge_relevance(pairs, nobody(220), Settings())
+    judged = judge_relevance(pairs, nobody(220), SoapConfig())
     assert judged.mode == "cold_start"
     assert judged.outlying[outlying].all()
     assert judged.outlying[~outlying].mean() < 0.1
@@ -216,13 +217,13 @@ def test_hdbscan_mode_scores_by_density():
 
 def test_auto_depends_on_the_verdicts():
     few, many = verdicts_of(np.arange(60) < 3), verdicts_of(np.arange(120) < 60)
-    assert choose_mode(few, Settings()) == "cold_start"
-    assert choose_mode(many, Settings()) == "reviewer"
+    assert choose_mode(few, SoapConfig()) == "cold_start"
+    assert choose_mode(many, SoapConfig()) == "reviewer"
     with pytest.raises(ValueError, match=r"filtering\.soap\.mode is reviewer"):
-        choose_mode(verdicts_of(np.ones(9, dtype=bool)), Settings(mode="reviewer"))
+        choose_mode(verdicts_of(np.ones(9, dtype=bool)), SoapConfig(mode="reviewer"))
 
 
 def test_a_cap_on_training_rows_keeps_the_verdict():
     pairs, rejected = shuffled(400, 160)
-    judged = judge_relevance(pairs, verdicts_of(rejected), Settings(max_training_rows=100))
+    judged = judge_relevance(pairs, verdicts_of(rejected), SoapConfig(max_training_rows=100))
     assert (judged.outlying == rejected).mean() > 0.95

@@ -3,7 +3,8 @@ import numpy.typing as npt
 import pytest
 
 from kd_kedro.curation.records.schema import SPLIT, table
-from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, Limits, add_rewrites
+from kd_kedro.curation.rewriting.config import Limits
+from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, add_rewrites
 from kd_kedro.text.normalise import wording
 
 ROWS = table(
@@ -14,7 +15,9 @@ ROWS = table(
         ("r3", "f3", "test", "original", "So, what is 10% of 500?", "50", "s.csv"),
     ],
 )
-LIMITS = Limits(0.5, 0.5, 0.999, 0.1)
+LIMITS = Limits(
+    max_typo_share=0.5, similarity_min=0.5, similarity_max=0.999, typo_similarity_min=0.1
+)
 
 
 def _letters(texts: list[str]) -> npt.NDArray[np.float32]:
@@ -58,15 +61,30 @@ def test_a_copy_is_no_version(text: str) -> None:
 
 def test_similarity_has_a_band() -> None:
     version = Candidate("r2", "formal", "Kindly define goodwill.", "ok")
-    narrow = _add(version, limits=Limits(0.5, 0.1, 0.2, 0.1))
+    narrow = _add(
+        version,
+        limits=Limits(
+            max_typo_share=0.5, similarity_min=0.1, similarity_max=0.2, typo_similarity_min=0.1
+        ),
+    )
     reason = narrow.evidence["r2"]["absent"]["formal"]["reason"]
     assert reason.startswith("its source again: similarity 0.9")
-    strict = _add(version, limits=Limits(0.5, 0.9999, 1.0, 0.1))
+    strict = _add(
+        version,
+        limits=Limits(
+            max_typo_share=0.5, similarity_min=0.9999, similarity_max=1.0, typo_similarity_min=0.1
+        ),
+    )
     finding = strict.evidence["r2"]["absent"]["formal"]
     assert finding["reason"].startswith("too far from its source")
     assert finding["band"] == [0.9999, 1.0]
     misspelt = Candidate("r2", "typo", "Define goodwlil.", "ok")
-    assert _add(misspelt, limits=Limits(0.5, 0.9, 0.91, 0.1)).created
+    assert _add(
+        misspelt,
+        limits=Limits(
+            max_typo_share=0.5, similarity_min=0.9, similarity_max=0.91, typo_similarity_min=0.1
+        ),
+    ).created
 
 
 def test_a_version_nearer_to_another_family_is_absent() -> None:
@@ -78,7 +96,14 @@ def test_a_version_nearer_to_another_family_is_absent() -> None:
         ],
     )
     close = Candidate("r1", "general", "What is the rent called by us all?", "ok")
-    made = add_rewrites(rows, [close], _letters, Limits(0.25, 0.1, 1.0, 0.1))
+    made = add_rewrites(
+        rows,
+        [close],
+        _letters,
+        Limits(
+            max_typo_share=0.25, similarity_min=0.1, similarity_max=1.0, typo_similarity_min=0.1
+        ),
+    )
     finding = made.evidence["r1"]["absent"]["general"]
     assert finding["reason"] == "row r2 asks the same"
     assert finding["score"] > finding["threshold"] == finding["similarity"]

@@ -15,18 +15,19 @@ from kedro.runner import SequentialRunner
 from kedro.validation.exceptions import DataValidationError
 from pydantic import ValidationError
 
+from kd_kedro.curation.duplicates.config import DeduplicationConfig
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS, STAGES
 from kd_kedro.curation.records.row_texts import products_of
 from kd_kedro.curation.records.schema import SPLIT, STAGE, content_hash, table
+from kd_kedro.curation.rewriting.config import RewritingConfig
 from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
-from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
+from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.pipelines.filtering.nodes import find_neighbours
-from kd_kedro.pipelines.filtering.params import DeduplicationParams
 
 CONF = Path(__file__).resolve().parents[3] / "conf/base"
-DEDUPLICATION = DeduplicationParams(
+DEDUPLICATION = DeduplicationConfig(
     **yaml.safe_load((CONF / "filtering/parameters.yml").read_text())["filtering"]["deduplication"]
     | {"same_question_threshold": 1.0, "question_threshold": 1.0, "equal_answer_threshold": 1.0}
 )
@@ -108,7 +109,9 @@ def _run(generator: Any = None) -> dict[str, Any]:
         "text_generator": generator or RulesGenerator(),
         "params:filtering.deduplication": DEDUPLICATION,
         "params:augmentation.split": SplitParams(threshold=1.0),
-        "params:augmentation.versions": VersionParams(similarity_min=0.1, typo_similarity_min=0.1),
+        "params:augmentation.rewriting": RewritingConfig(
+            similarity_min=0.1, typo_similarity_min=0.1
+        ),
         "preprocessing_events": _events(*STAGES[:6]),
         "filtering_events": _events(*STAGES[6:8]),
         "quarantined_rows": ROWS.head(0),
@@ -188,8 +191,8 @@ def test_evidence_has_score_and_threshold(left: dict[str, Any]) -> None:
 
 
 def test_a_band_that_lets_nothing_in() -> None:
-    with pytest.raises(ValidationError, match="no version could be in the band"):
-        VersionParams(similarity_min=0.9, similarity_max=0.8)
+    with pytest.raises(ValidationError, match="no rewrite could be in the band"):
+        RewritingConfig(similarity_min=0.9, similarity_max=0.8)
 
 
 def test_a_straddling_family_is_not_saved(tmp_path: Path, left: dict[str, Any]) -> None:

@@ -8,26 +8,27 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from kd_kedro.curation.duplicates.config import DeduplicationConfig
 from kd_kedro.curation.records.schema import STAGE, VALIDATED, table
+from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.generation.protocol import Outcome
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.filtering import nodes
 from kd_kedro.pipelines.filtering.nodes import keep_survivors, score_relevance
-from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.pipelines.filtering.pipeline import create_pipeline
 from kd_kedro.pipelines.preprocessing.nodes import review_rows
 from kd_kedro.pipelines.preprocessing.params import ReviewParams
 from tests.conftest import ROOT
 
 PARAMETERS = yaml.safe_load((ROOT / "conf/base/filtering/parameters.yml").read_text())["filtering"]
-DEDUPLICATION = DeduplicationParams(**PARAMETERS["deduplication"])
+DEDUPLICATION = DeduplicationConfig(**PARAMETERS["deduplication"])
 RULES = RulesGenerator()
 ACCOUNTS = ["ledger", "journal", "depreciation", "goodwill", "debtors", "inventory"]
 GARDEN = ["roses", "compost", "pruning", "seedlings", "lawn", "bulbs"]
 
 
-def soap(**changes) -> SoapParams:
-    return SoapParams(**PARAMETERS["soap"] | changes)
+def soap(**changes) -> SoapConfig:
+    return SoapConfig(**PARAMETERS["soap"] | changes)
 
 
 class TopicEmbedder:
@@ -396,13 +397,13 @@ def test_inputs_are_left_as_they_were():
 @pytest.mark.parametrize(
     ("model", "changes"),
     [
-        (SoapParams, {"mode": "density"}),
-        (SoapParams, {"trim": 1.5}),
-        (SoapParams, {"nosuch": 1}),
-        (DeduplicationParams, {"question_threshold": 1.2}),
+        (SoapConfig, {"mode": "density"}),
+        (SoapConfig, {"trim": 1.5}),
+        (SoapConfig, {"nosuch": 1}),
+        (DeduplicationConfig, {"question_threshold": 1.2}),
     ],
 )
 def test_parameters_out_of_range_are_refused(model, changes):
-    group = PARAMETERS["soap" if model is SoapParams else "deduplication"]
+    group = PARAMETERS["soap" if model is SoapConfig else "deduplication"]
     with pytest.raises(ValueError, match=next(iter(changes))):
         model(**group | changes)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-import yaml
 from sqlalchemy import make_url
 
 from kd_kedro.pipelines.tuning.params import TuningParams
@@ -28,7 +27,7 @@ STEPS = (10, 20, 30)
 
 def params(**changed):
     """Return the parameters of conf/base with others; `space` and `pruner` are merged."""
-    values = yaml.safe_load((CONF / "base/tuning/parameters.yml").read_text())["tuning"]
+    values = TuningParams().model_dump()
     values |= {"startup_trials": 3, "heartbeat": 1}
     for key, value in changed.items():
         values[key] = {**values[key], **value} if isinstance(value, dict) else value

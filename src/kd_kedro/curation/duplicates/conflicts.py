@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from kd_kedro.curation.duplicates.config import Thresholds
 from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, searched_rows
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import holds, names_agree, sides_agree, signature, unite
@@ -54,24 +55,6 @@ class Duplicates:
     shared_answer: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """From which cosine texts are near.
-
-    Attributes:
-        same_question: Of two questions that ask the same: their answers have to agree.
-        question: Of two questions that are merged where their answers agree.
-        equal_answer: The same where the answers are equal and telling (three words, or a
-            figure), which is evidence of its own.
-        answer: Of two answers.
-    """
-
-    same_question: float
-    question: float
-    equal_answer: float
-    answer: float
-
-
 def find_duplicates(
     rows: pd.DataFrame,
     near_questions: Sequence[Pair],
@@ -103,7 +86,7 @@ def find_duplicates(
     """
     questions, answers = rows["question"].tolist(), rows["answer"].tolist()
     keys, answer_keys = [normalise(text) for text in questions], [normalise(a) for a in answers]
-    near = _answers_agree(answers, answer_keys, answer_vectors, thresholds.answer)
+    near = _answers_agree(answers, answer_keys, answer_vectors, thresholds.answer_threshold)
 
     def akin(one: int, other: int) -> bool:
         return keys[one] == keys[other] or (
@@ -136,9 +119,11 @@ def find_duplicates(
                     found.link[row] = _link(
                         row, family, found.reason[row], question_vectors, answer_vectors, thresholds
                     )
-    same = [pair for pair in near_questions if pair.similarity >= thresholds.same_question]
+    same = [
+        pair for pair in near_questions if pair.similarity >= thresholds.same_question_threshold
+    ]
     asked_twice = [*_chains(keys), *(pair for pair in same if akin(pair.first, pair.second))]
-    _set_conflicts_aside(found, asked_twice, is_mended, answer_vectors, thresholds.answer)
+    _set_conflicts_aside(found, asked_twice, is_mended, answer_vectors, thresholds.answer_threshold)
     _list_shared_answers(found, answer_keys)
     return found
 
@@ -239,11 +224,15 @@ def _link(
     best = int(cosines.argmax())
     similarity = min(1.0, float(cosines[best]))
     if reason == NEAR:
-        near = similarity >= thresholds.question - 1e-6
+        near = similarity >= thresholds.question_threshold - 1e-6
         return Link(
-            others[best], similarity, thresholds.question if near else thresholds.equal_answer
+            others[best],
+            similarity,
+            thresholds.question_threshold if near else thresholds.equal_answer_threshold,
         )
-    return Link(others[best], similarity, thresholds.answer if reason == SAME_QUESTION else None)
+    return Link(
+        others[best], similarity, thresholds.answer_threshold if reason == SAME_QUESTION else None
+    )
 
 
 def _set_conflicts_aside(

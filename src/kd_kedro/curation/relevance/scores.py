@@ -13,7 +13,8 @@ from kd_kedro.curation.records.review_queue import (
 from kd_kedro.curation.records.reviewer import ACCEPTED, REJECTED
 from kd_kedro.curation.records.schema import CELLS, table
 from kd_kedro.curation.relevance import kernel_ridge
-from kd_kedro.curation.relevance.soap import Judgement, Settings, judge_relevance
+from kd_kedro.curation.relevance.config import SoapConfig
+from kd_kedro.curation.relevance.soap import Judgement, judge_relevance
 from kd_kedro.text.normalise import normalise
 
 SCORES = [
@@ -32,7 +33,7 @@ Rows = npt.NDArray[np.int64]
 
 
 def score_rows(
-    labels: pd.DataFrame, pairs: Vectors, settings: Settings, band: float
+    labels: pd.DataFrame, pairs: Vectors, config: SoapConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score rows as they came, and list those worth a reviewer's minute.
 
@@ -42,9 +43,8 @@ def score_rows(
     Args:
         labels: Text columns `LABELLED`, in the order of the sheet.
         pairs: float32 (n, 2, d), unit embeddings of the question and answer of each row.
-        settings: Mode and knobs of the filter.
-        band: Share of the rows without a person's word, those nearest the threshold, that are
-            uncertain.
+        config: Mode of the filter and its settings; `band` is the share of the rows without a
+            person's word, those nearest the threshold, that are uncertain.
 
     Returns:
         Text columns `SCORES`: `order` is yes where neighbours counted, `uncertain` the rank of a
@@ -57,10 +57,10 @@ def score_rows(
         [kernel_ridge.REJECTED, kernel_ridge.ACCEPTED],
         kernel_ridge.UNREVIEWED,
     ).astype(np.int8)
-    judgement = judge_relevance(pairs, verdicts, settings)
+    judgement = judge_relevance(pairs, verdicts, config)
     # A mended copy may have no verdict column: mending a row says that it belongs.
     free = ((said == "") & (labels["mended"] == "")).to_numpy()
-    uncertain = nearest_threshold(judgement.margins, free, band)
+    uncertain = nearest_threshold(judgement.margins, free, config.band)
     return (
         _list_scores(labels, verdicts, judgement, uncertain),
         _list_queue(labels, pairs, verdicts, judgement, uncertain),

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.domain_distance import (
     centre_distance,
     clipped_threshold,
@@ -34,27 +35,6 @@ from kd_kedro.curation.relevance.stacking import stack
 
 Mode = Literal["auto", "reviewer", "cold_start", "hdbscan"]
 Order = Literal["auto", "always", "never"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The knobs of the filter; `pipelines/filtering/params.py` describes each."""
-
-    mode: Mode = "auto"
-    order: Order = "auto"
-    min_reviewed: int = 5
-    block_rows: int = 200
-    folds: int = 5
-    kernel_width: float = 1.0
-    ridge: float = 0.3
-    max_training_rows: int = 8000
-    prior_strength: float = 100.0
-    trim: float = 0.8
-    spread: float = 2.1
-    neighbour_rows: tuple[float, ...] = (3.0, 10.0, 30.0)
-    min_togetherness: float = 0.3
-    min_cluster_size: int = 6
-    outlier_threshold: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ class Judgement:
 
 
 def judge_relevance(
-    pairs: Vectors, verdicts: Verdicts, settings: Settings, sheets: Sheets | None = None
+    pairs: Vectors, verdicts: Verdicts, settings: SoapConfig, sheets: Sheets | None = None
 ) -> Judgement:
     """Score rows by how far they are from what belongs to the sheet.
 
@@ -127,13 +107,13 @@ def judge_relevance(
     alone = judge(None)
     if settings.order == "never":
         return alone
-    togetherness = stand_together(alone.outlying, sheets)
-    if settings.order == "auto" and togetherness < settings.min_togetherness:
+    autocorrelation = stand_together(alone.outlying, sheets)
+    if settings.order == "auto" and autocorrelation < settings.min_autocorrelation:
         return alone
     return judge(sheets)
 
 
-def choose_mode(verdicts: Verdicts, settings: Settings) -> str:
+def choose_mode(verdicts: Verdicts, settings: SoapConfig) -> str:
     """Return the mode that `auto` stands for, given the verdicts."""
     kinds = int((verdicts == REJECTED).sum()), int((verdicts == ACCEPTED).sum())
     if settings.mode == "auto":
@@ -164,7 +144,7 @@ def best_threshold(scores: Scores, rejected: Mask) -> float:
     return float((ranked[last] + below) / 2)
 
 
-def _judge_by_distance(distance: Scores, settings: Settings, sheets: Sheets | None) -> Judgement:
+def _judge_by_distance(distance: Scores, settings: SoapConfig, sheets: Sheets | None) -> Judgement:
     scores = distance
     if sheets is not None:
         views = with_neighbours(distance, sheets, settings.neighbour_rows)
@@ -178,7 +158,7 @@ def _judge_as_reviewers(
     blind: Blind,
     fold: Folds,
     verdicts: Verdicts,
-    settings: Settings,
+    settings: SoapConfig,
     sheets: Sheets | None,
 ) -> Judgement:
     """Judge each fold, and the unreviewed rows last, by what the reviewed rows outside it tell.
@@ -205,7 +185,7 @@ def _judge_as_reviewers(
     return Judgement("reviewer", sheets is not None, scores, thresholds)
 
 
-def _views(scores: Sequence[Scores], settings: Settings, sheets: Sheets | None) -> Scores:
+def _views(scores: Sequence[Scores], settings: SoapConfig, sheets: Sheets | None) -> Scores:
     """Return scores of the row and, where order counts, of its neighbourhoods, (n, k)."""
     if sheets is None:
         return np.stack(scores, axis=1)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from kd_kedro.curation.duplicates.neighbours import nearest_others
 from kd_kedro.curation.records.schema import SPLIT, table
+from kd_kedro.curation.rewriting.config import Limits
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
 from kd_kedro.text.normalise import wording
 
@@ -24,23 +25,6 @@ NEAREST_OTHERS = 5  # rows of other families that a rewrite is compared with wor
 
 Encode = Callable[[list[str]], npt.NDArray[np.float32]]
 Evidence = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far a rewrite may be from its source.
-
-    Attributes:
-        max_typo_share: The largest share of a question's words that may be misspelt, 0 to 1.
-        similarity_min: Least cosine of a rewrite with its source.
-        similarity_max: Largest cosine; above it a rewrite is its source again.
-        typo_similarity_min: Least cosine of a misspelt rewrite; it has no largest.
-    """
-
-    max_typo_share: float
-    similarity_min: float
-    similarity_max: float
-    typo_similarity_min: float
 
 
 @dataclass(frozen=True)

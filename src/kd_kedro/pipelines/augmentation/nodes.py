@@ -1,4 +1,4 @@
-"""Nodes of the augmentation pipeline: split families, add versions, account for every row."""
+"""Nodes of the augmentation pipeline: split families, add rewrites, account for every row."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.curation.duplicates import families
+from kd_kedro.curation.duplicates.config import DeduplicationConfig
 from kd_kedro.curation.duplicates.near_questions import find_near_survivors
 from kd_kedro.curation.records import lineage
 from kd_kedro.curation.records.row_texts import collect_texts
-from kd_kedro.curation.rewriting.rewrites import Candidate, Limits, add_rewrites, trainable
+from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.rewriting.rewrites import Candidate, add_rewrites, trainable
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.pipelines.augmentation.params import SplitParams, VersionParams
-from kd_kedro.pipelines.filtering.params import DeduplicationParams
+from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.text.embedder import Embedder
 
 
@@ -22,7 +23,7 @@ def split_rows(
     near_pairs: pd.DataFrame,
     sentence_embedder: Embedder,
     params: SplitParams,
-    deduplication: DeduplicationParams,
+    deduplication: DeduplicationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Deal the families of the rows to train, validation and test.
 
@@ -55,9 +56,9 @@ def augment_rows(
     split_qa: pd.DataFrame,
     text_generator: TextGenerator,
     sentence_embedder: Embedder,
-    params: VersionParams,
+    params: RewritingConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add formal, casual, general and misspelt versions of train rows; answers stay.
+    """Add formal, casual, general and misspelt rewrites of train rows; answers stay.
 
     Returns:
         `augmented_qa`, `augmentation_events`.
@@ -65,7 +66,7 @@ def augment_rows(
     wanted = [
         (row["row_id"], style, row["question"])
         for row in trainable(split_qa).to_dict("records")
-        for style in params.versions
+        for style in params.styles
     ]
     # One call, so that a model can put texts of like length together.
     outcomes = text_generator.generate(
@@ -78,13 +79,7 @@ def augment_rows(
         reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
         candidates.append(Candidate(parent, style, text, reason))
         made[f"{parent}-{style}"] = outcome.evidence
-    limits = Limits(
-        params.max_typo_share,
-        params.similarity_min,
-        params.similarity_max,
-        params.typo_similarity_min,
-    )
-    augmented = add_rewrites(split_qa, candidates, sentence_embedder.encode, limits)
+    augmented = add_rewrites(split_qa, candidates, sentence_embedder.encode, params)
     events = lineage.record_stage(
         "augmentation",
         split_qa,

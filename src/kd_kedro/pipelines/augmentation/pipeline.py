@@ -34,7 +34,7 @@ def create_pipeline() -> Pipeline:
                     "split_qa",
                     "text_generator",
                     "sentence_embedder",
-                    "params:augmentation.versions",
+                    "params:augmentation.rewriting",
                 ],
                 outputs=["augmented_qa", "augmentation_events"],
                 name="augment_rows",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, Thresholds, find_duplicates
+from kd_kedro.curation.duplicates.config import DeduplicationConfig
+from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, find_duplicates
 from kd_kedro.curation.duplicates.near_questions import (
     Nearness,
     find_near_questions,
@@ -16,11 +17,11 @@ from kd_kedro.curation.duplicates.near_questions import (
 )
 from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, DUPLICATES, SHARED, STAGE, table
+from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
 from kd_kedro.curation.relevance.scores import score_rows
 from kd_kedro.curation.rewriting.preservation import preservation_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
-from kd_kedro.pipelines.filtering.params import DeduplicationParams, SoapParams
 from kd_kedro.text.embedder import Embedder
 from kd_kedro.text.normalise import normalise, squeeze
 
@@ -30,7 +31,7 @@ Evidence = dict[str, dict[str, Any]]
 
 
 def score_relevance(
-    review_labels: pd.DataFrame, sentence_embedder: Embedder, params: SoapParams
+    review_labels: pd.DataFrame, sentence_embedder: Embedder, params: SoapConfig
 ) -> Tables2:
     """Score every row by how far it is from the domain, learning from the reviewers' labels.
 
@@ -39,14 +40,14 @@ def score_relevance(
     """
     columns = [[squeeze(text) for text in review_labels[name]] for name in ("question", "answer")]
     pairs = np.stack([sentence_embedder.encode(texts) for texts in columns], axis=1)
-    return score_rows(review_labels, pairs, params.settings(), params.band)
+    return score_rows(review_labels, pairs, params)
 
 
 def remove_outliers(
     converted_mcq: pd.DataFrame,
     relevance_scores: pd.DataFrame,
     text_generator: TextGenerator,
-    params: SoapParams,
+    params: SoapConfig,
 ) -> Tables3:
     """Remove rows that do not belong to the domain; a row a person accepted or mended stays.
 
@@ -116,7 +117,7 @@ def _ask_relevance(
 def find_neighbours(
     soap_qa: pd.DataFrame,
     sentence_embedder: Embedder,
-    params: DeduplicationParams,
+    params: DeduplicationConfig,
     split_threshold: float,
 ) -> pd.DataFrame:
     """Search once for rows with near questions: all that deduplication or the split ask for.
@@ -133,7 +134,7 @@ def sort_out_duplicates(
     soap_qa: pd.DataFrame,
     near_pairs: pd.DataFrame,
     sentence_embedder: Embedder,
-    params: DeduplicationParams,
+    params: DeduplicationConfig,
 ) -> Tables3:
     """Find rows to merge, rows that contradict each other, and answers that questions share.
 
@@ -149,12 +150,7 @@ def sort_out_duplicates(
         ),
         sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]]),
         sentence_embedder.encode([squeeze(text) for text in soap_qa["answer"]]),
-        Thresholds(
-            params.same_question_threshold,
-            params.question_threshold,
-            params.equal_answer_threshold,
-            params.answer_threshold,
-        ),
+        params,
         mended=set(soap_qa.loc[soap_qa["mended"] == "yes", "row_id"]),
         reviewed=set(soap_qa.loc[soap_qa["verdict"].str.strip() != "", "row_id"]),
     )
@@ -171,7 +167,7 @@ def keep_survivors(
     same_question_diff_answers: pd.DataFrame,
     same_answer_diff_questions: pd.DataFrame,
     text_generator: TextGenerator,
-    params: DeduplicationParams,
+    params: DeduplicationConfig,
 ) -> Tables2:
     """Keep one row of each family; ask the questions of rows that share an answer differently.
 

@@ -33,12 +33,19 @@ class NumberParams(BaseModel):
 
     model_config = _CONFIG
 
-    low: float | None = Field(description="Least value of the range; null for no range.")
-    high: float | None = Field(description="Greatest value of the range.")
-    log: bool = Field(description="Whether the range is searched on a logarithmic scale.")
-    choices: tuple[float, ...] = Field(description="Values to choose from, instead of a range.")
+    low: float | None = Field(
+        default=None, description="Least value of the range; null for no range."
+    )
+    high: float | None = Field(default=None, description="Greatest value of the range.")
+    log: bool = Field(
+        default=False, description="Whether the range is searched on a logarithmic scale."
+    )
+    choices: tuple[float, ...] = Field(
+        default=(), description="Values to choose from, instead of a range."
+    )
     fixed: float | None = Field(
-        description="The one value of every trial; null to search or to keep distillation's."
+        default=None,
+        description="The one value of every trial; null to search or to keep distillation's.",
     )
 
     @model_validator(mode="after")
@@ -76,9 +83,12 @@ class DivergenceParams(BaseModel):
 
     model_config = _CONFIG
 
-    choices: tuple[DivergenceName, ...] = Field(description="Divergences to choose from.")
+    choices: tuple[DivergenceName, ...] = Field(
+        default=(), description="Divergences to choose from."
+    )
     fixed: DivergenceName | None = Field(
-        description="The one of every trial; null to search or to keep distillation's."
+        default=None,
+        description="The one of every trial; null to search or to keep distillation's.",
     )
 
     @property
@@ -97,13 +107,22 @@ class SpaceParams(BaseModel):
 
     model_config = _CONFIG
 
-    alpha: NumberParams = Field(description="Weight of the cross-entropy.")
-    beta: NumberParams = Field(description="Weight of the divergence.")
-    temperature: NumberParams = Field(
-        description="T; a top-k cache serves those of distillation.targets.temperatures alone."
+    alpha: NumberParams = Field(
+        default=NumberParams(low=0.0, high=1.0), description="Weight of the cross-entropy."
     )
-    learning_rate: NumberParams = Field(description="Peak learning rate.")
-    divergence: DivergenceParams = Field(description="Which divergence.")
+    beta: NumberParams = Field(
+        default=NumberParams(low=0.1, high=2.0, log=True), description="Weight of the divergence."
+    )
+    temperature: NumberParams = Field(
+        default=NumberParams(),
+        description="T; a top-k cache serves those of distillation.targets.temperatures alone.",
+    )
+    learning_rate: NumberParams = Field(
+        default=NumberParams(low=0.001, high=0.01, log=True), description="Peak learning rate."
+    )
+    divergence: DivergenceParams = Field(
+        default=DivergenceParams(), description="Which divergence."
+    )
 
     @field_validator("alpha", "beta", "temperature", "learning_rate")
     @classmethod
@@ -132,10 +151,15 @@ class PrunerParams(BaseModel):
     model_config = _CONFIG
 
     kind: Literal["median", "none"] = Field(
-        description="median ends a trial whose loss is above the others' median at that step."
+        default="median",
+        description="median ends a trial whose loss is above the others' median at that step.",
     )
-    startup_trials: int = Field(ge=0, description="Trials that finish before any is ended early.")
-    after: int = Field(ge=0, description="Evaluations of a trial before it may be ended early.")
+    startup_trials: int = Field(
+        default=4, ge=0, description="Trials that finish before any is ended early."
+    )
+    after: int = Field(
+        default=1, ge=0, description="Evaluations of a trial before it may be ended early."
+    )
 
 
 class TuningParams(BaseModel):
@@ -144,12 +168,14 @@ class TuningParams(BaseModel):
     model_config = _CONFIG
 
     trials: int = Field(
+        default=12,
         json_schema_extra=OPERATIONAL,
         ge=1,
         le=100_000,
         description="Trials in all, those of earlier runs too.",
     )
     workers: int = Field(
+        default=1,
         json_schema_extra=OPERATIONAL,
         ge=1,
         le=256,
@@ -157,14 +183,22 @@ class TuningParams(BaseModel):
             "Processes that run trials side by side; with 1 the same seed gives the same study."
         ),
     )
-    seed: int = Field(ge=0, description="Seed of the sampler; students have distillation's seed.")
+    seed: int = Field(
+        default=1, ge=0, description="Seed of the sampler; students have distillation's seed."
+    )
     budget: float = Field(
-        gt=0, le=1, description="Share of distillation.training's budget that each trial gets."
+        default=0.33,
+        gt=0,
+        le=1,
+        description="Share of distillation.training's budget that each trial gets.",
     )
     startup_trials: int = Field(
-        ge=1, description="Trials drawn at random before the sampler (TPE) learns from them."
+        default=5,
+        ge=1,
+        description="Trials drawn at random before the sampler (TPE) learns from them.",
     )
     heartbeat: int = Field(
+        default=10,
         json_schema_extra=OPERATIONAL,
         ge=1,
         le=3600,
@@ -173,8 +207,8 @@ class TuningParams(BaseModel):
             "counts as dead and is tried again."
         ),
     )
-    pruner: PrunerParams = Field(description="When trials are ended early.")
-    space: SpaceParams = Field(description="What is searched.")
+    pruner: PrunerParams = Field(default=PrunerParams(), description="When trials are ended early.")
+    space: SpaceParams = Field(default=SpaceParams(), description="What is searched.")
 
 
 def _bounds(name: str) -> TypeAdapter[Any]:
