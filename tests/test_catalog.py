@@ -14,7 +14,7 @@ from kedro.framework.project import settings as project
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
-from kd_kedro.datasets.optional_table import OptionalTableDataset
+from kd_kedro.datasets.optional import OptionalTableDataset
 from kd_kedro.pipeline_registry import register_pipelines
 from kd_kedro.runs.pipeline_packages import catalog_keys
 from kd_kedro.runs.product_metadata import ProductMetadata

@@ -195,4 +195,5 @@ def finished_evaluation(
         catalog[name] = MemoryDataset(data, copy_mode="assign")
     whole_pipeline = evaluation.create_pipeline() + reporting.create_pipeline()
     SequentialRunner().run(whole_pipeline, catalog)
-    return {name: catalog.load(name) for name in whole_pipeline.all_outputs()}
+    made = {*whole_pipeline.all_outputs(), "run_identity"}
+    return {name: catalog.load(name) for name in made}

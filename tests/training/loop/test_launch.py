@@ -69,17 +69,17 @@ def test_logits_in_float32_are_those_of_one(strategy, tokenizer, examples, tmp_p
 
 @pytest.mark.parametrize("kind", ALL)
 def test_every_architecture_can_lie_in_shards(kind, tokenizer, examples, tmp_path):
-    learner = DistillationModule(build(kind, tokenizer), ObjectiveConfig())
-    batch = collate(examples, 1, decoder_start(learner.model))
-    whole = learner(batch, None).total.item()
+    module = DistillationModule(build(kind, tokenizer), ObjectiveConfig())
+    batch = collate(examples, 1, decoder_start(module.model))
+    whole = module(batch, None).total.item()
     meeting = f"file://{tmp_path / 'meeting'}"
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=0, world_size=1)
     try:
-        shard(learner, torch.device("cpu"))
-        loss = learner(batch, None).total
+        shard(module, torch.device("cpu"))
+        loss = module(batch, None).total
         loss.backward()
         assert loss.item() == pytest.approx(whole, rel=1e-6)
-        assert learner.model.get_output_embeddings().weight.grad is not None
+        assert module.model.get_output_embeddings().weight.grad is not None
     finally:
         torch.distributed.destroy_process_group()
 

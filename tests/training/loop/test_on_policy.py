@@ -8,7 +8,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from kd_kedro.models.encoding import IGNORED, collate
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop import distillation_module as learner_module
+from kd_kedro.training.loop import distillation_module
 from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig
 from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.loop.on_policy import OnPolicy
@@ -156,7 +156,7 @@ def spied(monkeypatch):
         seen.append((objective.alpha, len(labels), loss.total.item(), states.requires_grad))
         return loss
 
-    monkeypatch.setattr(learner_module, "answer_loss", spy)
+    monkeypatch.setattr(distillation_module, "answer_loss", spy)
     return seen
 
 

@@ -6,7 +6,7 @@ from transformers import TrainerCallback
 
 from kd_kedro.models.encoding import collate
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop import distillation_module as learner_module
+from kd_kedro.training.loop import distillation_module
 from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.loop.sampling import LengthGroupedSampler
@@ -153,7 +153,7 @@ def test_dropout_is_on_for_the_student_and_off_for_the_teacher(
             signals.append(signal.teacher)
         return answer_loss(objective, states, head, labels, signal, projection)
 
-    monkeypatch.setattr(learner_module, "answer_loss", spy)
+    monkeypatch.setattr(distillation_module, "answer_loss", spy)
     goal = ObjectiveConfig(alpha=0.5, beta=0.5)
     fit(student, examples, tmp_path, objective=goal, targets=source, batch_size=6, max_steps=2)
     assert modes == [True, True]
@@ -170,7 +170,7 @@ def test_the_best_weights_on_the_validation_rows_are_released(tokenizer, example
     losses = [record["validation_loss"] for record in history if "validation_loss" in record]
     assert losses[-1] > min(losses)  # two rows by heart are no help with the others
     total, tokens = summed_cross_entropy(
-        learner_module.DistillationModule(model, ObjectiveConfig()), examples[4:], 1, "fp32"
+        distillation_module.DistillationModule(model, ObjectiveConfig()), examples[4:], 1, "fp32"
     )
     assert total / tokens == pytest.approx(min(losses))
 
@@ -238,7 +238,7 @@ def test_a_baseline_and_a_student_of_one_seed_see_the_same_rows(
         orders[-1].append(labels.tolist())
         return answer_loss(objective, states, head, labels, signal, projection)
 
-    monkeypatch.setattr(learner_module, "answer_loss", spy)
+    monkeypatch.setattr(distillation_module, "answer_loss", spy)
     for goal, source in [
         (ObjectiveConfig(), None),
         (ObjectiveConfig(alpha=0.5, beta=0.5), live(tokenizer)),

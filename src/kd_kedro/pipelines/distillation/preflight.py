@@ -50,13 +50,13 @@ def check_models(params: DistillationParams) -> None:
     teacher = _outline(params.teacher.pretrained, "distillation.teacher.pretrained", shared, length)
     for number, name in enumerate(params.ensemble.pretrained):
         _outline(name, f"distillation.ensemble.pretrained.{number}", shared, length)
-    learner = _outline(student.pretrained, f"{STUDENT}.pretrained", own, length)
+    outline = _outline(student.pretrained, f"{STUDENT}.pretrained", own, length)
     if teacher is not None:
         check_layers(teacher, student.copy_layers)
-    if learner is not None and adapter.kind != "none":
-        layers_to_adapt(learner, adapter.target_modules)
-    if learner is not None and adapter.kind == "qlora":
-        refuse_narrow(learner, f"{STUDENT}.pretrained")
+    if outline is not None and adapter.kind != "none":
+        layers_to_adapt(outline, adapter.target_modules)
+    if outline is not None and adapter.kind == "qlora":
+        refuse_narrow(outline, f"{STUDENT}.pretrained")
 
 
 def check_generator(generator: TextGenerator) -> None:

@@ -67,31 +67,31 @@ class DistillationModule(torch.nn.Module):
 WEIGHTS = "learned.safetensors"  # what training changes, the projection too; tied weights once
 
 
-def save_learned(learner: torch.nn.Module, folder: Path, writes: bool = True) -> None:
+def save_learned(module: torch.nn.Module, folder: Path, writes: bool = True) -> None:
     """Write the weights that training changes.
 
     Args:
-        learner: Whose.
+        module: Whose.
         folder: Where `learned.safetensors` goes.
         writes: Whether this process writes; all must call, so that shards come together.
     """
     from safetensors.torch import save_file
 
-    learned = {name: _whole(weight).contiguous() for name, weight in _learned(learner)}
+    learned = {name: _whole(weight).contiguous() for name, weight in _learned(module)}
     if writes:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             save_file(learned, folder / WEIGHTS)
 
 
-def load_learned(learner: torch.nn.Module, folder: Path) -> None:
+def load_learned(module: torch.nn.Module, folder: Path) -> None:
     """Read back what `save_learned` wrote, into the very same tensors."""
     from safetensors.torch import load_file
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     saved = load_file(folder / WEIGHTS)
     with torch.no_grad():
-        for name, weight in _learned(learner):
+        for name, weight in _learned(module):
             value = saved[name]
             if isinstance(weight, DTensor):
                 value = distribute_tensor(

@@ -11,7 +11,7 @@ from kd_kedro.training.loop.distillation_module import DistillationModule
 
 
 def summed_cross_entropy(
-    learner: DistillationModule,
+    module: DistillationModule,
     rows: Sequence[Example],
     padding: int,
     precision: str,
@@ -22,7 +22,7 @@ def summed_cross_entropy(
     """Return (2,) float64: the cross-entropy of a process's share of the rows, and its tokens.
 
     Args:
-        learner: Whose model is asked, as it is wrapped for training.
+        module: Whose model is asked, as it is wrapped for training.
         rows: All rows.
         padding: The padding token.
         precision: `fp32` or `bf16`.
@@ -30,18 +30,18 @@ def summed_cross_entropy(
         rank: Which process this is.
         ranks: How many there are.
     """
-    model, was_training = learner.model, learner.training
+    model, was_training = module.model, module.training
     start, device = decoder_start(model), model.device
     sums = torch.zeros(2, dtype=torch.float64)
-    learner.eval()
+    module.eval()
     # Not inference_mode: sharded weights gathered in it could not be trained with afterwards.
     with torch.no_grad(), autocast(precision, device):
         for chosen in batches_by_length([len(row.input_ids) for row in rows], batch_size):
             mine = [rows[index] for index in chosen[rank::ranks]]
             batch = collate(mine or [nothing(padding)], padding, start).to(device)
-            sums[0] += learner(batch, None).cross_entropy.item()
+            sums[0] += module(batch, None).cross_entropy.item()
             sums[1] += len(batch.answers)
-    learner.train(was_training)
+    module.train(was_training)
     return sums
 
 

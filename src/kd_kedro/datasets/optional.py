@@ -1,8 +1,10 @@
-"""A JSON file that need not be there."""
+"""Files that need not be there: JSON, and a CSV table."""
 
 from typing import Any
 
+import pandas as pd
 from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset
 
 
 class OptionalJSONDataset(JSONDataset):  # type: ignore[misc]
@@ -17,3 +19,14 @@ class OptionalJSONDataset(JSONDataset):  # type: ignore[misc]
     def load(self) -> Any:
         """Return the content, or an empty mapping."""
         return super().load() if self._exists() else {}
+
+
+class OptionalTableDataset(CSVDataset):  # type: ignore[misc]
+    """`pandas.CSVDataset` that loads as an empty table where its file is absent."""
+
+    def load(self) -> pd.DataFrame:
+        """Return the table, or one without columns and rows."""
+        if not self._exists():
+            return pd.DataFrame()
+        table: pd.DataFrame = super().load()
+        return table

@@ -5,7 +5,7 @@ from kedro.io import DataCatalog
 
 def test_it_is_an_empty_mapping_until_it_is_saved(tmp_path):
     entry = {
-        "type": "kd_kedro.datasets.optional_json.OptionalJSONDataset",
+        "type": "kd_kedro.datasets.optional.OptionalJSONDataset",
         "filepath": str(tmp_path / "record.json"),
         "versioned": True,
     }
