@@ -17,10 +17,9 @@ from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.preprocessing import create_pipeline
 from kd_kedro.pipelines.preprocessing.nodes import validate_rows
 from kd_kedro.pipelines.preprocessing.params import (
-    ChoiceParams,
     PersonalDataParams,
+    PreprocessingParams,
     ReviewParams,
-    RewriteParams,
     ValidationParams,
 )
 
@@ -82,12 +81,13 @@ def _run(
             str(folder / "mended.csv") if mended is not None else "", optional=True
         ).load(),
         "text_generator": RulesGenerator(),
-        "params:preprocessing.personal_data": personal or PersonalDataParams(),
-        "params:preprocessing.validation": ValidationParams(),
-        "params:preprocessing.review": ReviewParams(),
-        "params:preprocessing.rewriting": RewriteParams(),
-        "params:preprocessing.choices": ChoiceParams(),
+        **{
+            f"params:preprocessing.{name}": field.annotation()  # type: ignore[misc]
+            for name, field in PreprocessingParams.model_fields.items()
+        },
     }
+    if personal:
+        inputs["params:preprocessing.personal_data"] = personal
     pipeline = create_pipeline()
     names = pipeline.all_outputs()
     catalog = DataCatalog(
