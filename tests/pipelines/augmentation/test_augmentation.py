@@ -167,7 +167,7 @@ def test_the_account_closes(left: dict[str, Any]) -> None:
 
 def test_events_and_texts_give_back_what_every_stage_let_out(left: dict[str, Any]) -> None:
     products = products_of(left["row_texts"], left["row_events"])
-    for stage in STAGES[:-2]:
+    for stage in [*STAGES][:-2]:
         assert products[stage]["question"].tolist() == ROWS["question"].tolist()
 
 
