@@ -22,6 +22,7 @@ from kd_kedro.pipelines.preprocessing.params import (
     ReviewParams,
     ValidationParams,
 )
+from kd_kedro.pipelines.preprocessing.pipeline import STAGES
 
 COLUMNS = {
     "question": "Question",
@@ -113,10 +114,9 @@ def test_columns(left: dict[str, pd.DataFrame]) -> None:
 
 
 def test_rows_are_conserved(left: dict[str, pd.DataFrame]) -> None:
-    stages = ("validation", "review", "cleaning", "personal_data", "fitb", "mcq")
     events = left["preprocessing_events"]
     pd.testing.assert_frame_equal(
-        events, pd.concat([left[f"{stage}_events"] for stage in stages], ignore_index=True)
+        events, pd.concat([left[f"{stage}_events"] for stage in STAGES], ignore_index=True)
     )
     waterfall = make_waterfall(events).set_index("stage")
     assert waterfall.loc["validation"].tolist() == ["13", "0", "11", "0", "2"]
