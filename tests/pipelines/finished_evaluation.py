@@ -9,12 +9,13 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from kd_kedro.curation.records.lineage import EVENT_COLUMNS, STAGES, make_waterfall
+from kd_kedro.curation.records.lineage import EVENT_COLUMNS, make_waterfall
 from kd_kedro.curation.records.row_texts import collect_texts
 from kd_kedro.curation.records.schema import table
 from kd_kedro.curation.repair.personal_data import SUMMARY
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.pipelines import evaluation, reporting
+from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
@@ -69,7 +70,7 @@ STUDY = {
 
 def events_of(rows: pd.DataFrame, dropped_at: str) -> pd.DataFrame:
     """Events of all stages up to deduplication: one stage drops the first row."""
-    stages = STAGES[: STAGES.index("deduplication") + 1]
+    stages = [stage for stage in STAGES if stage not in ("split", "augmentation")]
     last = stages.index(dropped_at)
     records = [
         (row, stage, "dropped" if (stage, row) == (dropped_at, "r00") else "kept", "", "", "", "")

@@ -21,7 +21,6 @@ _LINKED = ["similarity", "threshold"]
 
 validated_qa = TableSchema(schema.VALIDATED)
 stage_rows = TableSchema(schema.STAGE)
-reviewed_qa = cleaned_qa = screened_qa = stage_rows
 quarantined_rows = TableSchema(schema.QUARANTINED)
 review_labels = TableSchema(schema.LABELLED)
 personal_data = TableSchema(findings.FINDINGS)
@@ -59,3 +58,10 @@ slices = TableSchema(parts.COLUMNS, whole=["rows", "families"], number=parts.NAM
 train_overlap = TableSchema(leakage.COLUMNS, number=["ngram_share", "cosine"])
 curation_examples = TableSchema(change_examples.COLUMNS, whole=["rows"])
 instructive_examples = TableSchema(instructive_answers.COLUMNS)
+
+
+def __getattr__(name: str) -> TableSchema:
+    """Return the schema of `{stage}_qa`: after every stage a row has the same columns."""
+    if name.endswith("_qa"):
+        return stage_rows
+    raise AttributeError(f"module {__name__} has no table {name}")

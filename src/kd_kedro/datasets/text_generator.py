@@ -1,6 +1,6 @@
 """A text generator as a catalog entry: which one rewrites is an edit of the catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +17,18 @@ from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.generation.routes import RoutedGenerator
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 
-BACKENDS = ("rules", "transformers", "openai", "by_task")
+# Generators that their options make. What one reads from a file must be named in its options by
+# its hash: options are all that the freshness check sees of it.
+_GENERATORS: dict[str, Callable[..., TextGenerator]] = {"rules": RulesGenerator}
+# Language models: by name, options and credentials, who answers.
+_LANGUAGE_MODELS: dict[str, Callable[[str, Mapping[str, Any], Any], Backend]] = {
+    "transformers": lambda name, options, _: LocalModel(name, LocalOptions.model_validate(options)),
+    "openai": lambda name, options, credentials: ChatServer(
+        name, ServerOptions.model_validate(options), _keys(name, credentials)
+    ),
+}
+_ONE = (*_GENERATORS, *_LANGUAGE_MODELS)
+BACKENDS = (*_ONE, "by_task")
 
 
 class _PriceOptions(BaseModel):
@@ -103,8 +114,8 @@ class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignor
         Raises:
             ValueError: The description does not fit the backend; the message says where.
         """
-        if self._backend == "rules":
-            return _rules(self._options, "text_generator")
+        if self._backend in _GENERATORS:
+            return _generator("text_generator", self._backend, self._options)
         prompts = self._read_prompts()
         cache = ResponseCache(self._cache)
         if self._backend != "by_task":
@@ -155,12 +166,13 @@ class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignor
         }
 
 
-def _rules(options: Mapping[str, Any], name: str) -> RulesGenerator:
+def _generator(name: str, backend: str, options: Mapping[str, Any]) -> TextGenerator:
     try:
-        return RulesGenerator(**options)
+        return _GENERATORS[backend](**options)
     except TypeError as error:
         raise ValueError(
-            f"options of {name} do not fit the backend rules: {error}; correct them in the catalog"
+            f"options of {name} do not fit the backend {backend}: {error}; correct them in the "
+            "catalog"
         ) from error
 
 
@@ -177,8 +189,8 @@ def _routed(
     for name, described in options["generators"].items():
         own = dict(described)
         backend, credentials = own.pop("backend", None), own.pop("credentials", None)
-        if backend == "rules":
-            generators[name] = _rules(own, name)
+        if backend in _GENERATORS:
+            generators[name] = _generator(name, backend, own)
         else:
             generators[name] = _language_model(name, backend, own, credentials, prompts, cache)
     tasks = {
@@ -199,16 +211,12 @@ def _language_model(
     own = {key: value for key, value in options.items() if key not in _CommonOptions.model_fields}
     try:
         common = _CommonOptions.model_validate(dict(options))
-        made: Backend
-        if backend == "openai":
-            made = ChatServer(name, ServerOptions.model_validate(own), _keys(name, credentials))
-        elif backend == "transformers":
-            made = LocalModel(name, LocalOptions.model_validate(own))
-        else:
+        if backend not in _LANGUAGE_MODELS:
             raise ValueError(
-                f"backend '{backend}' of text generator {name} is unknown: use rules, transformers "
-                "or openai"
+                f"backend '{backend}' of text generator {name} is unknown: use "
+                f"{', '.join(_ONE[:-1])} or {_ONE[-1]}"
             )
+        made = _LANGUAGE_MODELS[backend](name, own, credentials)
     except ValidationError as error:
         # The message must not repeat the value: it may be a key in the wrong place.
         first = error.errors()[0]

@@ -98,7 +98,7 @@ def test_trace_follows_a_row_and_what_was_made_from_it() -> None:
         "augmentation", rows(a="x"), rows(a="x", **{"a-typo": "xx"}), created={"a-typo": "typo"}
     )
     first = record_stage("validation", rows(a="x"), rows(a="x"))
-    life = trace(pd.concat([made, first]), "a")
+    life = trace(pd.concat([first, made]), "a")
     assert life["stage"].tolist() == ["validation", "augmentation", "augmentation"]
     with pytest.raises(ValueError, match="row nosuch is in no event"):
         trace(made, "nosuch")

@@ -16,7 +16,7 @@ from kedro.validation.exceptions import DataValidationError
 from pydantic import ValidationError
 
 from kd_kedro.curation.duplicates.config import DeduplicationConfig
-from kd_kedro.curation.records.lineage import EVENT_COLUMNS, STAGES
+from kd_kedro.curation.records.lineage import EVENT_COLUMNS
 from kd_kedro.curation.records.row_texts import products_of
 from kd_kedro.curation.records.schema import SPLIT, STAGE, content_hash, table
 from kd_kedro.curation.rewriting.config import RewritingConfig
@@ -24,7 +24,10 @@ from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
 from kd_kedro.pipelines.augmentation.params import SplitParams
+from kd_kedro.pipelines.augmentation.pipeline import STAGES
+from kd_kedro.pipelines.filtering import pipeline as filtering
 from kd_kedro.pipelines.filtering.nodes import find_neighbours
+from kd_kedro.pipelines.preprocessing import pipeline as preprocessing
 
 CONF = Path(__file__).resolve().parents[3] / "conf/base"
 DEDUPLICATION = DeduplicationConfig(
@@ -112,8 +115,8 @@ def _run(generator: Any = None) -> dict[str, Any]:
         "params:augmentation.rewriting": RewritingConfig(
             similarity_min=0.1, typo_similarity_min=0.1
         ),
-        "preprocessing_events": _events(*STAGES[:6]),
-        "filtering_events": _events(*STAGES[6:8]),
+        "preprocessing_events": _events(*preprocessing.STAGES),
+        "filtering_events": _events(*filtering.STAGES),
         "quarantined_rows": ROWS.head(0),
         "near_pairs": find_neighbours(ROWS, Words(), DEDUPLICATION, 1.0),
     } | dict.fromkeys(PRODUCTS, ROWS)
@@ -164,7 +167,7 @@ def test_the_account_closes(left: dict[str, Any]) -> None:
 
 def test_events_and_texts_give_back_what_every_stage_let_out(left: dict[str, Any]) -> None:
     products = products_of(left["row_texts"], left["row_events"])
-    for stage in STAGES[:-2]:
+    for stage in [*STAGES][:-2]:
         assert products[stage]["question"].tolist() == ROWS["question"].tolist()
 
 

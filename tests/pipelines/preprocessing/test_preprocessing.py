@@ -17,12 +17,12 @@ from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.preprocessing import create_pipeline
 from kd_kedro.pipelines.preprocessing.nodes import validate_rows
 from kd_kedro.pipelines.preprocessing.params import (
-    ChoiceParams,
     PersonalDataParams,
+    PreprocessingParams,
     ReviewParams,
-    RewriteParams,
     ValidationParams,
 )
+from kd_kedro.pipelines.preprocessing.pipeline import STAGES
 
 COLUMNS = {
     "question": "Question",
@@ -82,12 +82,13 @@ def _run(
             str(folder / "mended.csv") if mended is not None else "", optional=True
         ).load(),
         "text_generator": RulesGenerator(),
-        "params:preprocessing.personal_data": personal or PersonalDataParams(),
-        "params:preprocessing.validation": ValidationParams(),
-        "params:preprocessing.review": ReviewParams(),
-        "params:preprocessing.rewriting": RewriteParams(),
-        "params:preprocessing.choices": ChoiceParams(),
+        **{
+            f"params:preprocessing.{name}": field.annotation()  # type: ignore[misc]
+            for name, field in PreprocessingParams.model_fields.items()
+        },
     }
+    if personal:
+        inputs["params:preprocessing.personal_data"] = personal
     pipeline = create_pipeline()
     names = pipeline.all_outputs()
     catalog = DataCatalog(
@@ -113,10 +114,9 @@ def test_columns(left: dict[str, pd.DataFrame]) -> None:
 
 
 def test_rows_are_conserved(left: dict[str, pd.DataFrame]) -> None:
-    stages = ("validation", "review", "cleaning", "personal_data", "fitb", "mcq")
     events = left["preprocessing_events"]
     pd.testing.assert_frame_equal(
-        events, pd.concat([left[f"{stage}_events"] for stage in stages], ignore_index=True)
+        events, pd.concat([left[f"{stage}_events"] for stage in STAGES], ignore_index=True)
     )
     waterfall = make_waterfall(events).set_index("stage")
     assert waterfall.loc["validation"].tolist() == ["13", "0", "11", "0", "2"]

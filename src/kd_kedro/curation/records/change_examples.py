@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.curation.records.lineage import STAGES
 from kd_kedro.curation.records.schema import table
 
 Event = Mapping[Hashable, Any]
@@ -33,7 +32,8 @@ def examples_by_kind(
 
     Args:
         events: Events of all stages, columns `lineage.EVENT_COLUMNS`.
-        products: The table each stage let out, by stage, with `row_id, question, answer`.
+        products: The table each stage let out, by stage and in their order, with `row_id,
+            question, answer`.
         quarantined_rows: Rows set aside before they were in any product.
         count: Examples of a kind.
 
@@ -44,17 +44,15 @@ def examples_by_kind(
     cells = {stage: _cells(product) for stage, product in products.items()}
     before: dict[str, tuple[str, str]] = _cells(quarantined_rows)
     records: list[list[str]] = []
-    for stage in STAGES:
-        if stage not in cells:
-            continue
+    for stage, after in cells.items():
         for key, group in _by_kind(events[events["stage"] == stage]):
             for event in group[:count]:
                 row = event["row_id"]
                 question, answer = before.get(row, ("", ""))
-                became = _became(event, before, cells[stage])
+                became = _became(event, before, after)
                 shown = (question, answer, became, event["evidence"])
                 records.append([stage, *key, str(len(group)), row, *map(_shorten, shown)])
-        before = cells[stage]
+        before = after
     return table(COLUMNS, records)
 
 

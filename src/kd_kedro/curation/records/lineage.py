@@ -12,18 +12,6 @@ import pandas as pd
 
 from kd_kedro.curation.records.schema import content_hash, table
 
-STAGES = (
-    "validation",
-    "review",
-    "cleaning",
-    "personal_data",
-    "fitb",
-    "mcq",
-    "soap",
-    "deduplication",
-    "split",
-    "augmentation",
-)
 EVENT_COLUMNS = ["row_id", "stage", "action", "reason", "before_hash", "after_hash", "evidence"]
 WATERFALL_COLUMNS = ["stage", "in", "created", "out", "dropped", "quarantined"]
 
@@ -44,7 +32,7 @@ def record_stage(
     """Return one event per incoming row and one per created row of a stage.
 
     Args:
-        stage: One of `STAGES`.
+        stage: The stage's name: its events are the table `{stage}_events`.
         before: Table with unique `row_id`, and `question` and `answer`.
         after: The stage's product, with the same columns.
         dropped: Reason by row_id of every row the stage removed.
@@ -87,21 +75,26 @@ def collect_events(*stages: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(stages, ignore_index=True)
 
 
+def stages_of(events: pd.DataFrame) -> list[str]:
+    """Return the stages in their order, which is that of the events."""
+    return [str(stage) for stage in events["stage"].unique()]
+
+
 def make_waterfall(events: pd.DataFrame) -> pd.DataFrame:
     """Return the count of rows in, created, out, dropped and quarantined at each stage.
 
     Args:
-        events: The concatenated events of the stages, `EVENT_COLUMNS`.
+        events: The events of the stages in their order, `EVENT_COLUMNS`.
 
     Returns:
-        Table with `WATERFALL_COLUMNS`, counts as text, in the order of `STAGES`.
+        Table with `WATERFALL_COLUMNS`, counts as text, in the order of the stages.
 
     Raises:
         ValueError: A stage's rows in are not the rows out of the stage before it.
     """
     counts = events.groupby(["stage", "action"]).size()
     records: list[list[str]] = []
-    for stage in (stage for stage in STAGES if stage in set(events["stage"])):
+    for stage in stages_of(events):
         kept, changed, created, dropped, quarantined = (
             int(counts.get((stage, action), 0))
             for action in ("kept", "changed", "created", "dropped", "quarantined")
@@ -117,7 +110,7 @@ def make_waterfall(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def trace(events: pd.DataFrame, row: str) -> pd.DataFrame:
-    """Return the events of a row and of the rows made from it, in the order of the stages.
+    """Return the events of a row and of the rows made from it, in the order of `events`.
 
     Raises:
         ValueError: No event names the row.
@@ -125,8 +118,7 @@ def trace(events: pd.DataFrame, row: str) -> pd.DataFrame:
     own = events[(events["row_id"] == row) | events["row_id"].str.startswith(f"{row}-")]
     if own.empty:
         raise ValueError(f"row {row} is in no event: take a row_id from validated_qa")
-    order = own["stage"].map({stage: number for number, stage in enumerate(STAGES)})
-    return own.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    return own.reset_index(drop=True)
 
 
 def _hashes(stage: str, rows: pd.DataFrame) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from kd_kedro.curation.records.lineage import STAGES
+from kd_kedro.curation.records.lineage import stages_of
 from kd_kedro.curation.records.schema import table
 
 COLUMNS = ["row_id", "stage", "question", "answer", "verdict"]
@@ -17,8 +17,8 @@ def collect_texts(
     """Return each row's text where a stage made or changed it.
 
     Args:
-        products: The table each stage let out, by stage, with `row_id, question, answer`; that of
-            validation may have `verdict`, what a reviewer said of the row.
+        products: The table each stage let out, by stage and in their order, with `row_id,
+            question, answer`; that of validation may have `verdict`, what a reviewer said of it.
         quarantined_rows: Rows set aside before they were in any product.
 
     Returns:
@@ -27,8 +27,7 @@ def collect_texts(
     """
     said: dict[str, tuple[str, str]] = {}
     records = []
-    for stage in (stage for stage in STAGES if stage in products):
-        product = products[stage]
+    for stage, product in products.items():
         verdicts = product["verdict"] if "verdict" in product else [""] * len(product)
         columns = (product[name] for name in ("row_id", "question", "answer"))
         for row, question, answer, verdict in zip(*columns, verdicts, strict=True):
@@ -49,7 +48,7 @@ def products_of(row_texts: pd.DataFrame, events: pd.DataFrame) -> dict[str, pd.D
 
     Args:
         row_texts: Text columns `COLUMNS`.
-        events: Events of all stages, columns `lineage.EVENT_COLUMNS`.
+        events: Events of all stages in their order, columns `lineage.EVENT_COLUMNS`.
 
     Returns:
         By stage, and for the rows set aside by `quarantine`, `row_id, question, answer, verdict`.
@@ -58,8 +57,9 @@ def products_of(row_texts: pd.DataFrame, events: pd.DataFrame) -> dict[str, pd.D
     stayed = events[events["action"].isin(("kept", "changed", "created"))]
     products = {QUARANTINED: row_texts.loc[row_texts["stage"] == QUARANTINED, columns]}
     known = row_texts[row_texts["stage"] != QUARANTINED]
-    for number, stage in enumerate(STAGES):
-        until = known[known["stage"].isin(STAGES[: number + 1])]
+    stages = stages_of(events)
+    for number, stage in enumerate(stages, 1):
+        until = known[known["stage"].isin(stages[:number])]
         latest = until.drop_duplicates("row_id", keep="last")
         rows = stayed.loc[stayed["stage"] == stage, "row_id"]
         products[stage] = latest.loc[latest["row_id"].isin(rows), columns]

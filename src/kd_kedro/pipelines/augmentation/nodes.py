@@ -106,28 +106,13 @@ def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
     return waterfall, _plot(waterfall)
 
 
-def collect_row_texts(
-    quarantined_rows: pd.DataFrame,
-    validated_qa: pd.DataFrame,
-    reviewed_qa: pd.DataFrame,
-    cleaned_qa: pd.DataFrame,
-    screened_qa: pd.DataFrame,
-    fitb_rephrased: pd.DataFrame,
-    converted_mcq: pd.DataFrame,
-    soap_qa: pd.DataFrame,
-    deduplication_rephrasing: pd.DataFrame,
-) -> pd.DataFrame:
-    """Put what each stage made of the rows into one table: `row_texts`."""
-    products = {
-        "validation": validated_qa,
-        "review": reviewed_qa,
-        "cleaning": cleaned_qa,
-        "personal_data": screened_qa,
-        "fitb": fitb_rephrased,
-        "mcq": converted_mcq,
-        "soap": soap_qa,
-        "deduplication": deduplication_rephrasing,
-    }
+def collect_row_texts(quarantined_rows: pd.DataFrame, **products: pd.DataFrame) -> pd.DataFrame:
+    """Put what each stage made of the rows into one table: `row_texts`.
+
+    Args:
+        quarantined_rows: Rows set aside before they were in any product.
+        products: The table each stage let out, by stage and in their order.
+    """
     return collect_texts(products, quarantined_rows)
 
 

@@ -9,6 +9,12 @@ from kd_kedro.pipelines.augmentation.nodes import (
     make_waterfall,
     split_rows,
 )
+from kd_kedro.pipelines.filtering import pipeline as filtering
+from kd_kedro.pipelines.preprocessing import pipeline as preprocessing
+
+_BEFORE = {**preprocessing.STAGES, **filtering.STAGES}
+# All stages in their order, with what each lets out.
+STAGES = {**_BEFORE, "split": "split_qa", "augmentation": "augmented_qa"}
 
 
 def create_pipeline() -> Pipeline:
@@ -58,17 +64,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 collect_row_texts,
-                inputs=[
-                    "quarantined_rows",
-                    "validated_qa",
-                    "reviewed_qa",
-                    "cleaned_qa",
-                    "screened_qa",
-                    "fitb_rephrased",
-                    "converted_mcq",
-                    "soap_qa",
-                    "deduplication_rephrasing",
-                ],
+                inputs={"quarantined_rows": "quarantined_rows", **_BEFORE},
                 outputs="row_texts",
                 name="collect_row_texts",
             ),

@@ -11,6 +11,9 @@ from kd_kedro.pipelines.filtering.nodes import (
     sort_out_duplicates,
 )
 
+# As in preprocessing: what each stage lets out.
+STAGES = {"soap": "soap_qa", "deduplication": "deduplication_rephrasing"}
+
 
 def create_pipeline() -> Pipeline:
     """Return the filtering pipeline."""
@@ -74,7 +77,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 collect_events,
-                inputs=["soap_events", "deduplication_events"],
+                inputs=[f"{stage}_events" for stage in STAGES],
                 outputs="filtering_events",
                 name="collect_filtering_events",
             ),

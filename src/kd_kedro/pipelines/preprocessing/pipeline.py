@@ -13,6 +13,17 @@ from kd_kedro.pipelines.preprocessing.nodes import (
     validate_rows,
 )
 
+# What each stage lets out, in their order. A stage's events are the table `{stage}_events`;
+# waterfall, trace and report follow this order.
+STAGES = {
+    "validation": "validated_qa",
+    "review": "reviewed_qa",
+    "cleaning": "cleaned_qa",
+    "personal_data": "screened_qa",
+    "fitb": "fitb_rephrased",
+    "mcq": "converted_mcq",
+}
+
 
 def create_pipeline() -> Pipeline:
     """Return the preprocessing pipeline."""
@@ -77,14 +88,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 collect_events,
-                inputs=[
-                    "validation_events",
-                    "review_events",
-                    "cleaning_events",
-                    "personal_data_events",
-                    "fitb_events",
-                    "mcq_events",
-                ],
+                inputs=[f"{stage}_events" for stage in STAGES],
                 outputs="preprocessing_events",
                 name="collect_preprocessing_events",
             ),

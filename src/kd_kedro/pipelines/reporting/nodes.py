@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.curation.records.change_examples import examples_by_kind
-from kd_kedro.curation.records.lineage import STAGES
+from kd_kedro.curation.records.lineage import stages_of
 from kd_kedro.curation.records.row_texts import QUARANTINED, products_of
 from kd_kedro.metrics.report.instructive_answers import instructive_examples
 from kd_kedro.pipelines.distillation.params import StudentParams
@@ -18,8 +18,6 @@ from kd_kedro.pipelines.reporting.figures import (
 )
 from kd_kedro.pipelines.reporting.params import ReportParams
 from kd_kedro.pipelines.reporting.report import render_report
-
-_SHOWN = STAGES[: STAGES.index("deduplication") + 1]
 
 
 def pick_instructive_examples(
@@ -89,9 +87,9 @@ def pick_curation_examples(
     """
     products = products_of(row_texts, row_events)
     aside = products.pop(QUARANTINED)
-    events = row_events
+    events, stages = row_events, stages_of(row_events)
     if (personal_data_summary["masked"] == "yes").any():
-        unmasked = STAGES[: STAGES.index("personal_data") + 1]
+        unmasked = stages[: stages.index("personal_data") + 1]
         events = row_events[~row_events["stage"].isin(unmasked)]
-    shown = {stage: products[stage] for stage in _SHOWN}
+    shown = {stage: products[stage] for stage in stages[: stages.index("deduplication") + 1]}
     return examples_by_kind(events, shown, aside, report.curation_examples)
