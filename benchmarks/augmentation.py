@@ -27,9 +27,9 @@ from planted_rewrites import bad_rewrites, good_rewrite
 from sacrebleu.metrics import BLEU
 from sheets import COLUMNS, read_pairs
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
-from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, add_rewrites, judge
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.generation.protocol import Request

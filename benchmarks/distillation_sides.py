@@ -71,8 +71,8 @@ def ours(size: Size, examples: Sequence[Example], tokenizer: Any, work: Path, ta
     from transformers import TrainingArguments
 
     from kd_kedro.models.encoding import pad_token_id
-    from kd_kedro.training.loop.config import ObjectiveConfig
     from kd_kedro.training.loop.hf_trainer import AnswerTrainer
+    from kd_kedro.training.loop.training_config import ObjectiveConfig
 
     objective = ObjectiveConfig(alpha=1.0, beta=0.0)
     if targets is not None:
@@ -99,7 +99,7 @@ def captured(
 ) -> dict[str, Any]:
     """Capture targets as `kedro run` does with conf/base, but for `other`; return the manifest."""
     from kd_kedro.training.teacher.capture import capture
-    from kd_kedro.training.teacher.config import CaptureConfig
+    from kd_kedro.training.teacher.capture_config import CaptureConfig
 
     text = PARAMETERS.read_text(encoding="utf-8")
     defaults = yaml.safe_load(text)["distillation"]["targets"]

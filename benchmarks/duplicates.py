@@ -33,8 +33,8 @@ from sheets import read_pairs, read_records, read_sheet
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
-from kd_kedro.curation.duplicates.config import Thresholds
 from kd_kedro.curation.duplicates.conflicts import find_duplicates
+from kd_kedro.curation.duplicates.deduplication_config import Thresholds
 from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.signature import names_agree, signature
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder

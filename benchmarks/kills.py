@@ -93,14 +93,14 @@ def _run(folder: Path, options: list[str], kill_after: float | None) -> float:
 def _work(folder: Path, rows: int, steps: int) -> None:
     from kd_kedro.models.build import new_model
     from kd_kedro.models.causal_lm import LanguageModel
-    from kd_kedro.models.config import ArchitectureConfig
     from kd_kedro.models.encoding import encode, pad_token_id
+    from kd_kedro.models.model_config import ArchitectureConfig
     from kd_kedro.models.tokenization import train_byte_bpe
     from kd_kedro.storage.fingerprints import settings_fingerprint, weights_fingerprint
-    from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
     from kd_kedro.training.loop.train import train
+    from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
     from kd_kedro.training.teacher.capture import capture
-    from kd_kedro.training.teacher.config import CaptureConfig
+    from kd_kedro.training.teacher.capture_config import CaptureConfig
     from kd_kedro.training.teacher.store import identity, open_targets
 
     names = ["Mehta", "Rao", "Khan", "Das"]

@@ -27,8 +27,8 @@ from rich.table import Table
 from sheets import read_sheet
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.kernel_ridge import fold_of_blocks
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.soap import best_threshold, judge_relevance
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 

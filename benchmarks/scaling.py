@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.curation.duplicates.config import Thresholds
 from kd_kedro.curation.duplicates.conflicts import find_duplicates
+from kd_kedro.curation.duplicates.deduplication_config import Thresholds
 from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.neighbours import Vectors, near_pairs
 from kd_kedro.curation.duplicates.signature import signature

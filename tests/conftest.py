@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 TESTS = Path(__file__).resolve().parent
@@ -52,6 +53,9 @@ FIRST = [
     "registry",
 ]
 
+# A property that holds slowly on a busy machine still holds.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 os.environ["DO_NOT_TRACK"] = "1"
 # `make test` runs two workers: one thread each, in what they start too, or they stand in each
 # other's way.

@@ -7,8 +7,8 @@ from kedro.config import OmegaConfigLoader
 
 from kd_kedro.hooks.freshness import FreshnessHooks
 from kd_kedro.hooks.mlflow import TrackingHooks
+from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.hooks.parameters import ParameterHooks
-from kd_kedro.hooks.preflight import PreflightHooks
 from kd_kedro.hooks.progress import ProgressHooks
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig, Thresholds
-from kd_kedro.curation.relevance.config import SoapConfig
-from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig, Thresholds
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from tests.conftest import ROOT
 

@@ -12,7 +12,7 @@ from kd_kedro.datasets import hf_model
 from kd_kedro.datasets.hf_model import HFModelDataset, HFTokenizerDataset
 from kd_kedro.models.adapters import add_adapter
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.config import AdapterConfig
+from kd_kedro.models.model_config import AdapterConfig
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from tests.training.architectures import build

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from kd_kedro.fabrication.config import FabricationParameters
+from kd_kedro.fabrication.fabrication_config import FabricationParameters
 from kd_kedro.pipelines.fabrication.nodes import fabricate_sheet
 
 ROOT = Path(__file__).parents[2]

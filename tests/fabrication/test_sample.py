@@ -10,7 +10,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from kd_kedro.curation.records.schema import row_id
-from kd_kedro.fabrication.config import FabricationParameters
+from kd_kedro.fabrication.fabrication_config import FabricationParameters
 from kd_kedro.pipelines.fabrication import create_pipeline
 from kd_kedro.pipelines.fabrication.nodes import fabricate_sheet
 from kd_kedro.text.normalise import normalise

@@ -19,12 +19,12 @@ from kd_kedro.models.adapters import (
 )
 from kd_kedro.models.build import pretrained_model, size_card
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.config import AdapterConfig
 from kd_kedro.models.encoding import collate
+from kd_kedro.models.model_config import AdapterConfig
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.train import train
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from tests.training.architectures import ALL, build, save
 from tests.training.loop.test_architectures import SETTINGS
 from tests.training.tiny import QUESTIONS

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from kedro.io import DataCatalog
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.questions.question_format import read_formats
 from kd_kedro.curation.records.schema import STAGE, table
-from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.generation.prompts import read_prompts
 from kd_kedro.generation.protocol import Request, TextGenerator

@@ -8,8 +8,8 @@ from kd_kedro.fabrication import closed_formats as formats
 from kd_kedro.fabrication import copies, damage
 from kd_kedro.fabrication.computations import computation_families, formula_families
 from kd_kedro.fabrication.concepts import concept_families, off_topic_families
-from kd_kedro.fabrication.config import FabricationParameters
 from kd_kedro.fabrication.drawing import Drawer, Row, plain_row
+from kd_kedro.fabrication.fabrication_config import FabricationParameters
 from kd_kedro.fabrication.journal import classification_families, journal_families
 from kd_kedro.fabrication.templates import MONEY, Family, Item, Vocabulary
 

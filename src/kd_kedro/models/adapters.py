@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from kd_kedro.models.config import AdapterConfig
 from kd_kedro.models.layer_copying import blocks
+from kd_kedro.models.model_config import AdapterConfig
 
 WEIGHTS = "adapter_model.safetensors"
 # What the kernels of bitsandbytes take of a layer at a time.

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kd_kedro.curation.duplicates.config import Thresholds
 from kd_kedro.curation.duplicates.conflicts import (
     CONFLICT,
     EXACT,
@@ -11,6 +10,7 @@ from kd_kedro.curation.duplicates.conflicts import (
     SAME_QUESTION,
     find_duplicates,
 )
+from kd_kedro.curation.duplicates.deduplication_config import Thresholds
 from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, Nearness, find_near_questions
 
 

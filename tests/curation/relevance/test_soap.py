@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.domain_distance import (
     centre_distance,
     clipped_threshold,
     cluster_outlierness,
 )
 from kd_kedro.curation.relevance.kernel_ridge import blind_scores, fold_of_blocks
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.sheet_order import stand_together, with_neighbours
 from kd_kedro.curation.relevance.soap import best_threshold, choose_mode, judge_relevance
 from kd_kedro.curation.relevance.stacking import stack

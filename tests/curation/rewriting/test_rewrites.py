@@ -3,8 +3,8 @@ import numpy.typing as npt
 import pytest
 
 from kd_kedro.curation.records.schema import SPLIT, table
-from kd_kedro.curation.rewriting.config import Limits
 from kd_kedro.curation.rewriting.rewrites import Augmented, Candidate, add_rewrites
+from kd_kedro.curation.rewriting.rewriting_config import Limits
 from kd_kedro.text.normalise import wording
 
 ROWS = table(

@@ -15,11 +15,11 @@ from kedro.runner import SequentialRunner
 from kedro.validation.exceptions import DataValidationError
 from pydantic import ValidationError
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS
 from kd_kedro.curation.records.row_texts import products_of
 from kd_kedro.curation.records.schema import SPLIT, STAGE, content_hash, table
-from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline

@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 
+from kd_kedro.losses.divergence_names import BUCKETED, FULL, DivergenceName
 from kd_kedro.losses.divergences import DIVERGENCES
-from kd_kedro.losses.names import BUCKETED, FULL, DivergenceName
 from kd_kedro.pipelines.distillation import create_pipeline, sequence_level
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.nodes import (
@@ -27,7 +27,7 @@ from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
 from kd_kedro.pipelines.distillation.students import taught_inputs, written_inputs
 from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_seeds, set_student
 from kd_kedro.training.examples import learned, questions_of, triples
-from kd_kedro.training.teacher.config import serves
+from kd_kedro.training.teacher.capture_config import serves
 from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.pipelines.distillation.recipe import CONF, parameters, run, whole
 from tests.pipelines.distillation.toy import augmented_qa

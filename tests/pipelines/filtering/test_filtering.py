@@ -8,9 +8,9 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.records.schema import STAGE, VALIDATED, table
-from kd_kedro.curation.relevance.config import SoapConfig
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.generation.protocol import Outcome
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.filtering import nodes

@@ -22,10 +22,10 @@ from kd_kedro.models.layer_copying import blocks, copy_layers, same_shape
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.loop.train import train
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.teacher.capture import capture
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.signals import LiveTeacher
 from kd_kedro.training.teacher.store import identity, open_targets
 from tests.training.architectures import ALL, CAUSAL, ENCODER_DECODER, build, save

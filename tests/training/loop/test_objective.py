@@ -7,8 +7,8 @@ import torch
 
 from kd_kedro.losses.divergences import forward_kl, reverse_kl
 from kd_kedro.losses.event_log_probs import event_log_probs
-from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.objective import answer_loss as loss_of_states
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher.signals import DenseSignal, TopKSignal
 
 LABELS = torch.tensor([0, 2])

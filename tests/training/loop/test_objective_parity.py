@@ -7,8 +7,8 @@ import torch
 
 from kd_kedro.losses import chunked_head as head_loss_module
 from kd_kedro.losses.divergences import DIVERGENCES
-from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.objective import answer_loss
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, TopKSignal
 
 TOKENS, WIDTH, SHARED, PADDED, K = 7, 6, 11, 13, 3

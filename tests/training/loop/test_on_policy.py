@@ -9,9 +9,9 @@ from transformers import T5Config, T5ForConditionalGeneration
 from kd_kedro.models.encoding import IGNORED, collate
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import distillation_module
-from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig
 from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.loop.on_policy import OnPolicy
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig
 from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.training.loop.test_train import fit, live
 from tests.training.tiny import tiny_model

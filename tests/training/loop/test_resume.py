@@ -11,9 +11,9 @@ import torch
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import checkpoints
 from kd_kedro.training.loop.checkpoints import last_checkpoint, training_folder
-from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.distillation_module import DistillationModule
 from kd_kedro.training.loop.hf_trainer import AnswerTrainer
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from tests.training.loop.test_train import fit, live
 from tests.training.tiny import tiny_model
 

@@ -7,11 +7,11 @@ from transformers import TrainerCallback
 from kd_kedro.models.encoding import collate
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import distillation_module
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.objective import answer_loss
 from kd_kedro.training.loop.sampling import LengthGroupedSampler
 from kd_kedro.training.loop.train import train
 from kd_kedro.training.loop.trainer_arguments import training_arguments
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.validation_loss import summed_cross_entropy
 from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.training.tiny import tiny_model

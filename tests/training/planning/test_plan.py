@@ -7,7 +7,7 @@ import pytest
 
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.planning.plan import (
     CaptureCost,
     Plan,
@@ -27,7 +27,7 @@ from kd_kedro.training.planning.probe import (
     training_batches,
 )
 from kd_kedro.training.teacher.capture import capture
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 
 TRAINED = TrainingCost(
     name="student",

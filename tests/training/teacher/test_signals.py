@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from kd_kedro.losses.divergence_names import BUCKETED, FULL, SAMPLED
 from kd_kedro.losses.divergences import DIVERGENCES
-from kd_kedro.losses.names import BUCKETED, FULL, SAMPLED
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate
-from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher import store as target_store
 from kd_kedro.training.teacher.capture import _keep, capture
 from kd_kedro.training.teacher.signals import LiveTeacher

@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from kd_kedro.losses import chunked_head as head_loss
-from kd_kedro.losses.names import BUCKETED, FULL
+from kd_kedro.losses.divergence_names import BUCKETED, FULL
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.tokenization import train_byte_bpe
-from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher import capture as target_capture
 from kd_kedro.training.teacher.capture import capture
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.signals import LiveTeacher, log_probs_of
 from kd_kedro.training.teacher.store import identity, open_targets
 from tests.training.loop.test_train import fit

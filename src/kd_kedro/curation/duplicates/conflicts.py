@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from kd_kedro.curation.duplicates.config import Thresholds
+from kd_kedro.curation.duplicates.deduplication_config import Thresholds
 from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, searched_rows
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
 from kd_kedro.curation.duplicates.signature import holds, names_agree, sides_agree, signature, unite

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.domain_distance import (
     centre_distance,
     clipped_threshold,
@@ -30,6 +29,7 @@ from kd_kedro.curation.relevance.kernel_ridge import (
     blind_scores,
     fold_of_blocks,
 )
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.sheet_order import Mask, Sheets, stand_together, with_neighbours
 from kd_kedro.curation.relevance.stacking import stack
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from kd_kedro.curation.duplicates.neighbours import nearest_others
 from kd_kedro.curation.records.schema import SPLIT, table
-from kd_kedro.curation.rewriting.config import Limits
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
+from kd_kedro.curation.rewriting.rewriting_config import Limits
 from kd_kedro.text.normalise import wording
 
 ORIGINAL = "original"

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.curation.duplicates import families
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.duplicates.near_questions import find_near_survivors
 from kd_kedro.curation.records import lineage
 from kd_kedro.curation.records.row_texts import collect_texts
-from kd_kedro.curation.rewriting.config import RewritingConfig
 from kd_kedro.curation.rewriting.rewrites import Candidate, add_rewrites, trainable
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.text.embedder import Embedder

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kd_kedro.curation.rewriting.config import RewritingConfig
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 

@@ -28,8 +28,8 @@ from kd_kedro.pipelines.distillation.params import (
     TokenizerParams,
 )
 from kd_kedro.pipelines.distillation.students import written_inputs
-from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 
 if TYPE_CHECKING:
     from kd_kedro.training.planning.cost import EncodedInputs

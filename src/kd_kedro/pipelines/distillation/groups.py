@@ -15,8 +15,8 @@ from kd_kedro.pipelines.distillation.params import (
     TeacherParams,
     TokenizerParams,
 )
-from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
-from kd_kedro.training.teacher.config import CaptureConfig, serves
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig, serves
 
 
 def inherit_training(values: Any) -> Any:

@@ -34,8 +34,8 @@ from kd_kedro.training.examples import (
     questions_of,
     triples,
 )
-from kd_kedro.training.loop.config import ObjectiveConfig
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, teachers_of
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
-from kd_kedro.models.config import AdapterConfig, ArchitectureConfig
-from kd_kedro.training.loop.config import TrainingConfig
+from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig
+from kd_kedro.training.loop.training_config import TrainingConfig
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
 

@@ -12,7 +12,7 @@ from kd_kedro.pipelines.distillation.models import STUDENT, make_student, origin
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.training.examples import learned, triples
-from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, live_teacher, teachers_of
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow

@@ -14,7 +14,7 @@ from kd_kedro.pipelines.distillation.params import (
     StudentParams,
     TeacherParams,
 )
-from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 
 Settings = dict[str, Any]  # plain JSON values, as the catalog keeps them
 

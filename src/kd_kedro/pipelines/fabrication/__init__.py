@@ -1,6 +1,6 @@
 """The fabrication pipeline."""
 
-from kd_kedro.fabrication.config import FabricationParameters
+from kd_kedro.fabrication.fabrication_config import FabricationParameters
 from kd_kedro.pipelines.fabrication.pipeline import create_pipeline
 
 __all__ = ["CATALOG_KEYS", "PARAMETERS", "create_pipeline"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.fabrication.config import FabricationParameters
+from kd_kedro.fabrication.fabrication_config import FabricationParameters
 from kd_kedro.fabrication.records import make_rows
 from kd_kedro.fabrication.sheet import write_sheet
 

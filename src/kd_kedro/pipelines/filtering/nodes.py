@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
 from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, find_duplicates
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.duplicates.near_questions import (
     Nearness,
     find_near_questions,
@@ -17,8 +17,8 @@ from kd_kedro.curation.duplicates.near_questions import (
 )
 from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, DUPLICATES, SHARED, STAGE, table
-from kd_kedro.curation.relevance.config import SoapConfig
 from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.scores import score_rows
 from kd_kedro.curation.rewriting.preservation import preservation_defect
 from kd_kedro.generation.protocol import Request, TextGenerator

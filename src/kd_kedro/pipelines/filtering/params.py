@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from kd_kedro.curation.duplicates.config import DeduplicationConfig
-from kd_kedro.curation.relevance.config import SoapConfig
+from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
 
 
 class FilteringParams(BaseModel):

@@ -12,7 +12,7 @@ from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSet
 from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
 from kd_kedro.training.examples import triples
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.teacher.targets import TeacherTargets
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from kd_kedro.losses.names import DivergenceName
-from kd_kedro.training.loop.config import OPERATIONAL, ObjectiveConfig, TrainingConfig
+from kd_kedro.losses.divergence_names import DivergenceName
+from kd_kedro.training.loop.training_config import OPERATIONAL, ObjectiveConfig, TrainingConfig
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 

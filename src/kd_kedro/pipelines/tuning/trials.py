@@ -12,7 +12,7 @@ from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.students import train_one
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.pipelines.tuning.params import SpaceParams
-from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher.targets import TeacherTargets
 
 if TYPE_CHECKING:

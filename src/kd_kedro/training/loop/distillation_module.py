@@ -8,8 +8,8 @@ import torch
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.models.encoding import Batch
 from kd_kedro.storage.atomic import writing
-from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.objective import AnswerLoss, answer_loss
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher.signals import Signal
 
 

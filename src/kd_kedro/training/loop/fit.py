@@ -12,11 +12,11 @@ from transformers.trainer_callback import PrinterCallback
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.models.quiet import quiet_transformers
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.hf_trainer import AnswerTrainer
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.progress_bar import ProgressBar, history
 from kd_kedro.training.loop.trainer_arguments import training_arguments
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.teacher.signals import TargetSource
 
 OnEvaluation = Callable[[int, float], None]

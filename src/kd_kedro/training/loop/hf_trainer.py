@@ -22,7 +22,6 @@ from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import writing
 from kd_kedro.training.loop.checkpoints import checkpoint_at, complete, keep_only
-from kd_kedro.training.loop.config import ObjectiveConfig
 from kd_kedro.training.loop.distillation_module import (
     DistillationModule,
     load_learned,
@@ -37,6 +36,7 @@ from kd_kedro.training.loop.sharding import (
     share_optimizer_state,
     whole_optimizer_state,
 )
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.loop.validation_loss import nothing, summed_cross_entropy
 from kd_kedro.training.teacher.signals import TargetSource
 

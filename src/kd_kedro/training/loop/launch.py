@@ -22,7 +22,6 @@ import torch
 from kd_kedro.models.encoding import Example
 from kd_kedro.storage.atomic import writing
 from kd_kedro.storage.fingerprints import weights_fingerprint
-from kd_kedro.training.loop.config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 from kd_kedro.training.loop.distillation_module import (
     DistillationModule,
     load_learned,
@@ -30,6 +29,7 @@ from kd_kedro.training.loop.distillation_module import (
 )
 from kd_kedro.training.loop.fit import Training, fit
 from kd_kedro.training.loop.on_policy import OnPolicy
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
 from kd_kedro.training.teacher.store import CachedTargets
 

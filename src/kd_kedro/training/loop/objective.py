@@ -6,7 +6,7 @@ import torch
 
 from kd_kedro.losses.chunked_head import head_loss
 from kd_kedro.losses.event_log_probs import event_log_probs
-from kd_kedro.training.loop.config import ObjectiveConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher.signals import Signal
 
 

@@ -14,7 +14,7 @@ from kd_kedro.models.causal_lm import positions
 from kd_kedro.models.encoding import Batch, answered_rows, collate
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.storage.fingerprints import settings_fingerprint
-from kd_kedro.training.loop.config import OnPolicyConfig
+from kd_kedro.training.loop.training_config import OnPolicyConfig
 from kd_kedro.training.teacher.signals import LiveTeacher
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from kd_kedro.training.loop.config import TrainingConfig
+from kd_kedro.training.loop.training_config import TrainingConfig
 
 LOGS = 40  # points of a training curve
 

@@ -10,8 +10,8 @@ import torch
 from kd_kedro.models.encoding import Example, pad_token_id
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.training.examples import encode_examples, triples
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.loop.model_training import TrainingInputs
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.planning.plan import CaptureCost, Rates, TrainingCost
 from kd_kedro.training.planning.probe import (
     MOST_BATCHES,
@@ -24,7 +24,7 @@ from kd_kedro.training.planning.probe import (
     training_batches,
     weight_bytes,
 )
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.signals import TargetSource
 from kd_kedro.training.teacher.store import Teachers, identity, open_targets
 from kd_kedro.training.teacher.targets import live_teacher

@@ -21,12 +21,12 @@ import torch
 from transformers import TrainerCallback
 
 from kd_kedro.models.encoding import Example, batches_by_length
-from kd_kedro.training.loop.config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.loop.sampling import LengthGroupedSampler
 from kd_kedro.training.loop.train import train
+from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig, planned_steps
 from kd_kedro.training.planning.plan import CaptureCost, Rates, TrainingCost
 from kd_kedro.training.teacher.capture import capture
-from kd_kedro.training.teacher.config import CaptureConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.signals import TargetSource
 from kd_kedro.training.teacher.store import Teachers
 

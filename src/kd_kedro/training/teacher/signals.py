@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import torch
 
 from kd_kedro.inference.generate import answer_states
+from kd_kedro.losses.divergence_names import FULL
 from kd_kedro.losses.divergences import DIVERGENCES
 from kd_kedro.losses.event_log_probs import event_log_probs
-from kd_kedro.losses.names import FULL
 from kd_kedro.models.encoding import Batch, read_by
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.precision import autocast

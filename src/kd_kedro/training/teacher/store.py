@@ -22,7 +22,7 @@ from kd_kedro.storage.fingerprints import (
     tokenizer_fingerprint,
     weights_fingerprint,
 )
-from kd_kedro.training.teacher.config import serves
+from kd_kedro.training.teacher.capture_config import serves
 from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, Signal, TopKSignal
 
 SCHEMA = 3  # of the manifest and of the shards

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
-from kd_kedro.losses.names import BUCKETED, FULL, SAMPLED
+from kd_kedro.losses.divergence_names import BUCKETED, FULL, SAMPLED
 
 Source = Literal["top_k", "dense", "sampled", "live"]
 

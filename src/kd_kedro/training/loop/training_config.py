@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kd_kedro.losses.names import DivergenceName
+from kd_kedro.losses.divergence_names import DivergenceName
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
