@@ -115,7 +115,7 @@ def versions(rows: pd.DataFrame) -> list[Candidate]:
     generator = RulesGenerator()
     candidates = []
     for row in rows.to_dict("records"):
-        for version in PARAMS.versions:
+        for version in PARAMS.styles:
             [made] = generator.generate([Request(version, row["question"], {}, PARAMS.seed)])
             text = made.text if made.status == "ok" else ""
             candidates.append(Candidate(row["row_id"], version, text, f"{made.status}"))
@@ -125,7 +125,7 @@ def versions(rows: pd.DataFrame) -> list[Candidate]:
 def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) -> dict[str, Any]:
     """Return the share of the wanted versions that enter the data, and how varied they are."""
     result = add_rewrites(rows, candidates, encode, PARAMS)
-    wanted = len(PARAMS.versions)
+    wanted = len(PARAMS.styles)
     of_row = Counter(row_id.rsplit("-", 1)[0] for row_id in result.created)
     counts = np.array([of_row[row] for row in rows["row_id"]])
     by_version = Counter(row_id.rsplit("-", 1)[1] for row_id in result.created)
@@ -144,13 +144,13 @@ def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) ->
         "kept_share_interval": block_bootstrap(
             len(rows), lambda at: float(counts[at].mean() / wanted), block=50
         ),
-        "kept_by_version": {v: by_version[v] / len(rows) for v in PARAMS.versions},
+        "kept_by_version": {v: by_version[v] / len(rows) for v in PARAMS.styles},
         "absent": dict(reasons.most_common(12)),
         "distinct_1": distinct(list(new["question"]), 1),
         "distinct_2": distinct(list(new["question"]), 2),
         "distinct_2_of_sources": distinct(list(rows["question"]), 2),
         "distinct_2_by_version": {
-            v: distinct(list(new.loc[new["style"] == v, "question"]), 2) for v in PARAMS.versions
+            v: distinct(list(new.loc[new["style"] == v, "question"]), 2) for v in PARAMS.styles
         },
         "self_bleu": self_bleu([[sources[row], *made] for row, made in texts.items()]),
     }

@@ -1,4 +1,6 @@
-"""Fit the weights of `curation/boundary.py`: `python tools/fit_option_boundary.py FOLDER...`.
+"""Fit the weights of `curation/questions/option_boundary.py`.
+
+`python tools/fit_option_boundary.py FOLDER...`
 
 The folders hold multiple-choice questions in MMLU's form. Each question is written in one line
 with its options parted by semicolons, after a space, a colon and a line break; the weights are

@@ -4,6 +4,8 @@ import math
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kd_kedro.datasets.table_schema import TableSchema
 
@@ -75,3 +77,9 @@ def test_the_table_as_a_whole_is_checked() -> None:
 
     with pytest.raises(ValueError, match="1 rows are too few"):
         TableSchema(["name"], check=refuse).validate(text(name=["a"]))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_comes_back_to_the_last_digit(number: float) -> None:
+    typed = SCHEMA.validate(text(name=["a"], count=["1"], share=[repr(number)]))
+    assert typed["share"].tolist() == [number]

@@ -71,7 +71,7 @@ def test_kedro_datasets_of_our_own_know_where_to_load_and_save(tmp_path: Path) -
         def _describe(self) -> dict[str, Any]:
             return {}
 
-    # As hf_model, text_folder and run_identity do it.
+    # As hf_model, file_folder and run_identity do it.
     def exists(path: str) -> bool:
         return Path(path).exists()
 

@@ -188,7 +188,7 @@ def _pins(global_values: Mapping[str, Any], catalog: DataCatalog) -> list[str]:
         )
     for pin in pins:
         dataset, colon, version = pin.rpartition(":")
-        if not VERSION.fullmatch(version) or (colon and dataset not in catalog):
+        if not VERSION.fullmatch(version) or (colon and dataset not in dataset_names(catalog)):
             # A slip must not let go what it was to keep.
             raise ValueError(
                 f"pinned_versions in globals.yml holds {pin!r}, which is neither dataset:version "

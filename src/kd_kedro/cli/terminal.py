@@ -1,6 +1,6 @@
 """What the commands print: the outcome of a run, and the life of a row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kd_kedro.metrics.scores.formatting import summarise
+from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.runs.kedro_internals import load_path
 from kd_kedro.training.planning.plan import Plan, cost_lines
 
@@ -69,7 +70,7 @@ def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None
     shown = events[["stage", "row_id", "action", "reason", "evidence"]]
     console.print(table(f"Row {row_id}", list(shown.columns), shown.to_numpy().tolist()))
     before = None
-    for name in _TABLES:
+    for name in _tables():
         if not catalog.exists(name):
             continue
         rows = catalog.load(name)
@@ -99,20 +100,18 @@ def print_plan(plan: Plan) -> None:
     console.print(Text(plan.conclusion(), style="bold"), soft_wrap=True)
 
 
-_TABLES = (
-    "validated_qa",
-    "quarantined_rows",
-    "reviewed_qa",
-    "cleaned_qa",
-    "screened_qa",
-    "fitb_rephrased",
-    "converted_mcq",
-    "discarded_rows",
-    "exact_duplicate_qa_pairs",
-    "same_question_diff_answers",
-    "deduplication_rephrasing",
-    "augmented_qa",
-)
+# Rows that a stage took away lie in tables of their own.
+_ASIDE = {
+    "review": ("quarantined_rows",),
+    "soap": ("discarded_rows",),
+    "deduplication": ("exact_duplicate_qa_pairs", "same_question_diff_answers"),
+}
+
+
+def _tables() -> Iterator[str]:
+    for stage, name in STAGES.items():
+        yield from _ASIDE.get(stage, ())
+        yield name
 
 
 def _rounded(best: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ A schema stands in the catalog as an entry's `validator:`; Kedro calls it on sav
 CSV files are read as text, so that no cell changes; the schema turns the text into numbers.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
@@ -78,11 +79,19 @@ def _typed(column: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
     if kind == "text":
         return _text(column)
     empty = column.isna() | (column.astype(object) == "")
-    typed: pd.Series[float] = pd.to_numeric(column.mask(empty), errors="coerce").astype(float)
+    # Python's own float is the nearest double: what repr wrote comes back as it was.
+    typed = pd.Series(map(_number, column), index=column.index, name=column.name, dtype=float)
     if kind == "number":
         _complete(column, typed.mask(empty, 0.0), kind)
         return typed
     return _complete(column, typed.where(np.floor(typed) == typed), kind).astype("int64")
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _text(column: "pd.Series[Any]") -> "pd.Series[Any]":

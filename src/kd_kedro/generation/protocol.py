@@ -34,7 +34,7 @@ class Outcome:
 
     What each status does to the row: `ok` alone lets the text into the data, and only where the
     node's own gates pass it too. With `unchanged`, `rejected` and `failed` a row keeps the text
-    it had, a version of it is absent, and `row_events` says why.
+    it had, a rewrite of it is absent, and `row_events` says why.
 
     Attributes:
         status: `ok`: `text` is a rewrite; `unchanged`: nothing to change; `rejected`: what was

@@ -1,4 +1,4 @@
-"""Trials of a study as child runs in MLflow; `hooks` calls it."""
+"""Trials of a study as child runs in MLflow; `hooks/mlflow.py` calls it."""
 
 import math
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ import pandas as pd
 from kd_kedro.metrics.comparison.run_difference import compare_runs
 from kd_kedro.runs.recipe import Recipe, artifact_text
 
-SCHEMA = "kd_kedro.runs.compare/1"
+SCHEMA = "kd_kedro.run_comparison/1"
 Pair = list[Any]
 # Gives a table of a run (0 or 1) by name, or says why there is none.
 Reader = Callable[[int, str], "pd.DataFrame | str"]

@@ -88,7 +88,7 @@ def choose_training_examples(
     ordered = pd.concat([chosen[original], _by_hash(chosen[~original], augmented_rows)])
     if ordered.empty:
         raise ValueError(
-            f"augmented_qa has no row in split train of the versions {', '.join(styles)}; "
+            f"augmented_qa has no row in split train of the styles {', '.join(styles)}; "
             "distillation needs rows to train on"
         )
     if chosen["row_id"].duplicated().any():

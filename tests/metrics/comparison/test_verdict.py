@@ -193,9 +193,10 @@ def test_models_that_answered_other_rows_are_an_error(results: Maker) -> None:
         verdict(table.drop(index=table.index[table["model"].eq("student")][-1]))
 
 
-def test_a_diverged_model_is_an_error_that_names_it(results: Maker) -> None:
+@pytest.mark.parametrize("number", ["inf", "nan"])
+def test_a_diverged_model_is_an_error_that_names_it(results: Maker, number: str) -> None:
     table = results()
-    table.loc[(table["model"] == "student") & (table["row_id"] == "row007"), "nll"] = "inf"
+    table.loc[(table["model"] == "student") & (table["row_id"] == "row007"), "nll"] = number
     with pytest.raises(ValueError, match="student of seed '0' has no finite nll for row row007"):
         verdict(table)
 

@@ -113,6 +113,12 @@ def test_rules_of_ones_own_are_told(
     assert "confidence 0.8 instead of 0.95, margin 0.3 instead of 0.05" in page
 
 
+def test_precision_and_recall_of_each_filter_are_shown(finished_evaluation: dict[str, Any]) -> None:
+    section = finished_evaluation["report"].split('id="filters"')[1].split("</section>")[0]
+    (off_topic,) = (row for row in section.split("<tr>") if "<td>off topic</td>" in row)
+    assert off_topic.count("100.0 %") == 2
+
+
 def test_without_a_truth_the_page_says_why_there_is_no_precision(
     evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
 ) -> None:

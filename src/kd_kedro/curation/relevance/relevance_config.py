@@ -26,7 +26,7 @@ class SoapConfig(BaseModel):
     )
     verdict_wins: bool = Field(
         default=True,
-        description="A row a person accepted or corrected stays, whatever the filter thinks of it.",
+        description="A row a person accepted or mended stays, whatever the filter thinks of it.",
     )
     min_reviewed: int = Field(
         default=5,

@@ -9,7 +9,6 @@ of neighbouring rows where that tells something (`sheet_order.py`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
@@ -32,9 +31,6 @@ from kd_kedro.curation.relevance.kernel_ridge import (
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.sheet_order import Mask, Sheets, stand_together, with_neighbours
 from kd_kedro.curation.relevance.stacking import stack
-
-Mode = Literal["auto", "reviewer", "cold_start", "hdbscan"]
-Order = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)

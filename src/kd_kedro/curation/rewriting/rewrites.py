@@ -72,7 +72,7 @@ def add_rewrites(
 
     Args:
         split_qa: Table with columns `SPLIT`, style `original` throughout.
-        candidates: Versions of train rows, in the order in which the first of two equal ones wins.
+        candidates: Rewrites of train rows, in the order in which the first of two equal ones wins.
         encode: Turns n texts into float32 (n, d), rows of length 1.
         limits: How far a rewrite may be from its source.
 

@@ -20,7 +20,7 @@ _STYLES: dict[str, styles.Rewrite] = {
 _TASKS = ("fitb", "mcq", "relevance", "typo", *_STYLES)
 
 
-SYNONYMS = 2  # words of a version that are said otherwise, at most
+SYNONYMS = 2  # words of a rewrite that are said otherwise, at most
 
 
 class RulesGenerator:

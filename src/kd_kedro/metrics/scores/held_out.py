@@ -10,7 +10,8 @@ import pandas as pd
 from kd_kedro.metrics.scores.calibration import cell_of_bins
 from kd_kedro.metrics.scores.classification import parse_label
 from kd_kedro.metrics.scores.exact_match import canonical, exact_match, gradable
-from kd_kedro.metrics.scores.metric_table import RESULT_COLUMNS
+from kd_kedro.metrics.scores.metric import numbers
+from kd_kedro.metrics.scores.metric_table import NUMBER_COLUMNS, RESULT_COLUMNS
 from kd_kedro.metrics.scores.overlap import ROUGE, rouge, token_f1
 
 
@@ -107,7 +108,10 @@ def grade(
                 "predicted_label": parse_label(prediction, labels) if label else "",
             }
         )
-    return pd.DataFrame(records, columns=RESULT_COLUMNS, dtype="str")
+    table = pd.DataFrame(records, columns=RESULT_COLUMNS, dtype="str")
+    for name in NUMBER_COLUMNS:
+        numbers(table, name)  # a number that is not finite is refused here, before it is stored
+    return table
 
 
 def _score_cells(score: Mapping[str, Any]) -> dict[str, str]:

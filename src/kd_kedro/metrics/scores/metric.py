@@ -76,7 +76,7 @@ def numbers(rows: pd.DataFrame, *columns: str) -> Floats:
         [
             (rows[column] == "yes").to_numpy(dtype=np.float64)
             if column in ("gradable", "exact_match")
-            else rows[column].where(there).astype(float).fillna(0.0).to_numpy(dtype=np.float64)
+            else np.where(there, rows[column].where(there).astype(float), 0.0)
             for column in columns
         ]
     )

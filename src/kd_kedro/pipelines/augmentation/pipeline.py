@@ -1,4 +1,4 @@
-"""The augmentation pipeline: split families, add versions, close the account of the rows."""
+"""The augmentation pipeline: split families, add rewrites, close the account of the rows."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -1,5 +1,6 @@
 """Brings everything that was found into the one object that all pages and records are made of."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,11 @@ def gather_evidence(
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table's rows; an empty number is None, which JSON has."""
-    filled = table.astype(object).where(table.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in filled.to_dict("records")]
+    """Return a table's rows; an empty or infinite number, which JSON lacks, is None."""
+    return [
+        {
+            str(key): None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]

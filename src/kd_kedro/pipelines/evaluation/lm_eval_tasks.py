@@ -74,7 +74,8 @@ held-out rows that were judged.
     lm_eval --model hf --model_args pretrained=STUDENT --tasks {task} \\
         --include_path THIS_FOLDER --device cpu --batch_size 16
 
-STUDENT is the student's folder, or merged_student's where it was trained as an adapter. Nothing is
+STUDENT is the student's folder; where it was trained as an adapter, merged_student's, which
+`kedro run --pipelines merging` makes. Nothing is
 read from the network where STUDENT is a folder. `exact_match` is the share of these rows answered
 exactly: case, white space and final punctuation do not count, digits do.
 

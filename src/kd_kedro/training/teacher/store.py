@@ -1,6 +1,6 @@
 """Captured teacher targets: opened only where they fit, read through a memory map, joined by row.
 
-A store is a folder named by the fingerprint of all that determines the targets; `target_capture`
+A store is a folder named by the fingerprint of all that determines the targets; `capture`
 writes it.
 """
 
