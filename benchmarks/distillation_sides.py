@@ -104,7 +104,6 @@ def captured(
     text = PARAMETERS.read_text(encoding="utf-8")
     defaults = yaml.safe_load(text)["distillation"]["targets"]
     defaults |= {"precision": _precision(), "batch_size": size.batch_size} | other
-    defaults["temperatures"] = tuple(defaults["temperatures"])
     settings = CaptureConfig(**defaults)
     return capture([(teacher, 1.0)], examples, {}, store, settings)
 

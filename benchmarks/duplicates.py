@@ -181,7 +181,7 @@ def measure_pairs(
             score[rest], named[rest] = rule.rank(asked), rule.ask_the_same(asked)
             plain[rest] = cosine[rest] >= safe_threshold(cosine[seen], same[seen], SAFE)
     # What deduplication asks of questions that are near, before it looks at the answers.
-    rows = cosine >= THRESHOLDS.question
+    rows = cosine >= THRESHOLDS.question_threshold
     rows &= np.array(
         [signature(one) == signature(other) and names_agree(one, other) for one, other in pairs]
     )

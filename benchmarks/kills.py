@@ -151,7 +151,14 @@ def _work(folder: Path, rows: int, steps: int) -> None:
         seed=1,
     )
     budget = TrainingConfig(
-        3e-3, 4, 2, 100, 10**9, steps, 0.1, "cosine", 0.01, 1.0, 5, 3, "fp32", 10
+        learning_rate=3e-3,
+        batch_size=4,
+        gradient_accumulation_steps=2,
+        epochs=100,
+        max_tokens=10**9,
+        max_steps=steps,
+        num_evaluations=5,
+        save_steps=10,
     )
     (folder / "phase").write_text("capture")
     print("ready", flush=True)

@@ -38,7 +38,7 @@ def _measure(rows: int) -> dict[str, Any]:
     table, questions, answers = fabricate(rows)
     start = time.perf_counter()
     near = find_near_questions(
-        table, questions, Nearness(THRESHOLDS.question, THRESHOLDS.equal_answer)
+        table, questions, Nearness(THRESHOLDS.question_threshold, THRESHOLDS.equal_answer_threshold)
     )
     found = find_duplicates(table, near, questions, answers, THRESHOLDS)
     seconds = time.perf_counter() - start
@@ -119,12 +119,12 @@ def _vectors(
 def _recall(table: pd.DataFrame, vectors: Vectors) -> float:
     """Return the share of a sample's near neighbours that the search in cells finds."""
     signatures = [signature(text) for text in table["question"]]
-    pairs = near_pairs(vectors, signatures, THRESHOLDS.question)
+    pairs = near_pairs(vectors, signatures, THRESHOLDS.question_threshold)
     found = {(pair.first, pair.second) for pair in pairs}
     sample = np.random.default_rng(SEED).choice(len(table), min(SAMPLE, len(table)), replace=False)
     hits = total = 0
     for row in sample.tolist():
-        near = np.flatnonzero(vectors @ vectors[row] >= THRESHOLDS.question)
+        near = np.flatnonzero(vectors @ vectors[row] >= THRESHOLDS.question_threshold)
         exact = {
             (min(row, other), max(row, other))
             for other in near.tolist()

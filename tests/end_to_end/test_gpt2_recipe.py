@@ -65,7 +65,7 @@ def test_large_becomes_distil_through_the_same_nodes(names, table, tmp_path):
         "tokenizer": {"pretrained": names["large"]},
         "teacher": {"pretrained": names["large"], "dtype": "bfloat16", "fine_tune": False},
         "student": {"pretrained": names["distil"]},
-        "examples": {"versions": ["original"], "validation_rows": 2},
+        "examples": {"styles": ["original"], "validation_rows": 2},
         "targets": {"batch_size": 8},
         "training": {"batch_size": 4, "gradient_accumulation_steps": 2, "max_steps": 1},
         "seeds": {"count": 1},

@@ -52,9 +52,25 @@ run = click.command(
 
 
 def _whole_names(names: Sequence[str]) -> list[str]:
-    """Return nodes by their whole names, namespaces included, where they are named without."""
-    whole = {node.short_name: node.name for name in pipelines for node in pipelines[name].nodes}
-    return [whole.get(name, name) for name in names]
+    """Return nodes by their whole names, namespaces included, where they are named without.
+
+    With a node come those that put the parameters together that it reads: without them it would
+    read the parameters of an earlier run.
+    """
+    nodes = {node.short_name: node for name in pipelines for node in pipelines[name].nodes}
+    from_parameters = {
+        output: node.name
+        for node in nodes.values()
+        if all(name.startswith("params:") for name in node.inputs)
+        for output in node.outputs
+    }
+    chosen: list[str] = []
+    for name in names:
+        node = nodes.get(name.rpartition(".")[2])
+        if node is not None:
+            chosen += [from_parameters[read] for read in node.inputs if read in from_parameters]
+        chosen.append(name if node is None else node.name)
+    return chosen
 
 
 def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
