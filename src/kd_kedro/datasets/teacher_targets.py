@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
-from kedro_datasets._typing import JSONPreview
 
+from kd_kedro.datasets.previews import JSONPreview
 from kd_kedro.storage.atomic import writing
 from kd_kedro.training.teacher.targets import TeacherTargets
 
