@@ -153,7 +153,7 @@ def choose_versions(context: Any, keep_last: int, *, forgotten: bool = False) ->
 
     Args:
         context: Kedro's.
-        keep_last: As of `choose`.
+        keep_last: Finished versions of every dataset to keep, at least 1.
         forgotten: Let go also those whose run MLflow does not know.
 
     Raises:
