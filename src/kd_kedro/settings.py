@@ -3,20 +3,19 @@
 import os
 from pathlib import Path
 
-from kedro.config import OmegaConfigLoader
-
 from kd_kedro.hooks.freshness import FreshnessHooks
 from kd_kedro.hooks.mlflow import TrackingHooks
 from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.hooks.parameters import ParameterHooks
 from kd_kedro.hooks.progress import ProgressHooks
+from kd_kedro.runs.config_loader import CheckedConfigLoader
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 PROJECT_PATH = Path(__file__).resolve().parents[2]
 
-CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_CLASS = CheckedConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -28,7 +28,14 @@ def check_sentence(outcome: dict[str, Any], *words: str) -> None:
 
 
 def test_each_pipeline_runs_alone_on_what_the_one_before_left(project: Path) -> None:
-    names = ["preprocessing", "filtering", "augmentation", "distillation", "evaluation"]
+    names = [
+        "preprocessing",
+        "filtering",
+        "augmentation",
+        "distillation",
+        "evaluation",
+        "reporting",
+    ]
     outcomes = run_commands(project, [["run", "--pipelines", name, *TEST] for name in names])
     for name, outcome in zip(names, outcomes, strict=True):
         assert outcome["code"] == 0, (name, outcome["err"][-2000:])
@@ -138,7 +145,7 @@ def test_the_review_queue_is_written_filled_in_and_handed_back(project: Path) ->
     outcome = one(project, "run", *mended)
     assert outcome["code"] == 0, outcome["err"][-2000:]
     events = pd.read_csv(
-        sorted(project.glob("data/test_env/02_intermediate/review_events.csv/*/*.csv"))[-1],
+        sorted(project.glob("data/test_env/08_reporting/review_events.csv/*/*.csv"))[-1],
         dtype=str,
         keep_default_na=False,
     ).set_index("row_id")

@@ -49,7 +49,7 @@ def test_a_run_that_was_killed_resumes_and_says_who_wrote(tmp_path: Path) -> Non
         assert 120 <= len(server.asked) <= 120 + 2 * 16
     check_sentence(refused, "server", "http://127.0.0.1:9/v1", "start it")
     assert done["code"] == 0, done["err"][-2000:]
-    events = read(tmp_path, "fitb_events")
+    events = read(tmp_path, "08_reporting/fitb_events.csv")
     facts = [json.loads(event["evidence"]) for event in events]
     assert [fact.get("model") for fact in facts].count("double") == 90
     # What the server spoiled, the rules did: the recipe names them second.
@@ -58,12 +58,12 @@ def test_a_run_that_was_killed_resumes_and_says_who_wrote(tmp_path: Path) -> Non
     assert all(before.startswith("double rejected: ") for before in spoiled)
     assert len({fact["prompt"] for fact in facts if "prompt" in fact}) == 1
     assert all(event["action"] == "changed" for event in events)
-    rows = read(tmp_path, "fitb_rephrased")
+    rows = read(tmp_path, "02_intermediate/fitb_rephrased.csv")
     assert len(rows) == 120
     assert not any(contamination(row["question"]) for row in rows)
 
 
 def read(project: Path, table: str) -> list[dict[str, str]]:
-    files = sorted((project / "data" / "02_intermediate" / f"{table}.csv").glob("*/*.csv"))
+    files = sorted((project / "data" / table).glob("*/*.csv"))
     with files[-1].open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -12,7 +12,6 @@ Finished = tuple[Path, str]
 TABLES = {
     "02_intermediate": [
         "validated_qa",
-        "quarantined_rows",
         "reviewed_qa",
         "cleaned_qa",
         "screened_qa",
@@ -22,6 +21,7 @@ TABLES = {
     ],
     "03_primary": [
         "soap_qa",
+        "quarantined_rows",
         "discarded_rows",
         "exact_duplicate_qa_pairs",
         "same_question_diff_answers",

@@ -13,7 +13,7 @@ TEST = ["run", "--env", "test"]
 COMMANDS = [
     [*TEST, "--tuned"],
     [*TEST, "--pipelines", "tuning"],
-    [*TEST, "--tuned", "--pipelines", "distillation,evaluation"],
+    [*TEST, "--tuned", "--pipelines", "distillation,evaluation,reporting"],
     [*TEST, "--tuned", "--params", "distillation.student.architecture.num_hidden_layers=2"],
 ]
 

@@ -49,7 +49,9 @@ def check(
     loader = OmegaConfigLoader(
         str(folder), runtime_params=runtime, base_env="base", default_run_env="local"
     )
-    return check_parameters(loader, {"toy": model}, renamed=RENAMED, catalog_keys=CATALOG_KEYS)
+    return check_parameters(
+        loader["parameters"], {"toy": model}, loader, renamed=RENAMED, catalog_keys=CATALOG_KEYS
+    )
 
 
 def test_good_parameters_pass(tmp_path: Path) -> None:

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
 from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import bootstrap_project
 from kedro.validation.type_extractor import TypeExtractor
 
 from kd_kedro.runs.parameter_check import (
-    check_parameters,
     fields,
     flatten,
     group_model,
@@ -90,10 +88,10 @@ def test_a_check_before_a_run_asks_only_where_students_are_read() -> None:
 def checked(env: str = "base", **runtime: Any) -> dict[str, Any]:
     """Return all parameters as a run of an environment has them."""
     arguments = {**settings.CONFIG_LOADER_ARGS, "default_run_env": "base"}
-    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, runtime_params=runtime, **arguments)
-    return check_parameters(
-        loader, parameter_models(), renamed=renamed_parameters(), catalog_keys=catalog_keys()
-    )
+    folder = str(ROOT / "conf")
+    loader = settings.CONFIG_LOADER_CLASS(folder, env=env, runtime_params=runtime, **arguments)
+    values: dict[str, Any] = loader["parameters"]
+    return values
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:

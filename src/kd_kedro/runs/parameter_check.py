@@ -14,8 +14,9 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def check_parameters(
-    loader: OmegaConfigLoader,
+    values: Mapping[str, Any],
     models: Mapping[str, type[BaseModel]],
+    loader: OmegaConfigLoader,
     *,
     renamed: Mapping[str, str] = NOTHING,
     catalog_keys: Mapping[str, str] = NOTHING,
@@ -23,8 +24,9 @@ def check_parameters(
     """Check the parameters of the files and of `--params` against the models of the pipelines.
 
     Args:
-        loader: The session's configuration loader, runtime parameters included.
+        values: The parameters as the loader reads them, runtime parameters included.
         models: By pipeline, the model of all its groups, with what one asks of another.
+        loader: Says where a value was set: its runtime parameters, its folders.
         renamed: By former key of a parameter or group, the key it has now.
         catalog_keys: Keys of `--params` that catalog entries read.
 
@@ -45,16 +47,16 @@ def check_parameters(
         if key in catalog_keys and not isinstance(value, str):
             kind = "a file's path" if key.endswith("_csv") else "a text"
             raise ValueError(f"parameter {key} in --params is {value!r}: it takes {kind}")
-    values = dict(loader["parameters"])
     for name in sorted(values.keys() - models.keys() - catalog_keys.keys()):
         raise ValueError(_unknown(name, _file(name, loader), known, renamed))
+    complete = dict(values)
     for name, model in models.items():
         try:
             checked = model.model_validate(with_groups(model, values.get(name) or {}))
         except ValidationError as error:
             raise ValueError(_reason(error, name, model, runtime, renamed, loader)) from error
-        values[name] = checked.model_dump(mode="json")
-    return values
+        complete[name] = checked.model_dump(mode="json")
+    return complete
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -219,7 +219,7 @@ def test_trials_sample_answers_as_the_student_does(tmp_path, monkeypatch):
         names.add(record["study"])
     written, sampled = seen
     assert written.on_policy is None
-    assert sampled.on_policy.share == 1.0
+    assert sampled.on_policy.config.share == 1.0
     assert len(names) == 2
     zero = params(
         **ONE,
