@@ -1,0 +1,38 @@
+"""Nodes that `--nodes` and its like name, with and without their namespaces."""
+
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+
+from kd_kedro.cli.run import _whole_names
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _project() -> None:
+    bootstrap_project(ROOT)
+    pipelines.set_requested(None)
+
+
+@pytest.mark.parametrize("name", ["train_student", "distillation.student.train_student"])
+def test_a_training_comes_with_the_node_that_reads_its_parameters(name: str) -> None:
+    assert _whole_names([name]) == [
+        "distillation.student.set_student",
+        "distillation.student.train_student",
+    ]
+
+
+def test_other_nodes_come_alone_and_in_their_order() -> None:
+    names = ["judge_student", "clean_text", "no_such_node"]
+    whole = _whole_names(names)
+    assert [name.rpartition(".")[2] for name in whole] == names
+    assert whole[-1] == "no_such_node"  # which Kedro refuses by this name
+    assert all("." in name for name in whole[:-1])
+
+
+def test_no_two_nodes_have_one_short_name() -> None:
+    nodes = {node.name: node.short_name for name in pipelines for node in pipelines[name].nodes}
+    assert len(set(nodes.values())) == len(nodes)
