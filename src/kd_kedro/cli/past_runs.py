@@ -39,7 +39,7 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
     """Return what differs between two runs.
 
     Args:
-        context: With the parameters of the verdict, by which the difference is judged.
+        context: Context with the parameters of the verdict, by which the difference is judged.
         first: Name of one run.
         second: Name of the other.
     """
@@ -85,7 +85,7 @@ def check_reproducible(context: Any, recipe: Recipe) -> None:
     """Check parameters, sources and loaded versions.
 
     Args:
-        context: With the run's environment and parameters.
+        context: Context with the run's environment and parameters.
         recipe: The run's recipe.
     """
     names = recipe.command.get("pipeline_names") or ["__default__"]

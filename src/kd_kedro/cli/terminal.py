@@ -64,7 +64,7 @@ def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None
     Args:
         row_id: The row.
         events: Its events, `kd_kedro.curation.records.lineage.EVENT_COLUMNS`.
-        catalog: To look the texts up.
+        catalog: Catalog to look the texts up in.
     """
     console = Console()
     shown = events[["stage", "row_id", "action", "reason", "evidence"]]

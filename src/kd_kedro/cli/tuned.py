@@ -28,7 +28,7 @@ def tuned_parameters(
     """Return what a study found best, where it was made from the present parameters and data.
 
     Args:
-        catalog: Of a session with the parameters of the run, without the tuned ones.
+        catalog: Catalog of a session with the parameters of the run, without the tuned ones.
         config: The catalog's configuration.
         full: The pipeline of everything.
         explicit: The `--params` of the run, nested; they win.

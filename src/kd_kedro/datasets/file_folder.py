@@ -34,7 +34,7 @@ class FileFolderDataset(AbstractVersionedDataset[Mapping[str, bytes], dict[str, 
         Args:
             filepath: The folder, without its version.
             version: Kedro's.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
         """
         super().__init__(PurePosixPath(filepath), version)
         self.metadata = metadata

@@ -49,7 +49,7 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
             filepath: The folder, without its version.
             device: Where models are put on loading: `auto` is a GPU where there is one.
             version: Kedro's.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
         """
         super().__init__(PurePosixPath(filepath), version)
         self._device = device
@@ -119,7 +119,7 @@ class HFTokenizerDataset(AbstractVersionedDataset[Any, Any]):
         Args:
             filepath: The folder, without its version.
             version: Kedro's.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
         """
         super().__init__(PurePosixPath(filepath), version)
         self.metadata = metadata

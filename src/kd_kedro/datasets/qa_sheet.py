@@ -46,7 +46,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 option each: they come out below the question, as "(a) …".
             optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
                 without a path, an empty table.
-            metadata: For kedro-viz; not used here.
+            metadata: Metadata for kedro-viz; not used here.
         """
         self._filepath = Path(filepath) if filepath else None
         self._columns = dict(columns or {})

@@ -27,7 +27,7 @@ class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):
 
         Args:
             version: Kedro's; its timestamp is the run's.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
         """
         super().__init__(PurePosixPath("run_identity"), version)
         self.metadata = metadata

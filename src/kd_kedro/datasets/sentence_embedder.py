@@ -162,7 +162,7 @@ class SentenceEmbedderDataset(AbstractDataset[None, SentenceEmbedder]):  # type:
             sha256: Hash its `model.safetensors` must have.
             precision: `auto`, `float32` or `bfloat16`.
             cache: SQLite file that keeps embeddings between runs; None keeps none.
-            metadata: For kedro-viz; not used here.
+            metadata: Metadata for kedro-viz; not used here.
         """
         self._folder = folder
         self._sha256 = sha256

@@ -33,9 +33,9 @@ class StudyStorageDataset(AbstractDataset[NoReturn, "URL"]):
         """Read the address.
 
         Args:
-            url: As SQLAlchemy takes it. The folder of a sqlite file is made.
+            url: Address in SQLAlchemy's form. The folder of a sqlite file is made.
             credentials: `username` and `password`, which then need not stand in the address.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
 
         Raises:
             ValueError: The address is none, or the credentials are no mapping of those keys.

@@ -39,7 +39,7 @@ class TeacherTargetsDataset(AbstractVersionedDataset[TeacherTargets, TeacherTarg
             store: `filepath`, the folder of all stores, as of the entry that the capture writes
                 to; Kedro makes what has this key absolute.
             version: Kedro's.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
         """
         super().__init__(PurePosixPath(filepath), version)
         self._store = Path(store["filepath"])

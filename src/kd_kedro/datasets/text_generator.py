@@ -90,7 +90,7 @@ class TextGeneratorDataset(AbstractDataset[None, TextGenerator]):  # type: ignor
             prompts: YAML file of prompts by task; language models need one.
             cache: SQLite file that keeps replies between runs; None keeps none.
             credentials: `keys` of the server, a list or one text with commas.
-            metadata: For kedro-viz; not used here.
+            metadata: Metadata for kedro-viz; not used here.
 
         Raises:
             ValueError: There is no such backend.

@@ -23,7 +23,7 @@ class WorkDirectoryDataset(AbstractDataset[NoReturn, Path]):
 
         Args:
             filepath: The directory.
-            metadata: For kedro-viz.
+            metadata: Metadata for kedro-viz.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata

@@ -69,7 +69,7 @@ def int8_onnx(graph: bytes, folder: Path) -> bytes:
     Weights become int8 once, one scale for each output; activations as they come.
 
     Args:
-        graph: As `export_onnx` returns it.
+        graph: The graph that `export_onnx` returns.
         folder: Where onnxruntime may write the file that it insists on.
     """
     with _quiet():
@@ -88,7 +88,7 @@ def onnx_steps(graph: bytes, threads: int) -> Steps:
 
     Args:
         graph: The file's bytes.
-        threads: To compute on.
+        threads: Number of threads to compute on.
     """
     import onnxruntime
 

@@ -71,7 +71,7 @@ def merged(model: Any) -> Any:
     A base in 4 bits is written out in full first, so that nothing is rounded anew.
 
     Args:
-        model: With or without an adapter; it stays as it is.
+        model: A model with or without an adapter; it stays as it is.
     """
     if not is_adapted(model):
         return model

@@ -28,7 +28,7 @@ def new_model(architecture: ArchitectureConfig, tokenizer: Any, max_length: int,
         architecture: Its size.
         tokenizer: Gives the vocabulary and the end-of-sequence token.
         max_length: How many positions it has.
-        seed: Of its initial weights. The global random state is left as it was.
+        seed: Seed of its initial weights. The global random state is left as it was.
     """
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -66,7 +66,7 @@ def pretrained_model(
         key: The parameter that named it, for the messages.
         tokenizer: The tokenizer it will be used with.
         dtype: `auto` (as stored), `float32` or `bfloat16`.
-        seed: Of the weights that an encoder lacks as a decoder.
+        seed: Seed of the weights that an encoder lacks as a decoder.
         quantization: What transformers calls `quantization_config`; None for weights as stored.
 
     Raises:

@@ -39,14 +39,14 @@ class Batch:
     """Right-padded examples.
 
     Attributes:
-        row_ids: One for each row of the batch.
+        row_ids: One id for each row of the batch.
         input_ids: (rows, longest) int64, padded on the right. Causal attention never looks to the
             right, so neither an attention mask nor position ids are needed to be exact. Of an
             encoder-decoder model: what its decoder reads, the answer shifted by one.
         labels: (rows, longest) int64, already shifted: `labels[i, t]` is the answer token that
             the hidden state at `t` must predict, IGNORED where it predicts no answer token.
         encoder_ids: (rows, longest prompt) int64, the prompts an encoder reads; None without one.
-        encoder_mask: As `encoder_ids`: 1 where a prompt is, 0 where it is padding.
+        encoder_mask: Mask of `encoder_ids`: 1 where a prompt is, 0 where it is padding.
         written: Whether people wrote the answers; False where the student sampled them itself.
     """
 

@@ -16,7 +16,7 @@ def copy_layers(teacher: Any, layers: Sequence[int], seed: int) -> Any:
     Args:
         teacher: A causal or encoder-decoder language model.
         layers: Numbers of its layers, counted from 0.
-        seed: Of what is copied from nowhere: nothing, in the architectures known.
+        seed: Seed of what is copied from nowhere: nothing, in the architectures known.
 
     Raises:
         ValueError: If the teacher has no such layer.
@@ -34,7 +34,7 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
     Args:
         teacher: Gives the configuration, and no weight.
         layers: Numbers of the teacher's layers that the new ones stand for.
-        seed: Of the weights. The global random state is left as it was.
+        seed: Seed of the weights. The global random state is left as it was.
 
     Raises:
         ValueError: If the teacher has no such layer, or its class is not made of layers that way.

@@ -120,11 +120,11 @@ def register(
     Args:
         client: An `MlflowClient`.
         name: Name of the registered model; made where there is none.
-        language_model: As of `save`.
+        language_model: The model that `save` describes.
         run_id: MLflow's id of the run it belongs to.
         tags: What the version is and where it comes from: written once, with the version.
         decision: What was decided of it now; what was decided earlier is replaced.
-        card: As of `save`.
+        card: The card that `save` describes.
     """
     fingerprint = weights_fingerprint(language_model.model)
     kept = {

@@ -49,8 +49,8 @@ def promote_run(context: Any, name: str | None, *, dry_run: bool) -> str:
 
     Args:
         context: Kedro's, of the environment the run was made in.
-        name: As of `find_candidate`.
-        dry_run: As of `promote`.
+        name: The name that `find_candidate` takes.
+        dry_run: Whether nothing is changed, see `promote`.
     """
     client, experiment = tracking(context)
     return promote(

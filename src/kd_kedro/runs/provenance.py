@@ -72,7 +72,7 @@ def check_fresh(
         sources: Hash by name of every source.
         pinned: Names given to `--load-versions`: the user chose that version, stale or not.
         made_by: Name of the pipeline that makes each dataset.
-        operational: As of `expected_provenance`.
+        operational: The keys that `expected_provenance` describes.
 
     Returns:
         The recorded provenance by name of those that were made by an earlier run.

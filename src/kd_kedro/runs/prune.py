@@ -76,7 +76,7 @@ def choose(
         versions: All there are.
         keep_last: Finished versions to keep of every dataset, at least 1.
         protected: By timestamp of a run, why all that it saved and loaded is kept.
-        pinned: As `--load-versions` names them (dataset:version), or a run's timestamp.
+        pinned: Versions in the form of `--load-versions` (dataset:version), or a run's timestamp.
         recipe_of: Gives the recipe of the run of a timestamp; None if it has none.
         known: Timestamps of the runs that MLflow knows. The finished versions of others are kept:
             it may be another store that has them registered or tagged. None to let them go too.

@@ -179,7 +179,7 @@ def tracked_runs(
     Args:
         client: An `MlflowClient`.
         experiment: Id of the experiment.
-        condition: As MLflow's `search_runs` takes it.
+        condition: A filter in the form of MLflow's `search_runs`.
         deleted: Also those that were deleted and can still be restored.
     """
     from mlflow.entities import ViewType

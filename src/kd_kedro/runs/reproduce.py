@@ -74,7 +74,7 @@ def check_inputs(
         recipe: The run's recipe.
         pipeline: The nodes it ran.
         parameters: What they would read now, flat.
-        catalog: With the run's environment and parameters.
+        catalog: Catalog of the run's environment and parameters.
         config: Its configuration.
 
     Raises:
@@ -104,7 +104,7 @@ def check_loaded(
 
     Args:
         recipe: The run's recipe.
-        catalog: Of the run's environment.
+        catalog: Catalog of the run's environment.
         recipe_of: Gives the recipe of the run of a timestamp; None if it has none.
 
     Raises:

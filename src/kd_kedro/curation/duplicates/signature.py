@@ -107,7 +107,7 @@ def unite(
 
     Args:
         rows: Number of rows.
-        pairs: In the order in which they are to join.
+        pairs: Pairs in the order in which they are to join.
         agree: Whether two rows may be of one family; all may where it is left out.
 
     Returns:

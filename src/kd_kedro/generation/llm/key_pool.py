@@ -27,11 +27,11 @@ class KeyPool:
 
     Args:
         secrets: The keys; an empty list is one caller without a key.
-        requests_per_minute: Of each key; None sets no limit.
-        tokens_per_minute: Of each key, counted after each reply; None sets no limit.
+        requests_per_minute: Most requests a minute with one key; None sets no limit.
+        tokens_per_minute: Most tokens a minute with one key; None for no limit.
         base_s: First pause in seconds where the server names none; doubled each time in a row.
         longest_s: Longest such pause in seconds.
-        seed: Of the pauses' jitter.
+        seed: Seed of the pauses' jitter.
         clock: Seconds, as from `time.monotonic`.
     """
 

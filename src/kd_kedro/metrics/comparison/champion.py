@@ -72,11 +72,11 @@ def compare_weights(
         primary: Names of the metrics that decide; those that are measured from a teacher are left
             out, since the two may have had different ones, and those per token where the two
             cut the answers into other tokens.
-        confidence: Of all intervals of differences together, 0.95 for 95 %.
+        confidence: Confidence of all intervals of differences together, 0.95 for 95 %.
         draws: Bootstrap draws.
         min_families: A metric that fewer families have something to count in is left out.
         margin: Share of the champion's score that a non-inferior newcomer may lose.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         By metric: `newcomer` and `champion` as people read them, `difference` (newcomer -
@@ -144,7 +144,7 @@ def decide(
     """Return whether a newcomer takes the champion's place.
 
     Args:
-        metrics: As of `compare_weights`.
+        metrics: The metrics that `compare_weights` takes.
         savings: How many times smaller or faster the newcomer is, by what was measured.
         families: Held-out families that both were judged on.
         min_families: Fewer decide nothing.

@@ -24,10 +24,10 @@ class Spread:
     """What the paired difference of one run varies by, as standard deviations.
 
     Attributes:
-        family: Of families, the mean over seeds: what a "standard deviation" of effect means.
+        family: Deviation of families, the mean over seeds: the "standard deviation" of an effect.
         main: The part of a family's difference that all seeds share.
         interaction: The part of a family's difference that is a seed's own.
-        seed: Of seeds, beyond what families explain.
+        seed: Deviation of seeds, beyond what families explain.
     """
 
     family: float

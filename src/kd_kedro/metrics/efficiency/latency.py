@@ -124,7 +124,7 @@ def certified(
 
     Args:
         slow: Seconds of each turn; None where there is nothing to time.
-        fast: Of the other system in the same turns.
+        fast: Seconds of the other system in the same turns.
         quantile: Compare this quantile of both; None: the median of the paired ratios.
         max_spread: Largest relative half-width of the ratio's interval.
 

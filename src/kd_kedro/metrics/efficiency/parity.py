@@ -41,10 +41,10 @@ def parity(
         variant: (families, 2) nats and tokens of the changed model.
         original: The same of the model it was made from.
         margin: Largest rise of perplexity, 0.05 for 5 %.
-        confidence: Of the one-sided interval.
+        confidence: Confidence of the one-sided interval.
         min_families: Fewer cannot show parity.
-        draws: Of the bootstrap.
-        seed: Of the bootstrap.
+        draws: Draws of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         `perplexity_change` and its upper end `perplexity_change_high` (share: 0.05 is 5 % more),

@@ -72,8 +72,8 @@ def grade(
         model: teacher, baseline, student or a control.
         seed: Its seed, '' where it has none.
         labels: The closed set of labels, from `labels_of`.
-        semantic_similarity: Of each prediction and its reference; None leaves the column empty.
-        bertscore_f1: As `semantic_similarity`.
+        semantic_similarity: Cosine of each prediction and its reference; None leaves it empty.
+        bertscore_f1: BERTScore of each prediction and its reference; None leaves it empty.
 
     Returns:
         Table with `RESULT_COLUMNS`, all text.

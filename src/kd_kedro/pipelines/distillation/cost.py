@@ -76,7 +76,7 @@ def plan_distillation(
 
     Raises:
         OSError: If a pretrained model or tokenizer cannot be had.
-        ValueError: Of rows or settings that the pipeline would refuse.
+        ValueError: Rows or settings that the pipeline would refuse.
     """
     from kd_kedro.training.loop.model_training import TrainingInputs
     from kd_kedro.training.planning.cost import (

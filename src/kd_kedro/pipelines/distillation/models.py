@@ -47,10 +47,10 @@ def make_student(
 
     Args:
         params: What it is made of.
-        tokenizer: Of teacher and student.
+        tokenizer: The tokenizer of teacher and student.
         max_length: Positions of a new model.
-        seed: Of all weights that are new.
-        teacher: Whose layers are copied, where the parameters ask for it.
+        seed: Seed of all weights that are new.
+        teacher: The teacher whose layers are copied, where the parameters ask for it.
         taught: Whether it is a student; False for the baseline.
     """
     from kd_kedro.models.adapters import add_adapter, four_bits

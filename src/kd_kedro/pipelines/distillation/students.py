@@ -79,7 +79,7 @@ def train_one(
 
     Args:
         inputs: What it learns from.
-        teacher: Whose layers it is made of, where it is made of any.
+        teacher: The teacher whose layers it is made of, where it is made of any.
         settings: What it is and what it is asked.
         name: What its card and its progress bar say.
         on_evaluation: Told step and validation loss; what it raises ends the training.

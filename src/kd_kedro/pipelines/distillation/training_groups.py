@@ -27,7 +27,7 @@ class StudentSettings(BaseModel):
         training: Budget and optimiser.
         objective: What it learns; None for the baseline, which has the written answers alone.
         on_policy: Whether it learns from answers of its own; None for the baseline.
-        seed: Of weights, row order and dropout.
+        seed: Seed of weights, row order and dropout.
         max_length: Most tokens of an example.
     """
 
@@ -47,7 +47,7 @@ class ControlSettings(BaseModel):
     Attributes:
         student: The student that stays untrained.
         second_teacher: A teacher of another seed; None where there is none.
-        seed: Of the untrained student.
+        seed: Seed of the untrained student.
         max_length: Most tokens of an example.
     """
 

@@ -96,9 +96,9 @@ def open_study(
     """Open a study by name, or begin it.
 
     Args:
-        address: Of the database.
-        name: Of the study; what changes a trial's outcome changes it.
-        seed: Of the sampler.
+        address: Address of the database.
+        name: Name of the study; what changes a trial's outcome changes it.
+        seed: Seed of the sampler.
         startup_trials: Trials drawn at random.
         heartbeat: Seconds between the signs of life of a running trial.
         pruner: When a trial is ended early.
@@ -133,7 +133,7 @@ def complete_study(
     Args:
         study: The study.
         trials: How many it is to have.
-        heartbeat: As in `open_study`.
+        heartbeat: Seconds between signs of life, see `open_study`.
         run: Runs so many trials, those that wait first.
     """
     if running := _running(study):

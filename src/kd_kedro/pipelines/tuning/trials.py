@@ -25,7 +25,7 @@ class StudentTrainer:
 
     Attributes:
         inputs: What every student learns from.
-        teacher: Whose layers the students are made of; None where they are made of none.
+        teacher: The teacher whose layers students are made of; None where they are made of none.
         settings: What each of them is asked; a trial puts its own values into it.
         targets: What all trials read; None where no trial asks a teacher.
         threads: CPU threads of a student that is trained beside others; 0 leaves it to torch.

@@ -25,8 +25,8 @@ class Work:
     """All that a worker needs, so that a new process can be given it.
 
     Attributes:
-        address: Of the study's database.
-        name: Of the study.
+        address: Address of the study's database.
+        name: Name of the study.
         params: The tuning parameters.
         base: Each tuned value as it is in distillation's parameters.
         work_dir: Where checkpoints of trials lie while they run.

@@ -69,7 +69,7 @@ def training_folder(work_dir: Path, fingerprint: str) -> Iterator[Path]:
 
     Args:
         work_dir: Folder of all trainings.
-        fingerprint: Of this one.
+        fingerprint: Fingerprint of this training.
     """
     _forget_abandoned(work_dir)
     number = 1

@@ -23,7 +23,7 @@ class DistillationModule(torch.nn.Module):
         model: The student.
         objective: What it learns.
         teacher_width: Size of the teacher's hidden states, where they are learned from.
-        seed: Of the projection's initial weights.
+        seed: Seed of the projection's initial weights.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ def save_learned(module: torch.nn.Module, folder: Path, writes: bool = True) -> 
     """Write the weights that training changes.
 
     Args:
-        module: Whose.
+        module: The module whose weights are saved.
         folder: Where `learned.safetensors` goes.
         writes: Whether this process writes; all must call, so that shards come together.
     """

@@ -35,7 +35,7 @@ class Training:
         objective: What is minimised.
         targets: The teacher's signals; None where it is not asked.
         settings: Budget and optimiser.
-        seed: Of the row order and the dropout.
+        seed: Seed of the row order and the dropout.
         padding: The padding token.
         description: Label of the progress bar.
         on_policy: How the student samples answers in a share of the batches; None for written ones
@@ -65,8 +65,8 @@ def fit(
     Args:
         training: What is trained.
         folder: Where the checkpoints of this training are and go.
-        on_evaluation: As of `train`.
-        callbacks: As of `train`.
+        on_evaluation: Function that `train` describes.
+        callbacks: Callbacks that `train` describes.
     """
     model, settings, validation = training.model, training.settings, training.validation
     steps = planned_steps(training.rows, settings)

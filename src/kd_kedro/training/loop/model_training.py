@@ -61,7 +61,7 @@ def train_model(
         inputs: What it learns from.
         settings: Budget and optimiser.
         objective: What is minimised.
-        seed: Of the row order and the dropout.
+        seed: Seed of the row order and the dropout.
         name: What its card and its progress bar say.
         origin: What its weights were before; empty where they were made in this run.
         on_evaluation: Told step and validation loss; what it raises ends the training.

@@ -42,7 +42,7 @@ def answer_loss(
         head: The student's linear head.
         labels: (answer tokens,) int64, the tokens that follow.
         signal: The teacher's opinion on the same tokens; None where it is not asked.
-        projection: From the student's width to the teacher's; None where `hidden` is 0.
+        projection: Linear map from the student's width to the teacher's; None where `hidden` is 0.
     """
 
     def chunk_loss(logits: torch.Tensor, start: int, end: int) -> torch.Tensor:

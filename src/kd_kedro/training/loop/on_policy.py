@@ -56,7 +56,7 @@ class OnPolicy:
 
         Args:
             model: The student; it samples without dropout.
-            batch: Whose prompts are answered.
+            batch: The batch whose prompts are answered.
             place: Seed, step, number of the batch and of the process.
         """
         rows = answered_rows(batch)

@@ -19,7 +19,7 @@ class LengthGroupedSampler(Sampler[int]):
     Args:
         lengths: Tokens of each row.
         batch_size: Rows of a batch; the last batch of an epoch holds what is left over.
-        seed: Of the order.
+        seed: Seed of the order.
         pool: Batches that are sorted together: the more, the less padding and the less mixing.
     """
 

@@ -44,7 +44,7 @@ def train(
         objective: What is minimised.
         targets: The teacher's signals; read only where the objective asks them.
         settings: Budget and optimiser.
-        seed: Of the row order and the dropout.
+        seed: Seed of the row order and the dropout.
         padding: The padding token.
         work_dir: Where checkpoints lie while it trains, in a folder named by the fingerprint of all
             that determines the result. A training that was killed goes on from the last one and

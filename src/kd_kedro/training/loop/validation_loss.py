@@ -22,7 +22,7 @@ def summed_cross_entropy(
     """Return (2,) float64: the cross-entropy of a process's share of the rows, and its tokens.
 
     Args:
-        module: Whose model is asked, as it is wrapped for training.
+        module: The module whose model is asked, as it is wrapped for training.
         rows: All rows.
         padding: The padding token.
         precision: `fp32` or `bf16`.

@@ -59,7 +59,7 @@ class CapturedBatches:
     """What the students' probes read, and what it cost.
 
     Attributes:
-        cost: Of capturing all examples.
+        cost: The cost of capturing all examples.
         identity_seconds: What fingerprints of examples and teachers took.
         cached: The captured targets as a source.
         live: The teachers as a source.
@@ -100,8 +100,8 @@ def training_cost(
         encoded: What it learns from.
         make: Makes the model.
         settings: Budget and optimiser.
-        seed: Of the order of the examples.
-        name: Of what is trained.
+        seed: Seed of the order of the examples.
+        name: Name of the model that is trained.
         objective: What is minimised.
         targets: The teacher's signals of the probed batches.
         probed: Batches that may be trained on; None for those of the training itself.

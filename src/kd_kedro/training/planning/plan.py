@@ -18,9 +18,9 @@ class Rates:
     Attributes:
         start: What comes once, whatever the number of steps.
         batch: Forward and backward pass of a batch of mean length.
-        update: Of the optimiser, and of the loop around it.
-        evaluation: Of all validation rows.
-        checkpoint: Of writing one.
+        update: A step of the optimiser, and the loop around it.
+        evaluation: An evaluation of all validation rows.
+        checkpoint: Writing one checkpoint.
     """
 
     start: float
@@ -32,10 +32,10 @@ class Rates:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """Of one training; early stopping makes it end sooner, so seconds and steps are at most.
+    """The cost of one training at most: early stopping may end it sooner.
 
     Attributes:
-        name: Of what is trained.
+        name: Name of the model that is trained.
         steps: Optimiser steps.
         epochs: Passes over the rows.
         accumulation: Batches of one step.
@@ -78,14 +78,14 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class CaptureCost:
-    """Of capturing the teacher's targets.
+    """The cost of capturing the teacher's targets.
 
     Attributes:
         rows: Training rows.
         answer_tokens: Theirs.
-        seconds: Of the whole capture.
-        memory: As in `TrainingCost`.
-        bytes: Of the target store.
+        seconds: Seconds of the whole capture.
+        memory: Peak bytes, as in `TrainingCost`.
+        bytes: Bytes of the target store.
     """
 
     rows: int
@@ -100,12 +100,12 @@ class Plan:
     """What the distillation pipeline will cost.
 
     Attributes:
-        tokenizer_seconds: Of making or loading the tokenizer.
-        teacher: Of fine-tuning the teacher; no steps where it is taken as it is.
-        capture: Of its targets.
-        baseline: Of the student's twin without a teacher.
-        student: Of a student that reads the capture.
-        live: Of the same student with a live teacher; None where the objective asks none.
+        tokenizer_seconds: Seconds of making or loading the tokenizer.
+        teacher: Fine-tuning the teacher; no steps where it is taken as it is.
+        capture: Capturing the teacher's targets.
+        baseline: Training the student's twin without a teacher.
+        student: Training a student that reads the capture.
+        live: Training the same student with a live teacher; None where the objective asks none.
         further_seeds: How often baseline and student are trained again.
         further_teachers: How many more are fine-tuned as the first one is.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say

@@ -80,17 +80,17 @@ def probe_training(
     """Train a model a few steps, and say what the whole training will cost.
 
     Args:
-        model: As it is before its training; it is changed.
+        model: The model before its training; it is changed.
         rows: All training rows.
         validation: All validation rows.
         probed: Batches of `training_batches` that may be trained on, shortest first.
         objective: What is minimised.
         targets: The teacher's signals for the probed batches.
         settings: Budget and optimiser of the whole training.
-        seed: Of the row order.
+        seed: Seed of the row order.
         padding: The padding token.
         work_dir: Where checkpoints may lie; the caller removes it.
-        name: Of what is trained.
+        name: Name of the model that is trained.
 
     Raises:
         ValueError: If the targets cannot serve the objective.
@@ -175,13 +175,13 @@ def probe_capture(
         probed: Batches of `training_batches` that may be read, shortest first.
         belongs_to: What `identity` says.
         work_dir: Where the captured targets lie, in `store`; the caller removes it.
-        settings: As of the whole capture.
+        settings: The settings of the whole capture.
 
     Returns:
         The cost, the manifest of what was captured, and the batches that were.
 
     Raises:
-        ValueError: As of `capture`.
+        ValueError: What `capture` refuses.
     """
     # Its batches are larger than those of a training: the longest is what takes the most memory.
     longest = _by_length(rows, settings.batch_size)[-1]

@@ -43,7 +43,7 @@ class Signal(Protocol):
 
         Args:
             name: One that the source serves.
-            weight: Of mixtures.
+            weight: Weight of the teacher in mixtures.
             logits: (tokens, student vocabulary) float32 or float64, not yet divided.
 
         Returns:
@@ -100,8 +100,8 @@ class TopKSignal:
         teacher: (tokens, k + 1) log probabilities, summing to one with the bucket.
         ids: (tokens, k) int64 token ids of the first k events.
         vocabulary: How many ids teacher and student share.
-        temperature: As in `Signal`.
-        hidden: As in `Signal`.
+        temperature: Temperature of the signal, see `Signal`.
+        hidden: Hidden states, see `Signal`.
     """
 
     teacher: torch.Tensor
@@ -137,8 +137,8 @@ class SampledSignal:
         ids: (tokens, k + draws) int64.
         entropy: (tokens,) nats, of the teacher's whole distribution.
         vocabulary: How many ids teacher and student share.
-        temperature: As in `Signal`.
-        hidden: As in `Signal`.
+        temperature: Temperature of the signal, see `Signal`.
+        hidden: Hidden states, see `Signal`.
     """
 
     shares: torch.Tensor
@@ -234,7 +234,7 @@ def log_probs_of(
     """Return (tokens, vocabulary) log probabilities over the shared ids, float32 or wider.
 
     Args:
-        model: Whose head is asked.
+        model: The model whose head is asked.
         hidden: (tokens, width), what the head is given.
         temperature: What the logits are divided by.
         vocabulary: How many ids teacher and student share.
