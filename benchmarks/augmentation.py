@@ -128,7 +128,7 @@ def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) ->
     wanted = len(PARAMS.styles)
     of_row = Counter(row_id.rsplit("-", 1)[0] for row_id in result.created)
     counts = np.array([of_row[row] for row in rows["row_id"]])
-    by_version = Counter(row_id.rsplit("-", 1)[1] for row_id in result.created)
+    by_style = Counter(row_id.rsplit("-", 1)[1] for row_id in result.created)
     reasons = Counter(
         re.split(r"[:\d]", finding["reason"].replace("row ", ""))[0].strip() or "another row"
         for facts in result.evidence.values()
@@ -144,12 +144,12 @@ def kept(rows: pd.DataFrame, candidates: Sequence[Candidate], encode: Encode) ->
         "kept_share_interval": block_bootstrap(
             len(rows), lambda at: float(counts[at].mean() / wanted), block=50
         ),
-        "kept_by_version": {v: by_version[v] / len(rows) for v in PARAMS.styles},
+        "kept_by_style": {style: by_style[style] / len(rows) for style in PARAMS.styles},
         "absent": dict(reasons.most_common(12)),
         "distinct_1": distinct(list(new["question"]), 1),
         "distinct_2": distinct(list(new["question"]), 2),
         "distinct_2_of_sources": distinct(list(rows["question"]), 2),
-        "distinct_2_by_version": {
+        "distinct_2_by_style": {
             v: distinct(list(new.loc[new["style"] == v, "question"]), 2) for v in PARAMS.styles
         },
         "self_bleu": self_bleu([[sources[row], *made] for row, made in texts.items()]),

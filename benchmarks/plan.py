@@ -37,7 +37,7 @@ PARTS = {
     "train_baseline": "baseline",
     "train_student": "student",
     "train_seeds": "further_seeds",
-    "train_controls": "further_teachers",
+    "train_controls": "ensemble_teachers",
 }
 
 

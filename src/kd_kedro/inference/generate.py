@@ -22,7 +22,7 @@ def generate_answers(
 
     Prompts of like length are answered together, padded on the left with the mask and positions
     that make a padded answer equal the unpadded one. A prompt that fits into the model is read
-    whole, and its answer has the room that is left; a longer one loses its beginning.
+    whole, and its answer has the tokens that are left; a longer one loses its beginning.
 
     Args:
         language_model: Who answers.
@@ -59,8 +59,8 @@ def write_answers(
         for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
             # A decoder of its own counts its positions from the answer's first token.
             longest = 0 if model.config.is_encoder_decoder else len(prompts[chosen[0]])
-            room = min(new_tokens, limit - longest)
-            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], room)
+            budget = min(new_tokens, limit - longest)
+            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], budget)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
             ended = (generated == tokenizer.eos_token_id).any(1).tolist()
             for index, text, whole in zip(chosen, texts, ended, strict=True):

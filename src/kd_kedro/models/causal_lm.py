@@ -35,8 +35,8 @@ class LanguageModel:
     @property
     def max_length(self) -> int:
         """The longest sequence the model takes, in tokens, prompt and answer together."""
-        room = positions(self.model)
-        return min(int(self.card.get("max_length") or room), room)
+        budget = positions(self.model)
+        return min(int(self.card.get("max_length") or budget), budget)
 
 
 def positions(model: Any) -> int:
@@ -47,7 +47,7 @@ def positions(model: Any) -> int:
     return min(int(count or 1_000_000) for count in known)
 
 
-def check_room(models: Iterable[Any], rows: "Sequence[Example]") -> None:
+def check_length(models: Iterable[Any], rows: "Sequence[Example]") -> None:
     """Make sure that models have positions for the longest row.
 
     Raises:

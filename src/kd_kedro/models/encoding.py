@@ -103,7 +103,7 @@ def encode(
         questions: Their questions.
         answers: Their answers.
         max_length: Most tokens of an example. A longer prompt loses its beginning (at most half
-            of the room is given to the prompt then), a longer answer its end; a cut answer has no
+            of the length is given to the prompt then), a longer answer its end; a cut answer has no
             end-of-sequence token, since it does not end there.
 
     Returns:
@@ -207,7 +207,7 @@ def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
 
 def _join(row_id: str, prompt: list[int], answer: list[int], max_length: int) -> Example:
     if len(prompt) + len(answer) > max_length:
-        room = max(max_length // 2, max_length - len(answer))
-        prompt = prompt[-room:]
+        budget = max(max_length // 2, max_length - len(answer))
+        prompt = prompt[-budget:]
         answer = answer[: max_length - len(prompt)]
     return Example(row_id, (*prompt, *answer), len(prompt))

@@ -7,7 +7,7 @@ from kd_kedro.curation.relevance.domain_distance import (
     clipped_threshold,
     cluster_outlierness,
 )
-from kd_kedro.curation.relevance.kernel_ridge import blind_scores, fold_of_blocks
+from kd_kedro.curation.relevance.kernel_ridge import fold_of_blocks, out_of_fold_scores
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.sheet_order import stand_together, with_neighbours
 from kd_kedro.curation.relevance.soap import best_threshold, choose_mode, judge_relevance
@@ -105,13 +105,16 @@ def test_blind_scores_are_those_of_a_model_without_the_folds():
     verdicts = verdicts_of(rejected)
     fold = fold_of_blocks(verdicts, 3, 200)
     knobs = {"folds": 3, "width": 1.0, "ridge": 0.3, "max_training_rows": 1000}
-    blind = blind_scores(pairs, verdicts, fold, **knobs)
+    held_out = out_of_fold_scores(pairs, verdicts, fold, **knobs)
     # Rows of folds 0 and 1 as the model of fold 2 alone sees them.
     only = np.where(fold == 2, verdicts, -1).astype(np.int8)
-    alone = blind_scores(pairs, only, np.where(fold == 2, 2, -1), **knobs)
+    alone = out_of_fold_scores(pairs, only, np.where(fold == 2, 2, -1), **knobs)
     for own, hidden in ((0, 1), (1, 0)):
         rows = fold == own
-        for ours, theirs in ((blind.estimate, alone.estimate), (blind.novelty, alone.novelty)):
+        for ours, theirs in (
+            (held_out.estimate, alone.estimate),
+            (held_out.novelty, alone.novelty),
+        ):
             assert_allclose(ours[hidden, rows], theirs[0, rows], rtol=1e-4, atol=1e-5)
 
 
@@ -120,10 +123,12 @@ def test_novelty_is_the_kernel_to_the_nearest_accepted_rows():
     verdicts = np.append(verdicts_of(rejected), np.int8(-1))
     pairs = np.append(pairs, pairs[:1], axis=0)
     fold = fold_of_blocks(verdicts, 3, 200)
-    blind = blind_scores(pairs, verdicts, fold, folds=3, width=1.0, ridge=0.3, max_training_rows=99)
+    held_out = out_of_fold_scores(
+        pairs, verdicts, fold, folds=3, width=1.0, ridge=0.3, max_training_rows=99
+    )
     others = pairs[:-1][(fold[:-1] != 1) & ~rejected]
     kernel = np.exp(-((pairs[-1] - others) ** 2).sum(axis=2)).mean(axis=1)
-    assert blind.novelty[1, -1] == pytest.approx(1 - np.sort(kernel)[-5:].mean(), abs=1e-5)
+    assert held_out.novelty[1, -1] == pytest.approx(1 - np.sort(kernel)[-5:].mean(), abs=1e-5)
 
 
 def test_reviewer_mode_learns_the_verdicts_and_judges_new_rows():

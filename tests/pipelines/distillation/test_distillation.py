@@ -23,8 +23,8 @@ from kd_kedro.pipelines.distillation.nodes import (
     train_teacher,
     train_tokenizer,
 )
-from kd_kedro.pipelines.distillation.sequence_level import make_student_examples, written_examples
-from kd_kedro.pipelines.distillation.students import taught_inputs, written_inputs
+from kd_kedro.pipelines.distillation.sequence_level import make_student_examples, reference_examples
+from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_seeds, set_student
 from kd_kedro.training.examples import learned, questions_of, triples
 from kd_kedro.training.teacher.capture_config import serves
@@ -240,7 +240,7 @@ def test_who_judges_sampled_answers_computes_as_the_capture_did(
     training, validation, _ = chosen(TABLE, groups)
     length = groups["examples"].max_length
     inputs = taught_inputs(
-        written_inputs(
+        reference_inputs(
             training, validation, catalog.load("tokenizer"), groups["student"], length, tmp_path
         ),
         catalog.load("teacher"),
@@ -439,7 +439,7 @@ def says(catalog, text):
     ("text", "size", "must_match", "outcome", "reason"),
     [
         (" Debit Land.", 60, False, "ok", "teacher"),
-        (" Debit Land.", 60, True, "rejected", "differs from the written answer"),
+        (" Debit Land.", 60, True, "rejected", "differs from the reference answer"),
         (" Debit Land.", 1, False, "rejected", "cut off at max_new_tokens"),
         ("", 60, False, "rejected", "empty"),
         (" As an AI language model, I cannot.", 90, False, "rejected", "refusal"),
@@ -452,7 +452,7 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
         update={"source": "teacher", "must_match": must_match, "max_new_tokens": size}
     )
     written = chosen(TABLE, groups)[0]
-    alone = params.model_copy(update={"keep_written": False})
+    alone = params.model_copy(update={"keep_reference": False})
     teacher = says(catalog, text)
     made = make_student_examples(written, teacher, None, params)
     answers = made[made["outcome"] != "written"]
@@ -461,12 +461,12 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
     assert [*answers["row_id"]] == [*written["row_id"]]
     assert questions_of(answers) == questions_of(written)
     assert len(learned(made)) == len(written) * (2 if outcome == "ok" else 1)
-    assert triples(written_examples(made)) == triples(written)
+    assert triples(reference_examples(made)) == triples(written)
     if outcome == "ok":
         only = make_student_examples(written, says(catalog, text), None, alone)
         assert set(learned(only)["answer"]) == {text.strip()}
-        assert triples(written_examples(only)) == triples(written)
-        assert triples(learned(written_examples(only))) == triples(written)
+        assert triples(reference_examples(only)) == triples(written)
+        assert triples(learned(reference_examples(only))) == triples(written)
     else:
         with pytest.raises(ValueError, match="no answer of the teacher can be used"):
             make_student_examples(written, says(catalog, text), None, alone)

@@ -35,7 +35,7 @@ def fold_of_blocks(verdicts: Verdicts, folds: int, block_rows: int) -> Folds:
 
 
 @dataclass(frozen=True)
-class Blind:
+class OutOfFold:
     """How rows look to one who does not know the verdicts of a fold.
 
     What stands at [f, i] comes from reviewed rows that are neither of fold f nor of row i's own
@@ -50,7 +50,7 @@ class Blind:
     novelty: Scores
 
 
-def blind_scores(
+def out_of_fold_scores(
     pairs: Vectors,
     verdicts: Verdicts,
     fold: Folds,
@@ -59,7 +59,7 @@ def blind_scores(
     width: float,
     ridge: float,
     max_training_rows: int,
-) -> Blind:
+) -> OutOfFold:
     """Score all rows as they look to one who does not know the verdicts of a fold.
 
     Args:
@@ -99,7 +99,7 @@ def blind_scores(
             estimate[unseen, rows] = by_model[rows, place[some]]
             nearest = _largest(near[rows][:, others].reshape(len(rows), len(others) * _NEAREST))
             novelty[unseen, rows] = 1 - nearest.mean(axis=1)
-    return Blind(estimate, novelty)
+    return OutOfFold(estimate, novelty)
 
 
 def _solve_without(

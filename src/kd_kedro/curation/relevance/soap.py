@@ -20,13 +20,13 @@ from kd_kedro.curation.relevance.domain_distance import (
 from kd_kedro.curation.relevance.kernel_ridge import (
     ACCEPTED,
     REJECTED,
-    Blind,
     Folds,
+    OutOfFold,
     Scores,
     Vectors,
     Verdicts,
-    blind_scores,
     fold_of_blocks,
+    out_of_fold_scores,
 )
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.sheet_order import Mask, Sheets, stand_together, with_neighbours
@@ -90,7 +90,7 @@ def judge_relevance(
         judge = partial(_judge_by_distance, distance, settings)
     else:
         fold = fold_of_blocks(verdicts, settings.folds, settings.block_rows)
-        blind = blind_scores(
+        out_of_fold = out_of_fold_scores(
             pairs,
             verdicts,
             fold,
@@ -99,7 +99,7 @@ def judge_relevance(
             ridge=settings.ridge,
             max_training_rows=settings.max_training_rows,
         )
-        judge = partial(_judge_as_reviewers, distance, blind, fold, verdicts, settings)
+        judge = partial(_judge_as_reviewers, distance, out_of_fold, fold, verdicts, settings)
     alone = judge(None)
     if settings.order == "never":
         return alone
@@ -151,7 +151,7 @@ def _judge_by_distance(distance: Scores, settings: SoapConfig, sheets: Sheets | 
 
 def _judge_as_reviewers(
     distance: Scores,
-    blind: Blind,
+    out_of_fold: OutOfFold,
     fold: Folds,
     verdicts: Verdicts,
     settings: SoapConfig,
@@ -164,7 +164,9 @@ def _judge_as_reviewers(
     """
     rejected = verdicts == REJECTED
     scores, thresholds = np.zeros(len(verdicts)), np.zeros(len(verdicts))
-    for hidden, (estimate, novelty) in enumerate(zip(blind.estimate, blind.novelty, strict=True)):
+    for hidden, (estimate, novelty) in enumerate(
+        zip(out_of_fold.estimate, out_of_fold.novelty, strict=True)
+    ):
         judged = fold == (hidden if hidden < settings.folds else -1)
         taught = (fold >= 0) & ~judged
         if not judged.any():

@@ -83,7 +83,7 @@ def certify(
     main = {"teacher": teacher, "student": student}
     made = {name: each for name, each in variants.items() if isinstance(each, Entry)}
     entries = {**main, **made}
-    new_tokens = max(1, min(new_tokens, *(each.system.room - 1 for each in entries.values())))
+    new_tokens = max(1, min(new_tokens, *(each.system.max_length - 1 for each in entries.values())))
     # On one core all cores are one thread: the same setting is not measured twice.
     places = list(dict.fromkeys((t or cores(), size) for t in threads for size in batch_sizes))
     timed = []
@@ -194,7 +194,7 @@ def _peak_memory(entry: Entry, new_tokens: int) -> int | None:
         return None
     with live_bytes() as live:
         time_in_turns(
-            {"": System(entry.system.steps, entry.system.prompts[:1], entry.system.room)},
+            {"": System(entry.system.steps, entry.system.prompts[:1], entry.system.max_length)},
             threads=1,
             batch=1,
             new_tokens=new_tokens,

@@ -33,12 +33,12 @@ class System:
             all) int64 mask and a cache (None at first) become (batch, new, vocabulary) logits and
             the next cache.
         prompts: Token ids of each prompt, the same texts for every system compared.
-        room: Tokens it can read, prompt and answer together.
+        max_length: Tokens it can read, prompt and answer together.
     """
 
     steps: Callable[[int], Any]
     prompts: Sequence[Sequence[int]]
-    room: int
+    max_length: int
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _answer(
     """Write `new_tokens` greedy tokens after the turn's prompts; seconds to the first, the last."""
     import torch
 
-    kept = max(1, system.room - new_tokens)
+    kept = max(1, system.max_length - new_tokens)
     count = len(system.prompts)
     prompts = [list(system.prompts[(turn * batch + i) % count])[-kept:] for i in range(batch)]
     longest = max(map(len, prompts))

@@ -28,6 +28,7 @@ _IN_GROUPS = {
     "teacher.architecture": _ARCHITECTURE,
     "student.architecture": _ARCHITECTURE,
     "examples": {"versions": "styles", "augmented_rows": "max_augmented_rows"},
+    "sequence_level": {"keep_written": "keep_reference"},
     "tokenizer": {"vocabulary": "vocab_size"},
     "targets": {"draws": "num_samples", "hidden": "hidden_states"},
     "objective": {"hidden": "hidden_state_weight", "hidden_distance": "hidden_state_loss"},

@@ -27,7 +27,7 @@ from kd_kedro.pipelines.distillation.params import (
     TeacherParams,
     TokenizerParams,
 )
-from kd_kedro.pipelines.distillation.students import written_inputs
+from kd_kedro.pipelines.distillation.students import reference_inputs
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 from kd_kedro.training.teacher.capture_config import CaptureConfig
 
@@ -108,7 +108,7 @@ def plan_distillation(
         capture = capture_cost(encoded, teachers, _capturable(targets), objective, batches)
         own, probed = encoded, capture.probed
         if student.tokenizer:
-            own = encode_inputs(written_inputs(*chosen, made, student, *place))
+            own = encode_inputs(reference_inputs(*chosen, made, student, *place))
             probed = training_batches(own.rows, settings, seeds.first)
 
         def cost(name: str, goal: ObjectiveConfig, source: "TargetSource | None") -> "TrainingCost":
@@ -154,7 +154,7 @@ def plan_distillation(
             live=live,
             further_seeds=seeds.count - 1,
             device=_device(),
-            further_teachers=len(ensemble.seeds) + bool(second),
+            ensemble_teachers=len(ensemble.seeds) + bool(second),
             asks_live=targets.source == "live",
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
         )

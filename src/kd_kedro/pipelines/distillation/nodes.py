@@ -14,12 +14,12 @@ from kd_kedro.pipelines.distillation.params import (
     TeacherParams,
     TokenizerParams,
 )
-from kd_kedro.pipelines.distillation.sequence_level import written_examples
+from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.students import (
     History,
+    reference_inputs,
     taught_inputs,
     train_one,
-    written_inputs,
 )
 from kd_kedro.pipelines.distillation.training_groups import (
     ControlSettings,
@@ -138,12 +138,12 @@ def train_baseline(
 ) -> tuple[LanguageModel, History]:
     """Train the student's twin: same size, adapter, seed and budget, without the teacher.
 
-    It learns from the written answers alone, whatever a teacher wrote (sequence_level). Where the
+    It learns from the reference answers alone, whatever a teacher wrote (sequence_level). Where the
     student is made of the teacher's layers, the twin has their shape and random weights.
     """
     asked = StudentSettings.model_validate(settings)
     data = (examples, validation_examples, tokenizer)
-    inputs = written_inputs(*data, asked.student, asked.max_length, training_work_dir)
+    inputs = reference_inputs(*data, asked.student, asked.max_length, training_work_dir)
     return train_one(inputs, teacher, asked, "baseline")
 
 
@@ -177,7 +177,7 @@ def train_seeds(
     histories: History = []
     opened: dict[bool, TrainingInputs] = {}  # by whether there is a teacher: read once for all
     data = (examples, validation_examples, tokenizer)
-    alone = (written_examples(examples), validation_examples, tokenizer)
+    alone = (reference_examples(examples), validation_examples, tokenizer)
     for name, each in settings.items():
         asked = StudentSettings.model_validate(each)
         taught = asked.objective is not None
@@ -185,7 +185,7 @@ def train_seeds(
             opened[taught] = (
                 _student_inputs(data, teacher, teacher_targets, asked, training_work_dir)
                 if taught
-                else written_inputs(*alone, asked.student, asked.max_length, training_work_dir)
+                else reference_inputs(*alone, asked.student, asked.max_length, training_work_dir)
             )
         models[name], history = train_one(opened[taught], teacher, asked, name)
         histories += [_prefixed(name, record) for record in history]
@@ -208,7 +208,7 @@ def train_controls(
 
     asked = ControlSettings.model_validate(settings)
     data, student = (examples, validation_examples, tokenizer), asked.student
-    own = written_inputs(*data, student, asked.max_length, training_work_dir)
+    own = reference_inputs(*data, student, asked.max_length, training_work_dir)
     model = make_student(student, own.tokenizer, own.max_length, asked.seed, teacher, True)
     origin = origin_of(student, True)
     untrained = with_card(model, own, seed=asked.seed, name="untrained", origin=origin)
@@ -228,7 +228,7 @@ def _student_inputs(
     asked: StudentSettings,
     work_dir: Path,
 ) -> "TrainingInputs":
-    written = written_inputs(*data, asked.student, asked.max_length, work_dir)
+    written = reference_inputs(*data, asked.student, asked.max_length, work_dir)
     asks = asked.objective is not None and asked.objective.asks_teacher
     return taught_inputs(written, teacher, teacher_targets if asks else None, asked.on_policy)
 

@@ -132,7 +132,7 @@ class SequenceLevelParams(BaseModel):
             "such as a server, by its prompt for the task answer."
         ),
     )
-    keep_written: bool = Field(
+    keep_reference: bool = Field(
         default=True,
         description="Train students on the reference answers as well as on the teacher's.",
     )

@@ -75,14 +75,14 @@ _CONTROLS = Groups(
     },
 )
 # What a training reads, by argument: without a teacher's signals, and with them.
-_WRITTEN = {
+_REFERENCE = {
     "examples": "training_examples",
     "validation_examples": "validation_examples",
     "tokenizer": "tokenizer",
     "teacher": "teacher",
 }
 TAUGHT = {
-    **_WRITTEN,
+    **_REFERENCE,
     "examples": "student_examples",
     "teacher_targets": "teacher_targets",
 }
@@ -97,7 +97,7 @@ def create_pipeline() -> Pipeline:
                 "baseline",
                 _BASELINE,
                 train_baseline,
-                _WRITTEN,
+                _REFERENCE,
                 ["baseline_student", "baseline_history"],
             ),
             training(
@@ -118,7 +118,7 @@ def create_pipeline() -> Pipeline:
                 "controls",
                 _CONTROLS,
                 train_controls,
-                _WRITTEN,
+                _REFERENCE,
                 ["control_models", "controls_history"],
             ),
         ]

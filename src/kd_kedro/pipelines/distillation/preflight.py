@@ -89,7 +89,7 @@ def _outline(name: str, key: str, tokenizer: Any, max_length: int) -> Any:
     model = outline(name, key)
     if tokenizer is not None:
         refuse_other_tokenizer(name, key, model, tokenizer)
-    # An encoder-decoder reads prompts and answers apart: what room it needs, the rows will tell.
+    # An encoder-decoder reads prompts and answers apart: the rows tell how long both are.
     if not model.config.is_encoder_decoder and positions(model) < max_length:
         raise ValueError(
             f"{key}: '{name}' reads at most {positions(model)} tokens but distillation.examples."

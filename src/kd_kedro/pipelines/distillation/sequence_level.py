@@ -41,17 +41,17 @@ def make_student_examples(
     if params.source == "none":
         return written
     answered = _answered(training_examples, teacher, text_generator, params)
-    if not params.keep_written:
+    if not params.keep_reference:
         written["weight"] = "0"
         if not (answered["outcome"] == "ok").any():
             raise ValueError(
-                "no answer of the teacher can be used and sequence_level.keep_written is false: "
+                "no answer of the teacher can be used and sequence_level.keep_reference is false: "
                 f"{_reasons(answered)}"
             )
     return pd.concat([written, answered], ignore_index=True)
 
 
-def written_examples(student_examples: pd.DataFrame) -> pd.DataFrame:
+def reference_examples(student_examples: pd.DataFrame) -> pd.DataFrame:
     """Return the training examples again: what a baseline learns from, whatever students do."""
     return student_examples[student_examples["outcome"] == WRITTEN].assign(weight="1")
 
@@ -91,7 +91,7 @@ def _answered(
 def _judge(outcome: Outcome, written: str, must_match: bool) -> Outcome:
     answer, status, _ = outcome
     if status == "ok" and must_match and gradable(written) and not exact_match(answer, written):
-        return answer, "rejected", "differs from the written answer, which can be graded"
+        return answer, "rejected", "differs from the reference answer, which can be graded"
     return outcome
 
 

@@ -24,7 +24,7 @@ History = list[dict[str, float]]
 OnEvaluation = Callable[[int, float], None]
 
 
-def written_inputs(
+def reference_inputs(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
     tokenizer: Any,

@@ -25,7 +25,7 @@ class StudentSettings(BaseModel):
     Attributes:
         student: What it is.
         training: Budget and optimiser.
-        objective: What it learns; None for the baseline, which has the written answers alone.
+        objective: What it learns; None for the baseline, which has the reference answers alone.
         on_policy: Whether it learns from answers of its own; None for the baseline.
         seed: Seed of weights, row order and dropout.
         max_length: Most tokens of an example.

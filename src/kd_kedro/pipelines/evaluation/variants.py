@@ -165,7 +165,7 @@ def _onnx(sources: _Sources) -> Entry:
     entry = _onnx_entry(sources, _float_graph(sources), "float32")
     system = entry.system
     # Two tokens at least: one is read with the cache of the others.
-    rows = [[*row, row[-1]][-system.room :] for row in system.prompts[:8]]
+    rows = [[*row, row[-1]][-system.max_length :] for row in system.prompts[:8]]
     difference = largest_logit_difference(
         model_steps(float_copy(sources.model)), system.steps(1), rows
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.students import taught_inputs, written_inputs
+from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
 from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
@@ -50,7 +50,7 @@ def run_study(
         )
     capture = capture_of(teacher_targets, tuning.space, asked)
     data = (examples, validation_examples, tokenizer)
-    written = written_inputs(*data, asked.student, asked.max_length, training_work_dir)
+    written = reference_inputs(*data, asked.student, asked.max_length, training_work_dir)
     trainer = StudentTrainer(
         taught_inputs(written, teacher, capture, asked.on_policy),
         teacher if asked.student.copy_layers else None,

@@ -38,8 +38,8 @@ class Training:
         seed: Seed of the row order and the dropout.
         padding: The padding token.
         description: Label of the progress bar.
-        on_policy: How the student samples answers in a share of the batches; None for written ones
-            alone.
+        on_policy: How the student samples answers in a share of the batches; None where it learns
+            from reference answers alone.
     """
 
     model: Any

@@ -1,7 +1,7 @@
 """On-policy distillation: the student answers, and the teacher itself judges its words.
 
-Agarwal et al., 2024 (GKD, arXiv:2306.13649): in a share of the batches the written answers give
-way to ones that the student samples. There is one rule for who is asked: written answers are
+Agarwal et al., 2024 (GKD, arXiv:2306.13649): in a share of the batches the reference answers give
+way to ones that the student samples. There is one rule for who is asked: reference answers are
 judged by the targets of the training, sampled ones by the live teacher, for no cache can know them.
 """
 

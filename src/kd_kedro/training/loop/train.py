@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from kd_kedro.models.causal_lm import check_room
+from kd_kedro.models.causal_lm import check_length
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.training.loop.checkpoints import training_fingerprint, training_folder
@@ -50,8 +50,8 @@ def train(
             that determines the result. A training that was killed goes on from the last one and
             ends with the weights and the history it would have had.
         description: Label of the progress bar.
-        on_policy: How the student samples answers in a share of the batches; None for written ones
-            alone.
+        on_policy: How the student samples answers in a share of the batches; None where it learns
+            from reference answers alone.
         on_evaluation: Told step and validation loss after each evaluation, those before a kill
             included; what it raises ends the training.
         callbacks: Told of every event of the loop, after those of this module.
@@ -79,7 +79,7 @@ def train(
         )
     asked = [source for source in (targets, on_policy and on_policy.teacher) if source]
     judges = [judge for source in asked for judge, _ in getattr(source, "models", ())]
-    check_room([model, *judges], [*rows, *validation])
+    check_length([model, *judges], [*rows, *validation])
     determines = {
         "settings": settings.model_dump() | {"precision": resolve_precision(settings.precision)},
         "objective": objective.model_dump(),

@@ -107,7 +107,7 @@ class Plan:
         student: Training a student that reads the capture.
         live: Training the same student with a live teacher; None where the objective asks none.
         further_seeds: How often baseline and student are trained again.
-        further_teachers: How many more are fine-tuned as the first one is.
+        ensemble_teachers: How many more are fine-tuned as the first one is.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
         not_counted: What the figures leave out, in words.
@@ -122,7 +122,7 @@ class Plan:
     live: TrainingCost | None
     further_seeds: int
     device: str
-    further_teachers: int = 0
+    ensemble_teachers: int = 0
     asks_live: bool = False
     not_counted: tuple[str, ...] = ()
 
@@ -145,7 +145,7 @@ class Plan:
     def seconds(self) -> float:
         """Of the whole pipeline, at most."""
         trained = sum(each.seconds for each in self.trainings)
-        trained += self.further_teachers * self.teacher.seconds + self.further_seconds
+        trained += self.ensemble_teachers * self.teacher.seconds + self.further_seconds
         return self.tokenizer_seconds + trained + (0 if self.asks_live else self.capture.seconds)
 
     @property
@@ -158,7 +158,7 @@ class Plan:
     def model_bytes(self) -> int:
         """Of all models that the pipeline leaves."""
         pair = self.baseline.model_bytes + self.student.model_bytes
-        teachers = self.teacher.model_bytes * (1 + self.further_teachers)
+        teachers = self.teacher.model_bytes * (1 + self.ensemble_teachers)
         untrained = self.student.model_bytes
         return teachers + untrained + pair * (1 + self.further_seeds)
 
@@ -195,7 +195,7 @@ class Plan:
                 "baseline": self.baseline.seconds,
                 "student": self.taught.seconds,
                 "further_seeds": self.further_seconds,
-                "further_teachers": self.further_teachers * self.teacher.seconds,
+                "ensemble_teachers": self.ensemble_teachers * self.teacher.seconds,
             },
             "memory": self.memory,
             "disk": self.disk,
@@ -243,10 +243,10 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield the lines of a plan: part, steps, time, peak memory, disk."""
     yield "tokenizer", "", duration(plan.tokenizer_seconds), "", ""
     yield _line(plan.teacher)
-    if plan.further_teachers:
-        time = duration(plan.further_teachers * plan.teacher.seconds)
-        disk = size(plan.further_teachers * plan.teacher.model_bytes)
-        yield f"{plan.further_teachers} x more teachers", "", time, "", disk
+    if plan.ensemble_teachers:
+        time = duration(plan.ensemble_teachers * plan.teacher.seconds)
+        disk = size(plan.ensemble_teachers * plan.teacher.model_bytes)
+        yield f"{plan.ensemble_teachers} x more teachers", "", time, "", disk
     capture = plan.capture
     stored = f"{size(capture.bytes)} ({capture.bytes / capture.answer_tokens:.0f} B a token)"
     memory = size(capture.memory)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.losses.chunked_head import chunk_tokens
-from kd_kedro.models.causal_lm import check_room
+from kd_kedro.models.causal_lm import check_length
 from kd_kedro.models.encoding import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.precision import autocast
@@ -76,7 +76,7 @@ def capture(
     }
     fingerprint = settings_fingerprint(determines)
     folder = store / fingerprint
-    check_room([teacher.model for teacher, _ in teachers], examples)
+    check_length([teacher.model for teacher, _ in teachers], examples)
     with one_at_a_time(folder):
         shards = _capture_shards(teachers, examples, folder, config, vocabulary)
         manifest = {
