@@ -1,6 +1,6 @@
 """The table of examples: all that training and evaluation know of the data, whatever the task.
 
-Every table of examples has the columns `EXAMPLE_COLUMNS`, all text; columns that are not known here
+Every table of examples has the columns `EXAMPLE_COLUMNS`; columns that are not known here
 pass through.
 """
 
@@ -70,14 +70,14 @@ def questions_of(examples: pd.DataFrame) -> list[str]:
 
 
 def choose_training_examples(
-    augmented_qa: pd.DataFrame, styles: Sequence[str], augmented_rows: int
+    augmented_qa: pd.DataFrame, styles: Sequence[str], max_augmented_rows: int
 ) -> pd.DataFrame:
     """Return the examples of the train split that models learn from.
 
     Args:
         augmented_qa: The rows of all splits with their rewrites.
         styles: Which styles are chosen.
-        augmented_rows: Most rewrites, chosen by a hash; they follow the original rows.
+        max_augmented_rows: Most rewrites, chosen by a hash; they follow the original rows.
 
     Raises:
         ValueError: There is none, or a row_id is there twice.
@@ -85,7 +85,7 @@ def choose_training_examples(
     rows = augmented_qa.reset_index(drop=True)
     chosen = rows[(rows["split"] == "train") & rows["style"].isin(styles)]
     original = chosen["style"] == ORIGINAL
-    ordered = pd.concat([chosen[original], _by_hash(chosen[~original], augmented_rows)])
+    ordered = pd.concat([chosen[original], _by_hash(chosen[~original], max_augmented_rows)])
     if ordered.empty:
         raise ValueError(
             f"augmented_qa has no row in split train of the styles {', '.join(styles)}; "

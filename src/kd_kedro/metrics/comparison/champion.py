@@ -67,7 +67,7 @@ def compare_weights(
     """Compare two models' answers by a paired bootstrap over families, Holm over the metrics.
 
     Args:
-        newcomer: Its part of `validation_results`, all text.
+        newcomer: Its part of `validation_results`.
         champion: The champion's, of the same rows.
         primary: Names of the metrics that decide; those that are measured from a teacher are left
             out, since the two may have had different ones, and those per token where the two

@@ -70,7 +70,7 @@ def paired_runs(results: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """Return by (model, seed) each run's rows in one common order, teacher first, seeds ascending.
 
     Args:
-        results: `validation_results`, all text.
+        results: `validation_results`.
 
     Raises:
         ValueError: Models or seeds are missing, or the models answered different rows.

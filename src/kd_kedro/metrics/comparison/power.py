@@ -54,7 +54,7 @@ def power_curves(
     differed, such as an exact match that is zero for all, has no spread and so no curve.
 
     Args:
-        results: `validation_results`, all text.
+        results: `validation_results`.
         primary: Metrics that decide; the others have no curve.
         confidence: Confidence of the differences over all primary metrics, 0.95 for 95 %.
         min_families: Fewer families than this are not judged.

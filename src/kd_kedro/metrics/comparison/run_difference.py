@@ -37,7 +37,7 @@ def compare_runs(
     Families and seeds are paired, as in the verdict.
 
     Args:
-        first: `validation_results` of one run, all text.
+        first: `validation_results` of one run.
         second: That of the other.
         primary: Names of the metrics that decide: they come first and are adjusted by Holm among
             themselves, the others among themselves, as in the verdict.

@@ -43,7 +43,7 @@ def judge(
     metrics' among the others.
 
     Args:
-        results: `validation_results`, all text: one row per held-out row, model and seed; the
+        results: `validation_results`: one row per held-out row, model and seed; the
             teacher's seed is '', as that of controls (models that are shown and not judged).
         primary: Names of the metrics that decide.
         confidence: Confidence of the differences over all metrics of a role, 0.95 for 95 %.

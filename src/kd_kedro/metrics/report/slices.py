@@ -19,7 +19,7 @@ def score_slices(results: pd.DataFrame, labels: Mapping[str, Mapping[str, str]])
     """Return the scores of each model on each slice, its seeds pooled.
 
     Args:
-        results: `validation_results`, all text.
+        results: `validation_results`.
         labels: By slice (format, topic …) the value of each row_id; rows without one are left
             out of that slice.
 
