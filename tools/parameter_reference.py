@@ -4,11 +4,10 @@ python tools/parameter_reference.py           write it
 python tools/parameter_reference.py --check   fail where it is out of step
 """
 
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import settings
@@ -86,18 +85,30 @@ def _row(key: str, field: FieldInfo, in_files: bool, value: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    annotation = field.annotation
+    return ", ".join([_kind(field.annotation), *_limits(field.metadata)])
+
+
+def _kind(annotation: Any) -> str:
+    """Return a type as text, the bounds of its items included."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        rules = [rule for each in inner[1:] for rule in getattr(each, "metadata", [each])]
+        return f"{_kind(inner[0])} {' and '.join(_limits(rules))}"
+    if any(get_origin(each) is Annotated for each in inner):
+        items = ["..." if each is Ellipsis else _kind(each) for each in inner]
+        return f"{annotation.__origin__.__name__}[{', '.join(items)}]"
     kind = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    kind = kind.replace("typing.", "").replace("|", "\\|")
-    kind = re.sub(r"Annotated\[(\w+), Ge\(ge=(\d+)\)\]", r"\1 ≥ \2", kind)
+    return kind.replace("typing.", "").replace("|", "\\|")
+
+
+def _limits(rules: Sequence[Any]) -> list[str]:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥"}
-    limits = [
+    return [
         f"{sign} {getattr(rule, name)}"
-        for rule in field.metadata
+        for rule in rules
         for name, sign in signs.items()
         if getattr(rule, name, None) is not None
     ]
-    return ", ".join([kind, *limits])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from kd_kedro.pipelines.distillation.params import (
 )
 from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.students import (
-    History,
     reference_inputs,
     taught_inputs,
     train_one,
@@ -34,7 +33,7 @@ from kd_kedro.training.examples import (
     questions_of,
     triples,
 )
-from kd_kedro.training.loop.training_config import ObjectiveConfig
+from kd_kedro.training.loop.training_config import History, ObjectiveConfig
 from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, teachers_of
 

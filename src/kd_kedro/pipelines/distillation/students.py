@@ -1,6 +1,5 @@
 """One student: what it learns from, and its training, in a node or in a trial of a study."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +11,18 @@ from kd_kedro.pipelines.distillation.models import STUDENT, make_student, origin
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.training.examples import learned, triples
-from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig
+from kd_kedro.training.loop.training_config import (
+    History,
+    ObjectiveConfig,
+    OnEvaluation,
+    OnPolicyConfig,
+)
 from kd_kedro.training.teacher.targets import TeacherTargets, live_teacher, teachers_of
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
     from kd_kedro.training.loop.model_training import TrainingInputs
     from kd_kedro.training.loop.on_policy import OnPolicy
     from kd_kedro.training.teacher.store import Teachers
-
-History = list[dict[str, float]]
-OnEvaluation = Callable[[int, float], None]
 
 
 def reference_inputs(

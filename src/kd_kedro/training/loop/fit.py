@@ -1,7 +1,7 @@
 """One training in one process, alone or beside others that do the same."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,13 @@ from kd_kedro.training.loop.hf_trainer import AnswerTrainer
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.progress_bar import ProgressBar, history
 from kd_kedro.training.loop.trainer_arguments import training_arguments
-from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig, planned_steps
+from kd_kedro.training.loop.training_config import (
+    ObjectiveConfig,
+    OnEvaluation,
+    TrainingConfig,
+    planned_steps,
+)
 from kd_kedro.training.teacher.signals import TargetSource
-
-OnEvaluation = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, eq=False)

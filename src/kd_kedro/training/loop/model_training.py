@@ -11,13 +11,15 @@ from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import pad_token_id
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.examples import encode_examples
-from kd_kedro.training.loop.fit import OnEvaluation
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.train import train
-from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
+from kd_kedro.training.loop.training_config import (
+    History,
+    ObjectiveConfig,
+    OnEvaluation,
+    TrainingConfig,
+)
 from kd_kedro.training.teacher.signals import TargetSource
-
-History = list[dict[str, float]]
 
 
 @dataclass(frozen=True)

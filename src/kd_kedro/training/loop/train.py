@@ -11,10 +11,10 @@ from kd_kedro.models.causal_lm import check_length
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.precision import resolve_precision
 from kd_kedro.training.loop.checkpoints import training_fingerprint, training_folder
-from kd_kedro.training.loop.fit import OnEvaluation, Training, fit
+from kd_kedro.training.loop.fit import Training, fit
 from kd_kedro.training.loop.launch import launch
 from kd_kedro.training.loop.on_policy import OnPolicy
-from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
+from kd_kedro.training.loop.training_config import ObjectiveConfig, OnEvaluation, TrainingConfig
 from kd_kedro.training.teacher.signals import TargetSource
 
 

@@ -1,7 +1,7 @@
 """The settings of a training: budget, optimiser, objective and on-policy sampling."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +11,9 @@ from kd_kedro.losses.divergence_names import DivergenceName
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
     from kd_kedro.training.teacher.signals import TargetSource
+
+History = list[dict[str, float]]  # losses by name and `step`, in the order of the steps
+OnEvaluation = Callable[[int, float], None]  # told step and validation loss
 
 # Marks a field that says how a run is done, not what comes of it: a change makes nothing stale.
 OPERATIONAL: dict[str, Any] = {"operational": True}
