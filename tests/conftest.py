@@ -68,6 +68,7 @@ def pytest_configure() -> None:
             raise pytest.UsageError(f"tests/conftest.py names {place}, which is not in tests/")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests, keep those of a file together that share its fixtures, put the longest first."""
     for item in items:
