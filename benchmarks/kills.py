@@ -10,12 +10,14 @@ that nobody killed. There is no rival: a peer's trainer resumes, and promises no
 
 import argparse
 import json
+import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +28,22 @@ PHASES = ["capture", "training", "end"]
 
 def main() -> None:
     arguments = _arguments()
-    if arguments.child:
-        _work(arguments.child, arguments.rows, arguments.steps)
-        return
     moments = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        options = ["--rows", str(arguments.rows), "--steps", str(arguments.steps)]
+        size = (arguments.rows, arguments.steps)
         whole = Path(scratch) / "whole"
-        seconds = _run(whole, options, None)
+        seconds = _run(whole, *size, None)
         expected = json.loads((whole / "result.json").read_text())
         kills = []
         for number in range(arguments.kills):
             folder = Path(scratch) / str(number)
             after = moments.uniform(0, seconds)
-            _run(folder, options, after)
+            _run(folder, *size, after)
             during = (folder / "phase").read_text()
             left = sum(1 for _ in folder.rglob("checkpoint-*/complete.json"))
             shards = sum(1 for _ in folder.rglob("shard-*.safetensors"))
             if not (folder / "result.json").exists():
-                _run(folder, options, None)
+                _run(folder, *size, None)
             same = json.loads((folder / "result.json").read_text()) == expected
             kill = {"after_s": after, "during": during, "checkpoints": left, "shards": shards}
             kills.append({**kill, "same": same})
@@ -64,33 +63,39 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--seed", type=int, default=1, help="of the moments")
     made.add_argument("--rows", type=at_least(2), default=1500, help="rows that are learned from")
     made.add_argument("--steps", type=at_least(2), default=150, help="optimiser steps")
-    made.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     return made.parse_args()
 
 
-def _run(folder: Path, options: list[str], kill_after: float | None) -> float:
+def _run(folder: Path, rows: int, steps: int, kill_after: float | None) -> float:
     """Run the child in a folder, or kill it; return how long it worked, imports aside."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, __file__, "--child", str(folder), *options]
-    with (folder / "log").open("w") as log:
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert child.stdout is not None
-        for line in child.stdout:  # what the libraries say on their way
-            if line == "ready\n":
-                break
-        started = time.perf_counter()
-        try:
-            child.wait(kill_after)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-        child.stdout.close()
-    if child.returncode not in (0, -signal.SIGKILL):
+    # Forked from a process that has imported the libraries, which takes longer than the work.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "kd_kedro.training.loop.train"])
+    ready, tell = context.Pipe(duplex=False)
+    child = context.Process(target=_child, args=(folder, rows, steps, tell))
+    child.start()
+    tell.close()
+    with suppress(EOFError):  # it failed before its work
+        ready.recv()
+    started = time.perf_counter()
+    child.join(kill_after)
+    if child.is_alive():
+        child.kill()
+        child.join()
+    if child.exitcode not in (0, -signal.SIGKILL):
         raise ValueError(f"the child failed: {(folder / 'log').read_text()[-500:]}")
     return time.perf_counter() - started
 
 
-def _work(folder: Path, rows: int, steps: int) -> None:
+def _child(folder: Path, rows: int, steps: int, ready: Connection) -> None:
+    with (folder / "log").open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        _work(folder, rows, steps, ready)
+
+
+def _work(folder: Path, rows: int, steps: int, ready: Connection) -> None:
     from kd_kedro.models.build import new_model
     from kd_kedro.models.causal_lm import LanguageModel
     from kd_kedro.models.encoding import encode, pad_token_id
@@ -161,7 +166,7 @@ def _work(folder: Path, rows: int, steps: int) -> None:
         save_steps=10,
     )
     (folder / "phase").write_text("capture")
-    print("ready", flush=True)
+    ready.send(None)
     manifest = capture([(teacher, 1.0)], examples, belongs_to, folder / "store", keep)
     (folder / "phase").write_text("training")
     history = train(
