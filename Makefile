@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 export DO_NOT_TRACK = 1
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-fast lint lock docs
 

@@ -40,8 +40,9 @@ MARKED = {
         "training/loop/test_launch.py",
     ],
 }
-# The longest first, so that no worker is left with one of them at the end. While one worker makes
-# the finished project of the end-to-end tests, the other has benchmarks to run.
+# The longest first, so that no worker is left with one of them at the end. A worker takes a file
+# whole, since its tests share what is made for them: while one makes the finished project of the
+# end-to-end tests, the other runs benchmarks.
 FIRST = [
     "end_to_end/test_run.py",
     "benchmarks",
@@ -68,17 +69,14 @@ def pytest_configure() -> None:
             raise pytest.UsageError(f"tests/conftest.py names {place}, which is not in tests/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests, keep those of a file together that share its fixtures, put the longest first."""
+    """Mark tests and put the longest first."""
     for item in items:
         for mark, places in MARKED.items():
             if any(_lies_in(item, place) for place in places):
                 item.add_marker(mark)
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-        if not _lies_in(item, "benchmarks/test_benchmarks.py"):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
     items.sort(key=_rank)
 
 
