@@ -29,7 +29,8 @@ docs: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-compile -r requirements.lock
+	-$(BIN)/python -m compileall -qq -j 0 .venv/lib  # pip would compile on one core
 	$(BIN)/pip install --quiet --no-deps -e .
 	touch $@
 

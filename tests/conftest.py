@@ -31,6 +31,7 @@ MARKED = {
     ],
     "subprocess": [
         "benchmarks",
+        "cli/test_session.py",
         "end_to_end",
         "generation/llm/test_llm_generator.py",
         "generation/llm/test_model_server.py",
@@ -54,6 +55,8 @@ FIRST = [
     "registry",
 ]
 
+gc.disable()  # imports of test modules make no garbage, and looking for it takes seconds
+
 # A property that holds slowly on a busy machine still holds.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -69,6 +72,13 @@ def pytest_configure() -> None:
             raise pytest.UsageError(f"tests/conftest.py names {place}, which is not in tests/")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import what `make test-fast` leaves out as a whole: it takes seconds."""
+    left_out = config.option.markexpr.removeprefix("not (").removesuffix(")").split(" or ")
+    places = [place for mark in left_out for place in MARKED.get(mark, [])]
+    return any(collection_path.is_relative_to(TESTS / place) for place in places) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests and put the longest first."""
     for item in items:
@@ -78,6 +88,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
     items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 def _rank(item: pytest.Item) -> int:

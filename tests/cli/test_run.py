@@ -11,7 +11,7 @@ from kd_kedro.cli.run import _whole_names
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _project() -> None:
     bootstrap_project(ROOT)
     pipelines.set_requested(None)

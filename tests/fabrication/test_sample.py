@@ -71,6 +71,7 @@ def test_unreviewed_rows_and_those_off_topic_have_their_share(records, settings)
     assert off_topic == round(settings["unreviewed_off_topic"] * len(unreviewed))
 
 
+@pytest.mark.slow
 def test_row_ids_are_those_of_a_strict_reader():
     """The records are read from the file, each with the line where it starts."""
     truth = pd.read_csv(RAW / "final_qa_truth.csv", dtype=str, keep_default_na=False)

@@ -25,6 +25,7 @@ def good(asked: Asked) -> Answer:
     return question(asked.text.replace("What is", "Which is"))
 
 
+@pytest.mark.slow
 def test_every_misbehaviour_loses_no_row_and_lets_nothing_dirty_in() -> None:
     dirty = [
         "...",
@@ -100,6 +101,7 @@ def test_a_key_rests_as_long_as_the_server_says() -> None:
     assert early == []
 
 
+@pytest.mark.slow
 def test_a_crowd_that_is_refused_comes_back_at_a_pace_that_is_borne() -> None:
     came: list[float] = []
 

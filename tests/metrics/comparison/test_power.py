@@ -32,6 +32,7 @@ def test_planted_spreads_are_found_again() -> None:
     assert found.family == pytest.approx((0.3**2 + 0.2**2 / 20) ** 0.5, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_rule_is_that_of_the_verdicts_intervals() -> None:
     """The same worlds, judged by the bootstrap's own code, are "better" as often."""
     families, seeds, level, effect = 100, 3, 0.05, 0.12

@@ -116,6 +116,7 @@ def test_luck_of_the_seeds_is_not_taken_for_a_gain(results: Maker) -> None:
     assert verdict(table)["metrics"]["perplexity"]["conclusion"] == "not shown"
 
 
+@pytest.mark.slow
 def test_a_useless_student_is_hardly_ever_better(results: Maker) -> None:
     wrong = 0
     for random in range(40):

@@ -186,6 +186,7 @@ def test_nothing_left_is_an_error(tmp_path: Path, rows: str, sentence: str) -> N
         _run(tmp_path, HEADER + rows)
 
 
+@pytest.mark.slow
 def test_real_sheet(tmp_path: Path, shared_data: Path) -> None:
     text = (shared_data / "accounting_qa/input_qa.csv").read_text(encoding="utf-8-sig")
     left = _run(tmp_path, text)
