@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from kd_kedro.text.numerals import SCALES, SPELT, either, spelt_values, written
 
@@ -85,10 +86,12 @@ class Quantity:
     end: int
 
 
+@lru_cache(maxsize=1000)  # whoever reads a text asks for it several times in a row
 def plain(text: str) -> str:
     """Return a text in small letters, its numbers without separators between thousands."""
     small = text.casefold().replace("’", "'").replace("\u00a0", " ").replace("\u202f", " ")
-    for sign, figures in _VULGAR.items():
+    for sign in _VULGAR.keys() & set(small):
+        figures = _VULGAR[sign]
         small = re.sub(rf"(?<=\d){sign}", f" {figures}", small).replace(sign, figures)
     small = re.sub(r"(?<=\d),(?=\d{2,3}(?:\D|$))", "", small)
     small = small.replace("per cent", "percent").replace("per-cent", "percent")
