@@ -49,6 +49,9 @@ def test_the_defaults_are_those_of_document_000():
     assert training.learning_rate == 6.8e-5
     assert training.batch_size * training.gradient_accumulation_steps == 32 * 8
     assert (training.patience, training.precision) == (4, "bf16")
+    teacher = values["params:distillation.teacher"].training
+    assert (teacher.epochs, teacher.num_evaluations) == (3, 6)
+    assert (teacher.batch_size, teacher.patience, teacher.precision) == (32, 4, "bf16")
 
 
 def test_the_report_names_the_licences_of_these_models():
