@@ -73,6 +73,39 @@ def test_delimiter_is_that_of_the_header_outside_quotes(tmp_path, mark, bom):
     assert rows["verdict"].tolist() == [""]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("sep=;\nQuestion;Answer\nq;a, b\n", {}),
+        ('"sep=|"\r\nQuestion|Answer\r\nq|a, b\r\n', {}),
+        ("SEP=^\nQuestion^Answer\nq^a, b\n", {}),
+        ("Question|Answer\nq|a, b\n", {}),
+        ("Question, asked;Answer\nq;a, b\n", {"question": "Question, asked"}),
+        ("Nr, from 1;Question;Answer\n1, 2;q;a, b\n", {}),
+        ("Question;Answer, Reason, Place\nq;a, b\n", {"answer": "Answer, Reason, Place"}),
+    ],
+)
+def test_the_delimiter_is_what_the_sheet_says_or_what_fits_it_best(tmp_path, text, columns):
+    names = {"question": "Question", "answer": "Answer", **columns}
+    rows = QASheetDataset(write(tmp_path, text), names).load()
+    assert rows[["question", "answer"]].to_numpy().tolist() == [["q", "a, b"]]
+    assert rows["line"].tolist() == ["3" if "ep=" in text.casefold() else "2"]
+
+
+def test_spaces_around_quotes_belong_to_no_cell(tmp_path):
+    rows = load(
+        write(
+            tmp_path,
+            HEADER
+            + 'q1, "a, b",Yes,,\n"q2" ,  "two\nlines"  ,No, "x" , "y" \n'
+            + 'q3, 5" pipe,Yes,,\nq4, "so" he said,,,\nq5, plain ,,,\n',
+        )
+    )
+    assert rows["answer"].tolist() == ["a, b", "two\nlines", ' 5" pipe', ' "so" he said', " plain "]
+    assert rows["defect"].tolist() == [""] * 5
+    assert rows["remarks"][1] == "y"
+
+
 def test_too_many_or_too_few_cells_are_a_defect_of_their_row_alone(tmp_path):
     rows = load(write(tmp_path, HEADER + "q,a,b,Yes,,\nq2,a2,Yes,,\nq3,a3\n"))
     assert rows["defect"].tolist() == [

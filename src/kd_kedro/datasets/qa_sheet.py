@@ -1,6 +1,6 @@
 """The user's question-answer sheet: CSV or XLSX, read strictly, never written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,8 +26,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
     """A sheet of questions and answers as a table of text, one row a record.
 
     All cells are text: no value means "missing", `None`, `NA` and `007` stay what they are. The
-    delimiter of a text file (comma, semicolon, tab) is that of its header line. A record with too
-    many or too few cells comes out with its `defect` and its `raw` text.
+    delimiter of a text file (comma, semicolon, tab, bar) is the one that fits it best, or the one
+    of its `sep=` line. A record with too many or too few cells comes out with its `defect` and its
+    `raw` text.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         if self._optional and self._is_unset():
             return table(MENDED)
         path = self._checked_path()
-        header, rows = _split_header(path, _read_records(path))
+        names = self._mended_names() if self._optional else self._mapped_names(path)
+        header, rows = _split_header(path, _read_records(path, names.values()))
         if self._optional:
             _check_judged(path, header.cells, rows)
-        names = self._mended_names() if self._optional else self._mapped_names(path)
         places = _find_columns(path, header, names)
         options = [] if self._optional else self._find_options(path, header)
         return table(
@@ -177,11 +178,11 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         return {name: name for name in ("row_id", "line", "source", *CELLS)}
 
 
-def _read_records(path: Path) -> Iterator[Record]:
+def _read_records(path: Path, names: Collection[str]) -> Iterator[Record]:
     if path.suffix.lower() == ".xlsx":
         return spreadsheet.records(path)
     text = delimited.read_text(path)
-    return delimited.records(path, text, delimited.find_delimiter(path, text))
+    return delimited.records(path, text, delimited.find_delimiter(path, text, names))
 
 
 def _split_header(path: Path, records: Iterator[Record]) -> tuple[Record, list[Record]]:
