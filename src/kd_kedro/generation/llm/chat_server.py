@@ -253,8 +253,8 @@ class ChatServer:
         if now - self._refused_since > _MAX_REFUSED_S:
             raise ValueError(
                 f"the server at {self._options.base_url} has refused every request of text "
-                f"generator {self._name} for {_MAX_REFUSED_S / 60:.0f} minutes, last: {reason}; what was "
-                "answered is kept: mend this and run again"
+                f"generator {self._name} for {_MAX_REFUSED_S / 60:.0f} minutes, last: {reason}; "
+                "what was answered is kept: mend this and run again"
             )
 
     def _wait_for_key(self, stop: threading.Event) -> int | Failure:
