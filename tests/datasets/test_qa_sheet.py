@@ -222,11 +222,35 @@ def test_xlsx_cells_become_the_text_that_was_typed(tmp_path):
     rows = load(str(tmp_path / "sheet.xlsx"))
     cells = rows[["question", "answer", "verdict", "correction", "remarks"]].to_numpy().tolist()
     assert cells[0] == ["007", "7", "7", "2.5", ""]
-    assert cells[1][:3] == ["2024-03-01", "2024-03-01 09:30:00", "TRUE"]
+    assert cells[1][:3] == ["2024-03-01", "2024-03-01 9:30:00", "yes"]
     assert rows["line"].tolist() == ["2", "4", "5", "6", "7"]
     assert cells[4][0] == "a\r\nb"
     assert rows["defect"][2] == "6 cells where the header has 5"
-    assert rows["defect"][3].startswith("the formula in column 2 has no stored value")
+    assert rows["defect"][3].startswith("column Answer: the formula there has no stored value")
+
+
+def test_xlsx_cells_are_what_they_show(tmp_path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Question", "Answer", "Classification", "Note"])
+    shown = [(0.73, "0.00%"), (12.5, '"€" 0.00'), (42, "00000"), (0.1 + 0.2, "General")]
+    for number, (value, code) in enumerate(shown, start=2):
+        sheet.append([f"q{number}", value, True])
+        sheet.cell(number, 2).number_format = code
+    sheet.append(["q6", "#N/A", False, "a"])
+    sheet.append(["q7", "a", None, "#DIV/0!"])
+    for row, column in ((6, 2), (7, 4)):
+        sheet.cell(row, column).data_type = "e"
+    book.save(tmp_path / "sheet.xlsx")
+    columns = {"question": "Question", "answer": "Answer", "verdict": "Classification"}
+    rows = QASheetDataset(str(tmp_path / "sheet.xlsx"), columns).load()
+    assert rows["answer"].tolist() == ["73.00%", "€ 12.50", "00042", "0.3", "", "a"]
+    assert rows["verdict"].tolist() == ["yes"] * 4 + ["", ""]
+    assert rows["defect"].tolist() == [
+        *[""] * 4,
+        "column Answer: the cell shows the error #N/A",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("path", ["", None, str(Path(__file__).parents[2])])

@@ -6,10 +6,11 @@ starts, and because it swallows NUL bytes and text after a closing quote.
 
 import codecs
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 MAX_CELL_BYTES = 1_000_000
@@ -32,12 +33,14 @@ class Record(NamedTuple):
         cells: Its cells as text, never None.
         defect: Why it breaks the contract, as a sentence; '' where it does not.
         raw: Its text as it stands in the file.
+        damaged: By place of a cell, why nobody can tell what it says.
     """
 
     line: int
     cells: list[str]
     defect: str
     raw: str
+    damaged: Mapping[int, str] = MappingProxyType({})
 
 
 def read_text(path: Path) -> str:

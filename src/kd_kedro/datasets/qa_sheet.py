@@ -1,6 +1,6 @@
 """The user's question-answer sheet: CSV or XLSX, read strictly, never written."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ OPTION_LABELS = "abcdefghij"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
+_CHECK_BOX = {"TRUE": "yes", "FALSE": "no"}  # what a spreadsheet stores of one
 QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
 
 
@@ -80,7 +81,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             [
                 _to_row(
                     path,
-                    _with_options(record, places, options),
+                    _with_options(record, header.cells, places, options),
                     header.cells,
                     places,
                     self._optional,
@@ -243,10 +244,14 @@ def _check_judged(path: Path, header: Sequence[str], rows: Sequence[Record]) -> 
             )
 
 
-def _with_options(record: Record, places: Mapping[str, int], options: Sequence[int]) -> Record:
+def _with_options(
+    record: Record, header: Sequence[str], places: Mapping[str, int], options: Sequence[int]
+) -> Record:
     """Return a record whose question has its options below it, one a line, with their labels."""
     if record.defect or not options:
         return record
+    if damage := _damage(record, header, options):
+        return record._replace(defect=damage)
     cells = list(record.cells)
     texts = [cells[place].strip() if place < len(cells) else "" for place in options]
     filled = [bool(text) for text in texts]
@@ -260,6 +265,18 @@ def _with_options(record: Record, places: Mapping[str, int], options: Sequence[i
     return record._replace(cells=cells)
 
 
+def _damage(record: Record, header: Sequence[str], places: Iterable[int]) -> str:
+    """Return why one of the cells that are read says nothing; '' where all say something."""
+    return next(
+        (
+            f"column {header[place]}: {record.damaged[place]}"
+            for place in places
+            if place in record.damaged
+        ),
+        "",
+    )
+
+
 def _to_row(
     path: Path, record: Record, header: Sequence[str], places: Mapping[str, int], mended: bool
 ) -> list[str]:
@@ -269,10 +286,14 @@ def _to_row(
         cells = cells + [""] * (len(header) - len(cells))
     if not defect and len(cells) != len(header):
         defect = f"{len(cells)} cells where the header has {len(header)}"
+    if not defect:
+        defect = _damage(record, header, places.values())
     values = {
         key: cells[place] if place < len(cells) and not defect else ""
         for key, place in places.items()
     }
+    if path.suffix.lower() == ".xlsx" and (said := _CHECK_BOX.get(values.get("verdict", ""))):
+        values["verdict"] = said
     if mended and defect:
         raise ValueError(f"{path}, line {record.line}: {defect}; mend this row of the copy too")
     row = [
