@@ -73,6 +73,39 @@ def test_delimiter_is_that_of_the_header_outside_quotes(tmp_path, mark, bom):
     assert rows["verdict"].tolist() == [""]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("sep=;\nQuestion;Answer\nq;a, b\n", {}),
+        ('"sep=|"\r\nQuestion|Answer\r\nq|a, b\r\n', {}),
+        ("SEP=^\nQuestion^Answer\nq^a, b\n", {}),
+        ("Question|Answer\nq|a, b\n", {}),
+        ("Question, asked;Answer\nq;a, b\n", {"question": "Question, asked"}),
+        ("Nr, from 1;Question;Answer\n1, 2;q;a, b\n", {}),
+        ("Question;Answer, Reason, Place\nq;a, b\n", {"answer": "Answer, Reason, Place"}),
+    ],
+)
+def test_the_delimiter_is_what_the_sheet_says_or_what_fits_it_best(tmp_path, text, columns):
+    names = {"question": "Question", "answer": "Answer", **columns}
+    rows = QASheetDataset(write(tmp_path, text), names).load()
+    assert rows[["question", "answer"]].to_numpy().tolist() == [["q", "a, b"]]
+    assert rows["line"].tolist() == ["3" if "ep=" in text.casefold() else "2"]
+
+
+def test_spaces_around_quotes_belong_to_no_cell(tmp_path):
+    rows = load(
+        write(
+            tmp_path,
+            HEADER
+            + 'q1, "a, b",Yes,,\n"q2" ,  "two\nlines"  ,No, "x" , "y" \n'
+            + 'q3, 5" pipe,Yes,,\nq4, "so" he said,,,\nq5, plain ,,,\n',
+        )
+    )
+    assert rows["answer"].tolist() == ["a, b", "two\nlines", ' 5" pipe', ' "so" he said', " plain "]
+    assert rows["defect"].tolist() == [""] * 5
+    assert rows["remarks"][1] == "y"
+
+
 def test_too_many_or_too_few_cells_are_a_defect_of_their_row_alone(tmp_path):
     rows = load(write(tmp_path, HEADER + "q,a,b,Yes,,\nq2,a2,Yes,,\nq3,a3\n"))
     assert rows["defect"].tolist() == [
@@ -189,11 +222,35 @@ def test_xlsx_cells_become_the_text_that_was_typed(tmp_path):
     rows = load(str(tmp_path / "sheet.xlsx"))
     cells = rows[["question", "answer", "verdict", "correction", "remarks"]].to_numpy().tolist()
     assert cells[0] == ["007", "7", "7", "2.5", ""]
-    assert cells[1][:3] == ["2024-03-01", "2024-03-01 09:30:00", "TRUE"]
+    assert cells[1][:3] == ["2024-03-01", "2024-03-01 9:30:00", "yes"]
     assert rows["line"].tolist() == ["2", "4", "5", "6", "7"]
     assert cells[4][0] == "a\r\nb"
     assert rows["defect"][2] == "6 cells where the header has 5"
-    assert rows["defect"][3].startswith("the formula in column 2 has no stored value")
+    assert rows["defect"][3].startswith("column Answer: the formula there has no stored value")
+
+
+def test_xlsx_cells_are_what_they_show(tmp_path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Question", "Answer", "Classification", "Note"])
+    shown = [(0.73, "0.00%"), (12.5, '"€" 0.00'), (42, "00000"), (0.1 + 0.2, "General")]
+    for number, (value, code) in enumerate(shown, start=2):
+        sheet.append([f"q{number}", value, True])
+        sheet.cell(number, 2).number_format = code
+    sheet.append(["q6", "#N/A", False, "a"])
+    sheet.append(["q7", "a", None, "#DIV/0!"])
+    for row, column in ((6, 2), (7, 4)):
+        sheet.cell(row, column).data_type = "e"
+    book.save(tmp_path / "sheet.xlsx")
+    columns = {"question": "Question", "answer": "Answer", "verdict": "Classification"}
+    rows = QASheetDataset(str(tmp_path / "sheet.xlsx"), columns).load()
+    assert rows["answer"].tolist() == ["73.00%", "€ 12.50", "00042", "0.3", "", "a"]
+    assert rows["verdict"].tolist() == ["yes"] * 4 + ["", ""]
+    assert rows["defect"].tolist() == [
+        *[""] * 4,
+        "column Answer: the cell shows the error #N/A",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("path", ["", None, str(Path(__file__).parents[2])])

@@ -66,7 +66,7 @@ def test_a_directory_and_an_absent_file(outcomes: dict[str, dict[str, Any]]) -> 
 
 
 def test_bad_parameters(project: Path) -> None:
-    unknown, bad, nested, student, generator = run_commands(
+    unknown, bad, nested, student, generator, parallel = run_commands(
         project,
         [
             ["run", *TEST, "--params", "nosuch=1"],
@@ -74,6 +74,7 @@ def test_bad_parameters(project: Path) -> None:
             ["run", *TEST, "--params", "filtering.soap.nosuch=1"],
             ["run", *TEST, "--params", "distillation.student.pretrained=/nowhere"],
             ["run", *TEST, "--params", "distillation.sequence_level.source=generator"],
+            ["run", *TEST, "--runner=ParallelRunner"],
         ],
     )
     check_sentence(unknown, "unknown parameter nosuch", "--params")
@@ -81,6 +82,7 @@ def test_bad_parameters(project: Path) -> None:
     check_sentence(nested, "unknown parameter filtering.soap.nosuch")
     check_sentence(student, "distillation.student.pretrained", "/nowhere")
     check_sentence(generator, "distillation.sequence_level.source", "no task answer")
+    check_sentence(parallel, "ParallelRunner", "leave --runner out")
     assert "[ 1/" not in student["err"] + generator["err"]  # before the first node
 
 

@@ -4,6 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+from transformers import PreTrainedTokenizerFast
 
 from kd_kedro.models.encoding import (
     IGNORED,
@@ -13,6 +18,7 @@ from kd_kedro.models.encoding import (
     encode,
     encode_prompts,
     pad_token_id,
+    prompt_text,
 )
 
 
@@ -99,3 +105,19 @@ def test_no_rows_are_no_examples(tokenizer):
     assert encode(tokenizer, [], [], [], 64) == []
     with pytest.raises(ValueError, match="zip"):
         encode(tokenizer, ["a"], ["q", "r"], ["s", "t"], 64)
+
+
+def test_no_second_space_stands_before_an_answer():
+    # As Llama 2's: a space is put before each text.
+    told = [f"{prompt_text('What is cash?')} Money in hand."] * 50
+    whole = Tokenizer(BPE(unk_token="<unk>"))
+    whole.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    whole.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    special = ["<unk>", "<s>", "</s>"]
+    whole.train_from_iterator(told, BpeTrainer(vocab_size=90, special_tokens=special))
+    whole.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, eos_token="</s>", bos_token="<s>")
+    (example,) = encode(tokenizer, ["r"], ["What is cash?"], ["Money in hand."], 128)
+    assert list(example.input_ids) == [*tokenizer(told[0])["input_ids"], 2]

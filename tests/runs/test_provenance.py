@@ -32,13 +32,19 @@ PIPELINE = Pipeline(
 MADE_BY = {"cleaned": "curation", "verdict": "evaluation"}
 
 
-def build(folder: Path, size: int = 3, version: str = "2026-01-01T00.00.00.000Z") -> DataCatalog:
+def build(
+    folder: Path, size: int = 3, version: str = "2026-01-01T00.00.00.000Z", loaded: str = ""
+) -> DataCatalog:
     entries = {
         name: {"type": "text.TextDataset", "filepath": str(folder / name), "versioned": True}
         for name in MADE_BY
     }
     raw = {"type": "text.TextDataset", "filepath": str(folder / "raw.txt")}
-    catalog = DataCatalog.from_config({"raw": raw, **entries}, save_version=version)
+    catalog = DataCatalog.from_config(
+        {"raw": raw, **entries},
+        save_version=version,
+        load_versions={"cleaned": loaded} if loaded else None,
+    )
     catalog["params:clean.size"], catalog["params:judge"] = size, {"margin": 0.5}
     return catalog
 
@@ -87,6 +93,12 @@ def test_another_raw_file_makes_it_stale(folder: Path) -> None:
     (folder / "raw.txt").write_text("abcdeg")
     with pytest.raises(ValueError, match=r"stale: source raw was 'raw\.txt, hash \w+' and is"):
         check(build(folder))
+
+
+def test_of_a_version_that_is_not_there_the_others_are_named(folder: Path) -> None:
+    make(build(folder))
+    with pytest.raises(ValueError, match=r"no such version of cleaned .*: there are 2026-01-01T00"):
+        check(build(folder, loaded="2021-01-01T00.00.00.000Z"), pinned=("cleaned",))
 
 
 def test_a_pinned_version_is_the_users_choice(folder: Path) -> None:

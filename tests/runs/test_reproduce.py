@@ -54,6 +54,7 @@ def run(status="FINISHED"):
         ({"commit": ""}, "not made in a git repository"),
         ({"only_missing_outputs": True}, "only what was missing"),
         ({"conf_source": "/elsewhere"}, "made with --conf-source /elsewhere, whose state"),
+        ({"saved": {}}, "there is nothing to compare"),
     ],
 )
 def test_a_run_whose_code_or_work_is_not_known_is_refused(changed, words):

@@ -135,11 +135,11 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     not_repeatable = {n: each.not_repeatable for n, each in products.items() if each.not_repeatable}
     measured = {name: each.measured_part for name, each in products.items()}
     outputs = agreement(recipe, now, not_comparable(full, not_repeatable), measured)
-    bad = {"differs", "not made"}
+    found = {each["outcome"] for each in outputs.values()}
     return {
         "runs": [recipe.kedro_run_id, timestamp],
         "outputs": outputs,
-        "agrees": not any(each["outcome"] in bad for each in outputs.values()),
+        "agrees": "agrees" in found and not found & {"differs", "not made"},
         "environment": {
             key: [value, now.environment.get(key)]
             for key, value in recipe.environment.items()

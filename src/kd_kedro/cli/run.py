@@ -22,6 +22,12 @@ def _run(tuned: bool, **options: Any) -> None:
     metadata: ProjectMetadata = click.get_current_context().obj
     log = set_up_terminal(metadata.project_path)
     try:
+        if "ParallelRunner" in (options["runner"] or ""):
+            raise ValueError(
+                "--runner=ParallelRunner cannot be used: MLflow, the recipe and the check of stale "
+                "artifacts see nothing of what other processes save; leave --runner out "
+                "(distillation.training.num_processes trains in several processes)"
+            )
         if tuned:
             options["params"] = _tuned(metadata.project_path, options)
         options |= {name: _whole_names(options[name] or ()) for name in _NODE_OPTIONS}

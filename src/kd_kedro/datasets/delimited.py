@@ -6,14 +6,22 @@ starts, and because it swallows NUL bytes and text after a closing quote.
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 MAX_CELL_BYTES = 1_000_000
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
+SAMPLE = 50  # records that are cut on trial, to tell a delimiter
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+# Excel's line above the header, which names the delimiter.
+_SEP_LINE = re.compile(r'"?sep=([^\r\n"])"?[ ,;\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+_SPACES = re.compile(" *")
+_QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -25,12 +33,14 @@ class Record(NamedTuple):
         cells: Its cells as text, never None.
         defect: Why it breaks the contract, as a sentence; '' where it does not.
         raw: Its text as it stands in the file.
+        damaged: By place of a cell, why nobody can tell what it says.
     """
 
     line: int
     cells: list[str]
     defect: str
     raw: str
+    damaged: Mapping[int, str] = MappingProxyType({})
 
 
 def read_text(path: Path) -> str:
@@ -64,18 +74,41 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def find_delimiter(path: Path, text: str) -> str:
-    """Return the delimiter that cuts the header into most cells: comma, semicolon or tab."""
-    counts = {mark: len(next(records(path, text, mark)).cells) for mark in DELIMITERS}
-    return max(DELIMITERS, key=lambda mark: counts[mark])
+def find_delimiter(path: Path, text: str, names: Collection[str]) -> str:
+    """Return the delimiter of a text: what its `sep=` line says, else the one that fits best.
+
+    One fits better that cuts out more columns of the given names; then, more records with as many
+    cells as the header; then, more cells of the header.
+
+    Args:
+        path: File name for messages.
+        text: The whole text.
+        names: Names that the header may hold.
+
+    Raises:
+        ValueError: The header is no record with any delimiter.
+    """
+    if said := _SEP_LINE.match(text):
+        return said[1]
+    return max(DELIMITERS, key=lambda mark: _fit(path, text, mark, names))
+
+
+def _fit(path: Path, text: str, mark: str, names: Collection[str]) -> tuple[int, int, int]:
+    found = records(path, text, mark)
+    header = next(found).cells
+    even = 0
+    with suppress(ValueError):  # a record that is none with any delimiter is told of later
+        even = sum(len(each.cells) == len(header) for each in islice(found, SAMPLE))
+    known = sum(cell.strip() in names for cell in header)
+    return known, even if len(header) > 1 else 0, len(header)
 
 
 def records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
     """Yield the records of a delimited text; blank lines are none.
 
-    Quotes follow RFC 4180: special at the start of a cell only, doubled inside a quoted one. Text
-    after a closing quote on the line where it opened makes the record defective, and the record
-    then ends with that line.
+    Quotes follow RFC 4180: special at the start of a cell only, doubled inside a quoted one.
+    Spaces before and after the quotes of a cell belong to no cell. Text after a closing quote on
+    the line where it opened makes the record defective, and the record then ends with that line.
 
     Args:
         path: File name for messages.
@@ -87,6 +120,8 @@ def records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
     """
     cell_end = re.compile(f"[{re.escape(delimiter)}\r\n]")
     position, line = 0, 1
+    if said := _SEP_LINE.match(text):
+        position, line = said.end(), 2
     while position < len(text):
         if newline := _NEWLINE.match(text, position):
             position, line = newline.end(), line + 1
@@ -112,9 +147,11 @@ def _read_record(
     cells: list[str] = []
     position, first_line, defect = start, line, ""
     while True:
+        position = _quote_behind_spaces(text, position, cell_end)
         if text.startswith('"', position):
             cell, end = _read_quoted(path, text, position, line)
             opened, line = line, line + _newlines(text, position, end)
+            end = _SPACES.match(text, end).end()  # type: ignore[union-attr]
             if end < len(text) and not cell_end.match(text, end):
                 _check_stray(path, opened, line)
                 defect = (
@@ -135,6 +172,22 @@ def _read_record(
         newline = _NEWLINE.match(text, end)
         record = Record(first_line, cells, defect, text[start:end])
         return record, newline.end() if newline else end, line + 1
+
+
+def _quote_behind_spaces(text: str, start: int, cell_end: re.Pattern[str]) -> int:
+    """Return where the quoted cell begins that has spaces before its quote; else `start`.
+
+    It is one only where nothing but spaces stands behind its closing quote: in ` 5" and 6"` the
+    quotes are text.
+    """
+    quote = _SPACES.match(text, start).end()  # type: ignore[union-attr]
+    if quote == start or not text.startswith('"', quote):
+        return start
+    closed = _QUOTED.match(text, quote)
+    if closed is None:
+        return start
+    end = _SPACES.match(text, closed.end()).end()  # type: ignore[union-attr]
+    return quote if end == len(text) or cell_end.match(text, end) else start
 
 
 def _read_quoted(path: Path, text: str, start: int, line: int) -> tuple[str, int]:

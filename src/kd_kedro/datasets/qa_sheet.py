@@ -1,6 +1,6 @@
 """The user's question-answer sheet: CSV or XLSX, read strictly, never written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ OPTION_LABELS = "abcdefghij"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
+_CHECK_BOX = {"TRUE": "yes", "FALSE": "no"}  # what a spreadsheet stores of one
 QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
 
 
@@ -26,8 +27,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
     """A sheet of questions and answers as a table of text, one row a record.
 
     All cells are text: no value means "missing", `None`, `NA` and `007` stay what they are. The
-    delimiter of a text file (comma, semicolon, tab) is that of its header line. A record with too
-    many or too few cells comes out with its `defect` and its `raw` text.
+    delimiter of a text file (comma, semicolon, tab, bar) is the one that fits it best, or the one
+    of its `sep=` line. A record with too many or too few cells comes out with its `defect` and its
+    `raw` text.
     """
 
     def __init__(
@@ -68,10 +70,10 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         if self._optional and self._is_unset():
             return table(MENDED)
         path = self._checked_path()
-        header, rows = _split_header(path, _read_records(path))
+        names = self._mended_names() if self._optional else self._mapped_names(path)
+        header, rows = _split_header(path, _read_records(path, names.values()))
         if self._optional:
             _check_judged(path, header.cells, rows)
-        names = self._mended_names() if self._optional else self._mapped_names(path)
         places = _find_columns(path, header, names)
         options = [] if self._optional else self._find_options(path, header)
         return table(
@@ -79,7 +81,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             [
                 _to_row(
                     path,
-                    _with_options(record, places, options),
+                    _with_options(record, header.cells, places, options),
                     header.cells,
                     places,
                     self._optional,
@@ -177,11 +179,11 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         return {name: name for name in ("row_id", "line", "source", *CELLS)}
 
 
-def _read_records(path: Path) -> Iterator[Record]:
+def _read_records(path: Path, names: Collection[str]) -> Iterator[Record]:
     if path.suffix.lower() == ".xlsx":
         return spreadsheet.records(path)
     text = delimited.read_text(path)
-    return delimited.records(path, text, delimited.find_delimiter(path, text))
+    return delimited.records(path, text, delimited.find_delimiter(path, text, names))
 
 
 def _split_header(path: Path, records: Iterator[Record]) -> tuple[Record, list[Record]]:
@@ -242,10 +244,14 @@ def _check_judged(path: Path, header: Sequence[str], rows: Sequence[Record]) -> 
             )
 
 
-def _with_options(record: Record, places: Mapping[str, int], options: Sequence[int]) -> Record:
+def _with_options(
+    record: Record, header: Sequence[str], places: Mapping[str, int], options: Sequence[int]
+) -> Record:
     """Return a record whose question has its options below it, one a line, with their labels."""
     if record.defect or not options:
         return record
+    if damage := _damage(record, header, options):
+        return record._replace(defect=damage)
     cells = list(record.cells)
     texts = [cells[place].strip() if place < len(cells) else "" for place in options]
     filled = [bool(text) for text in texts]
@@ -259,6 +265,18 @@ def _with_options(record: Record, places: Mapping[str, int], options: Sequence[i
     return record._replace(cells=cells)
 
 
+def _damage(record: Record, header: Sequence[str], places: Iterable[int]) -> str:
+    """Return why one of the cells that are read says nothing; '' where all say something."""
+    return next(
+        (
+            f"column {header[place]}: {record.damaged[place]}"
+            for place in places
+            if place in record.damaged
+        ),
+        "",
+    )
+
+
 def _to_row(
     path: Path, record: Record, header: Sequence[str], places: Mapping[str, int], mended: bool
 ) -> list[str]:
@@ -268,10 +286,14 @@ def _to_row(
         cells = cells + [""] * (len(header) - len(cells))
     if not defect and len(cells) != len(header):
         defect = f"{len(cells)} cells where the header has {len(header)}"
+    if not defect:
+        defect = _damage(record, header, places.values())
     values = {
         key: cells[place] if place < len(cells) and not defect else ""
         for key, place in places.items()
     }
+    if path.suffix.lower() == ".xlsx" and (said := _CHECK_BOX.get(values.get("verdict", ""))):
+        values["verdict"] = said
     if mended and defect:
         raise ValueError(f"{path}, line {record.line}: {defect}; mend this row of the copy too")
     row = [

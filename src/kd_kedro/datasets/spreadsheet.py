@@ -1,18 +1,19 @@
-"""Records of the first sheet of an XLSX file, every cell as the text a person typed."""
+"""Records of the first sheet of an XLSX file, every cell as the text that it shows."""
 
-import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kd_kedro.datasets.delimited import Record, check_cell_size
+from kd_kedro.datasets.number_format import is_number, shown
 
 
 def records(path: Path) -> Iterator[Record]:
     """Yield the non-empty rows of the first sheet of an XLSX file; `line` is the row's number.
 
-    Numbers keep their shortest form (7 is `7`, text 007 is `007`), dates are ISO, empty cells ''.
-    A formula counts as the value stored with it; one without makes its row defective.
+    Numbers and dates are as their format shows them (`7%`, `00042`), short dates ISO, empty cells
+    ''. A formula counts as the value stored with it; one without, and an error such as #N/A, is a
+    damaged cell.
 
     Raises:
         ValueError: The file is no readable XLSX, or a cell is too large.
@@ -25,41 +26,29 @@ def records(path: Path) -> Iterator[Record]:
             f"{path} cannot be read as XLSX ({type(error).__name__}: {str(error)[:80]}): "
             "open it in a spreadsheet program and save it again"
         ) from error
-    for number, (values, formulas) in enumerate(rows, start=1):
-        cells = [to_text(value) for value in values]
+    for number, (cells, damaged) in enumerate(rows, start=1):
         while cells and not cells[-1]:
             cells.pop()
         for column, cell in enumerate(cells, start=1):
             check_cell_size(path, number, column, cell)
-        if cells or formulas:
-            defect = (
-                f"the formula in column {formulas[0]} has no stored value: open the sheet in a "
-                "spreadsheet program and save it again"
-                if formulas
-                else ""
-            )
-            yield Record(number, cells, defect, "\t".join(cells))
+        if cells or damaged:
+            yield Record(number, cells, "", "\t".join(cells), damaged)
 
 
-def to_text(value: Any) -> str:
-    """Return the text of a spreadsheet value."""
+def to_text(value: Any, number_format: str = "General") -> str:
+    """Return the text that a cell with this value and format shows."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime.datetime):
-        day = value.time() == datetime.time()
-        return value.date().isoformat() if day else value.isoformat(sep=" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
+    if is_number(value):
+        return shown(value, number_format)
     # Excel writes the line end of a cell that came from Windows as _x000D_ and a line feed.
     return str(value).replace("_x000D_", "\r")
 
 
-def _read_rows(path: Path) -> list[tuple[list[Any], list[int]]]:
-    """Return values, and the 1-based columns of formulas without a stored value, row by row."""
+def _read_rows(path: Path) -> list[tuple[list[str], dict[int, str]]]:
+    """Return the texts of the cells, and by place why a cell is damaged, row by row."""
     import openpyxl
 
     stored = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -71,17 +60,30 @@ def _read_rows(path: Path) -> list[tuple[list[Any], list[int]]]:
             sheet.reset_dimensions()
         return [
             (
-                [cell.value for cell in values],
                 [
-                    column
-                    for column, (value, source) in enumerate(
-                        zip(values, formulas, strict=True), start=1
-                    )
-                    if source.data_type == "f" and value.value is None
+                    # An empty cell has no format.
+                    "" if cell.value is None else to_text(cell.value, cell.number_format)
+                    for cell in values
                 ],
+                {
+                    place: why
+                    for place, (value, source) in enumerate(zip(values, formulas, strict=True))
+                    if (why := _damage(value, source))
+                },
             )
             for values, formulas in zip(sheets[0].iter_rows(), sheets[1].iter_rows(), strict=True)
         ]
     finally:
         stored.close()
         written.close()
+
+
+def _damage(value: Any, source: Any) -> str:
+    if source.data_type == "f" and value.value is None:
+        return (
+            "the formula there has no stored value: open the sheet in a spreadsheet program and "
+            "save it again"
+        )
+    if value.data_type == "e":
+        return f"the cell shows the error {value.value}"
+    return ""

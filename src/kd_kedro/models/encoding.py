@@ -111,7 +111,8 @@ def encode(
     """
     if not questions:
         return []
-    texts = [f" {answer}" if answer else "" for answer in answers]
+    lead = "" if _adds_space(tokenizer) else " "
+    texts = [f"{lead}{answer}" if answer else "" for answer in answers]
     answer_ids = tokenizer(
         texts, split_special_tokens=True, add_special_tokens=False, return_attention_mask=False
     )["input_ids"]
@@ -196,6 +197,14 @@ def pad_token_id(tokenizer: Any) -> int:
     """Return the padding token, or the end-of-sequence token where there is none."""
     chosen = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if chosen is None else chosen)
+
+
+def _adds_space(tokenizer: Any) -> bool:
+    """Return whether a tokenizer puts a space before each text by itself, as Llama 2's does.
+
+    A second one would be a token of its own between prompt and answer, which no text has.
+    """
+    return str(next(iter(tokenizer.tokenize("a")), "")).startswith("▁")
 
 
 def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:

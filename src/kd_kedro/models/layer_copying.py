@@ -1,6 +1,7 @@
 """Students made of a teacher: some of its layers, or its shape alone."""
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,13 +48,25 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         student = type(teacher)(config=config).float()
-    if any(len(stack) != len(layers) for stack in blocks(student).values()):
+    if not _same_kinds(teacher, student, layers):
         raise ValueError(
             f"distillation.student.copy_layers: a {type(teacher).__name__} with other layers "
             "cannot be made; leave it empty and give student.pretrained"
         )
     student.generation_config = copy.deepcopy(teacher.generation_config)
     return student.eval()
+
+
+def check_copy(outline: Any, layers: Sequence[int]) -> None:
+    """Refuse, from a teacher's outline, layers of which no student can be made.
+
+    Raises:
+        ValueError: The teacher has no such layer, or no model of its class has layers of their
+            kinds alone.
+    """
+    if layers:
+        with torch.device("meta"):
+            same_shape(outline, layers, 0)
 
 
 def check_layers(teacher: Any, layers: Sequence[int]) -> None:
@@ -82,12 +95,49 @@ def blocks(model: Any) -> dict[str, torch.nn.ModuleList]:
 
 
 def _shorten(config: Any, layers: Sequence[int]) -> None:
+    # What a configuration says layer by layer (layer_types, attention_layers, …) goes with them.
+    for name, value in list(vars(config).items()):
+        told = isinstance(value, list | tuple) and len(value) == config.num_hidden_layers
+        if told and "token" not in name and name != "architectures":
+            setattr(config, name, [value[layer] for layer in layers])
+    if getattr(config, "attention_types", None) is not None:  # GPT-Neo: how often each kind comes
+        config.attention_types = [[[kind], 1] for kind in config.attention_layers]
     config.num_hidden_layers = len(layers)
     if getattr(config, "num_decoder_layers", None) is not None:
         config.num_decoder_layers = len(layers)
-    kinds = getattr(config, "layer_types", None)  # full or sliding attention, layer by layer
-    if kinds is not None:
-        config.layer_types = [kinds[layer] for layer in layers]
+
+
+def _same_kinds(teacher: Any, student: Any, layers: Sequence[int]) -> bool:
+    """Return whether each layer of a student is of the kind of the one that it stands for."""
+    given, made = blocks(teacher), blocks(student)
+    return given.keys() == made.keys() and all(
+        len(made[name]) == len(layers)
+        and all(
+            _kind(own) == _kind(stack[layer]) for own, layer in zip(made[name], layers, strict=True)
+        )
+        for name, stack in given.items()
+    )
+
+
+def _kind(layer: torch.nn.Module) -> list[tuple[str, ...]]:
+    # T5's first layer alone holds the positions; a layer's own number is no kind.
+    said = [
+        (name, type(module).__name__, *(f"{key}={value}" for key, value in _settings(module)))
+        for name, module in layer.named_modules()
+        if "relative_attention_bias" not in name
+    ]
+    return sorted(said)
+
+
+def _settings(module: torch.nn.Module) -> list[tuple[str, Any]]:
+    own = ("training", "has_relative_attention_bias")
+    return [
+        (key, value)
+        for key, value in sorted(vars(module).items())
+        if isinstance(value, bool | int | str)
+        and key not in own
+        and not re.search(r"idx|index|layer_id|layer_number", key)
+    ]
 
 
 def _origin(name: str, layers: Sequence[int], stacks: Sequence[str], given: dict[str, Any]) -> str:

@@ -86,9 +86,10 @@ def check_fresh(
         if getattr(catalog.get(name), "OPTIONAL", False):
             continue  # its reader looks at what it says of itself
         remedy = f"run `kedro run --pipelines {made_by[name]}` first"
+        absent = f"has not been made yet: {remedy}"
         path = version_folder(catalog, name, "load")
         if path is None:
-            raise ValueError(f"{name} has not been made yet: {remedy}")
+            raise ValueError(_not_there(name, catalog, name in set(pinned)) or f"{name} {absent}")
         recorded[name] = read_provenance(name, path, remedy)
         if name not in set(pinned):
             now = expected_provenance(name, full, catalog, sources, {}, operational)
@@ -98,6 +99,19 @@ def check_fresh(
                     "run the same --params"
                 )
     return recorded
+
+
+def _not_there(name: str, catalog: DataCatalog, pinned: bool) -> str:
+    """Say which versions there are where a pinned one is not; '' where there is none at all."""
+    place = filepath(catalog.get(name))
+    found = sorted(each.name for each in place.iterdir()) if place and place.is_dir() else []
+    if not pinned or not found:
+        return ""
+    more = f" and {len(found) - 3} older ones" if len(found) > 3 else ""
+    return (
+        f"there is no such version of {name} as --load-versions names: there are "
+        f"{', '.join(found[-3:])}{more}"
+    )
 
 
 def artifact_nodes(parts: Iterable[Pipeline], catalog: DataCatalog) -> Pipeline:

@@ -17,7 +17,7 @@ def check_recipe(run: Any, recipe: Recipe) -> None:
 
     Raises:
         ValueError: It failed, its code or its configuration is not known, or it did only what was
-            missing.
+            missing, or saved nothing.
     """
     name = run_name(run)
     if run.info.status != "FINISHED":
@@ -36,6 +36,10 @@ def check_recipe(run: Any, recipe: Recipe) -> None:
         )
     if recipe.only_missing_outputs:
         raise ValueError(f"run {name} made only what was missing then (--only-missing-outputs)")
+    if not recipe.saved:
+        raise ValueError(
+            f"run {name} says of nothing that it saved it: there is nothing to compare"
+        )
 
 
 def check_tree(recipe: Recipe, commit: str, changes: str) -> None:

@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.curation.repair.text_repair import lost_symbols, repair_defect, repair_text
+from kd_kedro.curation.repair.repair_config import RepairConfig
+from kd_kedro.curation.repair.text_repair import (
+    lost_symbols,
+    repair,
+    repair_defect,
+    repair_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,7 +24,11 @@ from kd_kedro.curation.repair.text_repair import lost_symbols, repair_defect, re
         ("4Ï€ × 10^-4", "4π × 10^-4"),
         ("a fine of ‚Çπ 500", "a fine of ₹ 500"),
         ("3 √ó 4 √∑ 2", "3 × 4 ÷ 2"),
-        ("one  two\t three", "one two three"),
+        ("  \n one  two \n", "one  two"),
+        ("1\u00a0000 ﬁnal　ﬂows", "1 000 final flows"),
+        ("１２３ of ＡＢ", "123 of AB"),
+        ("P&amp;L of R&#38;D, 3 &lt; 4", "P&L of R&D, 3 < 4"),
+        ("a\x0bb\x0cc\u2028d\x00e\x1b[31mf", "a\nb\nc\nde f".replace(" ", "")),
     ],
 )
 def test_repairs(broken: str, whole: str) -> None:
@@ -37,14 +47,47 @@ def test_repairs(broken: str, whole: str) -> None:
         "don’t “uncurl”",
         "√π and √2, a √∑x² of CAFÉ’S",
         "क\u200dष",
+        "def double(x):\n    if x is None:\n        return 0\n    return 2 * x",
+        "    x = 1\n    y = 2",
+        "all:\n\techo  hi",
+        "- one\n  - two\n\n\n\n- three  \nnext",
+        "the series `24' in America",
+        "the `80/20' rule, `5 of 6' cases",
+        "``24 hours'' and `so'",
+        "Replace `&` by `&amp;`, `<` by `&lt;`",
+        "&ldquo;smart quotes&rdquo;",
+        "&lt;br&gt; breaks a line",
+        "<p>3 &lt; 4</p>",
+        "« Quel\u00a0? »",
+        "「１２」は　ＡＢ",
+        "שלום \u200f(a)\u200e",
+        "ไทย\u200bไทย",
+        "\u0958",
     ],
 )
 def test_leaves_whole_text_as_it_is(text: str) -> None:
     assert repair_text(text) == text
 
 
-def test_keeps_the_lines_that_options_stand_on() -> None:
-    assert repair_text("Which?\r\n (a) one \r\n(b) two") == "Which?\n(a) one\n(b) two"
+def test_line_breaks_become_the_same_and_their_lines_stay() -> None:
+    assert repair_text("Which?\r\n (a) one \r(b) two") == "Which?\n (a) one \n(b) two"
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("mojibake", "â‚¹ 5"),
+        ("html_entities", "3 &lt; 4"),
+        ("control_characters", "a\u200bb"),
+        ("unicode_forms", "ﬁnal"),
+        ("edge_spaces", " a "),
+    ],
+)
+def test_each_repair_is_named_and_can_be_turned_off(name: str, broken: str) -> None:
+    repaired, made = repair(broken)
+    assert repaired != broken
+    assert made == [name]
+    assert repair(broken, RepairConfig(**{name: False})) == (broken, [])
 
 
 def test_a_lost_operator_is_named() -> None:

@@ -16,6 +16,7 @@ class Asked:
     number: int  # from 0, in the order of arrival
     key: str
     body: dict[str, Any]
+    path: str = ""
 
     @property
     def text(self) -> str:
@@ -66,7 +67,7 @@ class ChatServerDouble:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key = (self.headers["Authorization"] or "").removeprefix("Bearer ")
                 with double.lock:
-                    asked = Asked(len(double.asked), key, body)
+                    asked = Asked(len(double.asked), key, body, self.path)
                     double.asked.append(asked)
                 answer = respond(asked)
                 double.stopping.wait(answer.hang_s)

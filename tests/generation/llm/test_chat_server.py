@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from kd_kedro.generation.llm import chat_server
 from kd_kedro.generation.protocol import Request
 from kd_kedro.text.boilerplate import contamination
 from tests.generation.llm.asking import rephrase, server_generator
@@ -167,6 +168,61 @@ def test_a_key_that_is_refused_with_400_stops_too() -> None:
     ):
         server_generator(server.url, ("one", "two"), concurrency=1).generate(rephrase(50))
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (429, {"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}),
+        (402, {"error": {"message": "Insufficient balance"}}),
+        (400, {"error": {"message": "Your credit balance is too low to access the API."}}),
+        (200, {"error": {"message": "Insufficient credits", "code": 402}}),
+    ],
+)
+def test_a_key_that_has_nothing_left_is_asked_no_more(status: int, said: dict[str, object]) -> None:
+    body = json.dumps(said).encode()
+
+    def respond(asked: Asked) -> Answer:
+        return good(asked) if asked.key == "rich" else Answer(status, body)
+
+    with ChatServerDouble(respond) as server:
+        generator = server_generator(server.url, ("poor", "rich"), concurrency=1)
+        assert {each.status for each in generator.generate(rephrase(5))} == {"ok"}
+        assert [asked.key for asked in server.asked].count("poor") == 1
+        with pytest.raises(ValueError, match=r"nothing more \(HTTP 4.*pay for more"):
+            server_generator(server.url, ("poor",)).generate(rephrase(60))
+
+
+def test_a_limit_by_the_minute_is_waited_for() -> None:
+    said = {"error": {"code": 429, "message": "You exceeded your current quota, check billing."}}
+    said["error"]["details"] = [{"quotaId": "RequestsPerMinute"}, {"retryDelay": "1s"}]
+    tries: Counter[str] = Counter()
+
+    def respond(asked: Asked) -> Answer:
+        tries[asked.text] += 1
+        return good(asked) if tries[asked.text] > 1 else Answer(429, json.dumps([said]).encode())
+
+    with ChatServerDouble(respond) as server:
+        outcomes = server_generator(server.url, backoff_s=0.01).generate(rephrase(3))
+    assert {each.status for each in outcomes} == {"ok"}
+
+
+def test_refusals_alone_are_not_waited_for_all_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_server, "_MAX_REFUSED_S", 0.5)
+    with (
+        ChatServerDouble(lambda asked: Answer(429, b"Too many requests")) as server,
+        pytest.raises(ValueError, match=r"refused every request of .*: Too many requests"),
+    ):
+        server_generator(server.url, backoff_s=0.05, max_wait_s=5).generate(rephrase(60))
+
+
+@pytest.mark.parametrize("end", ["", "/", "/chat/completions", "/?api-version=2024-10-21"])
+def test_an_address_may_have_a_query_or_name_the_path(end: str) -> None:
+    with ChatServerDouble(good) as server:
+        [outcome] = server_generator(f"{server.url}{end}").generate(rephrase(1))
+        assert outcome.status == "ok"
+        query = end.partition("?")[2]
+        assert server.asked[0].path == "/v1/chat/completions" + (f"?{query}" if query else "")
 
 
 def test_what_no_question_of_this_form_can_pass_stops_early() -> None:

@@ -106,3 +106,15 @@ def test_typos_hit_at_most_one_word_in_four_and_no_number(words: list[str], seed
     changed = [(was, now) for was, now in zip(words, after, strict=True) if was != now]
     assert len(changed) <= max(1, len(words) // 4)
     assert {was for was, _ in changed} <= {"depreciation", "ledger"}
+
+
+@pytest.mark.parametrize("task", ["formal", "casual", "general", "rephrase", "fitb", "mcq"])
+def test_no_english_words_stand_beside_another_language(
+    task: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "Le fleuve qui traverse Paris est ____."
+    with caplog.at_level("INFO"):
+        [outcome] = RulesGenerator().generate([Request(task, text)])
+    assert (outcome.status, outcome.text) == ("unchanged", text)
+    assert outcome.reason == "rules write English; this is French"
+    assert "1 texts in French stay as they are" in caplog.text

@@ -159,6 +159,16 @@ def test_modes_without_verdicts(mode):
         assert {f"r{n}" for n in range(80, 84)} <= set(discarded["row_id"])
 
 
+def test_mode_none_removes_nothing_and_asks_nobody():
+    stage, validated = make_sheet([*rows_about(ACCOUNTS, "", 80), *rows_about(GARDEN, "", 4)])
+    oracle = Oracle()
+    kept, discarded, queue, events = remove_outliers(
+        stage, validated, TopicEmbedder(), oracle, soap(mode="none"), ReviewParams()
+    )
+    assert (len(kept), len(discarded), len(queue), oracle.requests) == (84, 0, 0, [])
+    assert {facts["mode"] for facts in facts_of(events).values()} == {"none"}
+
+
 class Oracle:
     """Says yes to accounts and no to the rest, fails on what it is told to, and keeps count."""
 

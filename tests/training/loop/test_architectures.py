@@ -11,6 +11,11 @@ from transformers import (
     CohereForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
+    Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 from kd_kedro.inference.generate import answer_logits, generate_answers
@@ -18,7 +23,7 @@ from kd_kedro.inference.scoring import score_together
 from kd_kedro.models.build import pretrained_model, size_card
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate, encode_prompts
-from kd_kedro.models.layer_copying import blocks, copy_layers, same_shape
+from kd_kedro.models.layer_copying import blocks, check_copy, copy_layers, same_shape
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.storage.fingerprints import weights_fingerprint
@@ -260,11 +265,56 @@ def test_a_first_layer_of_t5_other_than_the_teachers_first_knows_positions(token
 
 
 def test_the_kinds_of_attention_go_with_their_layers(tokenizer):
-    teacher = build("qwen3", tokenizer)
-    teacher.config.layer_types = ["full_attention", "sliding_attention", "full_attention"]
-    teacher.config.sliding_window = 4
+    config = build("qwen3", tokenizer).config
+    config.layer_types = ["full_attention", "sliding_attention", "full_attention"]
+    config.sliding_window = 4
+    teacher = Qwen3ForCausalLM(config)
     student = copy_layers(teacher, [1, 2], 0)
     assert student.config.layer_types == ["sliding_attention", "full_attention"]
+
+
+def test_whatever_is_said_layer_by_layer_goes_with_the_layers(tokenizer, tmp_path):
+    ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.eos_token_id}
+    teacher = GPTNeoForCausalLM(
+        GPTNeoConfig(
+            hidden_size=16,
+            num_layers=4,
+            num_heads=2,
+            attention_types=[[["global", "local"], 2]],
+            max_position_embeddings=64,
+            vocab_size=len(tokenizer),
+            **ids,
+        )
+    )
+    student = copy_layers(teacher, [1, 3], 1)
+    kinds = [block.attn.attention_type for block in student.transformer.h]
+    assert kinds == student.config.attention_layers == ["local", "local"]
+    student.save_pretrained(tmp_path)
+    again = GPTNeoForCausalLM.from_pretrained(tmp_path)
+    assert weights_fingerprint(again) == weights_fingerprint(student)
+
+
+def test_kinds_that_follow_from_the_number_of_a_layer_are_refused(tokenizer):
+    config = Qwen3MoeConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=16,
+        moe_intermediate_size=8,
+        num_experts=2,
+        num_experts_per_tok=1,
+        decoder_sparse_step=2,  # every second layer
+        vocab_size=len(tokenizer),
+    )
+    teacher = Qwen3MoeForCausalLM(config)
+    with pytest.raises(ValueError, match=r"copy_layers: a Qwen3MoeForCausalLM with other layers"):
+        copy_layers(teacher, [1, 3], 0)
+    with torch.device("meta"):
+        outline = Qwen3MoeForCausalLM(config)
+    with pytest.raises(ValueError, match=r"copy_layers: a Qwen3MoeForCausalLM with other layers"):
+        check_copy(outline, [1, 3])
+    check_copy(outline, [0, 1])
 
 
 def test_a_baseline_of_the_same_shape_has_none_of_the_teachers_weights(tokenizer):

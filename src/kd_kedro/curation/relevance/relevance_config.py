@@ -10,11 +10,12 @@ class SoapConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Literal["auto", "reviewer", "cold_start", "hdbscan"] = Field(
+    mode: Literal["auto", "reviewer", "cold_start", "hdbscan", "none"] = Field(
         default="auto",
         description=(
             "reviewer learns from the verdicts, cold_start needs none, hdbscan is the earlier "
-            "system's method; auto is reviewer where there are enough verdicts, else cold_start."
+            "system's method, none removes nothing; auto is reviewer where there are enough "
+            "verdicts, else cold_start."
         ),
     )
     order: Literal["auto", "always", "never"] = Field(

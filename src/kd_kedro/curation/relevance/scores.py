@@ -60,7 +60,8 @@ def score_rows(
     judgement = judge_relevance(pairs, verdicts, config)
     # A mended copy may have no verdict column: mending a row says that it belongs.
     free = ((said == "") & (labels["mended"] == "")).to_numpy()
-    uncertain = nearest_threshold(judgement.margins, free, config.band)
+    band = 0.0 if judgement.mode == "none" else config.band  # nothing is near no threshold
+    uncertain = nearest_threshold(judgement.margins, free, band)
     return (
         _list_scores(labels, verdicts, judgement, uncertain),
         _list_queue(labels, pairs, verdicts, judgement, uncertain),

@@ -85,6 +85,8 @@ def judge_relevance(
     if mode == "hdbscan":
         scores = cluster_outlierness(pairs, settings.min_cluster_size)
         return Judgement(mode, False, scores, np.full(len(scores), settings.outlier_threshold))
+    if mode == "none":
+        return Judgement(mode, False, np.zeros(len(pairs)), np.ones(len(pairs)))
     distance = centre_distance(pairs, settings.trim)
     if mode == "cold_start":
         judge = partial(_judge_by_distance, distance, settings)

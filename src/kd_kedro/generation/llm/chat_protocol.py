@@ -1,13 +1,22 @@
-"""What goes to and comes from a server that speaks the OpenAI chat protocol."""
+"""What goes to and comes from a server that speaks the OpenAI chat protocol.
 
+Servers of this protocol differ in what they send. What is read here, and from whom it is known:
+content in parts (Mistral, Azure), thoughts before the answer (DeepSeek, Qwen, Magistral, gpt-oss),
+other words for the end of a reply (Hugging Face TGI, Anthropic, Cohere, Gemini, Mistral), errors as
+lists, as plain text or with status 200 (Gemini, proxies, OpenRouter).
+"""
+
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from kd_kedro.generation.llm.llm_generator import Question
 from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.text.words import word_set
 
 
 class Rewrite(BaseModel):
@@ -26,9 +35,43 @@ class Verdict(BaseModel):
     belongs: Literal["yes", "no"]
 
 
+_PREFIX = re.compile(r"\Afinish_?reason_?", re.IGNORECASE)
+_LENGTH = word_set(
+    "length max_tokens max_output_tokens max_length model_length token_limit "
+    "model_context_window_exceeded"
+)
+_FILTER = word_set(
+    "content_filter content_filtered filtered safety image_safety recitation prohibited_content "
+    "blocklist spii language refusal guardrail_intervened sensitive error_toxic"
+)
+_END = word_set(
+    "stop eos eos_token end end_turn end_of_turn stop_sequence stop_token complete completed "
+    "finish finished done"
+)
+# Reasoning that a server leaves in the text, before the answer.
+_THOUGHT = re.compile(
+    r"\A\s*(?:<(think|thinking|thought|reasoning)>.*?</\1>|\[THINK\].*?\[/THINK\]|◁think▷.*?◁/think▷|"
+    r"<\|channel\|>analysis<\|message\|>.*?<\|channel\|>final<\|message\|>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_FENCED = re.compile(r"```(?:json)?\s*(\{.*?\})\s*```", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[Any] | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _join_parts(cls, content: Any) -> Any:
+        """Join the texts of a content in parts; thoughts and calls of tools are left out."""
+        if not isinstance(content, list | dict):
+            return content
+        parts = content if isinstance(content, list) else [content]
+        texts = [each if isinstance(each, str) else _text_of_part(each) for each in parts]
+        return "".join(texts)
 
 
 class _Choice(BaseModel):
@@ -37,8 +80,8 @@ class _Choice(BaseModel):
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class _Completion(BaseModel):
@@ -92,8 +135,11 @@ def request_body(
     return body
 
 
-def read_completion(body: bytes, task: str, structured: bool) -> Reply:
+def read_completion(body: bytes, task: str, structured: bool, max_tokens: int) -> Reply:
     """Return the reply in a server's answer.
+
+    A reply in the form that was asked for is whole, whatever word the server has for its end;
+    another one is whole where the word says so and it is shorter than `max_tokens`.
 
     Raises:
         BrokenAnswerError: The answer is no chat completion, or has no text.
@@ -105,15 +151,84 @@ def read_completion(body: bytes, task: str, structured: bool) -> Reply:
     except (ValidationError, IndexError) as error:
         raise BrokenAnswerError("the answer is no chat completion") from error
     usage = completion.usage or _Usage()
-    finish = choice.finish_reason or "stop"
-    text = choice.message.content or ""
-    if choice.message.refusal:
-        finish, text = "content_filter", choice.message.refusal
-    elif not text.strip() and finish == "stop":
-        raise BrokenAnswerError("the answer is empty")
-    elif structured and finish == "stop":
-        text = _read_form(text, task)
-    return Reply(text, finish, usage.prompt_tokens, usage.completion_tokens)
+    tokens = (usage.prompt_tokens or 0, usage.completion_tokens or 0)
+    message, finish = choice.message, _finish(choice.finish_reason)
+    text = _THOUGHT.sub("", message.content or "")
+    if message.refusal:
+        return Reply(message.refusal, "content_filter", *tokens)
+    if finish not in ("length", "content_filter"):
+        if not text.strip():
+            called = " (the model called a tool)" if message.tool_calls else ""
+            raise BrokenAnswerError(f"the answer is empty{called}")
+        if structured:
+            return Reply(_read_form(text, task), "stop", *tokens)
+        if tokens[1] >= max_tokens:
+            finish = "length"  # some servers say stop all the same
+    return Reply(text, finish, *tokens)
+
+
+def _finish(word: str | None) -> str:
+    """Return stop, length or content_filter for what a server says, else its own word."""
+    plain = _PREFIX.sub("", word or "stop").lower().replace("-", "_").replace(" ", "_")
+    known = {"stop": _END, "length": _LENGTH, "content_filter": _FILTER}
+    return next((meant for meant, words in known.items() if plain in words), word or "stop")
+
+
+def read_error(body: bytes) -> tuple[str, str, int | None]:
+    """Return what a server says is wrong, its code or type, and its HTTP status where it has one.
+
+    Args:
+        body: The answer: JSON of any of the known forms, HTML or plain text; it may be empty.
+    """
+    try:
+        said = json.loads(body)
+    except ValueError:
+        text = _TAG.sub(" ", body.decode("utf-8", errors="replace"))
+        return " ".join(text.split()), "", None
+    message, code, status = _error_in(said)
+    return " ".join(message.split()), code, status
+
+
+def is_error(body: bytes) -> bool:
+    """Return whether an answer with status 200 tells of an error and holds no completion."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return False
+    said = said[0] if isinstance(said, list) and said else said
+    return isinstance(said, dict) and bool(said.get("error")) and not said.get("choices")
+
+
+def _error_in(said: Any) -> tuple[str, str, int | None]:
+    if isinstance(said, list):  # Gemini's list of one, FastAPI's list of complaints
+        found = [_error_in(each) for each in said]
+        return (
+            "; ".join(message for message, _, _ in found if message),
+            next((code for _, code, _ in found if code), ""),
+            next((status for _, _, status in found if status), None),
+        )
+    if not isinstance(said, dict):
+        return ("" if said is None else str(said)), "", None
+    inner = next(
+        (said[key] for key in ("error", "errors", "detail", "fault") if said.get(key)), None
+    )
+    own = said.get("message") or said.get("msg") or ""
+    words = [str(said.get(key) or "") for key in ("code", "type", "status")]
+    code = " ".join(word for word in words if word and word != "error")
+    number = said.get("code") if isinstance(said.get("code"), int) else said.get("status")
+    status = number if isinstance(number, int) and 400 <= number < 600 else None
+    if inner is None:
+        details = json.dumps(said["details"]) if said.get("details") else ""
+        return str(own), f"{code} {details}".strip(), status
+    message, inner_code, inner_status = _error_in(inner)
+    return message or str(own), inner_code or code, inner_status or status
+
+
+def _text_of_part(part: Any) -> str:
+    if not isinstance(part, dict) or part.get("type", "text") not in ("text", "output_text"):
+        return ""
+    text = part.get("text")
+    return text if isinstance(text, str) else ""
 
 
 def _form(task: str) -> type[BaseModel]:
@@ -121,10 +236,15 @@ def _form(task: str) -> type[BaseModel]:
 
 
 def _read_form(text: str, task: str) -> str:
-    # A server that does not constrain its model may leave a fence around the object.
-    bare = re.sub(r"\A\s*```(?:json)?\s*|\s*```\s*\Z", "", text)
+    # A server that does not constrain its model may leave a fence or words around the object.
+    fenced = _FENCED.search(text)
+    start, end = text.find("{"), text.rfind("}")
     form = _form(task)
-    try:
-        return str(getattr(form.model_validate_json(bare), next(iter(form.model_fields))))
-    except ValidationError as error:
-        raise MisfitError("the answer does not fit the JSON form") from error
+    for candidate in (
+        text,
+        fenced[1] if fenced else "",
+        text[start : end + 1] if start >= 0 else "",
+    ):
+        with suppress(ValidationError):
+            return str(getattr(form.model_validate_json(candidate), next(iter(form.model_fields))))
+    raise MisfitError("the answer does not fit the JSON form")

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from kd_kedro.generation.llm.chat_protocol import (
     BrokenAnswerError,
     MisfitError,
+    is_error,
     read_completion,
+    read_error,
     request_body,
 )
 from kd_kedro.generation.llm.key_pool import KeyPool
@@ -25,6 +27,16 @@ from kd_kedro.generation.llm.replies import Reply
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 _MAX_BYTES = 4_000_000
 _MAX_MISFITS = 2
+_MAX_REFUSED_S = 300.0  # seconds of refusals alone after which no more is waited for
+_PATH = "/chat/completions"
+_WRONG_KEY = re.compile(r"api[ _-]?key", re.IGNORECASE)
+# What a key without any money left is told; limits by the minute come back by themselves.
+_EXHAUSTED = re.compile(
+    r"insufficient[_ ]?(?:quota|balance|funds|credits?)|credit balance|exceeded_current_quota|"
+    r"quota[_ ]exhausted|billing|out of credits|per_?day|daily",
+    re.IGNORECASE,
+)
+_COMES_BACK = re.compile(r"per_?minute|retry_?delay|rate[_ ]limit", re.IGNORECASE)
 _STOPPED = Failure("stopped", of_question=True)
 
 
@@ -85,13 +97,16 @@ class ChatServer:
         )
         self._attempts = 1 + max(options.retries, len(keys))
         try:
-            self._url = httpx2.URL(options.base_url.rstrip("/") + "/chat/completions")
+            url = httpx2.URL(options.base_url)
+            path = url.path.rstrip("/").removesuffix(_PATH) + _PATH
+            self._url = url.copy_with(path=path)  # a query, as Azure's api-version, stays
         except httpx2.InvalidURL as error:
             raise ValueError(
                 f"base_url of text generator {name} is no address ({error}): correct it in the "
                 "catalog"
             ) from error
         self._answered = False
+        self._refused_since = 0.0  # when the first refusal came that no reply has followed
 
     def identity(self) -> Mapping[str, Any]:
         """Return what determines a reply; where the server stands does not."""
@@ -177,9 +192,10 @@ class ChatServer:
         pause = self._keys.backoff(attempt)
         try:
             status, headers, answer = self._post(client, content, key)
-            if status != 200:
+            if status != 200 or is_error(answer):
                 return self._refused(status, headers.get("retry-after"), answer, key, pause)
-            reply = read_completion(answer, task, self._options.structured)
+            longest = self._options.max_tokens
+            reply = read_completion(answer, task, self._options.structured, longest)
         except MisfitError as error:
             return _Again(str(error), misfit=True)
         except BrokenAnswerError as error:
@@ -194,24 +210,52 @@ class ChatServer:
         except (httpx2.HTTPError, TimeoutError) as error:
             slow = isinstance(error, TimeoutError | httpx2.TimeoutException)
             return _Again("no answer in time" if slow else "the connection broke off", pause)
-        self._answered = True
+        self._answered, self._refused_since = True, 0.0
         self._keys.answered(key, reply.prompt_tokens + reply.completion_tokens)
         return reply
 
     def _refused(
         self, status: int, retry_after: str | None, answer: bytes, key: int, pause: float
     ) -> Failure | _Again:
-        detail = self._detail(answer)
+        message, code, told = read_error(answer)
+        status = (told or 502) if status == 200 else status
+        detail = self._without_keys(message)
+        reason, said = f"HTTP {status}{detail}", f"{message} {code}"
+        exhausted = _EXHAUSTED.search(said) and not retry_after and not _COMES_BACK.search(said)
+        if status == 402 or (status in (400, 403, 429) and exhausted):
+            return self._retire(key, reason)
         # Some servers say 400 to a wrong key.
-        of_key = status == 400 and re.search(r"api[ _-]?key", detail, re.IGNORECASE)
-        self._check_fatal(401 if of_key else status, key)
-        reason = f"HTTP {status}{detail}"
+        wrong_key = status == 400 and _WRONG_KEY.search(said)
+        self._check_fatal(status, key, detail, bool(wrong_key))
         if status == 429 or (status >= 500 and retry_after):
+            if retry_after is None:
+                self._check_patience(reason)
             self._keys.cool_down(key, retry_after)
             return _Again(reason)
         if status in (408, 409, 425) or status >= 500:
             return _Again(reason, pause)
         return Failure(reason, of_question=status in (400, 413, 422))
+
+    def _retire(self, key: int, reason: str) -> _Again:
+        """Ask no more with a key that has nothing left, and stop where it was the last one."""
+        if not self._keys.retire(key):
+            raise ValueError(
+                f"the server at {self._options.base_url} gives text generator {self._name} nothing "
+                f"more ({reason}): pay for more, wait, or give another key; what was answered is "
+                "kept"
+            )
+        return _Again(reason)
+
+    def _check_patience(self, reason: str) -> None:
+        """Stop where nothing but refusals came for minutes, with no word of when to come again."""
+        now = time.monotonic()
+        self._refused_since = self._refused_since or now
+        if now - self._refused_since > _MAX_REFUSED_S:
+            raise ValueError(
+                f"the server at {self._options.base_url} has refused every request of text "
+                f"generator {self._name} for {_MAX_REFUSED_S / 60:.0f} minutes, last: {reason}; "
+                "what was answered is kept: mend this and run again"
+            )
 
     def _wait_for_key(self, stop: threading.Event) -> int | Failure:
         while not stop.is_set():
@@ -232,6 +276,8 @@ class ChatServer:
         headers = {"Content-Type": "application/json"}
         if secret := self._keys.secret(key):
             headers["Authorization"] = f"Bearer {secret}"
+            if self._url.host.endswith(".azure.com"):
+                headers["api-key"] = secret
         deadline = time.monotonic() + self._options.timeout_s
         with client.stream("POST", self._url, content=content, headers=headers) as response:
             answer = b""
@@ -244,28 +290,22 @@ class ChatServer:
                     raise BrokenAnswerError(f"the answer has more than {_MAX_BYTES} bytes")
             return response.status_code, response.headers, answer
 
-    def _check_fatal(self, status: int, key: int) -> None:
-        if status in (401, 403):
+    def _check_fatal(self, status: int, key: int, detail: str, wrong_key: bool) -> None:
+        if status in (401, 403) or wrong_key:
             which = f"key {key} of {len(self._keys)}" if self._keys.secret(key) else "no key"
+            said = f"HTTP {status}{detail}"
             raise ValueError(
-                f"the server at {self._options.base_url} refuses {which} (HTTP {status}): correct "
+                f"the server at {self._options.base_url} refuses {which} ({said}): correct "
                 f"the credentials of text generator {self._name} in credentials.yml"
             )
         if status == 404:
             raise ValueError(
                 f"the server at {self._options.base_url} knows no model {self._options.model} "
-                f"(HTTP 404): correct model or base_url of text generator {self._name}"
+                f"(HTTP 404{detail}): correct model or base_url of text generator {self._name}"
             )
 
-    def _detail(self, answer: bytes) -> str:
+    def _without_keys(self, text: str) -> str:
         """Return what the server says is wrong, without any key it may repeat."""
-        try:
-            said = json.loads(answer)
-        except ValueError:
-            return ""
-        said = said.get("error", said.get("detail", "")) if isinstance(said, dict) else ""
-        said = said.get("message", "") if isinstance(said, dict) else said
-        text = " ".join(str(said).split())
         for number in range(1, len(self._keys) + 1):
             if secret := self._keys.secret(number):
                 text = text.replace(secret, "***")

@@ -1,6 +1,7 @@
 """Several keys of one server, each with its own pace and its own pauses."""
 
 import email.utils
+import math
 import random
 import threading
 import time
@@ -105,6 +106,12 @@ class KeyPool:
             key.rested = max(key.rested, now + pause)
             key.ready = max(key.ready, key.rested)
             return pause
+
+    def retire(self, number: int) -> bool:
+        """Deal a key no more; return whether another one is left."""
+        with self._lock:
+            self._keys[number - 1].ready = math.inf
+            return any(key.ready < math.inf for key in self._keys)
 
     def backoff(self, attempt: int) -> float:
         """Return the pause in seconds after an attempt that failed for no fault of the key."""

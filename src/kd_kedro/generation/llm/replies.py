@@ -101,4 +101,4 @@ def _finish_defect(finish: str) -> str:
         return "cut off at max_tokens"
     if finish == "content_filter":
         return "refusal: the server's content filter"
-    return ""
+    return "" if finish == "stop" else f"not known to be whole: the server ended it with {finish!r}"

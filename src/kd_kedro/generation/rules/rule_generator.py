@@ -1,7 +1,9 @@
 """The text generator that needs no model: rewriting by rules, the same every time."""
 
 import hashlib
+import logging
 import random
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from tqdm import tqdm
@@ -10,6 +12,9 @@ from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules import cloze, styles
 from kd_kedro.generation.rules.synonyms import exchange
 from kd_kedro.generation.rules.typos import add_typos
+from kd_kedro.text.language import foreign_language
+
+logger = logging.getLogger(__name__)
 
 _STYLES: dict[str, styles.Rewrite] = {
     "formal": styles.formal,
@@ -18,6 +23,8 @@ _STYLES: dict[str, styles.Rewrite] = {
     "rephrase": styles.general,
 }
 _TASKS = ("fitb", "mcq", "relevance", "typo", *_STYLES)
+_FOREIGN = "rules write English; this is "
+_ENGLISH_TASKS = ("fitb", "mcq", *_STYLES)  # they put English words beside those of a text
 
 
 SYNONYMS = 2  # words of a rewrite that are said otherwise, at most
@@ -49,9 +56,19 @@ class RulesGenerator:
             ValueError: A request has a task that rules cannot do.
         """
         bar = tqdm(requests, desc="rewriting by rules", unit="text", disable=len(requests) < 1000)
-        return [self._generate(request) for request in bar]
+        outcomes = [self._generate(request) for request in bar]
+        foreign = Counter(
+            outcome.reason.removeprefix(_FOREIGN)
+            for outcome in outcomes
+            if outcome.reason.startswith(_FOREIGN)
+        )
+        for language, count in foreign.most_common():
+            logger.info("rules write English: %d texts in %s stay as they are", count, language)
+        return outcomes
 
     def _generate(self, request: Request) -> Outcome:
+        if request.task in _ENGLISH_TASKS and (language := foreign_language(request.text)):
+            return Outcome("unchanged", request.text, f"{_FOREIGN}{language}")
         if request.task in ("fitb", "mcq"):
             return _ask(request)
         if request.task == "relevance":

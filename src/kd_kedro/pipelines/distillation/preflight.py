@@ -39,7 +39,7 @@ def check_models(params: DistillationParams) -> None:
             names the parameter.
     """
     from kd_kedro.models.adapters import four_bits, layers_to_adapt, refuse_narrow
-    from kd_kedro.models.layer_copying import check_layers
+    from kd_kedro.models.layer_copying import check_copy
 
     student, length = params.student, params.examples.max_length
     adapter = student.adapter
@@ -52,7 +52,7 @@ def check_models(params: DistillationParams) -> None:
         _outline(name, f"distillation.ensemble.pretrained.{number}", shared, length)
     outline = _outline(student.pretrained, f"{STUDENT}.pretrained", own, length)
     if teacher is not None:
-        check_layers(teacher, student.copy_layers)
+        check_copy(teacher, student.copy_layers)
     if outline is not None and adapter.kind != "none":
         layers_to_adapt(outline, adapter.target_modules)
     if outline is not None and adapter.kind == "qlora":

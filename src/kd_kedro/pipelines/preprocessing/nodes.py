@@ -22,7 +22,8 @@ from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.reviewer import label_rows, review
 from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
-from kd_kedro.curation.repair.text_repair import repair_defect, repair_text
+from kd_kedro.curation.repair.repair_config import RepairConfig
+from kd_kedro.curation.repair.text_repair import repair, repair_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
@@ -107,33 +108,36 @@ def review_rows(validated_qa: pd.DataFrame, params: ReviewParams) -> Tables3:
     return reviewed, label_rows(validated_qa, dropped), events
 
 
-def clean_text(reviewed_qa: pd.DataFrame) -> Tables3:
+def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     """Repair the text of questions and answers; set aside what cannot be repaired.
 
     Returns:
-        `cleaned_qa`, the quarantined rows, `cleaning_events`.
+        `cleaned_qa`, the quarantined rows, `cleaning_events`, which name the repairs of a row.
     """
     texts: dict[str, list[str]] = {"question": [], "answer": []}
     reasons: dict[str, str] = {}
-    changes: dict[str, str] = {}
+    changes: dict[str, list[str]] = {}
     records = reviewed_qa.to_dict("records")
     for row in tqdm(records, desc="repairing text"):
         for column, repaired in texts.items():
-            before, text = row[column], repair_text(row[column])
+            before = row[column]
+            text, made = repair(before, params)
             repaired.append(text)
             if defect := repair_defect(before, text):
                 where = f"{row['source']}, line {row['line']}: column {column}"
                 reasons[row["row_id"]] = f"{where}: {defect}"
-            elif text.split() != before.split():
-                changes[row["row_id"]] = "text repaired"
-            elif text != before:
-                changes.setdefault(row["row_id"], "spaces tidied")
+            elif made:
+                changes.setdefault(row["row_id"], []).extend(made)
     kept = ~reviewed_qa["row_id"].isin(list(reasons))
     cleaned = read_formats(reviewed_qa.assign(**texts)[kept].reset_index(drop=True), reviewed_qa)
     # A quarantined row keeps the text it came with: a person must see what there was.
     quarantined = quarantine(reviewed_qa[~kept], "cleaning", reasons)
-    changes = {row: why for row, why in changes.items() if row not in reasons}
-    events = record_stage("cleaning", reviewed_qa, cleaned, quarantined=reasons, reasons=changes)
+    why = {
+        row: f"repaired: {', '.join(dict.fromkeys(made)).replace('_', ' ')}"
+        for row, made in changes.items()
+        if row not in reasons
+    }
+    events = record_stage("cleaning", reviewed_qa, cleaned, quarantined=reasons, reasons=why)
     return cleaned, quarantined, events
 
 

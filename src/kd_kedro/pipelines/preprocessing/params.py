@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from kd_kedro.curation.repair.repair_config import RepairConfig
+
 PersonalData = Literal["person", "address", "email", "phone", "account", "card", "identity"]
 _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -102,6 +104,7 @@ class PreprocessingParams(BaseModel):
 
     validation: ValidationParams
     review: ReviewParams
+    cleaning: RepairConfig
     rewriting: RewriteParams
     choices: ChoiceParams
     personal_data: PersonalDataParams

@@ -48,7 +48,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 clean_text,
-                inputs="reviewed_qa",
+                inputs=["reviewed_qa", "params:preprocessing.cleaning"],
                 outputs=["cleaned_qa", "cleaning_quarantined", "cleaning_events"],
                 name="clean_text",
             ),

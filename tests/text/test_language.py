@@ -1,0 +1,54 @@
+"""Texts that are not English are told from those that are, or may be."""
+
+import pytest
+
+from kd_kedro.text.language import foreign_language
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Quel fleuve traverse Paris ?", "French"),
+        ("Où se trouve Lyon ?", "French"),
+        ("Déclarer ses revenus chaque année est ____.", "French"),
+        ("Wie hoch ist die Steuer?", "German"),
+        ("Was versteht man unter Abschreibung?", "German"),
+        ("¿Cuál es la capital?", "Spanish"),
+        ("Qual é a capital do Brasil?", "Portuguese"),
+        ("Che cosa è un bilancio?", "Italian"),
+        ("Wat is een balans?", "Dutch"),
+        ("Vad är en tillgång?", "Swedish"),
+        ("Apa yang dimaksud dengan aset?", "Indonesian"),
+        ("什么是资产?", "the script Cjk"),
+        ("Как рассчитать амортизацию?", "the script Cyrillic"),
+        ("लेखांकन क्या है?", "the script Devanagari"),
+        ("ما هي الأصول؟", "the script Arabic"),
+        ("Đâu là thủ đô nước này?", "another language"),
+    ],
+)
+def test_another_language_is_named(text: str, language: str) -> None:
+    assert foreign_language(text) == language
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "What is cash?",
+        "Define depreciation.",
+        "What is La Rochelle known for?",
+        "Who was Ludwig van Beethoven?",
+        "Explain the de facto standard of the café in São Paulo.",
+        "Straw Man",
+        "A non-cash expense.",
+        "I am having trouble withdrawing cash.",
+        "10,000 × 20% × ½ = 1,000",
+        "C = 4π",
+        "Al(s) + 3 NaNO3(aq)",
+        "SA 8000, EMAS and CO",
+        "Debit Müller & Co 500",
+        "Journalise: sold goods to Großmann",
+    ],
+)
+def test_english_and_what_may_be_english_is_not(text: str) -> None:
+    assert foreign_language(text) == ""
