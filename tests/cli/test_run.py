@@ -25,6 +25,12 @@ def test_a_training_comes_with_the_node_that_reads_its_parameters(name: str) -> 
     ]
 
 
+def test_a_node_that_is_named_twice_comes_once() -> None:
+    both = _whole_names(["train_student"])
+    assert _whole_names(["set_student", "train_student", "train_student"]) == both
+    assert _whole_names(["elsewhere.train_student"]) == ["elsewhere.train_student"]
+
+
 def test_other_nodes_come_alone_and_in_their_order() -> None:
     names = ["judge_student", "clean_text", "no_such_node"]
     whole = _whole_names(names)

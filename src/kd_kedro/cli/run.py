@@ -63,20 +63,21 @@ def _whole_names(names: Sequence[str]) -> list[str]:
     With a node come those that put the parameters together that it reads: without them it would
     read the parameters of an earlier run.
     """
-    nodes = {node.short_name: node for name in pipelines for node in pipelines[name].nodes}
+    whole = {node.name: node for name in pipelines for node in pipelines[name].nodes}
+    nodes = {node.short_name: node for node in whole.values()} | whole
     from_parameters = {
         output: node.name
-        for node in nodes.values()
+        for node in whole.values()
         if all(name.startswith("params:") for name in node.inputs)
         for output in node.outputs
     }
     chosen: list[str] = []
     for name in names:
-        node = nodes.get(name.rpartition(".")[2])
+        node = nodes.get(name)
         if node is not None:
             chosen += [from_parameters[read] for read in node.inputs if read in from_parameters]
         chosen.append(name if node is None else node.name)
-    return chosen
+    return list(dict.fromkeys(chosen))
 
 
 def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:

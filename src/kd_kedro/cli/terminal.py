@@ -1,4 +1,4 @@
-"""What the commands print: the outcome of a run, and the life of a row."""
+"""What the commands print: the outcome of a run, and the history of a row."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,9 +46,11 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
             soft_wrap=True,
             highlight=False,
         )
-    if judged:
+    if everything or "reporting" in chosen:
         report = _short(load_path(catalog.get("report")))
         console.print(f"\nReport:  {report}", soft_wrap=True, highlight=False)
+    elif judged:
+        console.print("\nReport:  kedro run --pipelines reporting", highlight=False)
     console.print(
         "Lineage: kedro viz run            (a page at http://127.0.0.1:4141)\n"
         "Runs:    kedro mlflow ui          (a page at http://127.0.0.1:5000)\n"

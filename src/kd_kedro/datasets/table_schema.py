@@ -19,7 +19,7 @@ _NOUN: Mapping[str, str] = MappingProxyType(
 
 
 class TableSchema:
-    """The columns of a table, in order, with the kind of each.
+    """The columns of a table, with the kind of each.
 
     Kinds: `text` (pandas `str`), `whole` (int64) and `number` (float64, an empty cell is NaN).
     """

@@ -1,4 +1,4 @@
-"""What every text generator understands: a request in, an honest outcome out."""
+"""What every text generator understands: a request in, an outcome out."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

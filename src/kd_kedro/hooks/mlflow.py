@@ -231,7 +231,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
     def _log_artifact(self, name: str) -> None:
         folder = version_folder(self._catalog, name, "save")
-        # A product of no bytes says that there is none, such as an ONNX file without the extra.
+        # A product of no bytes says that there is none, as where no variant was accepted.
         if folder is not None and any(_bytes(path) for path in folder.rglob("*")):
             self._client.log_artifacts(self.run_id, str(folder), name)
 

@@ -75,13 +75,13 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
             )
         if other := _judged_otherwise(versions, recipe_of):
             raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
-        return _load(context, run, versions)
+        return _load(context, run, _with_card(client, experiment, run, context, versions))
     for run in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
         if REPRODUCES in run.data.tags or artifact_text(client, run.info.run_id, RECIPE) is None:
             continue
         versions = _versions(client, run, context)
         if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
-            return _load(context, run, versions)
+            return _load(context, run, _with_card(client, experiment, run, context, versions))
     raise ValueError(
         "no finished run has a student and a verdict in this environment: run `kedro run`, or name "
         "another environment with --env"
@@ -96,6 +96,28 @@ def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
         for name in (*NEEDED, "model_card")
         if name in versions and versions_exist(context, {name: versions[name]})
     }
+
+
+def _with_card(
+    client: Any, experiment: str, run: Any, context: Any, versions: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the versions with the newest model card that was written from the run's evidence.
+
+    Evaluation and reporting may have run apart.
+    """
+    evidence = _made_or_read(read_recipe(client, run)).get("evidence")
+    if "model_card" in versions or evidence is None:
+        return versions
+    for each in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
+        if artifact_text(client, each.info.run_id, RECIPE) is None:
+            continue
+        recipe = read_recipe(client, each)
+        card = recipe.saved.get("model_card")
+        if card is None or recipe.loaded.get("evidence") != evidence:
+            continue
+        if versions_exist(context, {"model_card": card.version}):
+            return {**versions, "model_card": card.version}
+    return versions
 
 
 def _judged_otherwise(

@@ -148,8 +148,10 @@ def _unknown(key: str, where: str, known: set[str], renamed: Mapping[str, str]) 
     for former in sorted(renamed, key=len, reverse=True):
         if key == former or key.startswith(f"{former}."):
             return f"parameter {key} in {where} is called {renamed[former]}{key[len(former) :]} now"
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else "docs/parameters.md lists them all"
+    close = get_close_matches(key, known | renamed.keys(), n=1, cutoff=0.5)
+    hint = "docs/parameters.md lists them all"
+    if close:
+        hint = f"did you mean {renamed.get(close[0], close[0])}?"
     return f"unknown parameter {key} in {where}: {hint}"
 
 

@@ -1,4 +1,4 @@
-"""The few numbers a run ends with on the terminal, as plain rows."""
+"""Numbers and verdicts in words and rows, for the terminal, the report and the model card."""
 
 import math
 from collections.abc import Mapping

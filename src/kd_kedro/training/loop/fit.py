@@ -63,7 +63,7 @@ def fit(
     on_evaluation: OnEvaluation | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, float]]:
-    """Train the model in place and return the history; as `trainer.train`, but for the folder.
+    """Train the model in place and return the history; as `train.train` does, but for the folder.
 
     Args:
         training: What is trained.

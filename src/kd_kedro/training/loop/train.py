@@ -1,4 +1,4 @@
-"""Training a language model on answer tokens, with or without a teacher: the door of this room."""
+"""The entry to training a language model on answer tokens, with or without a teacher."""
 
 from collections.abc import Sequence
 from pathlib import Path
