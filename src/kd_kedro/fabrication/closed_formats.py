@@ -8,7 +8,7 @@ from kd_kedro.fabrication.templates import Item, fill
 _BLANKS = ("____", "_______", "......", "[blank]", "________________")
 _FILLING = re.compile(r"\[\[(.+?)\]\]")
 _LABELS = {"a": "abcd", "A": "ABCD", "1": "1234", "i": ("i", "ii", "iii", "iv")}
-# Label family, how a label is written, what stands between the options.
+# Label template, how a label is written, what stands between the options.
 _STYLES = (
     ("a", "({}) ", " "),
     ("a", "({}) ", "\r\n"),
@@ -27,16 +27,16 @@ def multiple_choice(rng: Random, item: Item, stem: str = "") -> tuple[str, str, 
 
     Args:
         rng: Draws the style, the order of the options and the form of the answer.
-        item: An item whose family has wrong options.
+        item: An item whose template has wrong options.
         stem: The question without options; '' takes the item's own.
 
     Returns:
         The question with its options, the answer as the sheet gives it, the right option's text.
     """
-    if item.family.options is None:
-        raise ValueError(f"family '{item.family.template}' has no options for multiple choice")
+    if item.template.options is None:
+        raise ValueError(f"template '{item.template.name}' has no options for multiple choice")
     right = item.answer.removesuffix(".")
-    options = [right, *item.family.options(rng, item.slots)][:4]
+    options = [right, *item.template.options(rng, item.slots)][:4]
     rng.shuffle(options)
     kind, mark, between = rng.choice(_STYLES)
     labels = [mark.format(each) for each in _LABELS[kind]] if kind else ["", "", "", ""]
@@ -54,16 +54,16 @@ def fill_in_the_blank(rng: Random, item: Item) -> tuple[str, str, str]:
 
     Args:
         rng: Draws the form of the blank and of the answer.
-        item: An item whose family has a cloze sentence.
+        item: An item whose template has a cloze sentence.
 
     Returns:
         The sentence with blanks, the answer (the fillings, or the whole sentence), and the
         fillings joined by '; '.
     """
-    sentence = fill(item.family.cloze, item.slots)
+    sentence = fill(item.template.cloze, item.slots)
     fillings = [fill("{x}", {"x": each}) for each in _FILLING.findall(sentence)]
     if not fillings:
-        raise ValueError(f"family '{item.family.template}' has no cloze sentence")
+        raise ValueError(f"template '{item.template.name}' has no cloze sentence")
     blank = rng.choice(_BLANKS)
     question = rng.choice(("", "", "Fill in the blank: ")) + _FILLING.sub(blank, sentence)
     whole = fill("{x}", {"x": _FILLING.sub(r"\1", sentence)})

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from kd_kedro.fabrication.templates import MONEY, Family, Slots, Vocabulary, firm, money
+from kd_kedro.fabrication.templates import MONEY, Slots, Template, Vocabulary, firm, money
 
 Numbers = Callable[[Random], Slots]
 Options = Callable[[Random, Slots], list[str]] | None
@@ -13,28 +13,28 @@ UNITS = (100, 1000, 10_000)
 PERCENTS = (5, 10, 20, 25, 40, 50)
 
 
-def computation_families(words: Vocabulary) -> list[Family]:
-    """Return the families whose answer is one number."""
+def computation_templates(words: Vocabulary) -> list[Template]:
+    """Return the templates whose answer is one number."""
     return [
-        _family(words, "computations", name, numbers, "{result}", options=_wrong_numbers)
+        _template(words, "computations", name, numbers, "{result}", options=_wrong_numbers)
         for name, numbers in _COMPUTATIONS.items()
     ]
 
 
-def formula_families(words: Vocabulary) -> list[Family]:
-    """Return the families whose answer shows its working in symbols."""
+def formula_templates(words: Vocabulary) -> list[Template]:
+    """Return the templates whose answer shows its working in symbols."""
     return [
-        _family(words, "formulas", name, numbers, "{working}", options=None)
+        _template(words, "formulas", name, numbers, "{working}", options=None)
         for name, numbers in _FORMULAS.items()
     ]
 
 
-def _family(
+def _template(
     words: Vocabulary, kind: str, name: str, numbers: Numbers, answer: str, options: Options
-) -> Family:
+) -> Template:
     content = words[kind][name]
-    return Family(
-        template=f"{kind.removesuffix('s')}: {name}",
+    return Template(
+        name=f"{kind.removesuffix('s')}: {name}",
         topic=content["topic"],
         wordings=tuple(content["wordings"]),
         answer=answer,

@@ -3,17 +3,17 @@
 from functools import partial
 from random import Random
 
-from kd_kedro.fabrication.templates import Family, Slots, Vocabulary
+from kd_kedro.fabrication.templates import Slots, Template, Vocabulary
 
 
-def concept_families(words: Vocabulary) -> list[tuple[Family, int]]:
-    """Return the free-text families with their weights in the sheet."""
+def concept_templates(words: Vocabulary) -> list[tuple[Template, int]]:
+    """Return the free-text templates with their weights in the sheet."""
     bank = _bank(words)
     one = partial(_one, bank=bank)
     two = partial(_two, bank=bank)
     traders = [line.split(" | ") for line in words["businesses"]]
     trader = partial(_trader, bank=bank, traders=traders)
-    free = partial(Family, topic="concepts", gradable=False)
+    free = partial(Template, topic="concepts", gradable=False)
     return [
         (
             free(
@@ -125,14 +125,14 @@ def concept_families(words: Vocabulary) -> list[tuple[Family, int]]:
     ]
 
 
-def off_topic_families(words: Vocabulary) -> list[Family]:
-    """Return families of questions that have nothing to do with accounting."""
-    families = []
+def off_topic_templates(words: Vocabulary) -> list[Template]:
+    """Return templates of questions that have nothing to do with accounting."""
+    templates = []
     for topic, content in words["off_topic"].items():
         for number, line in enumerate(content["frames"], start=1):
             question, answer = line.replace("{1}", "{one}").replace("{2}", "{two}").split(" | ")
-            families.append(
-                Family(
+            templates.append(
+                Template(
                     f"off-topic: {topic} {number}",
                     topic,
                     (question,),
@@ -141,7 +141,7 @@ def off_topic_families(words: Vocabulary) -> list[Family]:
                     gradable=False,
                 )
             )
-    return families
+    return templates
 
 
 def _bank(words: Vocabulary) -> list[Slots]:

@@ -19,7 +19,7 @@ def exact_duplicate(rng: Random, row: Row) -> Row:
 
 def near_duplicate(rng: Random, row: Row) -> Row:
     """Return the row's question in other words, or with other case, punctuation or spacing."""
-    wordings = len(row.item.family.wordings)
+    wordings = len(row.item.template.wordings)
     if wordings > 1 and rng.random() < 0.6:
         other = rng.choice([w for w in range(wordings) if w != row.item.wording])
         item = replace(row.item, wording=other)
@@ -51,9 +51,7 @@ def contradiction(rng: Random, row: Row, others: Sequence[Row]) -> Row:
     )
     if swapped == row.answer or rng.random() < 0.5:
         answers = {
-            other.answer
-            for other in others
-            if other.item.family.template == row.item.family.template
+            other.answer for other in others if other.item.template.name == row.item.template.name
         }
         swapped = rng.choice(sorted(answers - {row.answer}) or [f"Not {row.answer}"])
     return replace(row, answer=swapped, defects=["contradictory"], gradable=False)
@@ -61,11 +59,11 @@ def contradiction(rng: Random, row: Row, others: Sequence[Row]) -> Row:
 
 def _other_item(rng: Random, item: Item) -> Item | None:
     """Return the item with a negation, a name or its numbers exchanged."""
-    family, redrawn = item.family, draw_item(rng, item.family).slots
-    if family.negate is not None and rng.random() < 0.7:
-        return replace(item, slots=family.negate(item.slots))
-    if family.names and rng.random() < 0.4:
-        name = rng.choice(family.names)
+    template, redrawn = item.template, draw_item(rng, item.template).slots
+    if template.negate is not None and rng.random() < 0.7:
+        return replace(item, slots=template.negate(item.slots))
+    if template.names and rng.random() < 0.4:
+        name = rng.choice(template.names)
         return replace(item, slots=item.slots | {name: redrawn[name]})
     if "amount" in item.slots:
         return replace(item, slots=item.slots | {"amount": redrawn["amount"]})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from kd_kedro.fabrication.templates import MONEY, Family, Item, draw_item
+from kd_kedro.fabrication.templates import MONEY, Item, Template, draw_item
 from kd_kedro.text.normalise import normalise
 
 _TRIES = 60
@@ -34,11 +34,11 @@ class Row:
 
 def plain_row(item: Item) -> Row:
     """Return the row that asks an item as it is."""
-    return Row(item, item.question, item.answer, gradable=item.family.gradable)
+    return Row(item, item.question, item.answer, gradable=item.template.gradable)
 
 
 class Drawer:
-    """Draws items from weighted families, each question once."""
+    """Draws items from weighted templates, each question once."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
@@ -55,20 +55,20 @@ class Drawer:
     def draw(
         self,
         count: int,
-        families: Sequence[tuple[Family, float]],
+        templates: Sequence[tuple[Template, float]],
         wanted: Callable[[Item], bool] = lambda _item: True,
     ) -> list[Item]:
-        """Return new items, families drawn by weight and dropped when they run dry.
+        """Return new items, templates drawn by weight and dropped when they run dry.
 
         Raises:
-            ValueError: All families ran dry before the count was reached.
+            ValueError: All templates ran dry before the count was reached.
         """
-        pool, items = dict(enumerate(families)), list[Item]()
+        pool, items = dict(enumerate(templates)), list[Item]()
         while len(items) < count:
             if not pool:
                 raise ValueError(
                     f"the vocabulary yields {len(items)} of {count} different questions for "
-                    f"'{families[0][0].template}' and its like: lower fabrication.rows or add "
+                    f"'{templates[0][0].name}' and its like: lower fabrication.rows or add "
                     "lines to conf/base/fabrication/vocabulary.yml"
                 )
             weights = [weight for _, weight in pool.values()]
@@ -80,9 +80,9 @@ class Drawer:
                 items.append(item)
         return items
 
-    def _new(self, family: Family, wanted: Callable[[Item], bool]) -> Item | None:
+    def _new(self, template: Template, wanted: Callable[[Item], bool]) -> Item | None:
         for _ in range(_TRIES):
-            item = draw_item(self.rng, family)
+            item = draw_item(self.rng, template)
             if wanted(item) and self.claim(item):
                 return item
         return None

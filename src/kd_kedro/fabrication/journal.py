@@ -3,7 +3,7 @@
 from functools import partial
 from random import Random
 
-from kd_kedro.fabrication.templates import Family, Slots, Vocabulary, account, amount, firm, money
+from kd_kedro.fabrication.templates import Slots, Template, Vocabulary, account, amount, firm, money
 
 KINDS = ["Real account", "Personal account", "Nominal account"]
 ELEMENTS = ["Asset", "Liability", "Income", "Expense"]
@@ -11,9 +11,9 @@ BALANCES = ["Debit balance", "Credit balance"]
 OUTLAYS = ["Capital expenditure", "Revenue expenditure"]
 
 
-def journal_families(words: Vocabulary) -> list[Family]:
-    """Return one family per kind of transaction."""
-    families = []
+def journal_templates(words: Vocabulary) -> list[Template]:
+    """Return one template per kind of transaction."""
+    templates = []
     for line in words["journal"]:
         template, debit, credit, events = (part.strip() for part in line.split(" | "))
         wordings = [
@@ -22,9 +22,9 @@ def journal_families(words: Vocabulary) -> list[Family]:
             for frame in words["journal_frames"]
         ]
         named = ("firm", "party") if "{party}" in events else ("firm",)
-        families.append(
-            Family(
-                template=f"journal: {template}",
+        templates.append(
+            Template(
+                name=f"journal: {template}",
                 topic="journal entries",
                 wordings=tuple(wordings),
                 answer=f"Debit {debit} {{amount}}; Credit {credit} {{amount}}.",
@@ -34,15 +34,15 @@ def journal_families(words: Vocabulary) -> list[Family]:
                 f"and the [[{credit}]] account is credited.",
             )
         )
-    return families
+    return templates
 
 
-def classification_families(words: Vocabulary) -> list[Family]:
-    """Return the families that ask for the class of an account or an outlay."""
+def classification_templates(words: Vocabulary) -> list[Template]:
+    """Return the templates that ask for the class of an account or an outlay."""
     kinds = [entry for entry in _accounts(words) if entry["kind"]]
     draw = partial(_account, words=words)
     return [
-        Family(
+        Template(
             "class: kind of account",
             "classification of accounts",
             (
@@ -57,7 +57,7 @@ def classification_families(words: Vocabulary) -> list[Family]:
                 [kind for kind in KINDS if kind != slots["kind"]] + ["Valuation account"]
             ),
         ),
-        Family(
+        Template(
             "class: element",
             "classification of accounts",
             (
@@ -69,7 +69,7 @@ def classification_families(words: Vocabulary) -> list[Family]:
             names=("firm",),
             options=lambda _rng, slots: [each for each in ELEMENTS if each != slots["element"]],
         ),
-        Family(
+        Template(
             "class: normal balance",
             "classification of accounts",
             (
@@ -81,7 +81,7 @@ def classification_families(words: Vocabulary) -> list[Family]:
             names=("firm",),
             cloze="In the ledger of {firm}, {name} normally shows a [[{balance}]].",
         ),
-        Family(
+        Template(
             "class: capital or revenue",
             "capital and revenue",
             (
@@ -98,7 +98,7 @@ def classification_families(words: Vocabulary) -> list[Family]:
                 + ["Deferred income", "Contingent liability"]
             ),
         ),
-        Family(
+        Template(
             "class: statement true or false",
             "classification of accounts",
             (

@@ -6,14 +6,14 @@ from random import Random
 
 from kd_kedro.fabrication import closed_formats as formats
 from kd_kedro.fabrication import copies, damage
-from kd_kedro.fabrication.computations import computation_families, formula_families
-from kd_kedro.fabrication.concepts import concept_families, off_topic_families
+from kd_kedro.fabrication.computations import computation_templates, formula_templates
+from kd_kedro.fabrication.concepts import concept_templates, off_topic_templates
 from kd_kedro.fabrication.drawing import Drawer, Row, plain_row
 from kd_kedro.fabrication.fabrication_config import FabricationParameters
-from kd_kedro.fabrication.journal import classification_families, journal_families
-from kd_kedro.fabrication.templates import MONEY, Family, Item, Vocabulary
+from kd_kedro.fabrication.journal import classification_templates, journal_templates
+from kd_kedro.fabrication.templates import MONEY, Item, Template, Vocabulary
 
-Weighted = list[tuple[Family, float]]
+Weighted = list[tuple[Template, float]]
 
 _SIGNS = ("₹ ", "₹", "€", "$", "£", "₹ ")
 _REJECTED = ("No",) * 17 + ("no", "no", "NO ", " No")
@@ -70,8 +70,8 @@ class _Quota:
 
 def _originals(drawer: Drawer, quota: _Quota, words: Vocabulary) -> list[Row]:
     """Return the on-topic rows that are no copies, some as blanks or multiple choice."""
-    journals, classes = journal_families(words), classification_families(words)
-    computed, free = computation_families(words), concept_families(words)
+    journals, classes = journal_templates(words), classification_templates(words)
+    computed, free = computation_templates(words), concept_templates(words)
     gradable: Weighted = [(each, 50 / len(journals)) for each in journals]
     gradable += [(each, 30 / len(computed)) for each in computed]
     gradable += [(each, 20 / len(classes)) for each in classes]
@@ -83,13 +83,13 @@ def _originals(drawer: Drawer, quota: _Quota, words: Vocabulary) -> list[Row]:
     optional = [(each, weight) for each, weight in everything if each.options]
     for item in drawer.draw(quota.of["mcq"] - len(rows), optional):
         question, answer, right = formats.multiple_choice(drawer.rng, item)
-        rows.append(Row(item, question, answer, ["mcq"], right, item.family.gradable))
+        rows.append(Row(item, question, answer, ["mcq"], right, item.template.gradable))
     clozes = [(each, weight) for each, weight in everything if each.cloze]
     for item in drawer.draw(quota.of["fitb"] - quota.blanks_with_options, clozes):
         question, answer, filling = formats.fill_in_the_blank(drawer.rng, item)
-        exact = item.family.gradable and answer == filling
+        exact = item.template.gradable and answer == filling
         rows.append(Row(item, question, answer, ["fitb"], filling, exact))
-    worked: Weighted = [(each, 1.0) for each in formula_families(words)]
+    worked: Weighted = [(each, 1.0) for each in formula_templates(words)]
     for item in drawer.draw(quota.of["formula"], worked):
         row = plain_row(item)
         row.defects.append("formula")
@@ -105,13 +105,13 @@ def _originals(drawer: Drawer, quota: _Quota, words: Vocabulary) -> list[Row]:
 def _blank_with_options(rng: Random, item: Item) -> Row:
     sentence, _, _ = formats.fill_in_the_blank(rng, item)
     question, answer, right = formats.multiple_choice(rng, item, stem=sentence)
-    return Row(item, question, answer, ["fitb", "mcq"], right, item.family.gradable)
+    return Row(item, question, answer, ["fitb", "mcq"], right, item.template.gradable)
 
 
 def _off_topic(drawer: Drawer, quota: _Quota, words: Vocabulary) -> list[Row]:
-    families: Weighted = [(each, 1.0) for each in off_topic_families(words)]
+    templates: Weighted = [(each, 1.0) for each in off_topic_templates(words)]
     rows = []
-    for number, item in enumerate(drawer.draw(quota.of["off_topic"], families)):
+    for number, item in enumerate(drawer.draw(quota.of["off_topic"], templates)):
         row = plain_row(item)
         row.defects.append("off_topic")
         if number < quota.hidden_off_topic:

@@ -34,7 +34,7 @@ def write_sheet(rows: Sequence[Row]) -> tuple[str, pd.DataFrame]:
                 ";".join(row.defects),
                 row.expected,
                 row.item.topic,
-                row.item.family.template,
+                row.item.template.name,
                 "yes" if row.gradable else "no",
                 row.group,
             ]

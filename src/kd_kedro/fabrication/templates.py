@@ -1,4 +1,4 @@
-"""Families of questions: one way of asking, with slots that a seeded draw fills."""
+"""Templates of questions: one way of asking, with slots that a seeded draw fills."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ MONEY = "\ue000"
 
 
 @dataclass(frozen=True)
-class Family:
+class Template:
     """One way of asking, in several wordings that mean the same.
 
     Attributes:
-        template: Name of the family in the truth table.
+        name: Its name in the truth table.
         topic: What it is about.
         wordings: Question templates over the slots; all hold the same numbers in one order.
         answer: Answer template over the slots.
@@ -30,7 +30,7 @@ class Family:
         negate: Turns the slots into those of the negated question, or None.
     """
 
-    template: str
+    name: str
     topic: str
     wordings: tuple[str, ...]
     answer: str
@@ -44,36 +44,36 @@ class Family:
 
 @dataclass(frozen=True)
 class Item:
-    """A question of a family with its slots filled."""
+    """A question of a template with its slots filled."""
 
-    family: Family
+    template: Template
     slots: Slots = field(hash=False)
     wording: int = 0
 
     @property
     def question(self) -> str:
         """The question in the chosen wording."""
-        return fill(self.family.wordings[self.wording], self.slots)
+        return fill(self.template.wordings[self.wording], self.slots)
 
     @property
     def answer(self) -> str:
         """The right answer."""
-        return fill(self.family.answer, self.slots)
+        return fill(self.template.answer, self.slots)
 
     @property
     def topic(self) -> str:
-        """The topic: that of the slots where the family spans several."""
-        return self.slots.get("topic", self.family.topic)
+        """The topic: that of the slots where the template spans several."""
+        return self.slots.get("topic", self.template.topic)
 
     @property
     def key(self) -> str:
         """What the item asks, whatever its wording: equal keys are the same question."""
-        return f"{self.family.template}: {fill(self.family.wordings[0], self.slots)}"
+        return f"{self.template.name}: {fill(self.template.wordings[0], self.slots)}"
 
 
-def draw_item(rng: Random, family: Family) -> Item:
-    """Return a question of the family with drawn slots in a drawn wording."""
-    return Item(family, family.draw(rng), rng.randrange(len(family.wordings)))
+def draw_item(rng: Random, template: Template) -> Item:
+    """Return a question of the template with drawn slots in a drawn wording."""
+    return Item(template, template.draw(rng), rng.randrange(len(template.wordings)))
 
 
 def fill(template: str, slots: Slots) -> str:

@@ -413,7 +413,7 @@ def test_a_student_of_another_tokenizer_learns_from_answers_alone(catalog, group
     changed["student"]["tokenizer"] = str(student)
     made = run(TABLE, tmp_path / "run", changed=changed)
     examples = made.load("student_examples")
-    assert (examples["outcome"] != "written").sum() == (TABLE["split"] == "train").sum()
+    assert (examples["outcome"] != "reference").sum() == (TABLE["split"] == "train").sum()
     assert made.load("student").tokenizer.get_vocab() == other.get_vocab()
     assert made.load("baseline_student").tokenizer.get_vocab() == other.get_vocab()
     assert made.load("teacher").tokenizer.get_vocab() != other.get_vocab()
@@ -455,7 +455,7 @@ def test_only_what_a_teacher_wrote_well_is_learned_from(
     alone = params.model_copy(update={"keep_reference": False})
     teacher = says(catalog, text)
     made = make_student_examples(written, teacher, None, params)
-    answers = made[made["outcome"] != "written"]
+    answers = made[made["outcome"] != "reference"]
     assert set(answers["outcome"]) == {outcome}
     assert answers["reason"].str.startswith(reason).all()
     assert [*answers["row_id"]] == [*written["row_id"]]

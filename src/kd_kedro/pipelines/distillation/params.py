@@ -87,16 +87,16 @@ class TeacherParams(BaseModel):
 
 
 class EnsembleParams(BaseModel):
-    """Further teachers: their probabilities are averaged with the first one's, at capture."""
+    """The other teachers of an ensemble: all probabilities are averaged at capture."""
 
     model_config = CONFIG
 
     seeds: tuple[int, ...] = Field(
-        default=(), description="Seeds of further teachers, made or fine-tuned as the first one is."
+        default=(), description="Seeds of other teachers, made or fine-tuned as the first one is."
     )
     pretrained: tuple[str, ...] = Field(
         default=(),
-        description="Hub names or folders of further teachers of the same tokenizer, used as is.",
+        description="Hub names or folders of other teachers of the same tokenizer, used as is.",
     )
     weights: tuple[float, ...] = Field(
         default=(),
@@ -115,7 +115,7 @@ class EnsembleParams(BaseModel):
 
     @property
     def shares(self) -> list[float]:
-        """The further teachers' shares of the probability; the first one has the rest."""
+        """The other teachers' shares of the probability; the first one has the rest."""
         weights = self.weights or (1.0,) * (1 + len(self.seeds) + len(self.pretrained))
         return [weight / sum(weights) for weight in weights[1:]]
 

@@ -17,7 +17,7 @@ from kd_kedro.training.examples import questions_of
 
 logger = logging.getLogger(__name__)
 
-WRITTEN = "written"  # the outcome of an example whose answer stood in the sheet
+REFERENCE = "reference"  # the outcome of an example whose answer stood in the sheet
 Outcome = tuple[str, str, str]  # answer, outcome, reason
 
 
@@ -30,30 +30,30 @@ def make_student_examples(
     """Return what students learn from: the training examples, and answers that a teacher wrote.
 
     Returns:
-        The training examples with `outcome` written, then one example for each answer of the
+        The training examples with `outcome` reference, then one example for each answer of the
         teacher with its outcome (`ok` where it is learned from) and reason. The weight is 0 where
         nothing is learned from an example.
 
     Raises:
         ValueError: No example is left to learn from.
     """
-    written = training_examples.assign(outcome=WRITTEN, reason="")
+    reference = training_examples.assign(outcome=REFERENCE, reason="")
     if params.source == "none":
-        return written
+        return reference
     answered = _answered(training_examples, teacher, text_generator, params)
     if not params.keep_reference:
-        written["weight"] = "0"
+        reference["weight"] = "0"
         if not (answered["outcome"] == "ok").any():
             raise ValueError(
                 "no answer of the teacher can be used and sequence_level.keep_reference is false: "
                 f"{_reasons(answered)}"
             )
-    return pd.concat([written, answered], ignore_index=True)
+    return pd.concat([reference, answered], ignore_index=True)
 
 
 def reference_examples(student_examples: pd.DataFrame) -> pd.DataFrame:
     """Return the training examples again: what a baseline learns from, whatever students do."""
-    return student_examples[student_examples["outcome"] == WRITTEN].assign(weight="1")
+    return student_examples[student_examples["outcome"] == REFERENCE].assign(weight="1")
 
 
 def _answered(
