@@ -39,6 +39,9 @@ def test_each_pipeline_runs_alone_on_what_the_one_before_left(project: Path) -> 
     outcomes = run_commands(project, [["run", "--pipelines", name, *TEST] for name in names])
     for name, outcome in zip(names, outcomes, strict=True):
         assert outcome["code"] == 0, (name, outcome["err"][-2000:])
+    *_, evaluation, reporting = outcomes
+    assert "Report:  kedro run --pipelines reporting" in evaluation["out"]
+    assert "Report:  data/test_env/08_reporting/report.html/" in reporting["out"]
 
 
 def test_stale_artifacts_are_named_and_old_versions_come_back(project: Path) -> None:
