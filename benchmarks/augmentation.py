@@ -28,6 +28,7 @@ from sacrebleu.metrics import BLEU
 from sheets import COLUMNS, read_pairs
 
 from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
+from kd_kedro.curation.repair.repair_config import RepairConfig
 from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, add_rewrites, judge
 from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.datasets.qa_sheet import QASheetDataset
@@ -97,7 +98,7 @@ def prepared(path: Path, embedder: SentenceEmbedder, count: int, seed: int) -> p
     generator = RulesGenerator()
     valid, _, _ = nodes.validate_rows(raw, none, ValidationParams(), ReviewParams())
     reviewed, _, _ = nodes.review_rows(valid, ReviewParams())
-    cleaned, _, _ = nodes.clean_text(reviewed)
+    cleaned, _, _ = nodes.clean_text(reviewed, RepairConfig())
     asked, _ = nodes.convert_blanks(cleaned, generator, RewriteParams())
     opened, _ = nodes.convert_choices(asked, generator, ChoiceParams(), RewriteParams())
     rows = opened.drop_duplicates("question")
