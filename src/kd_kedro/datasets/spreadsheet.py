@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_kedro.datasets.delimited import Record, check_cell_size
-from kd_kedro.datasets.number_format import is_number, shown
+from kd_kedro.text.number_format import is_number, shown
 
 
 def records(path: Path) -> Iterator[Record]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.datasets.number_format import shown
+from kd_kedro.text.number_format import shown
 
 
 @pytest.mark.parametrize(
