@@ -44,17 +44,23 @@ def judged(gains: Mapping[str, float], number: int, *, families: int, draws: int
     return {"overall": said["overall"], **words}
 
 
-def calibrated(families: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+def calibrated(
+    families: int, table: int = 2000
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Return by metric the gain to plant for half a standard deviation, and the spreads met.
 
     The gain is found by bisection on a large table without luck of the seeds.
+
+    Args:
+        families: Families of the table that spreads are measured on.
+        table: Families of the large table.
     """
     gains = {}
     for metric in _CHOSEN:
         low, high = 0.0, 1.0
         for _ in range(8):
             middle = (low + high) / 2
-            runs = paired_runs(planted({metric.name: middle}, 2000, 0, luck=0.0))
+            runs = paired_runs(planted({metric.name: middle}, table, 0, luck=0.0))
             scores = pair(metric, runs, draws=1, seed=0)
             sign = 1.0 if metric.higher_is_better else -1.0
             effect = scores.estimate({"student": sign, "baseline": -sign}).value

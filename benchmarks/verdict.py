@@ -43,6 +43,9 @@ def main() -> None:
     arguments.add_argument("--families", type=at_least(30), default=450, help="of planted students")
     arguments.add_argument("--draws", type=at_least(399), default=1999, help="of each bootstrap")
     arguments.add_argument("--first", type=at_least(0), default=0, help="number of the first world")
+    arguments.add_argument(
+        "--table", type=at_least(30), default=2000, help="families to calibrate on"
+    )
     arguments.add_argument("--processes", type=at_least(1), default=2)
     given = arguments.parse_args()
     with ProcessPoolExecutor(given.processes) as pool:
@@ -53,7 +56,7 @@ def main() -> None:
         for cell in cells:
             print(_line(cell))
         planted = {}
-        gains, spreads = calibrated(given.families)
+        gains, spreads = calibrated(given.families, given.table)
         none = dict.fromkeys(gains, 0.0)
         only = {**none, "perplexity": gains["perplexity"]}
         for name, gain in (("useless", none), ("all", gains), ("perplexity only", only)):

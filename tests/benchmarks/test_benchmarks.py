@@ -89,7 +89,7 @@ def test_compression(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_verdict(tmp_path: Path) -> None:
     words = ["--worlds", "2", "--runs", "1", "--families", "40", "--draws", "399"]
-    made = figures("verdict", tmp_path, *words, "--processes", "1")
+    made = figures("verdict", tmp_path, *words, "--table", "200", "--processes", "1")
     assert {(cell["seeds"], cell["families"]) for cell in made["coverage"]} == {
         (seeds, families) for seeds in (2, 3, 5) for families in (30, 100, 450)
     }

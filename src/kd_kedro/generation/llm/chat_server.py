@@ -137,7 +137,9 @@ class ChatServer:
                 for place, question in enumerate(questions)
             }
             for future in as_completed(places):
-                yield places[future], future.result()
+                result = future.result()
+                if result is not _STOPPED:  # the error that stopped it comes with its own future
+                    yield places[future], result
         finally:
             stop.set()  # for those who wait; who is in the middle of a request ends it
             pool.shutdown(wait=True, cancel_futures=True)
