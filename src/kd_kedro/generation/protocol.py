@@ -40,7 +40,7 @@ class Outcome:
         status: `ok`: `text` is a rewrite; `unchanged`: nothing to change; `rejected`: what was
             made is not fit to use; `failed`: nothing was made.
         text: The rewrite where ok, the text of the request otherwise.
-        reason: How it was made, or why not.
+        reason: The way it was made, or why it was not.
         evidence: Who made it: model, version of the prompt, tokens. Empty for rules.
     """
 

@@ -27,7 +27,7 @@ def head_loss(hidden: torch.Tensor, head: Any, loss: ChunkLoss, parts: int) -> t
         hidden: (tokens, width), what the head is given.
         head: A linear layer of (vocabulary, width) weights, with or without a bias.
         loss: Called with (chunk, vocabulary) logits and the chunk's range of tokens.
-        parts: How many sums `loss` returns.
+        parts: Number of sums that `loss` returns.
 
     Returns:
         (parts,) in float32, or float64 where the logits are.
@@ -92,7 +92,7 @@ def chunk_tokens(hidden: torch.Tensor, vocabulary: int) -> int:
 
     Args:
         hidden: (tokens, width), what the head is given.
-        vocabulary: How many logits it makes of each.
+        vocabulary: Number of logits that it makes of each.
     """
     held = CHUNK_VALUES * (1 if hidden.device.type == "cpu" else ON_GPU)
     most = max(1, held // vocabulary)

@@ -18,7 +18,7 @@ def event_log_probs(logits: torch.Tensor, ids: torch.Tensor, bucketed: int) -> t
     Args:
         logits: (tokens, vocabulary) float32 or float64.
         ids: (tokens, events) int64; the first `bucketed` of a token must differ.
-        bucketed: How many of the ids the bucket leaves out; 0 for no bucket.
+        bucketed: Number of ids that the bucket leaves out; 0 for no bucket.
 
     Returns:
         (tokens, events), or (tokens, events + 1) with the bucket last.

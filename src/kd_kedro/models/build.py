@@ -27,7 +27,7 @@ def new_model(architecture: ArchitectureConfig, tokenizer: Any, max_length: int,
     Args:
         architecture: Its size.
         tokenizer: Gives the vocabulary and the end-of-sequence token.
-        max_length: How many positions it has.
+        max_length: Number of its positions.
         seed: Seed of its initial weights. The global random state is left as it was.
     """
     from transformers import GPT2Config, GPT2LMHeadModel

@@ -35,8 +35,8 @@ class LanguageModel:
     @property
     def max_length(self) -> int:
         """The longest sequence the model takes, in tokens, prompt and answer together."""
-        budget = positions(self.model)
-        return min(int(self.card.get("max_length") or budget), budget)
+        longest = positions(self.model)
+        return min(int(self.card.get("max_length") or longest), longest)
 
 
 def positions(model: Any) -> int:

@@ -16,7 +16,7 @@ def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2
     Args:
         texts: Training text; held-out text must not be in it.
         vocabulary: Most tokens; fewer come out of little text.
-        min_frequency: How often a pair must occur to be merged.
+        min_frequency: Occurrences from which on a pair is merged.
 
     Returns:
         A `PreTrainedTokenizerFast` with an end-of-sequence and a padding token.

@@ -57,7 +57,7 @@ def compare_outcomes(
 
     Args:
         read: Gives the tables.
-        judging: How a difference is judged: `primary`, `confidence`, `draws`, `min_families`,
+        judging: Rules of judging a difference: `primary`, `confidence`, `draws`, `min_families`,
             `seed`.
         row_counts: Name of the table of row counts by stage.
         results: Name of the table of every held-out answer's scores.

@@ -21,8 +21,8 @@ class Facts:
     Attributes:
         quantities: Its numbers with their units, in their order.
         currencies: The currencies it names, whether beside a number or not.
-        operators: How often each sign of calculation stands in it.
-        negations: How many negating words it has.
+        operators: Number of times that each sign of calculation stands in it.
+        negations: Number of its negating words.
         directions: Its words that have an opposite (debit, credit).
         names: Its named entities, case-folded.
     """

@@ -16,7 +16,7 @@ Moment = datetime.datetime | datetime.date | datetime.time | datetime.timedelta
 _OF_THE_READER = ("mm-dd-yy", "m/d/yy h:mm", "General", "@")
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]*)[^\]]*\]|'
-    r"\[(?P<elapsed>h+|m+|s+)\]|\[[^\]]*\]|(?P<exponent>E[+-])|(?P<sign>[0#?.,/%])|(?P<literal>.)",
+    r"\[[^\]]*\]|(?P<exponent>E[+-])|(?P<sign>[0#?.,/%])|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
 )
 _DATE_TOKEN = re.compile(
@@ -52,11 +52,13 @@ def _shown(value: float | int | Moment, code: str) -> str:
         return _iso(value) if code in _OF_THE_READER else _moment(value, _SECTIONS.findall(code)[0])
     if code in ("General", "@", "") or _CONDITION.search(code):
         return general(value)
-    sections = [section for section in _SECTIONS.findall(code) if section] or ["General"]
+    sections = _SECTIONS.findall(code)[:-1]  # the last match is the empty one at the end
     number = Decimal(general(value))
     section, sign = _section_of(number, sections)
     tokens = _tokens(section)
     kinds = [token.kind for token in tokens]
+    if "digit" not in kinds and '"' in section:  # a section of text alone, as for zero
+        return "".join(token.text for token in tokens if token.kind == "text").strip()
     if "general" in section.lower() or "digit" not in kinds:
         return general(value)
     if "exponent" in kinds:
@@ -139,7 +141,7 @@ def _laid_out(
         for n in reversed(places):
             left, shares[n] = (left[:-1], left[-1:]) if n != first else ("", left)
     elif first >= 0:
-        shares[first] = f"{int(whole or 0):,}".rjust(len(whole)) if grouped and whole else whole
+        shares[first] = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", whole) if grouped else whole
     for n, token in enumerate(tokens):
         if token.kind == "text":
             out.append(token.text)

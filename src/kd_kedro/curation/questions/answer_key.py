@@ -76,7 +76,7 @@ def match_answer(
         answer: The answer.
         min_overlap: Share of an option's telling words that an answer must have where it does
             not quote the option.
-        min_margin: How far that share must be above the next option's.
+        min_margin: Least difference of that share from the next option's.
     """
     if _is_ambiguous(choice, answer):
         return None

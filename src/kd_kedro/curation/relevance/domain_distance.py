@@ -13,7 +13,7 @@ def centre_distance(pairs: Vectors, trim: float, rounds: int = 5) -> Scores:
     Args:
         pairs: float32 (n, 2, d).
         trim: Share of rows that make the centre, so that outliers do not pull at it.
-        rounds: How often centre and nearest rows are found anew.
+        rounds: Number of times that centre and nearest rows are found anew.
 
     Returns:
         float64 (n,).

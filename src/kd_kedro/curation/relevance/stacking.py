@@ -20,7 +20,7 @@ def stack(features: Scores, rejected: Mask, taught: Mask, prior: Scores, strengt
         rejected: bool (n,), the verdicts; read where `taught`.
         taught: bool (n,), rows to learn from, some rejected and some not.
         prior: float64 (k,), weights before any verdict.
-        strength: How firmly the weights are held to the prior: the loss, summed over rows, grows
+        strength: Pull of the prior on the weights: the loss, summed over rows, grows
             by strength / 2 times the squared distance.
 
     Returns:

@@ -35,7 +35,7 @@ class Candidate:
         parent: The row_id of the row it is a rewrite of.
         style: `formal`, `casual`, `general` or `typo`.
         text: The question; '' where the generator made none.
-        reason: How it was made, or why it was not.
+        reason: The way it was made, or why it was not.
     """
 
     parent: str
@@ -50,7 +50,7 @@ class Augmented:
 
     Attributes:
         rows: The original rows and the rewrites that passed, columns `SPLIT`.
-        created: How each new row was made, by row_id.
+        created: The way each new row was made, by row_id.
         evidence: By row_id: of a new row its similarity to its source and the band it had to be
             in, of a parent which rewrites are absent, each with the reason, score and threshold.
     """
@@ -74,7 +74,7 @@ def add_rewrites(
         split_qa: Table with columns `SPLIT`, style `original` throughout.
         candidates: Rewrites of train rows, in the order in which the first of two equal ones wins.
         encode: Turns n texts into float32 (n, d), rows of length 1.
-        limits: How far a rewrite may be from its source.
+        limits: Bounds of a rewrite's distance from its source.
 
     Raises:
         ValueError: A candidate is a rewrite of a row that is not in train.
@@ -128,7 +128,7 @@ def judge(
         candidates: n rewrites.
         questions: The n questions they are rewrites of.
         encode: Turns n texts into float32 (n, d), rows of length 1.
-        limits: How far a rewrite may be from its source.
+        limits: Bounds of a rewrite's distance from its source.
 
     Returns:
         n findings: `reason` ('' where a rewrite passes) and, where it came so far, its

@@ -80,7 +80,7 @@ class ChatServer:
 
     Args:
         name: What the text generator is called in messages.
-        options: How to ask.
+        options: Address, model and parameters of the requests.
         keys: The server's keys; none is a server without.
 
     Raises:

@@ -67,7 +67,7 @@ def reply_defect(request: Request, messages: list[Message], text: str) -> str:
 
     Args:
         request: What was asked for.
-        messages: How it was asked.
+        messages: The messages by which it was asked.
         text: The reply without what surrounds it.
     """
     if not re.search(r"[^\W\d_]", text):

@@ -145,7 +145,7 @@ def decide(
 
     Args:
         metrics: The metrics that `compare_weights` takes.
-        savings: How many times smaller or faster the newcomer is, by what was measured.
+        savings: Ratios champion / newcomer of size and time, by what was measured.
         families: Held-out families that both were judged on.
         min_families: Fewer decide nothing.
         saving: 0.1: what is smaller or faster is so by at least 10 %.

@@ -24,7 +24,7 @@ class PairedScores:
     """One metric of every run, paired by family and by seed.
 
     Attributes:
-        families: How many families count.
+        families: Number of families that count.
         models: Model of each run; a system's runs stand in the order of the seeds.
         statistics: Sums by family, shape (runs, families, columns).
         observed: Score of each run, shape (runs,).

@@ -54,7 +54,7 @@ def taught_inputs(
         written: What is learned from without it.
         teacher: The teacher, with its ensemble.
         targets: What was captured of it; None where the student does not ask it.
-        on_policy: How the student samples answers of its own.
+        on_policy: The sampling of the student's own answers.
 
     Raises:
         ValueError: The targets are those of other rows, of another tokenizer or teacher.

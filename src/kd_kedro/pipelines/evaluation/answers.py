@@ -62,7 +62,7 @@ def grade_all(
         train: Rows of the train split, which say what the majority answers and what is a label.
         asked: The models, the teacher first.
         embedder: Compares answers with references by meaning.
-        params: How they answer.
+        params: Length and batches of the answers.
 
     Returns:
         `validation_results`.

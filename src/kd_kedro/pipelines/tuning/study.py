@@ -132,7 +132,7 @@ def complete_study(
 
     Args:
         study: The study.
-        trials: How many it is to have.
+        trials: Number of trials that it is to have.
         heartbeat: Seconds between signs of life, see `open_study`.
         run: Runs so many trials, those that wait first.
     """

@@ -41,7 +41,7 @@ class Training:
         seed: Seed of the row order and the dropout.
         padding: The padding token.
         description: Label of the progress bar.
-        on_policy: How the student samples answers in a share of the batches; None where it learns
+        on_policy: The sampling of answers in a share of the batches; None where the student learns
             from reference answers alone.
     """
 

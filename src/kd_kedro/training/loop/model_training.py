@@ -33,7 +33,7 @@ class TrainingInputs:
         max_length: Most tokens of an example.
         work_dir: Where checkpoints lie.
         targets: The teacher's signals; None where it is not asked.
-        on_policy: How a student samples answers of its own; None where it does not.
+        on_policy: The sampling of a student's own answers; None where it samples none.
     """
 
     examples: pd.DataFrame

@@ -24,7 +24,7 @@ class OnPolicy:
 
     Attributes:
         teacher: The teacher that judges the sampled answers.
-        config: How often, at which temperature and how long; a cut answer has no end token.
+        config: Share, temperature and length of sampled answers; a cut one has no end token.
         end: The end-of-sequence token.
         padding: The padding token.
     """

@@ -66,7 +66,7 @@ class RankBatches(Sampler[list[int]]):
         order: All rows; batches are cut from it.
         batch_size: Rows of a batch, over all processes.
         rank: Which process this is.
-        ranks: How many there are.
+        ranks: Number of processes.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ def train(
             that determines the result. A training that was killed goes on from the last one and
             ends with the weights and the history it would have had.
         description: Label of the progress bar.
-        on_policy: How the student samples answers in a share of the batches; None where it learns
+        on_policy: The sampling of answers in a share of the batches; None where the student learns
             from reference answers alone.
         on_evaluation: Told step and validation loss after each evaluation, those before a kill
             included; what it raises ends the training.

@@ -28,7 +28,7 @@ def summed_cross_entropy(
         precision: `fp32` or `bf16`.
         batch_size: Rows of a forward pass over all processes; each runs as many passes.
         rank: Which process this is.
-        ranks: How many there are.
+        ranks: Number of processes.
     """
     model, was_training = module.model, module.training
     start, device = decoder_start(model), model.device

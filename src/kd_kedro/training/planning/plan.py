@@ -39,8 +39,8 @@ class TrainingCost:
         steps: Optimiser steps.
         epochs: Passes over the rows.
         accumulation: Batches of one step.
-        evaluations: How often the validation rows are scored.
-        checkpoints: How often one is written.
+        evaluations: Number of times that the validation rows are scored.
+        checkpoints: Number of checkpoints written.
         rates: Seconds of each.
         memory: Peak, bytes: of the GPU where there is one, else of the process.
         checkpoint_bytes: One checkpoint.
@@ -106,8 +106,8 @@ class Plan:
         baseline: Training the student's twin without a teacher.
         student: Training a student that reads the capture.
         live: Training the same student with a live teacher; None where the objective asks none.
-        further_seeds: How often baseline and student are trained again.
-        ensemble_teachers: How many more are fine-tuned as the first one is.
+        further_seeds: Number of times that baseline and student are trained again.
+        ensemble_teachers: Number of teachers fine-tuned besides the first one.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
         not_counted: What the figures leave out, in words.

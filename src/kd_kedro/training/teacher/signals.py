@@ -99,7 +99,7 @@ class TopKSignal:
     Attributes:
         teacher: (tokens, k + 1) log probabilities, summing to one with the bucket.
         ids: (tokens, k) int64 token ids of the first k events.
-        vocabulary: How many ids teacher and student share.
+        vocabulary: Number of ids that teacher and student share.
         temperature: Temperature of the signal, see `Signal`.
         hidden: Hidden states, see `Signal`.
     """
@@ -136,7 +136,7 @@ class SampledSignal:
         shares: (tokens, k + draws), what each token counts.
         ids: (tokens, k + draws) int64.
         entropy: (tokens,) nats, of the teacher's whole distribution.
-        vocabulary: How many ids teacher and student share.
+        vocabulary: Number of ids that teacher and student share.
         temperature: Temperature of the signal, see `Signal`.
         hidden: Hidden states, see `Signal`.
     """
@@ -166,7 +166,7 @@ class LiveTeacher:
 
     Args:
         model: The teacher.
-        vocabulary: How many ids teacher and student share.
+        vocabulary: Number of ids that teacher and student share.
         fingerprint: What determines every signal.
         further: More models, with their shares of the probability; the first one has the rest.
         precision: `fp32` or `bf16`, of the forward passes.
@@ -237,7 +237,7 @@ def log_probs_of(
         model: The model whose head is asked.
         hidden: (tokens, width), what the head is given.
         temperature: What the logits are divided by.
-        vocabulary: How many ids teacher and student share.
+        vocabulary: Number of ids that teacher and student share.
     """
     logits = model.get_output_embeddings()(hidden)
     wide = torch.promote_types(logits.dtype, torch.float32)
