@@ -325,6 +325,20 @@ def test_a_run_that_only_judged_names_the_student_it_loaded(
     assert place.champion.run_id == run
 
 
+def test_the_card_is_the_newest_that_was_written_from_the_runs_evidence(
+    place: Place, trained: LanguageModel
+) -> None:
+    place.run(trained)
+    made, judged, *reported = (f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5))
+    parts = ("student", "verdict", "augmented_qa", "validation_results")
+    run = place.track(judged, saved={"evidence": judged}, loaded=dict.fromkeys(parts, made))
+    for version, evidence in zip(reported, (judged, made), strict=True):
+        place.context._get_catalog(save_version=version).save("model_card", f"From {evidence}")
+        place.track(version, saved={"model_card": version}, loaded={"evidence": evidence})
+    candidate = find_candidate(place.context, place.client, place.experiment, run)
+    assert candidate.card == f"From {judged}"
+
+
 def test_a_verdict_on_another_student_promotes_none(
     place: Place, trained: LanguageModel, untrained: LanguageModel
 ) -> None:
