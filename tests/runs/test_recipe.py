@@ -33,7 +33,9 @@ def store(tmp_path_factory):
 def test_a_run_is_found_by_id_its_start_and_timestamp(store):
     client, experiment, (first, second) = store
     whole = first.info.run_id
-    length = next(n for n in range(1, 33) if whole[:n] != second.info.run_id[:n])
+    # Neither the other run's id nor a timestamp, of which an id may have the first digits.
+    others = (second.info.run_id, FIRST)
+    length = next(n for n in range(1, 33) if not any(name.startswith(whole[:n]) for name in others))
     for name in (whole, whole[:length], FIRST):
         assert find_run(client, experiment, name).info.run_id == whole
 
