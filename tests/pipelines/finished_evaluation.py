@@ -159,6 +159,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "converted_mcq": stage,
         "personal_data_summary": table(SUMMARY, [["email", "2", "3", "no"]]),
         "review_queue": stage.iloc[:0],
+        "relevance_facts": {"mode": "cold_start", "abstained": "", "warnings": []},
         "teacher_history": history,
         "baseline_history": history,
         "student_history": [],

@@ -37,6 +37,8 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
         console.print(table(each.title, each.header, each.rows))
         if each.note:
             console.print(Text(each.note, style="bold"), soft_wrap=True)
+    if everything or "filtering" in chosen:
+        print_relevance(console, catalog.load("relevance_facts"))
     if "tuning" in chosen:
         best = catalog.load("best_hyperparameters")
         values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
@@ -58,6 +60,15 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) ->
         soft_wrap=True,
         highlight=False,
     )
+
+
+def print_relevance(console: Console, facts: Mapping[str, Any]) -> None:
+    """Print why the relevance filter abstained, and what it removed without a verdict."""
+    said = [f"Warning: {warning}" for warning in facts["warnings"]]
+    if facts["abstained"]:
+        said.append(f"The relevance filter removed nothing: {facts['abstained']}.")
+    for sentence in said:
+        console.print(Text(sentence, style="bold yellow"), soft_wrap=True)
 
 
 def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None:

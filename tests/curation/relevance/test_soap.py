@@ -173,12 +173,23 @@ def runs_with_noise(rows=600, noise=0.45, seed=0):
     return (pairs / np.linalg.norm(pairs, axis=2, keepdims=True)).astype(np.float32), outlying
 
 
+DECIDES = {
+    "min_rows": 0,
+    "max_share": 1,
+    "max_cohesion": 1,
+    "max_relative_cohesion": 100,
+    "min_separation": 0,
+}
+
+
 @pytest.mark.parametrize("mode", ["reviewer", "cold_start"])
 def test_neighbours_help_where_outliers_stand_together(mode):
     pairs, outlying = runs_with_noise()
     verdicts = verdicts_of(outlying) if mode == "reviewer" else nobody(len(pairs))
-    alone = judge_relevance(pairs, verdicts, SoapConfig(mode=mode, order="never"))
-    helped = judge_relevance(pairs, verdicts, SoapConfig(mode=mode, min_autocorrelation=0.2))
+    alone = judge_relevance(pairs, verdicts, SoapConfig(mode=mode, order="never", **DECIDES))
+    helped = judge_relevance(
+        pairs, verdicts, SoapConfig(mode=mode, min_autocorrelation=0.2, **DECIDES)
+    )
     assert helped.ordered
     assert not alone.ordered
     assert (helped.outlying == outlying).mean() > (alone.outlying == outlying).mean()
@@ -205,7 +216,7 @@ def test_few_verdicts_leave_the_weights_near_what_they_were():
 
 def test_cold_start_needs_no_verdicts():
     pairs, outlying = shuffled(200, 20)
-    judged = judge_relevance(pairs, nobody(220), SoapConfig())
+    judged = judge_relevance(pairs, nobody(220), SoapConfig(**DECIDES))
     assert judged.mode == "cold_start"
     assert judged.outlying[outlying].all()
     assert judged.outlying[~outlying].mean() < 0.1

@@ -79,7 +79,7 @@ def make_sheet(rows: list[tuple[str, str, str]]) -> tuple[pd.DataFrame, pd.DataF
 def remove_outliers(stage, validated, embedder, generator, parameters, reviewing):
     """Return what the two nodes leave: kept and discarded rows, the queue, events."""
     _, labels, _ = review_rows(validated, reviewing)
-    scores, queue = score_relevance(labels, embedder, parameters)
+    scores, queue, _ = score_relevance(labels, embedder, parameters)
     kept, discarded, events = nodes.remove_outliers(stage, scores, generator, parameters)
     return kept, discarded, queue, events
 
@@ -150,13 +150,21 @@ def test_verdicts_can_be_overruled_by_parameter():
 
 @pytest.mark.parametrize("mode", ["cold_start", "hdbscan"])
 def test_modes_without_verdicts(mode):
-    stage, validated = make_sheet([*rows_about(ACCOUNTS, "", 80), *rows_about(GARDEN, "", 4)])
-    kept, discarded, _, _ = remove_outliers(
-        stage, validated, TopicEmbedder(), RULES, soap(mode=mode), ReviewParams()
+    stage, validated = make_sheet([*rows_about(ACCOUNTS, "", 80), *rows_about(GARDEN, "", 12)])
+    parameters = soap(
+        mode=mode,
+        min_rows=0,
+        max_share=1,
+        max_cohesion=1,
+        max_relative_cohesion=100,
+        min_separation=0,
     )
-    assert len(kept) + len(discarded) == 84
+    kept, discarded, _, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, parameters, ReviewParams()
+    )
+    assert len(kept) + len(discarded) == 92
     if mode == "cold_start":
-        assert {f"r{n}" for n in range(80, 84)} <= set(discarded["row_id"])
+        assert {f"r{n}" for n in range(80, 92)} <= set(discarded["row_id"])
 
 
 def test_mode_none_removes_nothing_and_asks_nobody():

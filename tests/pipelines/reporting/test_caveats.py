@@ -24,14 +24,16 @@ def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
         },
         "controls": {"bleu": {"echo": "not ahead", "majority": "ahead"}},
         "leakage": {"near": 30, "rows": 100, "max_near_share": 0.2},
+        "curation": {"relevance": {"warnings": ["Half of a label is gone."]}},
     }
     said = caveats(evidence)
     assert said == [
         "The student is not clearly ahead of the control “echo” in BLEU.",
         "30 of 100 held-out rows lie near a training row, by their words or by their meaning; "
         "scores without them are under “nearness to train”.",
+        "Half of a label is gone.",
         "Exact match could not be judged: only 3 held-out families have a gradable answer; 30 are "
         "needed.",
     ]
     evidence["leakage"]["max_near_share"] = 0.3
-    assert len(caveats(evidence)) == 2
+    assert len(caveats(evidence)) == 3

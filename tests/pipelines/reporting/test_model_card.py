@@ -69,11 +69,13 @@ def test_every_section_of_the_evidence_is_told(verdict: dict[str, Any]) -> None:
         "leakage": LEAKAGE,
         "controls": CONTROLS,
         "worst_slice": WORST,
+        "curation": {"relevance": {"warnings": ["A label is gone."]}},
         "held_out": {"rows_used": 40, "families_used": 40},
     }
     body = render_model_card(evidence, CARDS, WORDING, 64)
     for said in (
         "Before you believe it",
+        "- A label is gone.",
         "- 3 of 40 held-out rows lie near a training row",
         "| parameters | 900 | 100 | 9.00 × |",
         "| latency p50, ms | 9.0 | 3.0 | not certified |",

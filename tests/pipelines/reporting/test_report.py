@@ -32,6 +32,18 @@ def page_of(inputs: dict[str, Any], outputs: dict[str, Any], **changed: Any) -> 
     return page
 
 
+def test_the_page_opens_with_warnings_of_losses_and_says_why_the_filter_abstained(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    curation = finished_evaluation["curation_facts"]
+    relevance = {"mode": "cold_start", "abstained": "few rows", "warnings": ["Half is gone <1>."]}
+    page = page_of(
+        evaluation_inputs, finished_evaluation, curation_facts=curation | {"relevance": relevance}
+    )
+    assert page.index("Half is gone &lt;1&gt;.") < page.index('id="rows"')
+    assert "The relevance filter removed nothing: few rows." in page
+
+
 def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) -> None:
     shown = finished_evaluation["curation_examples"]
     assert shown[["stage", "action", "rows", "row_id"]].to_numpy().tolist() == [
@@ -133,7 +145,7 @@ def test_without_a_truth_the_page_says_why_there_is_no_precision(
     page = page_of(
         evaluation_inputs,
         finished_evaluation,
-        filter_quality=quality,
+        curation_facts=finished_evaluation["curation_facts"] | {"filters": []},
         training_histories=histories,
         tuning_record={},
     )

@@ -12,7 +12,11 @@ from kd_kedro.metrics.report.filter_quality import COLUMNS as FILTER_COLUMNS
 from kd_kedro.metrics.report.leakage import COLUMNS as OVERLAP_COLUMNS
 from kd_kedro.metrics.report.slices import score_slices
 from kd_kedro.pipelines.distillation.params import StudentParams
-from kd_kedro.pipelines.evaluation.evidence_gathering import describe_answers, gather_evidence
+from kd_kedro.pipelines.evaluation.evidence_gathering import (
+    describe_answers,
+    gather_curation,
+    gather_evidence,
+)
 from kd_kedro.pipelines.evaluation.nodes import judge_student, measure_power
 from kd_kedro.pipelines.evaluation.params import (
     LeakageParams,
@@ -84,9 +88,12 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
         measure_power(results, judging),
         describe_answers(results, overlap, slices, SlicesParams(min_families=2), LeakageParams()),
         COMPRESSION,
-        pd.DataFrame(columns=FILTER_COLUMNS),
-        pd.DataFrame(columns=WATERFALL_COLUMNS),
-        pd.DataFrame(columns=SUMMARY),
+        gather_curation(
+            pd.DataFrame(columns=FILTER_COLUMNS),
+            pd.DataFrame(columns=WATERFALL_COLUMNS),
+            pd.DataFrame(columns=SUMMARY),
+            {"mode": "none", "abstained": "", "warnings": []},
+        ),
         judging,
     )
     evidence = json.loads(json.dumps(evidence, allow_nan=False))

@@ -13,9 +13,10 @@ class SoapConfig(BaseModel):
     mode: Literal["auto", "reviewer", "cold_start", "hdbscan", "none"] = Field(
         default="auto",
         description=(
-            "reviewer learns from the verdicts, cold_start needs none, hdbscan is the earlier "
-            "system's method, none removes nothing; auto is reviewer where there are enough "
-            "verdicts, else cold_start."
+            "reviewer learns from the verdicts, cold_start needs none and removes rows only where "
+            "the sheet shows clearly which do not belong, hdbscan is the earlier system's method, "
+            "none removes nothing; auto is reviewer where there are enough verdicts, else "
+            "cold_start."
         ),
     )
     order: Literal["auto", "always", "never"] = Field(
@@ -100,6 +101,42 @@ class SoapConfig(BaseModel):
         gt=0,
         le=20,
         description="cold_start: robust deviations above the median where outliers begin.",
+    )
+    min_rows: int = Field(
+        default=300,
+        ge=0,
+        le=1_000_000,
+        description="cold_start: rows of the sheet below which it removes nothing.",
+    )
+    max_share: float = Field(
+        default=0.27,
+        gt=0,
+        le=1,
+        description="cold_start: share of the rows beyond the threshold above which it abstains.",
+    )
+    max_cohesion: float = Field(
+        default=0.12,
+        ge=-1,
+        le=1,
+        description=(
+            "cold_start: mean cosine between rows beyond the threshold above which they are a "
+            "subject of the sheet, so that it abstains; depends on the embedder."
+        ),
+    )
+    max_relative_cohesion: float = Field(
+        default=0.6,
+        ge=0,
+        le=100,
+        description="cold_start: the same, as a share of the mean cosine between the other rows.",
+    )
+    min_separation: float = Field(
+        default=0.85,
+        ge=0,
+        le=1,
+        description=(
+            "cold_start: F1 of a cross-validated linear model of the rows beyond the threshold "
+            "below which there is no gap, so that it abstains."
+        ),
     )
     min_cluster_size: int = Field(
         default=6, ge=2, le=1000, description="hdbscan: least rows of a cluster."

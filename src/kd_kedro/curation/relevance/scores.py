@@ -13,12 +13,14 @@ from kd_kedro.curation.records.review_queue import (
 from kd_kedro.curation.records.reviewer import ACCEPTED, REJECTED
 from kd_kedro.curation.records.schema import CELLS, table
 from kd_kedro.curation.relevance import kernel_ridge
+from kd_kedro.curation.relevance.losses import Clusters, cluster_rows
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.soap import Judgement, judge_relevance
 from kd_kedro.text.normalise import normalise
 
 SCORES = [
     "row_id", "label", "mode", "order", "score", "threshold", "uncertain", "same_question",
+    "cluster",
 ]  # fmt: skip
 QUEUE = ["row_id", "line", "source", *CELLS, "score", "threshold", "why"]
 
@@ -34,7 +36,7 @@ Rows = npt.NDArray[np.int64]
 
 def score_rows(
     labels: pd.DataFrame, pairs: Vectors, config: SoapConfig
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Score rows as they came, and list those worth a reviewer's minute.
 
     All rows are scored, those that reviewers rejected among them: verdicts were given on that
@@ -48,8 +50,9 @@ def score_rows(
 
     Returns:
         Text columns `SCORES`: `order` is yes where neighbours counted, `uncertain` the rank of a
-        row from 1, the most uncertain first, and `same_question` what persons said of the same
-        question. Text columns `QUEUE`: disagreements by margin, then uncertain rows.
+        row from 1, the most uncertain first, `same_question` what persons said of the same
+        question, `cluster` the number of a group of like rows. Text columns `QUEUE`:
+        disagreements by margin, then uncertain rows. Why the filter abstains, '' where it decides.
     """
     said = labels["label"]
     verdicts = np.select(
@@ -63,13 +66,18 @@ def score_rows(
     band = 0.0 if judgement.mode == "none" else config.band  # nothing is near no threshold
     uncertain = nearest_threshold(judgement.margins, free, band)
     return (
-        _list_scores(labels, verdicts, judgement, uncertain),
+        _list_scores(labels, verdicts, judgement, uncertain, cluster_rows(pairs)),
         _list_queue(labels, pairs, verdicts, judgement, uncertain),
+        judgement.abstained,
     )
 
 
 def _list_scores(
-    labels: pd.DataFrame, verdicts: Verdicts, judgement: Judgement, uncertain: Rows
+    labels: pd.DataFrame,
+    verdicts: Verdicts,
+    judgement: Judgement,
+    uncertain: Rows,
+    clusters: Clusters,
 ) -> pd.DataFrame:
     questions = [normalise(question) for question in labels["question"]]
     rejected = verdict_by_question(questions, verdicts >= 0, verdicts == kernel_ridge.REJECTED)
@@ -78,7 +86,7 @@ def _list_scores(
     order = "yes" if judgement.ordered else ""
     # repr() keeps every digit, so that what is read back compares as it did.
     scores = [map(repr, some.tolist()) for some in (judgement.scores, judgement.thresholds)]
-    rows = zip(labels["row_id"], labels["label"], *scores, questions, strict=True)
+    rows = zip(labels["row_id"], labels["label"], *scores, questions, clusters, strict=True)
     return table(
         SCORES,
         [
@@ -91,8 +99,9 @@ def _list_scores(
                 threshold,
                 ranks.get(place, ""),
                 said.get(question, ""),
+                str(cluster),
             )
-            for place, (row, label, score, threshold, question) in enumerate(rows)
+            for place, (row, label, score, threshold, question, cluster) in enumerate(rows)
         ],
     )
 

@@ -1,17 +1,19 @@
 """SOAP, the semantic outlier filter: which rows do not belong to the sheet's domain.
 
 Three modes behind one function. `reviewer` learns from reviewers' verdicts (`kernel_ridge.py`),
-`cold_start` needs none and measures the distance to the domain's centre, `hdbscan` is the earlier
+`cold_start` needs none, measures the distance to the domain's centre and abstains where the sheet
+does not show clearly what is off topic (`abstention.py`), `hdbscan` is the earlier
 system's method, kept to compare with (`domain_distance.py`). The first two also look at the scores
 of neighbouring rows where that tells something (`sheet_order.py`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from kd_kedro.curation.relevance.abstention import reason_to_abstain
 from kd_kedro.curation.relevance.domain_distance import (
     centre_distance,
     clipped_threshold,
@@ -42,12 +44,15 @@ class Judgement:
         ordered: Whether neighbours' scores were used.
         scores: float64 (n,), higher is farther from the domain; a probability in mode `reviewer`.
         thresholds: float64 (n,), the score above which a row does not belong.
+        abstained: Why the filter removes nothing although rows are far from the domain; '' where
+            it decides. The threshold is then the highest score.
     """
 
     mode: str
     ordered: bool
     scores: Scores
     thresholds: Scores
+    abstained: str = ""
 
     @property
     def outlying(self) -> Mask:
@@ -102,13 +107,19 @@ def judge_relevance(
             max_training_rows=settings.max_training_rows,
         )
         judge = partial(_judge_as_reviewers, distance, out_of_fold, fold, verdicts, settings)
-    alone = judge(None)
-    if settings.order == "never":
-        return alone
-    autocorrelation = stand_together(alone.outlying, sheets)
-    if settings.order == "auto" and autocorrelation < settings.min_autocorrelation:
-        return alone
-    return judge(sheets)
+    judgement = judge(None)
+    if settings.order == "always" or (
+        settings.order == "auto"
+        and stand_together(judgement.outlying, sheets) >= settings.min_autocorrelation
+    ):
+        judgement = judge(sheets)
+    reason = ""
+    if mode == "cold_start":
+        reason = reason_to_abstain(pairs, judgement.outlying, settings)
+    if not reason:
+        return judgement
+    highest = np.full(len(pairs), judgement.scores.max())
+    return replace(judgement, thresholds=highest, abstained=reason)
 
 
 def choose_mode(verdicts: Verdicts, settings: SoapConfig) -> str:

@@ -55,9 +55,7 @@ def gather_evidence(
     power: Mapping[str, Any],
     answer_facts: Mapping[str, Any],
     compression: Mapping[str, Any],
-    filter_quality: pd.DataFrame,
-    row_waterfall: pd.DataFrame,
-    personal_data_summary: pd.DataFrame,
+    curation: Mapping[str, Any],
     judging: VerdictParams,
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
@@ -70,11 +68,22 @@ def gather_evidence(
         "controls": beaten_controls(verdict),
         **answer_facts,
         "compression": dict(compression),
-        "curation": {
-            "waterfall": _records(row_waterfall),
-            "filters": _records(filter_quality),
-            "personal_data": _records(personal_data_summary),
-        },
+        "curation": dict(curation),
+    }
+
+
+def gather_curation(
+    filter_quality: pd.DataFrame,
+    row_waterfall: pd.DataFrame,
+    personal_data_summary: pd.DataFrame,
+    relevance_facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return `curation_facts`: what the curation did, as the evidence holds it."""
+    return {
+        "waterfall": _records(row_waterfall),
+        "filters": _records(filter_quality),
+        "personal_data": _records(personal_data_summary),
+        "relevance": dict(relevance_facts),
     }
 
 

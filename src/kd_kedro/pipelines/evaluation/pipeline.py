@@ -3,7 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from kd_kedro.pipelines.evaluation.data_quality import measure_curation
-from kd_kedro.pipelines.evaluation.evidence_gathering import describe_answers, gather_evidence
+from kd_kedro.pipelines.evaluation.evidence_gathering import (
+    describe_answers,
+    gather_curation,
+    gather_evidence,
+)
 from kd_kedro.pipelines.evaluation.nodes import (
     answer_held_out,
     choose_held_out_examples,
@@ -149,6 +153,17 @@ def _curation() -> list[Node]:
             outputs="filter_quality",
             name="measure_curation",
         ),
+        Node(
+            func=gather_curation,
+            inputs={
+                "filter_quality": "filter_quality",
+                "row_waterfall": "row_waterfall",
+                "personal_data_summary": "personal_data_summary",
+                "relevance_facts": "relevance_facts",
+            },
+            outputs="curation_facts",
+            name="gather_curation",
+        ),
     ]
 
 
@@ -161,9 +176,7 @@ def _evidence() -> Node:
             "power": "power_facts",
             "answer_facts": "answer_facts",
             "compression": "compression",
-            "filter_quality": "filter_quality",
-            "row_waterfall": "row_waterfall",
-            "personal_data_summary": "personal_data_summary",
+            "curation": "curation_facts",
             "judging": "params:evaluation.verdict",
         },
         outputs="evidence",

@@ -1,5 +1,6 @@
 """Nodes of the filtering pipeline: what does not belong, is there twice, or contradicts."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,13 +19,17 @@ from kd_kedro.curation.duplicates.near_questions import (
 from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, DUPLICATES, SHARED, STAGE, table
 from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
+from kd_kedro.curation.relevance.losses import LEAST_ROWS, describe_losses
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.scores import score_rows
 from kd_kedro.curation.rewriting.preservation import preservation_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
+from kd_kedro.metrics.scores.classification import labels_of
+from kd_kedro.metrics.scores.exact_match import canonical
 from kd_kedro.text.embedder import Embedder
 from kd_kedro.text.normalise import normalise, squeeze
 
+logger = logging.getLogger(__name__)
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
 Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 Evidence = dict[str, dict[str, Any]]
@@ -32,15 +37,18 @@ Evidence = dict[str, dict[str, Any]]
 
 def score_relevance(
     review_labels: pd.DataFrame, sentence_embedder: Embedder, params: SoapConfig
-) -> Tables2:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Score every row by how far it is from the domain, learning from the reviewers' labels.
 
     Returns:
-        `relevance_scores`, `review_queue`.
+        `relevance_scores`, `review_queue`, `relevance_notes`.
     """
     columns = [[squeeze(text) for text in review_labels[name]] for name in ("question", "answer")]
     pairs = np.stack([sentence_embedder.encode(texts) for texts in columns], axis=1)
-    return score_rows(review_labels, pairs, params)
+    scores, queue, abstained = score_rows(review_labels, pairs, params)
+    if abstained:
+        logger.info("The relevance filter removes nothing: %s.", abstained)
+    return scores, queue, {"mode": scores["mode"].iloc[0], "abstained": abstained}
 
 
 def remove_outliers(
@@ -93,6 +101,24 @@ def remove_outliers(
         evidence=evidence,
     )
     return kept, discarded, events
+
+
+def describe_relevance(
+    converted_mcq: pd.DataFrame,
+    soap_qa: pd.DataFrame,
+    relevance_scores: pd.DataFrame,
+    relevance_notes: Mapping[str, str],
+) -> dict[str, Any]:
+    """Say what the relevance filter did, and warn of removals that no verdict explains.
+
+    Returns:
+        `relevance_facts`: `mode`, `abstained` (why it decided nothing, or '') and `warnings`.
+    """
+    answers = converted_mcq["answer"].tolist()
+    known = labels_of(answers, converted_mcq["row_id"].tolist(), min_families=LEAST_ROWS)
+    labels = [answer for answer in dict.fromkeys(answers) if canonical(answer) in known]
+    warnings = describe_losses(converted_mcq, soap_qa, relevance_scores, labels)
+    return {**relevance_notes, "warnings": warnings}
 
 
 def _ask_relevance(

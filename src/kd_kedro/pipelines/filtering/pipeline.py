@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from kd_kedro.curation.records.lineage import collect_events
 from kd_kedro.pipelines.filtering.nodes import (
+    describe_relevance,
     find_neighbours,
     keep_survivors,
     remove_outliers,
@@ -22,7 +23,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 score_relevance,
                 inputs=["review_labels", "sentence_embedder", "params:filtering.soap"],
-                outputs=["relevance_scores", "review_queue"],
+                outputs=["relevance_scores", "review_queue", "relevance_notes"],
                 name="score_relevance",
             ),
             Node(
@@ -35,6 +36,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["soap_qa", "discarded_rows", "soap_events"],
                 name="remove_outliers",
+            ),
+            Node(
+                describe_relevance,
+                inputs=["converted_mcq", "soap_qa", "relevance_scores", "relevance_notes"],
+                outputs="relevance_facts",
+                name="describe_relevance",
             ),
             Node(
                 find_neighbours,

@@ -12,7 +12,7 @@ def caveats(evidence: Mapping[str, Any]) -> list[str]:
     """Return the sentences that the pages open with, none where nothing speaks against them.
 
     Args:
-        evidence: Its `verdict`, `controls` and `leakage` are read.
+        evidence: Its `verdict`, `controls`, `leakage` and `curation` are read.
     """
     verdict, leakage = evidence["verdict"], evidence["leakage"]
     primary = {name: verdict["metrics"][name] for name in verdict["primary"]}
@@ -22,6 +22,7 @@ def caveats(evidence: Mapping[str, Any]) -> list[str]:
             f"{leakage['near']} of {leakage['rows']} held-out rows lie near a training row, by "
             f"their words or by their meaning; scores without them are under “nearness to train”."
         )
+    said += evidence["curation"]["relevance"]["warnings"]
     said += [
         f"{_opening(title(name))} could not be judged: {metric['reason']}."
         for name, metric in primary.items()

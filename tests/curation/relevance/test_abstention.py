@@ -1,0 +1,82 @@
+import re
+
+import numpy as np
+import pytest
+
+from kd_kedro.curation.relevance.abstention import cohesion, reason_to_abstain, separation
+from kd_kedro.curation.relevance.relevance_config import SoapConfig
+from kd_kedro.curation.relevance.soap import judge_relevance
+
+WIDTH = 24
+
+
+def unit(rows):
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def subject(rows: int, rng, noise: float = 0.2):
+    """Return pairs around one direction of their own."""
+    centre = rng.normal(size=(1, 2, WIDTH))
+    centre /= np.linalg.norm(centre, axis=-1, keepdims=True)
+    return unit(centre + rng.normal(scale=noise, size=(rows, 2, WIDTH)))
+
+
+def mixture(rows: int, rng):
+    return unit(rng.normal(size=(rows, 2, WIDTH)))
+
+
+def judge(*parts, **settings):
+    pairs = np.concatenate(parts)
+    unreviewed = np.full(len(pairs), -1, dtype=np.int8)
+    return judge_relevance(pairs, unreviewed, SoapConfig(**settings))
+
+
+def test_a_few_rows_of_many_subjects_are_removed():
+    rng = np.random.default_rng(0)
+    judged = judge(subject(520, rng), mixture(80, rng))
+    assert judged.abstained == ""
+    assert judged.outlying[520:].all()
+    assert judged.outlying[:520].mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("others", "settings", "why"),
+    [
+        ("mixture", {"min_rows": 601}, r"600 rows, and 601 are needed \(min_rows\)"),
+        ("mixture", {"max_share": 0.05}, r"more than 5% \(max_share\)"),
+        ("subject", {}, r"a subject of their own"),
+        ("mixture", {"max_relative_cohesion": 0}, r"a subject of their own"),
+        ("mixture", {"min_separation": 1.0}, r"no gap .*min_separation"),
+    ],
+)
+def test_it_abstains_and_says_why(others, settings, why):
+    rng = np.random.default_rng(0)
+    far = {"mixture": mixture, "subject": subject}[others](80, rng)
+    judged = judge(subject(520, rng), far, **settings)
+    assert not judged.outlying.any()
+    assert re.search(why, judged.abstained)
+
+
+def test_where_it_abstains_the_farthest_rows_are_nearest_to_the_threshold():
+    rng = np.random.default_rng(0)
+    judged = judge(subject(520, rng), mixture(80, rng), min_rows=601)
+    assert set(np.argsort(-judged.margins)[:80]) == set(range(520, 600))
+    assert judged.margins.max() == 0
+
+
+def test_rows_that_shade_into_each_other_are_left():
+    rng = np.random.default_rng(1)
+    judged = judge(subject(400, rng, noise=0.3), spread=1.0, max_cohesion=1.0, max_share=1.0)
+    assert not judged.outlying.any()
+    assert "no gap" in judged.abstained
+
+
+def test_nothing_far_is_no_reason():
+    assert reason_to_abstain(np.zeros((3, 2, 4)), np.zeros(3, dtype=bool), SoapConfig()) == ""
+
+
+def test_cohesion_and_separation_by_hand():
+    # Cosines 1, 0, 0.
+    assert cohesion(np.array([[1, 0], [1, 0], [0, 1]], np.float32)) == pytest.approx(1 / 3)
+    rows = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
+    assert separation(rows, np.arange(40) >= 20) == 1.0
