@@ -38,8 +38,8 @@ BOLD = COLD.model_copy(
     update={
         "min_rows": 0,
         "max_share": 1,
-        "max_cohesion": 1,
-        "max_relative_cohesion": 100,
+        "max_subject_share": 1,
+        "max_cohesion": 100,
         "min_separation": 0,
     }
 )

@@ -3,11 +3,17 @@ import re
 import numpy as np
 import pytest
 
-from kd_kedro.curation.relevance.abstention import cohesion, reason_to_abstain, separation
+from kd_kedro.curation.relevance.abstention import (
+    cohesion,
+    largest_subject,
+    reason_to_abstain,
+    separation,
+)
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.soap import judge_relevance
 
 WIDTH = 24
+LENIENT = {"max_share": 1, "max_subject_share": 1, "max_cohesion": 100}
 
 
 def unit(rows):
@@ -22,7 +28,7 @@ def subject(rows: int, rng, noise: float = 0.2):
 
 
 def mixture(rows: int, rng):
-    return unit(rng.normal(size=(rows, 2, WIDTH)))
+    return unit(rng.normal(size=(rows, 2, WIDTH)) + 0.2)
 
 
 def judge(*parts, **settings):
@@ -44,8 +50,8 @@ def test_a_few_rows_of_many_subjects_are_removed():
     [
         ("mixture", {"min_rows": 601}, r"600 rows, and 601 are needed \(min_rows\)"),
         ("mixture", {"max_share": 0.05}, r"more than 5% \(max_share\)"),
-        ("subject", {}, r"a subject of their own"),
-        ("mixture", {"max_relative_cohesion": 0}, r"a subject of their own"),
+        ("subject", {}, r"of the far rows are of one subject"),
+        ("mixture", {"max_cohesion": 0}, r"mean cosine .*max_cohesion 0"),
         ("mixture", {"min_separation": 1.0}, r"no gap .*min_separation"),
     ],
 )
@@ -66,7 +72,7 @@ def test_where_it_abstains_the_farthest_rows_are_nearest_to_the_threshold():
 
 def test_rows_that_shade_into_each_other_are_left():
     rng = np.random.default_rng(1)
-    judged = judge(subject(400, rng, noise=0.3), spread=1.0, max_cohesion=1.0, max_share=1.0)
+    judged = judge(subject(400, rng, noise=0.3), spread=1.0, **LENIENT)
     assert not judged.outlying.any()
     assert "no gap" in judged.abstained
 
@@ -78,5 +84,9 @@ def test_nothing_far_is_no_reason():
 def test_cohesion_and_separation_by_hand():
     # Cosines 1, 0, 0.
     assert cohesion(np.array([[1, 0], [1, 0], [0, 1]], np.float32)) == pytest.approx(1 / 3)
+    # Two groups at right angles, and one whose cosine to the first is 0.6.
+    groups = np.array([[1, 0]] * 3 + [[0, 1]] * 2 + [[0.6, 0.8]], np.float32)
+    assert largest_subject(groups[:5]) == pytest.approx(3 / 5)
+    assert largest_subject(groups) == 1.0
     rows = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
     assert separation(rows, np.arange(40) >= 20) == 1.0

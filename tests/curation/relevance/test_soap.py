@@ -176,8 +176,8 @@ def runs_with_noise(rows=600, noise=0.45, seed=0):
 DECIDES = {
     "min_rows": 0,
     "max_share": 1,
-    "max_cohesion": 1,
-    "max_relative_cohesion": 100,
+    "max_subject_share": 1,
+    "max_cohesion": 100,
     "min_separation": 0,
 }
 

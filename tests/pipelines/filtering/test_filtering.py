@@ -155,8 +155,8 @@ def test_modes_without_verdicts(mode):
         mode=mode,
         min_rows=0,
         max_share=1,
-        max_cohesion=1,
-        max_relative_cohesion=100,
+        max_subject_share=1,
+        max_cohesion=100,
         min_separation=0,
     )
     kept, discarded, _, _ = remove_outliers(

@@ -2,8 +2,8 @@
 
 A distance to the domain's centre has a largest value in every sheet, and a sheet of two subjects
 has two centres. Rows are off topic only where they are few, where the text itself tells them from
-the rest, and where they are a mixture of subjects: rows that resemble each other as much as those
-of the domain do are a second subject of the sheet, which nobody called wrong.
+the rest, and where they are a mixture of subjects: far rows that are mostly of one subject are a
+second subject of the sheet, which nobody called wrong.
 """
 
 import numpy as np
@@ -16,6 +16,8 @@ Mask = npt.NDArray[np.bool_]
 
 _FOLDS = 5
 _LEAST = 2 * _FOLDS  # rows of each kind that cross-validation needs
+_SAME_SUBJECT = 0.1  # mean cosine from which two groups of far rows are one subject
+_MOST_COMPARED = 1000  # far rows; clustering compares all pairs
 
 
 def reason_to_abstain(pairs: Vectors, outlying: Mask, settings: SoapConfig) -> str:
@@ -24,7 +26,7 @@ def reason_to_abstain(pairs: Vectors, outlying: Mask, settings: SoapConfig) -> s
     Args:
         pairs: float32 (n, k, d), unit embeddings of the texts of each row.
         outlying: bool (n,), the rows beyond the threshold.
-        settings: `min_rows`, `max_share`, `max_cohesion`, `max_relative_cohesion` and
+        settings: `min_rows`, `max_share`, `max_subject_share`, `max_cohesion` and
             `min_separation`.
     """
     if not outlying.any():
@@ -33,21 +35,42 @@ def reason_to_abstain(pairs: Vectors, outlying: Mask, settings: SoapConfig) -> s
 
 
 def cohesion(rows: Vectors) -> float:
-    """Return the mean cosine of two different rows; float32 (n, d), unit vectors, n at least 2."""
+    """Return the mean cosine of two rows, float32 (n, d) of unit length; 1 for a single row."""
     total, count = rows.sum(axis=0, dtype=np.float64), len(rows)
+    if count == 1:
+        return 1.0
     return float((total @ total - count) / (count * (count - 1)))
+
+
+def largest_subject(rows: Vectors) -> float:
+    """Return the share of rows that are of the commonest subject, float32 (n, d) of unit length.
+
+    A subject is a cluster of average linkage, whose parts have a mean cosine of 0.1 at least.
+    """
+    from sklearn.cluster import AgglomerativeClustering
+
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_COMPARED)).astype(int)]
+    if len(some) == 1:
+        return 1.0
+    clustering = AgglomerativeClustering(
+        n_clusters=None, distance_threshold=1 - _SAME_SUBJECT, metric="cosine", linkage="average"
+    )
+    return float(np.bincount(clustering.fit_predict(some)).max() / len(some))
 
 
 def separation(rows: Vectors, outlying: Mask) -> float:
     """Return the F1 at which a linear model finds far rows that it was not taught with.
 
     It is high where few rows lie at the boundary, and low where near and far rows shade into each
-    other. Ridge classifier, cross-validated in five folds of rows drawn at random.
+    other. Ridge classifier, cross-validated in five folds of rows drawn at random; 0 where there
+    are fewer than ten rows of a kind.
     """
     from sklearn.linear_model import RidgeClassifier
     from sklearn.metrics import f1_score
     from sklearn.model_selection import KFold, cross_val_predict
 
+    if min(outlying.sum(), (~outlying).sum()) < _LEAST:
+        return 0.0
     folds = KFold(_FOLDS, shuffle=True, random_state=0)
     found = cross_val_predict(RidgeClassifier(), rows, outlying, cv=folds)
     return float(f1_score(outlying, found, zero_division=0))
@@ -61,19 +84,23 @@ def _too_few_or_many(outlying: Mask, settings: SoapConfig) -> str:
             f"{outlying.mean():.0%} of the rows are far from its centre, more than "
             f"{settings.max_share:.0%} (max_share): it has more than one subject"
         )
-    if min(outlying.sum(), (~outlying).sum()) < _LEAST:
-        return f"{outlying.sum()} far rows are too few to tell whether they are a group"
     return ""
 
 
 def _not_apart(pairs: Vectors, outlying: Mask, settings: SoapConfig) -> str:
     rows = pairs.reshape(len(pairs), -1) / np.float32(np.sqrt(pairs.shape[1]))
-    outside, inside = cohesion(rows[outlying]), cohesion(rows[~outlying])
-    limit = min(settings.max_cohesion, settings.max_relative_cohesion * inside)
-    if outside > limit:
+    far, near = rows[outlying], rows[~outlying]
+    largest = largest_subject(far)
+    if largest > settings.max_subject_share:
         return (
-            f"the far rows have a mean cosine of {outside:.2f} to each other, more than "
-            f"{limit:.2f} (max_cohesion, max_relative_cohesion): they are a subject of their own"
+            f"{largest:.0%} of the far rows are of one subject, more than "
+            f"{settings.max_subject_share:.0%} (max_subject_share): it may belong to the sheet"
+        )
+    if cohesion(far) > settings.max_cohesion * cohesion(near):
+        return (
+            f"the far rows have a mean cosine of {cohesion(far):.2f} to each other, the near ones "
+            f"of {cohesion(near):.2f} (max_cohesion {settings.max_cohesion:g}): those are of many "
+            "subjects too"
         )
     separated = separation(rows, outlying)
     if separated < settings.min_separation:

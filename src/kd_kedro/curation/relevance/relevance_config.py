@@ -114,20 +114,23 @@ class SoapConfig(BaseModel):
         le=1,
         description="cold_start: share of the rows beyond the threshold above which it abstains.",
     )
-    max_cohesion: float = Field(
-        default=0.12,
-        ge=-1,
+    max_subject_share: float = Field(
+        default=0.45,
+        gt=0,
         le=1,
         description=(
-            "cold_start: mean cosine between rows beyond the threshold above which they are a "
-            "subject of the sheet, so that it abstains; depends on the embedder."
+            "cold_start: share of the rows beyond the threshold that one subject may have; above, "
+            "it abstains."
         ),
     )
-    max_relative_cohesion: float = Field(
+    max_cohesion: float = Field(
         default=0.6,
         ge=0,
         le=100,
-        description="cold_start: the same, as a share of the mean cosine between the other rows.",
+        description=(
+            "cold_start: mean cosine between rows beyond the threshold over that between the "
+            "others, above which it abstains."
+        ),
     )
     min_separation: float = Field(
         default=0.85,
