@@ -2,12 +2,12 @@
 
 `python benchmarks/cold_start.py --data DIR [--sheets DIR] [--mixes N] [--json OUT]`
 
-DIR holds `mmlu`, `banking77`, `clinc_oos`, `medquad` and `accounting_qa` as their authors publish
-them; nothing is off topic in the first four, but for CLINC150's `oos` queries. `clean` are sheets
-of one source, subject by subject and whole, and those of `--sheets`; `mixes` are two to five of
-them in random shares, one after the other or shuffled. `off_topic` are sheets with rows that do not
-belong, verdicts hidden: the accounting sheet, this project's sample, and CLINC150 with its `oos`
-queries. `before` is the same filter without its right to abstain.
+DIR holds some of `mmlu`, `banking77`, `clinc_oos`, `medquad` and `accounting_qa` as their authors
+publish them; nothing is off topic in the first four, but for CLINC150's `oos` queries. `clean` are
+sheets of one source, subject by subject and whole, and those of `--sheets`; `mixes` are two to five
+of them in random shares, one after the other or shuffled. `off_topic` are sheets with rows that do
+not belong, verdicts hidden: the accounting sheet, this project's sample, and CLINC150 with its
+`oos` queries. `before` is the same filter without its right to abstain.
 """
 
 import csv
@@ -32,7 +32,8 @@ from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.soap import Judgement, judge_relevance
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 
-SAMPLE = Path(__file__).parents[1] / "data/01_raw"
+SAMPLE = Path(__file__).parents[1] / "data/01_raw/final_qa.csv"
+CLINC = "clinc_oos/data_full.json"
 COLD = SoapConfig(mode="cold_start")
 BOLD = COLD.model_copy(
     update={
@@ -52,6 +53,7 @@ def main() -> None:
     arguments = parser(__doc__, learns=False)
     arguments.add_argument("--data", type=Path, required=True, help="folder of public data")
     arguments.add_argument("--sheets", type=Path, help="folder of CSV sheets of questions, answers")
+    arguments.add_argument("--sample", type=Path, default=SAMPLE, help="sheet beside its truth")
     arguments.add_argument("--mixes", type=at_least(0), default=150, help="number of mixtures")
     given = arguments.parse_args()
     torch.set_num_threads(1)
@@ -62,9 +64,8 @@ def main() -> None:
         for name, texts in _clean_sheets(given.data, given.sheets)
     }
     for whole in ("mmlu", "medquad"):
-        clean[f"{whole}, whole"] = np.concatenate(
-            [pairs for name, pairs in clean.items() if name.startswith(whole)]
-        )
+        if parts := [pairs for name, pairs in clean.items() if name.startswith(whole)]:
+            clean[f"{whole}, whole"] = np.concatenate(parts)
     figures: dict[str, Any] = {
         "clean": {name: _judge_clean(pairs) for name, pairs in tqdm(clean.items(), desc="clean")},
         "mixes": {
@@ -73,7 +74,7 @@ def main() -> None:
         },
         "off_topic": {
             name: _judge_dirty(pairs, truth)
-            for name, pairs, truth in _dirty_sheets(given.data, embedder)
+            for name, pairs, truth in _dirty_sheets(given.data, given.sample, embedder)
         },
     }
     for kind in ("clean", "mixes"):
@@ -81,13 +82,14 @@ def main() -> None:
             (sheet["dropped"] for sheet in figures[kind].values()), default=0.0
         )
     _show(figures)
-    real, sample = (figures["off_topic"][name]["now"] for name in ("accounting", "sample"))
     finish(
         figures,
         f"cold start: at most {figures['clean_worst']:.1%} of a clean sheet and "
-        f"{figures['mixes_worst']:.1%} of a mixture removed; accounting precision "
-        f"{real['precision']:.3f} recall {real['recall']:.3f}, sample {sample['precision']:.3f} "
-        f"{sample['recall']:.3f}",
+        f"{figures['mixes_worst']:.1%} of a mixture removed; precision and recall: "
+        + ", ".join(
+            f"{name} {sheet['now']['precision']:.3f} {sheet['now']['recall']:.3f}"
+            for name, sheet in figures["off_topic"].items()
+        ),
         given.json,
     )
 
@@ -99,10 +101,12 @@ def _clean_sheets(data: Path, sheets: Path | None) -> Iterator[tuple[str, Texts]
             records = list(csv.reader(file))
         right = [record["ABCD".index(record[5]) + 1] for record in records]
         yield f"mmlu {path.stem}", ([record[0] for record in records], right)
-    banking = pd.read_csv(data / "banking77/train.csv", dtype=str)
-    yield "banking77", (banking["text"].tolist(), banking["category"].tolist())
-    clinc = json.loads((data / "clinc_oos/data_full.json").read_bytes())["train"]
-    yield "clinc, in scope", ([text for text, _ in clinc], [intent for _, intent in clinc])
+    if (path := data / "banking77/train.csv").exists():
+        banking = pd.read_csv(path, dtype=str)
+        yield "banking77", (banking["text"].tolist(), banking["category"].tolist())
+    if (path := data / CLINC).exists():
+        clinc = json.loads(path.read_bytes())["train"]
+        yield "clinc, in scope", ([text for text, _ in clinc], [intent for _, intent in clinc])
     for folder in sorted(data.glob("medquad/*/")):
         pairs = [
             (pair.findtext("Question") or "", pair.findtext("Answer") or "")
@@ -136,20 +140,23 @@ def _mixes(clean: dict[str, Pairs], count: int) -> Iterator[tuple[str, Pairs]]:
 
 
 def _dirty_sheets(
-    data: Path, embedder: SentenceEmbedder
+    data: Path, sample: Path, embedder: SentenceEmbedder
 ) -> Iterator[tuple[str, Pairs, np.ndarray]]:
     """Yield name, embeddings and truth of sheets with rows that do not belong."""
-    rows = read_sheet(data / "accounting_qa/input_qa.csv")
-    rows = rows[rows["verdict"].str.strip().str.casefold().isin(["yes", "no"])]
-    yield "accounting", embed(rows, embedder), rows["rejected"].to_numpy()
-    rows = read_sheet(SAMPLE / "final_qa.csv")
-    truth = pd.read_csv(SAMPLE / "final_qa_truth.csv", dtype=str, keep_default_na=False)
+    if (path := data / "accounting_qa/input_qa.csv").exists():
+        rows = read_sheet(path)
+        rows = rows[rows["verdict"].str.strip().str.casefold().isin(["yes", "no"])]
+        yield "accounting", embed(rows, embedder), rows["rejected"].to_numpy()
+    rows = read_sheet(sample)
+    path = sample.with_name(f"{sample.stem}_truth.csv")
+    truth = pd.read_csv(path, dtype=str, keep_default_na=False)
     defects = rows["row_id"].map(truth.set_index("row_id")["defects"]).fillna("")
     yield "sample", embed(rows, embedder), defects.str.contains("off_topic").to_numpy()
-    clinc = read_clinc(data / "clinc_oos/data_full.json")
-    texts = [text for name in ("test", "oos_test") for text in clinc[name]]
-    outside = np.arange(len(texts)) >= len(clinc["test"])
-    yield "clinc, test with oos", embedder.encode(texts)[:, None], outside
+    if (path := data / CLINC).exists():
+        clinc = read_clinc(path)
+        texts = [text for name in ("test", "oos_test") for text in clinc[name]]
+        outside = np.arange(len(texts)) >= len(clinc["test"])
+        yield "clinc, test with oos", embedder.encode(texts)[:, None], outside
 
 
 def _judge(pairs: Pairs, settings: SoapConfig) -> Judgement:

@@ -140,6 +140,18 @@ def test_relevance(tmp_path: Path) -> None:
     assert made["curve"][0] == made["curve"][0] | {"reviewed": 0, "auto": ["cold_start"]}
 
 
+def test_cold_start(tmp_path: Path) -> None:
+    folder = tmp_path / "mmlu" / "test"
+    folder.mkdir(parents=True)
+    question = "Which of these is paid by shops?,Rent,Rain,Snow,Wind,A\n"
+    (folder / "trade_test.csv").write_text(question * 3, encoding="utf-8")
+    made = figures("cold_start", tmp_path, "--data", tmp_path, "--sample", SHEET, "--mixes", "0")
+    assert made["clean"]["mmlu trade_test"]["dropped"] == 0
+    sample = made["off_topic"]["sample"]
+    assert sample["off_topic"] > 10
+    assert 0 <= sample["now"]["recall"] <= sample["before"]["recall"] <= 1
+
+
 @pytest.mark.slow
 def test_quality_and_target_store(tmp_path: Path) -> None:
     words: list[str | Path] = ["--env", "test", "--data", SHEET, "--cache", tmp_path / "cache"]

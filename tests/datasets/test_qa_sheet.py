@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
+from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, QUARANTINED
 from kd_kedro.datasets import delimited
 from kd_kedro.datasets.qa_sheet import MENDED, QASheetDataset
 
@@ -262,9 +263,11 @@ def test_no_mended_copy_is_an_empty_table(path):
     assert dataset.exists()
 
 
-def test_a_mended_copy_keeps_row_id_and_place(tmp_path):
-    header = "row_id,line,source,question,answer,verdict,correction,remarks,raw,stage,reason\n"
-    path = write(tmp_path, header + "abc,17,sheet.csv,q,a,Yes,,,raw text,validation,why\n")
+@pytest.mark.parametrize("columns", [QUARANTINED, DISCARDED, CONFLICTS])
+def test_a_mended_copy_keeps_row_id_and_place(tmp_path, columns):
+    cells = {"row_id": "abc", "line": "17", "source": "sheet.csv", "question": "q", "raw": "raw"}
+    row = [cells.get(name, name) for name in columns]
+    path = write(tmp_path, f"{','.join(columns)}\n{','.join(row)}\n")
     row = load(path, optional=True).iloc[0]
     assert row[["row_id", "line", "source", "question", "raw"]].tolist() == [
         "abc",

@@ -17,8 +17,8 @@ _ROWS_A_CLUSTER, _MOST_CLUSTERS = 30, 12
 LEAST_ROWS = 5  # of a label or cluster whose share says something
 _MOST_NAMED = 3
 _REMEDY = (
-    "Read discarded_rows; a copy of those that belong brings them back (--params mended_csv=FILE), "
-    "and --params filtering.soap.mode=none switches the filter off"
+    "Read discarded_rows: a copy of the rows that belong brings them back (--params "
+    "mended_csv=FILE), and --params filtering.soap.mode=none switches the filter off."
 )
 
 
@@ -61,7 +61,7 @@ def describe_losses(
     if scored["mode"].iloc[0] != "reviewer" and gone.mean() > _UNREVIEWED_SHARE:
         said.append(
             f"The relevance filter removed {gone.sum()} of {len(before)} rows ({gone.mean():.0%}) "
-            f"without having learned from verdicts. {_REMEDY}."
+            f"without having learned from verdicts."
         )
     lost = _halved(before["answer"].where(before["answer"].isin(list(labels)), ""), gone)
     if lost:
@@ -71,7 +71,7 @@ def describe_losses(
         )
         said.append(
             f"The relevance filter more than halved the share of {len(lost)} of {len(labels)} "
-            f"labels: {named}. {_REMEDY}."
+            f"labels: {named}."
         )
     explained = set(scored.loc[scored["label"] == REJECTED, "cluster"])
     cluster = before["row_id"].map(scored["cluster"])
@@ -81,9 +81,9 @@ def describe_losses(
         example = before.loc[gone & cluster.isin(list(lost)).to_numpy(), "question"].iloc[0]
         said.append(
             f"The relevance filter removed {total - left} of {total} rows that resemble each "
-            f"other, such as “{_short(example)}”, and more than halved their share. {_REMEDY}."
+            f"other, such as “{_short(example)}”, and more than halved their share."
         )
-    return said
+    return [*said, _REMEDY] if said else []
 
 
 def _halved(groups: pd.Series, gone: npt.NDArray[np.bool_]) -> Mapping[Any, tuple[int, int]]:
