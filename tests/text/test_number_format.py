@@ -38,7 +38,7 @@ from kd_kedro.text.number_format import shown
         (-5, "0;[Red]-0", "-5"),
         (0, '0;-0;"none"', "none"),
         (42, "00,000", "00,042"),
-        (-5, '0;;"zero"', "-5"),
+        (-5, '0;;"zero"', ""),
         (0, '0;;"zero"', "zero"),
         (5551234, "000-0000", "555-1234"),
         (8001234567, "(000) 000-0000", "(800) 123-4567"),
@@ -67,7 +67,7 @@ from kd_kedro.text.number_format import shown
         (dt.datetime(2026, 3, 4), "mm-dd-yy", "2026-03-04"),
         (dt.datetime(2026, 3, 4, 15, 30), "m/d/yy h:mm", "2026-03-04 15:30:00"),
         (dt.timedelta(hours=27, minutes=4), "[h]:mm", "27:04"),
-        (dt.timedelta(minutes=3, seconds=5.25), "[mm]:ss.0", "03:05.2"),
+        (dt.timedelta(minutes=3, seconds=5.25), "[mm]:ss.0", "03:05.3"),
         (dt.timedelta(hours=1), "General", "1:00:00"),
     ],
 )
