@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from kd_kedro.datasets.sheets import delimited
 from kd_kedro.datasets.qa_sheet import MENDED, QASheetDataset
+from kd_kedro.datasets.sheets import delimited
 
 COLUMNS = {
     "question": "Question",

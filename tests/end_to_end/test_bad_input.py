@@ -27,7 +27,10 @@ SHEETS: dict[str, tuple[bytes, list[str]]] = {
     "huge.csv": ((HEADER + ROW + "a" * 10_000_000 + ",b,Yes,,\n").encode(), ["huge.csv", "line 3"]),
     "rejected.csv": ((HEADER + ROW.replace("Yes", "No")).encode(), ["reject"]),
     "broken.xlsx": (b"not a workbook", ["broken.xlsx"]),
-    "sheet.parquet": (b"PAR1", ["sheet.parquet"]),
+    "broken.parquet": (b"PAR1", ["broken.parquet", "Parquet"]),
+    "broken.json": (b'[{"Question": "a?"', ["broken.json", "line 1"]),
+    "no_json.jsonl": (HEADER.encode(), ["no_json.jsonl", "line 1", "JSON"]),
+    "sheet.ods": (b"PK", ["sheet.ods", ".xlsx"]),
 }
 
 

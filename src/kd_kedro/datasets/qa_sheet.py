@@ -84,7 +84,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         sheet = _read(path, asked, self._sheet)
         found = _find_header(sheet, asked)
         options = [] if self._optional else self._option_names()
-        read = [*found.names.values(), found.about, *options]
+        read = {*found.names.values(), found.about, *options} - {""}
         header, rows = _split_header(sheet, found.at, read)
         if self._optional:
             _check_judged(sheet, header.cells, rows)

@@ -1,6 +1,7 @@
 """The preprocessing pipeline on a small messy sheet, through Kedro's SequentialRunner."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,34 @@ def test_words_that_reject_must_be_known_verdicts(tmp_path: Path) -> None:
         validate_rows(raw, none, german, ReviewParams())
     with pytest.raises(ValueError, match="has no usable row"):
         validate_rows(raw.head(1), none, german, ReviewParams(reject_verdicts=["nein"]))
+
+
+def test_verdicts_in_other_words_are_read_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["ja", "JA", "Nein", "vielleicht", "TRUE", "no", ""]
+    rows = [f"What is part {n} of it?,Part {n}.,{word},,\n" for n, word in enumerate(words)]
+    with caplog.at_level(logging.INFO):
+        left = _run(tmp_path, HEADER + "".join(rows))
+    labels = dict(
+        zip(left["review_labels"]["verdict"], left["review_labels"]["label"], strict=True)
+    )
+    assert labels == {
+        "ja": "accepted",
+        "JA": "accepted",
+        "TRUE": "accepted",
+        "Nein": "rejected",
+        "no": "rejected",
+        "": "",
+    }
+    assert left["quarantined_rows"]["verdict"].tolist() == ["vielleicht"]
+    assert [text for text in caplog.messages if text.startswith("verdicts")] == [
+        "verdicts read as no: 'nein' (1)",
+        "verdicts read as yes: 'ja' (2), 'true' (1)",
+        "verdicts that are not known, whose rows are set aside: 'vielleicht' (1); known are yes, "
+        "no and blank: add words of your reviewers to preprocessing.validation.verdicts, and "
+        "those that reject a row to preprocessing.review.reject_verdicts",
+    ]
 
 
 PERSONAL = (

@@ -118,10 +118,9 @@ def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:
         value = record["verdict"].strip()
         shown = value if len(value) <= 60 else value[:57] + "..."
         return (
-            f"column verdict says '{shown}', which is not known: known are "
-            f"{', '.join(sorted(allowed))} and blank; a word of the reviewers belongs in "
-            "preprocessing.validation.verdicts and, if it rejects, in "
-            "preprocessing.review.reject_verdicts"
+            f"column verdict says '{shown}', not one of {', '.join(sorted(allowed))} or "
+            "blank: correct the cell, or add the word to preprocessing.validation.verdicts, and "
+            "where it rejects a row to preprocessing.review.reject_verdicts"
         )
     return ""
 

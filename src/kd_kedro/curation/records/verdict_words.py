@@ -7,8 +7,8 @@ _WORDS = {
         yes y true correct right valid ok okay accept accepted approve approved good ✓ ✔ ✅ ☑
         ja j wahr richtig korrekt gut oui vrai bon sí si verdadero correcto sim verdadeiro correto
         sì vero corretto waar juist goed jo sant riktig rätt rigtig kyllä tosi tak prawda ano pravda
-        áno igen igaz evet doğru da adevărat так да верно правда ναι نعم हाँ हां 是 对 對 是的 はい 正しい
-        예 네 ya vâng
+        áno igen igaz evet doğru da adevărat так да верно правда ναι نعم हाँ हां 是 对 對 是的 はい
+        正しい 예 네 ya vâng
     """,
     "no": """
         no n false incorrect wrong invalid reject rejected bad ✗ ✘ ❌ ☒ × nein falsch schlecht

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kd_kedro.datasets.sheets import delimited
-from kd_kedro.datasets.sheets.conversation import find_conversation, read_content, read_turn
+from kd_kedro.datasets.sheets.conversation import KEYS, find_conversation, read_content, read_turn
 from kd_kedro.datasets.sheets.header import find_headers
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 from kd_kedro.text.number_format import general, shown
@@ -72,10 +72,7 @@ def read_parquet(path: Path, names: Mapping[str, str]) -> Sheet:
         ) from error
     if not rows:
         raise ValueError(f"{path} has columns and no rows: add rows")
-    keyed = [
-        _Keyed(number, values, "", json.dumps(values, ensure_ascii=False, default=str))
-        for number, values in enumerate(rows, start=1)
-    ]
+    keyed = [_Keyed(number, values, "", "") for number, values in enumerate(rows, start=1)]
     return _tabulate(path, "row", keyed, names)
 
 
@@ -112,7 +109,9 @@ def _parsed(number: int, line: str) -> _Keyed:
 def _object(number: int, value: Any, raw: str) -> _Keyed:
     if isinstance(value, dict):
         return _Keyed(number, value, "", raw)
-    return _Keyed(number, {}, f"a JSON {_kind(value)}, not an object with columns as keys", raw)
+    return _Keyed(
+        number, {}, f"the JSON is {_kind(value)}, not an object with columns as keys", raw
+    )
 
 
 def _listed(path: Path, text: str) -> Iterator[_Keyed]:
@@ -165,16 +164,14 @@ _DECODER = json.JSONDecoder(
 
 def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Sheet:
     """Return records of equal width below a header of all keys."""
-    keys = list(dict.fromkeys(str(key).strip() for each in keyed for key in each.values))
-    header = Record(0, keys, "", "")
     notes = []
-    if not find_headers([header], names) and any(find_conversation(e.values) for e in keyed):
+    if _holds_conversations(keyed, names):
         keyed, told = _opened(keyed, names)
-        keys = list(dict.fromkeys(str(key).strip() for each in keyed for key in each.values))
-        notes.append("each conversation of one turn is a question and its answer")
+        notes.append("question and answer are those of conversations of one turn")
         if told:
             kept = f" and stand in {names['remarks']!r}" if "remarks" in names else ""
             notes.append(f"{told} system messages are no part of the questions{kept}")
+    keys = _keys(keyed)
     records = [Record(0, keys, "", "")]
     for each in keyed:
         values = {str(key).strip(): value for key, value in each.values.items()}
@@ -183,14 +180,33 @@ def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str
             check_cell_size(path, each.line, place, text)
         damaged = {place: why for place, (_, why) in enumerate(texts) if why}
         cells = [text for text, _ in texts]
-        records.append(Record(each.line, cells, each.defect, each.raw, damaged))
+        raw = _raw(each) if each.defect or damaged else ""
+        records.append(Record(each.line, cells, each.defect, raw, damaged))
     return Sheet(str(path), path.name, unit, records, typed=True, notes=notes)
+
+
+def _raw(each: _Keyed) -> str:
+    """Return a record as it stands in its file; of a Parquet file, as JSON."""
+    return each.raw or json.dumps(each.values, ensure_ascii=False, default=str)
+
+
+def _keys(keyed: Sequence[_Keyed]) -> list[str]:
+    return list(dict.fromkeys(str(key).strip() for each in keyed for key in each.values))
+
+
+def _holds_conversations(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> bool:
+    """Return whether question and answer are in conversations, not in columns of their own."""
+    first = next((each.values for each in keyed if find_conversation(each.values)), None)
+    if first is None:
+        return False
+    columns = find_headers([Record(0, _keys(keyed), "", "")], names)
+    return not columns or isinstance(first.get(columns[0].names["question"]), list)
 
 
 def _opened(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> tuple[list[_Keyed], int]:
     """Return records with question and answer of their conversations, and how many told a system.
 
-    They stand under the names asked for, so that nobody needs to name them.
+    They stand under the names asked for, in the place of the messages.
     """
     opened, told = [], 0
     for each in keyed:
@@ -200,10 +216,12 @@ def _opened(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> tuple[list[_Ke
             continue
         turn = read_turn(messages)
         told += bool(turn.system)
+        told_first = {names["remarks"]: turn.system} if turn.system and "remarks" in names else {}
         values = {names["question"]: turn.question, names["answer"]: turn.answer}
-        if turn.system and "remarks" in names:
-            values[names["remarks"]] = turn.system
-        opened.append(each._replace(values={**values, **each.values}, defect=turn.defect))
+        others = {key: value for key, value in each.values.items() if key not in KEYS}
+        opened.append(
+            _Keyed(each.line, {**told_first, **others, **values}, turn.defect, _raw(each))
+        )
     return opened, told
 
 
@@ -241,9 +259,9 @@ def _of_parts(value: Any) -> tuple[str, str]:
     """Return the text of a content in parts; a list of anything else is no text."""
     parts = isinstance(value, list) and all(isinstance(e, dict) and "type" in e for e in value)
     text, other = read_content(value) if value and parts else ("", "another kind")
-    return (text, "") if not other else ("", f"the value is a {_kind(value)}, not a text")
+    return (text, "") if not other else ("", f"the value is {_kind(value)}, not a text")
 
 
 def _kind(value: Any) -> str:
-    names = {list: "list", dict: "object", bool: "yes or no", type(None): "null"}
-    return names.get(type(value), "text or number")
+    names = {list: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), "a single value")

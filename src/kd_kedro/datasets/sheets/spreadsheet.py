@@ -1,5 +1,6 @@
 """Records of one sheet of an XLSX file, every cell as the text that it shows."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,11 @@ from kd_kedro.datasets.sheets.header import DEPTH, find_headers, likely_header
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 from kd_kedro.text.number_format import is_number, shown, shown_text
 
-NO_VALUE = (
-    "the formula there has no stored value: open the sheet in a spreadsheet program and save it "
-    "again"
-)
+NO_VALUE = "the formula there has no stored value; save the sheet in Excel"
+
+
+# What XML cannot hold, as the line end of a cell that came from Windows: _x000D_ (ST_Xstring).
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 class _Layout(NamedTuple):
@@ -93,8 +95,12 @@ def to_text(value: Any, number_format: str = "General") -> str:
         return "TRUE" if value else "FALSE"
     if is_number(value):
         return shown(value, number_format)
-    # Excel writes the line end of a cell that came from Windows as _x000D_ and a line feed.
-    return shown_text(str(value).replace("_x000D_", "\r"), number_format)
+    return shown_text(_ESCAPED.sub(_unescaped, str(value)), number_format)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = int(found[1], 16)
+    return found[0] if code == 0 or 0xD800 <= code < 0xE000 else chr(code)
 
 
 class _ChoiceError(Exception):
@@ -130,14 +136,16 @@ def _choose(
             "of globals.yml or by --params qa_sheet=NAME"
         )
     if len([each for each in heads if heads[each]]) > 1:
-        first = (filled or [*heads])[0]
-        cells = heads[first][likely_header(heads[first])].cells
+        there = "; ".join(f"{each!r} has {_columns(heads[each])}" for each in filled[:3])
         raise _ChoiceError(
-            f"{path} has the columns {columns} in none of its sheets {listed}; {first!r} has "
-            f"{', '.join(repr(cell) for cell in cells if cell)}: set columns in globals.yml, or "
-            "name a hidden sheet by --params qa_sheet=NAME"
+            f"{path} has the columns {columns} in none of its sheets {listed}: {there}; set "
+            "columns in globals.yml, or name a hidden sheet by --params qa_sheet=NAME"
         )
     return next(iter(filled or heads)), []
+
+
+def _columns(records: Sequence[Record]) -> str:
+    return ", ".join(repr(cell) for cell in records[likely_header(records)].cells if cell)
 
 
 def _others(path: Path, heads: Mapping[str, Sequence[Record]], chosen: str) -> list[str]:
@@ -153,7 +161,7 @@ def _layout(sheet: Any) -> _Layout:
     from openpyxl.worksheet.cell_range import CellRange
 
     merged: dict[int, list[Any]] = defaultdict(list)
-    ranges, rows, columns = [], 0, []
+    ranges, rows, columns = set(), 0, []
     with sheet._get_source() as source:
         for _, element in iterparse(source):
             tag = element.tag.rpartition("}")[2]
@@ -166,11 +174,11 @@ def _layout(sheet: Any) -> _Layout:
                 first, last = int(element.get("min", 1)), int(element.get("max", 1))
                 columns += [get_column_letter(n) for n in range(first, min(last, first + 99) + 1)]
             elif tag == "mergeCell":
-                ranges.append(element.get("ref", ""))
-                area = CellRange(ranges[-1])
+                area = CellRange(element.get("ref", ""))
+                ranges.add((area.min_row, area.min_col, area.coord))
                 for row in range(area.min_row, area.max_row + 1):
                     merged[row].append(area)
-    return _Layout(merged, ranges, rows, columns)
+    return _Layout(merged, [coord for *_, coord in sorted(ranges)], rows, columns)
 
 
 def _notes(layout: _Layout) -> list[str]:
@@ -179,10 +187,11 @@ def _notes(layout: _Layout) -> list[str]:
         more = f" and {len(layout.ranges) - 1} more" if len(layout.ranges) > 1 else ""
         notes.append(
             f"cells are merged ({layout.ranges[0]}{more}): their text counts for the first row "
-            "alone, and rows that lack it are set aside"
+            "alone, and rows that lack it are set aside; unmerge them and fill in each row to "
+            "read all"
         )
     if layout.hidden_rows:
-        notes.append(f"{layout.hidden_rows} hidden rows are read too")
+        notes.append(f"hidden rows are read too ({layout.hidden_rows})")
     if layout.hidden_columns:
         notes.append(f"hidden columns ({', '.join(layout.hidden_columns[:5])}) count as others do")
     return notes
@@ -221,8 +230,7 @@ def _rows(
 def _merged_places(row: int, areas: Sequence[Any]) -> dict[int, str]:
     """Return by place why a cell of a merged range says nothing: all but its first one."""
     return {
-        column - 1: f"the cell is merged with {area.coord.partition(':')[0]}, which alone has the "
-        "text: unmerge them and write it where it belongs"
+        column - 1: f"merged with {area.coord.partition(':')[0]}, so it has no text of its own"
         for area in areas
         for column in range(area.min_col, area.max_col + 1)
         if (row, column) != (area.min_row, area.min_col)
@@ -235,5 +243,5 @@ def _damage(value: Any, source: Any, text: str) -> str:
     if value.data_type == "e":
         return f"the cell shows the error {value.value}"
     if value.value not in (None, "") and not text:
-        return "the number format of the cell shows nothing of what is stored there"
+        return "the number format of the cell shows nothing of it"
     return ""

@@ -91,8 +91,8 @@ def _say_verdicts(records: pd.DataFrame, known: Sequence[str]) -> None:
         more = f" and {len(unknown) - 5} others" if len(unknown) > 5 else ""
         logger.warning(
             "verdicts that are not known, whose rows are set aside: %s%s; known are %s and blank: "
-            "name your reviewers' words in preprocessing.validation.verdicts, and those that "
-            "reject in preprocessing.review.reject_verdicts",
+            "add words of your reviewers to preprocessing.validation.verdicts, and those that "
+            "reject a row to preprocessing.review.reject_verdicts",
             ", ".join(unknown[:5]),
             more,
             ", ".join(known),
