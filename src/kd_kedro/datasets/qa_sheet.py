@@ -11,7 +11,13 @@ from kedro.io import AbstractDataset
 from kd_kedro.curation.records.schema import CELLS, RAW, table
 from kd_kedro.datasets.previews import TablePreview
 from kd_kedro.datasets.sheets import delimited, keyed, spreadsheet
-from kd_kedro.datasets.sheets.header import REQUIRED, Header, find_headers, likely_header
+from kd_kedro.datasets.sheets.header import (
+    REQUIRED,
+    Header,
+    column_name,
+    find_headers,
+    likely_header,
+)
 from kd_kedro.datasets.sheets.record import Record, Sheet
 
 logger = logging.getLogger(__name__)
@@ -163,7 +169,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 "correct or remove the key"
             )
         names = {
-            key: str(name).strip() for key, name in self._columns.items() if name and key != OPTIONS
+            key: column_name(name) for key, name in self._columns.items() if name and key != OPTIONS
         }
         for key in REQUIRED:
             if key not in names:
@@ -186,7 +192,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 f"columns.options in globals.yml is {names!r}: give a list of at most "
                 f"{len(OPTION_LABELS)} columns, as [A, B, C, D]"
             )
-        return [str(name).strip() for name in names]
+        return [column_name(name) for name in names]
 
     @staticmethod
     def _mended_names() -> dict[str, str]:
@@ -223,7 +229,7 @@ def _split_header(sheet: Sheet, at: int, read: Collection[str]) -> tuple[Record,
     header, rows = sheet.records[at], sheet.records[at + 1 :]
     if header.defect:
         raise ValueError(f"{sheet.place(header)}: the header is broken ({header.defect})")
-    cells = [cell.strip() for cell in header.cells]
+    cells = [column_name(cell) for cell in header.cells]
     for name in cells:
         if name in read and cells.count(name) > 1:
             raise ValueError(

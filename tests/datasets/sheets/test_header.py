@@ -63,6 +63,13 @@ def test_names_of_public_data_sets_are_understood_and_said(tmp_path, caplog, hea
     assert "(guessed: columns in globals.yml names others)" in caplog.text
 
 
+def test_line_ends_and_spaces_in_a_name_are_one_space(tmp_path):
+    path = write(tmp_path, '"Question\n (en)", Answer\u00a0 en \nq,a\n')
+    assert pairs(load(path, columns={"question": "Question (en)", "answer": "Answer  en"})) == [
+        ["q", "a"]
+    ]
+
+
 def test_nothing_is_guessed_where_columns_were_named(tmp_path):
     path = write(tmp_path, "prompt,completion\nq,a\n")
     named = {"question": "Frage", "answer": "Antwort"}

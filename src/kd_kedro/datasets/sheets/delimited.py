@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from kd_kedro.datasets.sheets.header import DEPTH, header_names, likely_header
+from kd_kedro.datasets.sheets.header import DEPTH, column_name, header_names, likely_header
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -81,9 +81,6 @@ def find_delimiter(path: Path, text: str, names: Collection[str]) -> str:
         path: File name for messages.
         text: The whole text.
         names: Names that the header may hold, in lower case.
-
-    Raises:
-        ValueError: The first record is none with any delimiter.
     """
     if said := _SEP_LINE.match(text):
         return said[1]
@@ -92,10 +89,12 @@ def find_delimiter(path: Path, text: str, names: Collection[str]) -> str:
 
 def _fit(path: Path, text: str, mark: str, names: Collection[str]) -> tuple[int, int, int]:
     found = records(path, text, mark)
-    heads = [next(found)]
+    heads: list[Record] = []
     with suppress(ValueError):  # a record that is none with any delimiter is told of later
-        heads += islice(found, DEPTH - 1)
-    known = [sum(cell.strip().casefold() in names for cell in each.cells) for each in heads]
+        heads += islice(found, DEPTH)
+    if not heads:
+        return -1, 0, 0
+    known = [sum(column_name(cell).casefold() in names for cell in each.cells) for each in heads]
     header = heads[known.index(max(known))] if any(known) else heads[likely_header(heads)]
     even = sum(len(each.cells) == len(header.cells) for each in heads)
     with suppress(ValueError):

@@ -55,7 +55,7 @@ def find_headers(records: Sequence[Record], names: Mapping[str, str]) -> list[He
         Every record that may be the header; none where no record names question and answer.
     """
     heads = [
-        (at, [cell.strip() for cell in record.cells])
+        (at, [column_name(cell) for cell in record.cells])
         for at, record in enumerate(records[:DEPTH])
         if not record.defect
     ]
@@ -67,6 +67,11 @@ def find_headers(records: Sequence[Record], names: Mapping[str, str]) -> list[He
     if asked or not _may_guess(names):
         return asked
     return [found for at, cells in heads if (found := _known(at, cells, names))]
+
+
+def column_name(cell: object) -> str:
+    """Return a column's name as it is compared: line ends and doubled spaces are one space."""
+    return " ".join(str(cell).split())
 
 
 def header_names(names: Mapping[str, str]) -> set[str]:

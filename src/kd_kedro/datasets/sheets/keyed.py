@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from kd_kedro.datasets.sheets import delimited
 from kd_kedro.datasets.sheets.conversation import KEYS, find_conversation, read_content, read_turn
-from kd_kedro.datasets.sheets.header import find_headers
+from kd_kedro.datasets.sheets.header import column_name, find_headers
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 from kd_kedro.text.number_format import general, shown
 
@@ -174,7 +174,7 @@ def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str
     keys = _keys(keyed)
     records = [Record(0, keys, "", "")]
     for each in keyed:
-        values = {str(key).strip(): value for key, value in each.values.items()}
+        values = {column_name(key): value for key, value in each.values.items()}
         texts = [_to_text(values.get(key)) for key in keys]
         for place, (text, _) in enumerate(texts, start=1):
             check_cell_size(path, each.line, place, text)
@@ -191,7 +191,7 @@ def _raw(each: _Keyed) -> str:
 
 
 def _keys(keyed: Sequence[_Keyed]) -> list[str]:
-    return list(dict.fromkeys(str(key).strip() for each in keyed for key in each.values))
+    return list(dict.fromkeys(column_name(key) for each in keyed for key in each.values))
 
 
 def _holds_conversations(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> bool:

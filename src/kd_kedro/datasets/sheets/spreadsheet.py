@@ -11,6 +11,7 @@ from kd_kedro.datasets.sheets.header import DEPTH, find_headers, likely_header
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 from kd_kedro.text.number_format import is_number, shown, shown_text
 
+_HEAD = 5 * DEPTH  # rows of each sheet, blank ones too, that tell which one is meant
 NO_VALUE = "the formula there has no stored value; save the sheet in Excel"
 
 
@@ -54,7 +55,7 @@ def read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
             for each in (*stored.worksheets, *written.worksheets):
                 each.reset_dimensions()
             heads = {
-                each.title: list(_rows(each.iter_rows(max_row=DEPTH))) for each in stored.worksheets
+                each.title: list(_rows(each.iter_rows(max_row=_HEAD))) for each in stored.worksheets
             }
             hidden = {each.title for each in stored.worksheets if each.sheet_state != "visible"}
             chosen, notes = _choose(path, heads, hidden, names, sheet)
