@@ -1,7 +1,7 @@
 """The user's question-answer sheet in any of its formats, read strictly, never written."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,19 +19,18 @@ from kd_kedro.datasets.sheets.header import (
     likely_header,
 )
 from kd_kedro.datasets.sheets.record import Record, Sheet
+from kd_kedro.datasets.sheets.row import OPTION_LABELS, Columns, read_row
 
 logger = logging.getLogger(__name__)
 
 # Columns that hold one option of a multiple-choice question each.
 OPTIONS = "options"
-OPTION_LABELS = "abcdefghij"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 WORKBOOK_ENDINGS = (".xlsx", ".xlsm")
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 ENDINGS = (*TEXT_ENDINGS, *WORKBOOK_ENDINGS, *JSON_ENDINGS, ".parquet")
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
-_CHECK_BOX = {"TRUE": "yes", "FALSE": "no"}  # what a spreadsheet stores of one
 QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
 
 
@@ -97,22 +96,13 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         places = _find_columns(sheet, header, found.names)
         below = _places_of(sheet, header, options)
         logger.info(_said(sheet, found, header, [*places.values(), *below]))
-        if found.about:
-            about = header.cells.index(found.about)
-            rows = [_with_subject(each, header.cells, places["question"], about) for each in rows]
-        return table(
-            MENDED if self._optional else RAW,
-            [
-                _to_row(
-                    sheet,
-                    _with_options(record, header.cells, places, below),
-                    header.cells,
-                    places,
-                    self._optional,
-                )
-                for record in rows
-            ],
-        )
+        about = header.cells.index(found.about) if found.about else None
+        columns = Columns(header.cells, places, about, below)
+        records = [read_row(sheet, record, columns) for record in rows]
+        if self._optional:
+            _check_mended(sheet, rows, records)
+        names = MENDED if self._optional else RAW
+        return table(names, [[values.get(name, "") for name in names] for values in records])
 
     def save(self, data: None) -> NoReturn:
         """Refuse: the sheet is the user's file.
@@ -318,78 +308,11 @@ def _check_judged(sheet: Sheet, header: Sequence[str], rows: Sequence[Record]) -
             )
 
 
-def _with_subject(record: Record, header: Sequence[str], question: int, about: int) -> Record:
-    """Return a record whose question has below it what it is about."""
-    if damage := _damage(record, header, [about]):
-        return record._replace(defect=record.defect or damage)
-    subject = record.cells[about] if about < len(record.cells) else ""
-    if record.defect or not subject.strip() or not record.cells[question].strip():
-        return record
-    cells = list(record.cells)
-    cells[question] = f"{cells[question].rstrip()}\n\n{subject}"
-    return record._replace(cells=cells)
-
-
-def _with_options(
-    record: Record, header: Sequence[str], places: Mapping[str, int], options: Sequence[int]
-) -> Record:
-    """Return a record whose question has its options below it, one a line, with their labels."""
-    if record.defect or not options:
-        return record
-    if damage := _damage(record, header, options):
-        return record._replace(defect=damage)
-    cells = list(record.cells)
-    texts = [cells[place].strip() if place < len(cells) else "" for place in options]
-    filled = [bool(text) for text in texts]
-    if not all(filled[: sum(filled)]):
-        label = OPTION_LABELS[filled.index(False)]
-        return record._replace(defect=f"option ({label}) is empty and a later one is not")
-    asked = places["question"] < len(cells) and cells[places["question"]].strip()
-    if sum(filled) > 1 and asked:
-        lines = [f"({label}) {text}" for label, text in zip(OPTION_LABELS, texts) if text]  # noqa: B905
-        cells[places["question"]] = "\n".join([cells[places["question"]].rstrip(), *lines])
-    return record._replace(cells=cells)
-
-
-def _damage(record: Record, header: Sequence[str], places: Iterable[int]) -> str:
-    """Return why one of the cells that are read says nothing; '' where all say something."""
-    return next(
-        (
-            f"column {header[place]}: {record.damaged[place]}"
-            for place in places
-            if place in record.damaged
-        ),
-        "",
-    )
-
-
-def _to_row(
-    sheet: Sheet, record: Record, header: Sequence[str], places: Mapping[str, int], mended: bool
-) -> list[str]:
-    cells, defect = record.cells, record.defect
-    if sheet.ragged:
-        cells = cells + [""] * (len(header) - len(cells))
-    if not defect and len(cells) != len(header):
-        defect = f"{len(cells)} cells where the header has {len(header)}"
-    if not defect:
-        # Remarks decide nothing, so a row does not fail for them.
-        read = [place for key, place in places.items() if key != "remarks"]
-        defect = _damage(record, header, read)
-    values = {
-        key: cells[place]
-        if place < len(cells) and not defect and place not in record.damaged
-        else ""
-        for key, place in places.items()
-    }
-    if sheet.typed and (said := _CHECK_BOX.get(values.get("verdict", ""))):
-        values["verdict"] = said
-    if mended and defect:
-        raise ValueError(f"{sheet.place(record)}: {defect}; mend this row of the copy too")
-    row = [
-        values.get("line") or str(record.line),
-        values.get("source") or sheet.source,
-        *(values.get(key, "") for key in CELLS),
-        defect,
-        record.raw if defect else "",
-    ]
-    return [values["row_id"], *row] if mended else row
+def _check_mended(
+    sheet: Sheet, records: Sequence[Record], rows: Sequence[Mapping[str, str]]
+) -> None:
+    for record, row in zip(records, rows, strict=True):
+        if row["defect"]:
+            raise ValueError(
+                f"{sheet.place(record)}: {row['defect']}; mend this row of the copy too"
+            )
