@@ -95,7 +95,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             _check_judged(sheet, header.cells, rows)
         places = _find_columns(sheet, header, found.names)
         below = _places_of(sheet, header, options)
-        logger.info(_said(sheet, found, header, [*places.values(), *below]))
+        for line in _said(sheet, found, header, [*places.values(), *below]):
+            logger.info(line)
         about = header.cells.index(found.about) if found.about else None
         columns = Columns(header.cells, places, about, below)
         records = [read_row(sheet, record, columns) for record in rows]
@@ -276,8 +277,8 @@ def _places_of(sheet: Sheet, header: Record, options: Sequence[str]) -> list[int
     return [header.cells.index(name) for name in options]
 
 
-def _said(sheet: Sheet, found: Header, header: Record, read: Collection[int]) -> str:
-    """Return what is read from where, and what is not, for the log."""
+def _said(sheet: Sheet, found: Header, header: Record, read: Collection[int]) -> list[str]:
+    """Return lines for the log: what is read from where, what is not, and notes of the reader."""
     columns = ", ".join(
         f"{key} from {name!r}" for key, name in found.names.items() if name in header.cells
     )
@@ -292,7 +293,7 @@ def _said(sheet: Sheet, found: Header, header: Record, read: Collection[int]) ->
     ]
     where = f" (the header is {sheet.unit} {header.line}, below a title)" if found.at else ""
     notes = [f"not read: {', '.join(unread)}"] if unread else []
-    return "; ".join([f"Reads {sheet.name}{where}: {columns}", *notes, *sheet.notes])
+    return [f"Reads {sheet.name}{where}: {columns}", *(f"  {n}" for n in (*notes, *sheet.notes))]
 
 
 def _check_judged(sheet: Sheet, header: Sequence[str], rows: Sequence[Record]) -> None:

@@ -83,7 +83,8 @@ def test_what_is_read_from_where_is_said(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         load(path)
     assert caplog.messages == [
-        f"Reads {path}: question from 'Question', answer from 'Answer'; not read: 'Nr', 'Urteil'"
+        f"Reads {path}: question from 'Question', answer from 'Answer'",
+        "  not read: 'Nr', 'Urteil'",
     ]
 
 

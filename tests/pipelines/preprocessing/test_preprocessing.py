@@ -240,6 +240,25 @@ def test_verdicts_in_other_words_are_read_and_said(
     ]
 
 
+def test_a_broken_line_of_json_comes_back_by_a_mended_copy(tmp_path: Path) -> None:
+    (tmp_path / "sheet.jsonl").write_text(
+        '{"Question": "What is cash?", "Answer": "Money at hand."}\n{"Question": "What is', "utf-8"
+    )
+    raw = QASheetDataset(str(tmp_path / "sheet.jsonl"), COLUMNS).load()
+    none = QASheetDataset("", optional=True).load()
+    valid, quarantined, events = validate_rows(raw, none, ValidationParams(), ReviewParams())
+    assert valid["line"].tolist() == ["1"]
+    assert quarantined["reason"].item().startswith("sheet.jsonl, line 2: no JSON: ")
+    assert quarantined["raw"].item() == '{"Question": "What is'
+    copy = quarantined.assign(question="What is cost?", answer="A sum.")
+    copy.to_csv(tmp_path / "mended.csv", index=False)
+    mended = QASheetDataset(str(tmp_path / "mended.csv"), optional=True).load()
+    valid, quarantined, again = validate_rows(raw, mended, ValidationParams(), ReviewParams())
+    assert valid["question"].tolist() == ["What is cash?", "What is cost?"]
+    assert quarantined.empty
+    assert events["row_id"].tolist() == again["row_id"].tolist() == valid["row_id"].tolist()
+
+
 PERSONAL = (
     HEADER
     + """"What does Ravi Kumar owe, if he draws Rs 98,765?",Mail ravi@example.org: Ravi owes it.,,,
