@@ -63,6 +63,13 @@ def test_names_of_public_data_sets_are_understood_and_said(tmp_path, caplog, hea
     assert "(guessed: columns in globals.yml names others)" in caplog.text
 
 
+def test_a_row_that_holds_known_names_is_no_header(tmp_path):
+    path = write(tmp_path, "My Question,My Answer\nq,a\ninput,output\nr,b\n")
+    assert "no column 'Question' (question), only 'My Question', 'My Answer'" in sentence(path)
+    rows = load(write(tmp_path, "A title,,\nid,prompt,completion\n1,q,a\n"))
+    assert pairs(rows) == [["q", "a"]]
+
+
 def test_line_ends_and_spaces_in_a_name_are_one_space(tmp_path):
     path = write(tmp_path, '"Question\n (en)", Answer\u00a0 en \nq,a\n')
     assert pairs(load(path, columns={"question": "Question (en)", "answer": "Answer  en"})) == [

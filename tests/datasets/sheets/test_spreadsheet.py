@@ -64,6 +64,23 @@ def test_a_title_of_merged_cells_stands_above_the_header(tmp_path, caplog):
     assert "the header is row 3, below a title" in caplog.text
 
 
+def test_a_header_merged_down_over_two_rows_is_one(tmp_path):
+    def merge(book):
+        for area in ("A2:A3", "B2:B3", "C2:D2"):
+            book["QA"].merge_cells(area)
+
+    rows = [
+        ["Report"],
+        ["Question", "Answer", "Review", None],
+        [None, None, "Classification", "Remarks"],
+        ["q", "a", "No", "r"],
+    ]
+    found = load(workbook(tmp_path, {"QA": rows}, merge))
+    assert found[["line", "question", "verdict", "remarks"]].to_numpy().tolist() == [
+        ["4", "q", "No", "r"]
+    ]
+
+
 def test_a_cell_merged_with_another_says_so_and_nothing_else(tmp_path, caplog):
     def merge(book):
         for area in ("A2:A3", "B4:B5", "C6:C7", "A8:C8", "A9:A10", "B9:B10", "D2:D9"):

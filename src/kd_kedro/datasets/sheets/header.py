@@ -66,7 +66,14 @@ def find_headers(records: Sequence[Record], names: Mapping[str, str]) -> list[He
     ]
     if asked or not _may_guess(names):
         return asked
-    return [found for at, cells in heads if (found := _known(at, cells, names))]
+    widest = 0  # a title has fewer cells than the header; a row that holds known names has as many
+    known = []
+    for at, cells in heads:
+        filled = sum(bool(cell) for cell in cells)
+        if filled > widest and (found := _known(at, cells, names)):
+            known.append(found)
+        widest = max(widest, filled)
+    return known
 
 
 def column_name(cell: object) -> str:

@@ -3,11 +3,18 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import iterparse
 
-from kd_kedro.datasets.sheets.header import DEPTH, find_headers, likely_header
+from kd_kedro.datasets.sheets.header import (
+    DEPTH,
+    REQUIRED,
+    column_name,
+    find_headers,
+    likely_header,
+)
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 from kd_kedro.text.number_format import is_number, shown, shown_text
 
@@ -81,7 +88,7 @@ def read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
         f"{path}, sheet {chosen!r}",
         f"{path.name}, sheet {chosen}",
         "row",
-        records,
+        _with_whole_header(records, layout, names),
         ragged=True,
         typed=True,
         notes=[*notes, *_notes(layout)],
@@ -180,6 +187,28 @@ def _layout(sheet: Any) -> _Layout:
                 for row in range(area.min_row, area.max_row + 1):
                     merged[row].append(area)
     return _Layout(merged, [coord for *_, coord in sorted(ranges)], rows, columns)
+
+
+def _with_whole_header(
+    records: list[Record], layout: _Layout, names: Mapping[str, str]
+) -> list[Record]:
+    """Return the records with the header in one, where it is merged down over several rows."""
+    found = find_headers(records, names)
+    if not found:
+        return records
+    header = records[found[0].at]
+    cells = [column_name(cell) for cell in header.cells]
+    own = [cells.index(found[0].names[key]) + 1 for key in REQUIRED]
+    ends = [
+        area.max_row
+        for area in layout.merged.get(header.line, ())
+        if area.min_row == header.line and area.min_col in own
+    ]
+    below = [record for record in records if header.line < record.line <= max(ends, default=0)]
+    for record in below:
+        cells = [under or over for over, under in zip_longest(cells, record.cells, fillvalue="")]
+    at = found[0].at
+    return [*records[:at], header._replace(cells=cells), *records[at + 1 + len(below) :]]
 
 
 def _notes(layout: _Layout) -> list[str]:
