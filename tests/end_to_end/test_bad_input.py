@@ -63,6 +63,11 @@ def test_a_bad_sheet_is_one_sentence(outcomes: dict[str, dict[str, Any]], name: 
     check_sentence(outcomes[name], *SHEETS[name][1])
 
 
+def test_what_is_read_is_said_on_the_terminal(outcomes: dict[str, dict[str, Any]]) -> None:
+    said = outcomes["rejected.csv"]["err"]
+    assert "rejected.csv: question from 'Question', answer from 'Answer'" in said
+
+
 def test_a_directory_and_an_absent_file(outcomes: dict[str, dict[str, Any]]) -> None:
     check_sentence(outcomes["folder.csv"], "folder.csv", "director")
     check_sentence(outcomes["absent.csv"], "absent.csv")
