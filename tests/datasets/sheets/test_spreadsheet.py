@@ -29,6 +29,12 @@ def test_of_several_sheets_the_first_or_the_one_that_is_named(tmp_path):
     assert pairs(load(path, sheet="a")) == [["q", "a"]]
 
 
+def test_names_that_were_asked_for_count_more_than_known_ones(tmp_path):
+    known, asked = [["text", "label"], ["x", "y"]], [HEADER, ["q", "a"]]
+    assert pairs(load(workbook(tmp_path, {"Lists": known, "QA": asked}))) == [["q", "a"]]
+    assert pairs(load(workbook(tmp_path, {"Notes": NOTES, "Lists": known}))) == [["x", "y"]]
+
+
 def test_a_workbook_that_does_not_say_which_sheet_is_refused(tmp_path):
     rows = [HEADER, ["q", "a"]]
     path = workbook(tmp_path, {"Notes": NOTES, "A": rows, "B": rows})

@@ -133,7 +133,9 @@ def _choose(
             "by --params qa_sheet=NAME"
         )
     filled = [each for each, records in heads.items() if records and each not in hidden]
-    found = [each for each in filled if find_headers(heads[each], names)]
+    headers = {each: found for each in filled if (found := find_headers(heads[each], names))}
+    # Names that were asked for count more than names that are known.
+    found = [each for each in headers if not headers[each][0].guessed] or [*headers]
     if len(found) == 1 or (found and found[0] == filled[0]):
         return found[0], _others(path, heads, found[0])
     columns = f"{names['question']!r} and {names['answer']!r}"
