@@ -133,7 +133,7 @@ def _choose(
             "by --params qa_sheet=NAME"
         )
     filled = [each for each, records in heads.items() if records and each not in hidden]
-    headers = {each: found for each in filled if (found := find_headers(heads[each], names))}
+    headers = {each: head for each in filled if (head := find_headers(heads[each], names))}
     # Names that were asked for count more than names that are known.
     found = [each for each in headers if not headers[each][0].guessed] or [*headers]
     if len(found) == 1 or (found and found[0] == filled[0]):
