@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from kedro.io import DatasetError
 
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, QUARANTINED
-from kd_kedro.datasets import delimited
 from kd_kedro.datasets.qa_sheet import MENDED, QASheetDataset
+from kd_kedro.datasets.sheets import delimited
 
 COLUMNS = {
     "question": "Question",
@@ -159,7 +159,8 @@ def test_bad_files_end_with_one_sentence(tmp_path, content, expected):
 def test_bad_paths_end_with_one_sentence(tmp_path):
     assert "does not exist" in sentence(str(tmp_path / "none.csv"))
     assert "is a directory" in sentence(str(tmp_path))
-    assert "'.parquet'" in sentence(write(tmp_path, "x", "sheet.parquet"))
+    assert "'.ods', which is not read" in sentence(write(tmp_path, "x", "sheet.ods"))
+    assert "cannot be read as Parquet" in sentence(write(tmp_path, "x", "sheet.parquet"))
     assert "cannot be read as XLSX" in sentence(write(tmp_path, "x", "sheet.xlsx"))
 
 

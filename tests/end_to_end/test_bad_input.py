@@ -27,7 +27,10 @@ SHEETS: dict[str, tuple[bytes, list[str]]] = {
     "huge.csv": ((HEADER + ROW + "a" * 10_000_000 + ",b,Yes,,\n").encode(), ["huge.csv", "line 3"]),
     "rejected.csv": ((HEADER + ROW.replace("Yes", "No")).encode(), ["reject"]),
     "broken.xlsx": (b"not a workbook", ["broken.xlsx"]),
-    "sheet.parquet": (b"PAR1", ["sheet.parquet"]),
+    "broken.parquet": (b"PAR1", ["broken.parquet", "Parquet"]),
+    "broken.json": (b'[{"Question": "a?"', ["broken.json", "line 1"]),
+    "no_json.jsonl": (HEADER.encode(), ["no_json.jsonl", "line 1", "JSON"]),
+    "sheet.ods": (b"PK", ["sheet.ods", ".xlsx"]),
 }
 
 
@@ -58,6 +61,11 @@ def outcomes(project: Path) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("name", SHEETS)
 def test_a_bad_sheet_is_one_sentence(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     check_sentence(outcomes[name], *SHEETS[name][1])
+
+
+def test_what_is_read_is_said_on_the_terminal(outcomes: dict[str, dict[str, Any]]) -> None:
+    said = outcomes["rejected.csv"]["err"]
+    assert "rejected.csv: question from 'Question', answer from 'Answer'" in said
 
 
 def test_a_directory_and_an_absent_file(outcomes: dict[str, dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.text.number_format import shown
+from kd_kedro.text.number_format import shown, shown_text
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from kd_kedro.text.number_format import shown
         (-5, "0;[Red]-0", "-5"),
         (0, '0;-0;"none"', "none"),
         (42, "00,000", "00,042"),
-        (-5, '0;;"zero"', "-5"),
+        (-5, '0;;"zero"', ""),
         (0, '0;;"zero"', "zero"),
         (5551234, "000-0000", "555-1234"),
         (8001234567, "(000) 000-0000", "(800) 123-4567"),
@@ -67,17 +67,94 @@ from kd_kedro.text.number_format import shown
         (dt.datetime(2026, 3, 4), "mm-dd-yy", "2026-03-04"),
         (dt.datetime(2026, 3, 4, 15, 30), "m/d/yy h:mm", "2026-03-04 15:30:00"),
         (dt.timedelta(hours=27, minutes=4), "[h]:mm", "27:04"),
-        (dt.timedelta(minutes=3, seconds=5.25), "[mm]:ss.0", "03:05.2"),
+        (dt.timedelta(minutes=3, seconds=5.25), "[mm]:ss.0", "03:05.3"),
         (dt.timedelta(hours=1), "General", "1:00:00"),
+        (1234.567, "#,##0.00_);[Red](#,##0.00)", "1,234.57"),
+        (-1234.567, "#,##0.00_);[Red](#,##0.00)", "(1,234.57)"),
+        (0, '_-* #,##0.00 €_-;-* #,##0.00 €_-;_-* "-"?? €_-;_-@_-', "- €"),
+        (-12.5, "$#,##0.00", "-$12.50"),
+        (-12.5, '"$"#,##0.00_);\\("$"#,##0.00\\)', "($12.50)"),
+        (99.5, "#,##0.00\\ [$zł-415]", "99.50 zł"),
+        (5, "[$USD] #,##0.00", "USD 5.00"),
+        (5, 'General" kg"', "5 kg"),
+        (-5, 'General" kg"', "-5 kg"),
+        (3, '@" x"', "3"),
+        (5, "Standard", "5"),
+        (0, "0;-0;-", "-"),
+        (0, "0;-0;;@", ""),
+        (-5, "0;;", ""),
+        (3, ";;;", ""),
+        (0, "#", ""),
+        (12345, "##0.0E+0", "12.3E+3"),
+        (123456, "##0.0E+0", "123.5E+3"),
+        (0.00012345, "##0.0E+0", "123.5E-6"),
+        (0, "0.00E+00", "0.00E+00"),
+        (999.96, "0.00E+00", "1.00E+03"),
+        (12345, "00.0E+0", "12.3E+3"),
+        (150, '[>=100]0.0;[<0]"neg "0;0.00', "150.0"),
+        (-7, '[>=100]0.0;[<0]"neg "0;0.00', "neg 7"),
+        (5, '[>=100]0.0;[<0]"neg "0;0.00', "5.00"),
+        (-50, '[>100]0" big";0" small"', "-50 small"),
+        (1, '[=1]"yes";[=0]"no";0', "yes"),
+        (0, '[=1]"yes";[=0]"no";0', "no"),
+        (3, '[=1]"yes";[=0]"no";0', "3"),
+        (7, "[<>7]0.0;[Blue]0", "7"),
+        (5, "[>9]0", "5"),
+        (1234567, "[>=10000000]##\\,##\\,##\\,##0;[>=100000]##\\,##\\,##0;##,##0", "12,34,567"),
+        (2500000, '[>999999]#.0,,"M";[>999]#,"K";#', "2.5M"),
+        (5500, '[>999999]#.0,,"M";[>999]#,"K";#', "6K"),
+        (1234567890, "[<=9999999]###-####;(###) ###-####", "(123) 456-7890"),
+        (20240131, "0000\\-00\\-00", "2024-01-31"),
+        (0.875, "# ?/8", "7/8"),
+        (-1.5, "# ?/?", "-1 1/2"),
+        (dt.datetime(2026, 3, 4), "[$-407]d. mmmm yyyy", "4. März 2026"),
+        (dt.datetime(2026, 3, 4), "[$-40C]dddd d mmm yyyy", "mercredi 4 mars 2026"),
+        (dt.datetime(2026, 3, 4), "[$-C0A]ddd d mmm", "mié 4 mar"),
+        (dt.datetime(2026, 3, 4), "[$-419]d mmmm yyyy", "2026-03-04"),
+        (dt.datetime(2026, 3, 4), "[$-419]dd.mm.yyyy", "04.03.2026"),
+        (dt.datetime(2026, 3, 4), '[$-411]ggge"年"m"月"d"日"', "2026-03-04"),
+        (dt.datetime(2026, 3, 4), '[$-412]yyyy"년" m"월" d"일"', "2026년 3월 4일"),
+        (dt.datetime(2026, 3, 4), "[$-F800]dddd\\,\\ mmmm\\ dd\\,\\ yyyy", "2026-03-04"),
+        (dt.datetime(2026, 3, 4, 9, 5), "[$-F400]h:mm:ss\\ AM/PM", "9:05:00"),
+        (dt.datetime(2026, 3, 4), "yyyy\\-mm\\-dd;@", "2026-03-04"),
+        (dt.datetime(2026, 3, 4), "mmmmm", "M"),
+        (dt.datetime(2026, 3, 4), "mmm-yy", "Mar-26"),
+        (dt.datetime(2026, 12, 31, 23, 59, 59, 600000), "yyyy-mm-dd h:mm:ss", "2027-01-01 0:00:00"),
+        (dt.time(9, 5, 59, 990000), "h:mm:ss", "9:06:00"),
+        (dt.time(9, 5, 59, 990000), "h:mm", "9:05"),
+        (dt.time(9, 5, 3, 250000), "mm:ss.0", "05:03.3"),
+        (dt.timedelta(hours=-1, minutes=-30), "[h]:mm", "-1:30"),
+        (dt.timedelta(days=2), "[s]", "172800"),
     ],
 )
 def test_a_value_is_shown_as_its_format_writes_it(value: Any, code: str, text: str) -> None:
     assert shown(value, code) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [
+        (" as it is\n", "General", " as it is\n"),
+        (" as it is", "@", " as it is"),
+        ("abc", "0.00", "abc"),
+        ("abc", '0;-0;0;"see "@', "see abc"),
+        ("abc", '@" €"', "abc €"),
+        ("a\nb", "0;0;0;@", "a\nb"),
+        ("abc", '_(* #,##0_);_(* (#,##0);_(* "-"??_);_(@_)', "abc"),
+        ("abc", ";;;", ""),
+        ("abc", "0;-0;0;", ""),
+    ],
+)
+def test_a_text_is_shown_as_the_part_for_texts_writes_it(
+    text: str, code: str, expected: str
+) -> None:
+    assert shown_text(text, code) == expected
+
+
 @given(
     st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.datetimes()),
-    st.text(alphabet='0#?.,;%E+-/hmsyd[]"\\\\_*@ $€x', max_size=20),
+    st.text(alphabet='0#?.,;%E+-/hmsyd[]<>=@"\\\\_*@ $€x', max_size=20),
 )
 def test_no_format_stops_a_sheet(value: Any, code: str) -> None:
     assert isinstance(shown(value, code), str)
+    assert isinstance(shown_text("text", code), str)

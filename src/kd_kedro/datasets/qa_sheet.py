@@ -1,6 +1,7 @@
-"""The user's question-answer sheet: CSV or XLSX, read strictly, never written."""
+"""The user's question-answer sheet in any of its formats, read strictly, never written."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -8,18 +9,28 @@ import pandas as pd
 from kedro.io import AbstractDataset
 
 from kd_kedro.curation.records.schema import CELLS, RAW, table
-from kd_kedro.datasets import delimited, spreadsheet
-from kd_kedro.datasets.delimited import Record
 from kd_kedro.datasets.previews import TablePreview
+from kd_kedro.datasets.sheets import delimited, keyed, spreadsheet
+from kd_kedro.datasets.sheets.header import (
+    REQUIRED,
+    Header,
+    column_name,
+    find_headers,
+    likely_header,
+)
+from kd_kedro.datasets.sheets.record import Record, Sheet
+from kd_kedro.datasets.sheets.row import OPTION_LABELS, Columns, read_row
 
-REQUIRED = ("question", "answer")
+logger = logging.getLogger(__name__)
+
 # Columns that hold one option of a multiple-choice question each.
 OPTIONS = "options"
-OPTION_LABELS = "abcdefghij"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+WORKBOOK_ENDINGS = (".xlsx", ".xlsm")
+JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
+ENDINGS = (*TEXT_ENDINGS, *WORKBOOK_ENDINGS, *JSON_ENDINGS, ".parquet")
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
-_CHECK_BOX = {"TRUE": "yes", "FALSE": "no"}  # what a spreadsheet stores of one
 QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
 
 
@@ -28,8 +39,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
 
     All cells are text: no value means "missing", `None`, `NA` and `007` stay what they are. The
     delimiter of a text file (comma, semicolon, tab, bar) is the one that fits it best, or the one
-    of its `sep=` line. A record with too many or too few cells comes out with its `defect` and its
-    `raw` text.
+    of its `sep=` line. The header may stand below a title. A record with too many or too few cells,
+    or one that is no JSON object, comes out with its `defect` and its `raw` text. What is read from
+    where goes to the log.
     """
 
     def __init__(
@@ -37,22 +49,25 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         filepath: str | None,
         columns: Mapping[str, str | Sequence[str] | None] | None = None,
         optional: bool = False,
+        sheet: str | int | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Describe a sheet.
 
         Args:
-            filepath: A .csv, .tsv, .txt or .xlsx file. '' or None where `optional`.
+            filepath: A file with one of `ENDINGS`. '' or None where `optional`.
             columns: The sheet's column name for question, answer, verdict, correction, remarks;
                 the last three may be absent or None. `options` may list the columns that hold one
                 option each: they come out below the question, as "(a) …".
             optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
                 without a path, an empty table.
+            sheet: Name of the sheet of a workbook; empty for the one that has the columns.
             metadata: Metadata for kedro-viz; not used here.
         """
         self._filepath = Path(filepath) if filepath else None
         self._columns = dict(columns or {})
         self._optional = optional
+        self._sheet = "" if sheet is None else str(sheet)
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -70,25 +85,25 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         if self._optional and self._is_unset():
             return table(MENDED)
         path = self._checked_path()
-        names = self._mended_names() if self._optional else self._mapped_names(path)
-        header, rows = _split_header(path, _read_records(path, names.values()))
+        asked = self._mended_names() if self._optional else self._mapped_names(path)
+        sheet = _read(path, asked, self._sheet)
+        found = _find_header(sheet, asked)
+        options = [] if self._optional else self._option_names()
+        read = {*found.names.values(), found.about, *options} - {""}
+        header, rows = _split_header(sheet, found.at, read)
         if self._optional:
-            _check_judged(path, header.cells, rows)
-        places = _find_columns(path, header, names)
-        options = [] if self._optional else self._find_options(path, header)
-        return table(
-            MENDED if self._optional else RAW,
-            [
-                _to_row(
-                    path,
-                    _with_options(record, header.cells, places, options),
-                    header.cells,
-                    places,
-                    self._optional,
-                )
-                for record in rows
-            ],
-        )
+            _check_judged(sheet, header.cells, rows)
+        places = _find_columns(sheet, header, found.names)
+        below = _places_of(sheet, header, options)
+        for line in _said(sheet, found, header, [*places.values(), *below]):
+            logger.info(line)
+        about = header.cells.index(found.about) if found.about else None
+        columns = Columns(header.cells, places, about, below)
+        records = [read_row(sheet, record, columns) for record in rows]
+        if self._optional:
+            _check_mended(sheet, rows, records)
+        names = MENDED if self._optional else RAW
+        return table(names, [[values.get(name, "") for name in names] for values in records])
 
     def save(self, data: None) -> NoReturn:
         """Refuse: the sheet is the user's file.
@@ -107,6 +122,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             "filepath": str(self._filepath) if self._filepath else None,
             "columns": self._columns,
             "optional": self._optional,
+            "sheet": self._sheet,
         }
 
     def _exists(self) -> bool:
@@ -124,14 +140,15 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         if path is None:
             raise ValueError("qa_csv is empty: set it in globals.yml or by --params qa_csv=PATH")
         if path.is_dir():
-            raise IsADirectoryError(f"{path} is a directory: give the path of a .csv or .xlsx file")
+            raise IsADirectoryError(f"{path} is a directory: give the path of a sheet")
         if not path.exists():
             raise FileNotFoundError(
                 f"{path} does not exist: correct the path (relative ones start at the project)"
             )
-        if path.suffix.lower() not in (*TEXT_ENDINGS, ".xlsx"):
+        if path.suffix.lower() not in ENDINGS:
             raise ValueError(
-                f"{path} ends in {path.suffix or 'nothing'!r}: save the sheet as .csv or .xlsx"
+                f"{path} ends in {path.suffix or 'nothing'!r}, which is not read: save the sheet "
+                f"as {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
             )
         return path
 
@@ -143,7 +160,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 "correct or remove the key"
             )
         names = {
-            key: str(name).strip() for key, name in self._columns.items() if name and key != OPTIONS
+            key: column_name(name) for key, name in self._columns.items() if name and key != OPTIONS
         }
         for key in REQUIRED:
             if key not in names:
@@ -158,54 +175,73 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 )
         return names
 
-    def _find_options(self, path: Path, header: Record) -> list[int]:
-        """Return the places in the header of the columns that hold options."""
+    def _option_names(self) -> list[str]:
+        """Return the names of the columns that hold options."""
         names = self._columns.get(OPTIONS) or ()
         if isinstance(names, str) or len(names) > len(OPTION_LABELS):
             raise ValueError(
                 f"columns.options in globals.yml is {names!r}: give a list of at most "
                 f"{len(OPTION_LABELS)} columns, as [A, B, C, D]"
             )
-        for name in names:
-            if name not in header.cells:
-                raise ValueError(
-                    f"{path}, line {header.line}: there is no column {name!r} (options): correct "
-                    "columns.options in globals.yml"
-                )
-        return [header.cells.index(name) for name in names]
+        return [column_name(name) for name in names]
 
     @staticmethod
     def _mended_names() -> dict[str, str]:
         return {name: name for name in ("row_id", "line", "source", *CELLS)}
 
 
-def _read_records(path: Path, names: Collection[str]) -> Iterator[Record]:
-    if path.suffix.lower() == ".xlsx":
-        return spreadsheet.records(path)
-    text = delimited.read_text(path)
-    return delimited.records(path, text, delimited.find_delimiter(path, text, names))
+def _read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
+    kind = path.suffix.lower()
+    if kind in WORKBOOK_ENDINGS:
+        return spreadsheet.read(path, names, sheet)
+    if sheet:
+        raise ValueError(f"qa_sheet is {sheet!r}, but {path} has no sheets: leave qa_sheet empty")
+    if kind in JSON_ENDINGS:
+        return keyed.read_json(path, names)
+    return keyed.read_parquet(path, names) if kind == ".parquet" else delimited.read(path, names)
 
 
-def _split_header(path: Path, records: Iterator[Record]) -> tuple[Record, list[Record]]:
-    header = next(records, None)
-    if header is None:
-        raise ValueError(f"{path} is empty: give a sheet with a header line and rows")
+def _find_header(sheet: Sheet, names: Mapping[str, str]) -> Header:
+    """Return which record of a sheet is the header; what stands above it is a title."""
+    if not sheet.records:
+        raise ValueError(f"{sheet.name} is empty: give a sheet with a header line and rows")
+    found = find_headers(sheet.records, names)
+    if len(found) > 1 and found[0].at > 0:
+        lines = " and ".join(str(sheet.records[each.at].line) for each in found)
+        raise ValueError(
+            f"{sheet.name}: {sheet.unit}s {lines} name the columns of question and answer: leave "
+            "one of them, the header"
+        )
+    return found[0] if found else Header(likely_header(sheet.records), dict(names))
+
+
+def _split_header(sheet: Sheet, at: int, read: Collection[str]) -> tuple[Record, list[Record]]:
+    """Return the header and the records below it, of as many cells."""
+    header, rows = sheet.records[at], sheet.records[at + 1 :]
     if header.defect:
-        raise ValueError(f"{path}, line {header.line}: the header is broken ({header.defect})")
-    header = header._replace(cells=[cell.strip() for cell in header.cells])
-    for name in header.cells:
-        if name and header.cells.count(name) > 1:
+        raise ValueError(f"{sheet.place(header)}: the header is broken ({header.defect})")
+    cells = [column_name(cell) for cell in header.cells]
+    for name in cells:
+        if name in read and cells.count(name) > 1:
             raise ValueError(
-                f"{path}, line {header.line}: column {name!r} stands there "
-                f"{header.cells.count(name)} times; rename or remove one"
+                f"{sheet.place(header)}: column {name!r} stands there {cells.count(name)} times; "
+                "rename or remove one"
             )
-    rows = list(records)
     if not rows:
-        raise ValueError(f"{path} has a header and no rows: add rows below line {header.line}")
-    return header, rows
+        raise ValueError(
+            f"{sheet.name} has a header and no rows: add rows below {sheet.unit} {header.line}"
+        )
+    widths = {len(row.cells) for row in rows if not row.defect}
+    if len(widths) == 1 and not sheet.ragged:
+        # Some programs end every record, or the header alone, with a delimiter more.
+        width = widths.pop()
+        further = [cell for row in rows for cell in row.cells[len(cells) :]]
+        if not any(cells[width:]) and not any(further):
+            cells = cells[:width] + [""] * (width - len(cells))
+    return header._replace(cells=cells), rows
 
 
-def _find_columns(path: Path, header: Record, names: Mapping[str, str]) -> dict[str, int]:
+def _find_columns(sheet: Sheet, header: Record, names: Mapping[str, str]) -> dict[str, int]:
     """Return the place in the header of each canonical column that is there."""
     places = {key: header.cells.index(name) for key, name in names.items() if name in header.cells}
     for key, name in names.items():
@@ -214,13 +250,13 @@ def _find_columns(path: Path, header: Record, names: Mapping[str, str]) -> dict[
         near = [cell for cell in header.cells if cell.casefold() == name.casefold()]
         if near:
             raise ValueError(
-                f"{path}, line {header.line}: there is no column {name!r} ({key}) but {near[0]!r}; "
+                f"{sheet.place(header)}: there is no column {name!r} ({key}) but {near[0]!r}; "
                 "write it the same in the sheet and in columns of globals.yml"
             )
         if key in (*REQUIRED, "row_id"):
             found = ", ".join(repr(cell) for cell in header.cells if cell)
             raise ValueError(
-                f"{path}, line {header.line}: there is no column {name!r} ({key}), only {found}; "
+                f"{sheet.place(header)}: there is no column {name!r} ({key}), only {found}; "
                 + (
                     "mend a copy of quarantined_rows.csv, which has it"
                     if key in ("row_id", name)
@@ -230,7 +266,37 @@ def _find_columns(path: Path, header: Record, names: Mapping[str, str]) -> dict[
     return places
 
 
-def _check_judged(path: Path, header: Sequence[str], rows: Sequence[Record]) -> None:
+def _places_of(sheet: Sheet, header: Record, options: Sequence[str]) -> list[int]:
+    """Return the places in the header of the columns that hold options."""
+    for name in options:
+        if name not in header.cells:
+            raise ValueError(
+                f"{sheet.place(header)}: there is no column {name!r} (options): correct "
+                "columns.options in globals.yml"
+            )
+    return [header.cells.index(name) for name in options]
+
+
+def _said(sheet: Sheet, found: Header, header: Record, read: Collection[int]) -> list[str]:
+    """Return lines for the log: what is read from where, what is not, and notes of the reader."""
+    columns = ", ".join(
+        f"{key} from {name!r}" for key, name in found.names.items() if name in header.cells
+    )
+    if found.guessed:
+        columns += " (guessed: columns in globals.yml names others)"
+    if found.about:
+        columns += f", with {found.about!r} below the question"
+    unread = [
+        repr(cell)
+        for place, cell in enumerate(header.cells)
+        if cell and place not in read and cell != found.about
+    ]
+    where = f" (the header is {sheet.unit} {header.line}, below a title)" if found.at else ""
+    notes = [f"not read: {', '.join(unread)}"] if unread else []
+    return [f"Reads {sheet.name}{where}: {columns}", *(f"  {n}" for n in (*notes, *sheet.notes))]
+
+
+def _check_judged(sheet: Sheet, header: Sequence[str], rows: Sequence[Record]) -> None:
     """Raise where a row of a review queue comes back without a verdict: nobody judged it."""
     if QUEUE_MARK not in header or "verdict" not in header:
         return
@@ -239,68 +305,15 @@ def _check_judged(path: Path, header: Sequence[str], rows: Sequence[Record]) -> 
         said = "".join(record.cells[place : place + 1])  # a spreadsheet row may end before it
         if not record.defect and not said.strip():
             raise ValueError(
-                f"{path}, line {record.line}: the verdict is blank; write yes or no, or delete "
-                "the row"
+                f"{sheet.place(record)}: the verdict is blank; write yes or no, or delete the row"
             )
 
 
-def _with_options(
-    record: Record, header: Sequence[str], places: Mapping[str, int], options: Sequence[int]
-) -> Record:
-    """Return a record whose question has its options below it, one a line, with their labels."""
-    if record.defect or not options:
-        return record
-    if damage := _damage(record, header, options):
-        return record._replace(defect=damage)
-    cells = list(record.cells)
-    texts = [cells[place].strip() if place < len(cells) else "" for place in options]
-    filled = [bool(text) for text in texts]
-    if not all(filled[: sum(filled)]):
-        label = OPTION_LABELS[filled.index(False)]
-        return record._replace(defect=f"option ({label}) is empty and a later one is not")
-    asked = places["question"] < len(cells) and cells[places["question"]].strip()
-    if sum(filled) > 1 and asked:
-        lines = [f"({label}) {text}" for label, text in zip(OPTION_LABELS, texts) if text]  # noqa: B905
-        cells[places["question"]] = "\n".join([cells[places["question"]].rstrip(), *lines])
-    return record._replace(cells=cells)
-
-
-def _damage(record: Record, header: Sequence[str], places: Iterable[int]) -> str:
-    """Return why one of the cells that are read says nothing; '' where all say something."""
-    return next(
-        (
-            f"column {header[place]}: {record.damaged[place]}"
-            for place in places
-            if place in record.damaged
-        ),
-        "",
-    )
-
-
-def _to_row(
-    path: Path, record: Record, header: Sequence[str], places: Mapping[str, int], mended: bool
-) -> list[str]:
-    cells, defect = record.cells, record.defect
-    if path.suffix.lower() == ".xlsx":
-        # A spreadsheet stores no empty cells at the end of a row.
-        cells = cells + [""] * (len(header) - len(cells))
-    if not defect and len(cells) != len(header):
-        defect = f"{len(cells)} cells where the header has {len(header)}"
-    if not defect:
-        defect = _damage(record, header, places.values())
-    values = {
-        key: cells[place] if place < len(cells) and not defect else ""
-        for key, place in places.items()
-    }
-    if path.suffix.lower() == ".xlsx" and (said := _CHECK_BOX.get(values.get("verdict", ""))):
-        values["verdict"] = said
-    if mended and defect:
-        raise ValueError(f"{path}, line {record.line}: {defect}; mend this row of the copy too")
-    row = [
-        values.get("line") or str(record.line),
-        values.get("source") or path.name,
-        *(values.get(key, "") for key in CELLS),
-        defect,
-        record.raw if defect else "",
-    ]
-    return [values["row_id"], *row] if mended else row
+def _check_mended(
+    sheet: Sheet, records: Sequence[Record], rows: Sequence[Mapping[str, str]]
+) -> None:
+    for record, row in zip(records, rows, strict=True):
+        if row["defect"]:
+            raise ValueError(
+                f"{sheet.place(record)}: {row['defect']}; mend this row of the copy too"
+            )

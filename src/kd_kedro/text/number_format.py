@@ -4,38 +4,41 @@ Format codes are those of ECMA-376, part 1, 18.8.31, shown as in English (United
 that depend on the reader's settings (the short date) come out as ISO dates.
 """
 
-import datetime
+import operator
 import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-Moment = datetime.datetime | datetime.date | datetime.time | datetime.timedelta
+from kd_kedro.text.moment_format import Moment, iso, shown_moment
+
 # Built-in formats whose order of day and month is that of the reader's settings.
 _OF_THE_READER = ("mm-dd-yy", "m/d/yy h:mm", "General", "@")
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]*)[^\]]*\]|'
-    r"\[[^\]]*\]|(?P<exponent>E[+-])|(?P<sign>[0#?.,/%])|(?P<literal>.)",
+    r"\[[^\]]*\]|(?P<general>General)|(?P<exponent>E[+-])|(?P<sign>[0#?.,/%])|(?P<literal>.)",
     re.IGNORECASE | re.DOTALL,
 )
-_DATE_TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<currency>[^\]-]*)[^\]]*\]|'
-    r"\[(?P<elapsed>h+|m+|s+)\]|\[[^\]]*\]|(?P<half>AM/PM|A/P)|(?P<part>y+|m+|d+|h+|s+)|"
-    r"(?P<fraction>\.0+)|(?P<literal>.)",
-    re.IGNORECASE | re.DOTALL,
-)
-_SECTIONS = re.compile(r'((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[])*)(?:;|$)', re.DOTALL)
-_CONDITION = re.compile(r"\[[<>=]")
+_QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.', re.DOTALL)
+_SECTIONS = re.compile(r'((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[])*)(;|$)', re.DOTALL)
+_CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)\s*([-+]?[\d.]+(?:E[-+]?\d+)?)\]", re.IGNORECASE)
+_HOLDS = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+    "<>": operator.ne,
+}  # fmt: skip
+
+
+_TEXTS = ("text", "pad")
 
 
 class _Token(NamedTuple):
-    kind: str  # digit, dot, comma, slash, percent, exponent or text
+    kind: str  # digit, dot, comma, slash, percent, exponent, general, text or pad
     text: str
 
 
 def shown(value: float | int | Moment, code: str) -> str:
-    """Return a number or a moment as a spreadsheet shows it.
+    """Return a number or a moment as a spreadsheet shows it; '' where its format hides it.
 
     Args:
         value: The stored value; a number that means a moment, as one.
@@ -44,23 +47,51 @@ def shown(value: float | int | Moment, code: str) -> str:
     try:
         return _shown(value, code)
     except (ArithmeticError, AttributeError, LookupError, ValueError):
-        return _iso(value) if isinstance(value, Moment) else general(value)
+        return iso(value) if isinstance(value, Moment) else general(value)
+
+
+def shown_text(text: str, code: str) -> str:
+    """Return a text as a spreadsheet shows it: as it is, unless its format has a part for texts.
+
+    Args:
+        text: The stored text.
+        code: Its format code, as `0;-0;0;"see "@`.
+    """
+    if code in ("General", "@", ""):
+        return text
+    sections = _sections(code)
+    if len(sections) < 4 and "@" not in sections[-1]:
+        return text
+    tokens = _tokens(sections[-1])
+    written = "".join(
+        text if token == _Token("text", "@") else token.text
+        for token in tokens
+        if token.kind in ("text", "pad")
+    )
+    return written.strip() if any(token.kind == "pad" for token in tokens) else written
 
 
 def _shown(value: float | int | Moment, code: str) -> str:
     if isinstance(value, Moment):
-        return _iso(value) if code in _OF_THE_READER else _moment(value, _SECTIONS.findall(code)[0])
-    if code in ("General", "@", "") or _CONDITION.search(code):
-        return general(value)
-    sections = _SECTIONS.findall(code)[:-1]  # the last match is the empty one at the end
+        return iso(value) if code in _OF_THE_READER else shown_moment(value, _sections(code)[0])
     number = Decimal(general(value))
-    section, sign = _section_of(number, sections)
+    section, sign = _section_of(number, _sections(code or "General"))
+    if not section or "@" in section:
+        return general(value) if section else ""
     tokens = _tokens(section)
     kinds = [token.kind for token in tokens]
-    if "digit" not in kinds and '"' in section:  # a section of text alone, as for zero
-        return "".join(token.text for token in tokens if token.kind == "text").strip()
-    if "general" in section.lower() or "digit" not in kinds:
-        return general(value)
+    if "general" in kinds:
+        size = general(abs(value))
+        return sign + "".join(size if token.kind == "general" else token.text for token in tokens)
+    if "digit" in kinds:
+        return _in_digits(number, sign, tokens)
+    if re.search("[a-z]", _QUOTED.sub("", section), re.IGNORECASE):
+        return general(value)  # no format code: letters of its own are quoted
+    return " ".join("".join(token.text for token in tokens).split())  # as a dash for zero
+
+
+def _in_digits(number: Decimal, sign: str, tokens: list[_Token]) -> str:
+    kinds = [token.kind for token in tokens]
     if "exponent" in kinds:
         written = _scientific(number.copy_abs(), tokens)
     elif "slash" in kinds:
@@ -78,13 +109,36 @@ def general(value: float | int) -> str:
     return format(Decimal(f"{value:.15g}").normalize(), "f")
 
 
+def _sections(code: str) -> list[str]:
+    sections = []
+    for section, end in _SECTIONS.findall(code):
+        sections.append(section)
+        if not end:
+            break
+    return sections
+
+
 def _section_of(number: Decimal, sections: Sequence[str]) -> tuple[str, str]:
-    """Return the section for a number, and the minus sign where the section writes none."""
-    if number < 0 and len(sections) > 1:
-        return sections[1], ""
-    if number == 0 and len(sections) > 2:
-        return sections[2], ""
-    return sections[0], "-" if number < 0 else ""
+    """Return the section for a number, and the minus sign where the section writes none.
+
+    An empty section shows nothing. Without conditions the sections are those of positive and
+    negative numbers and zero; a section with `@` that is the last one is for texts.
+    """
+    if len(sections) == 4 or (len(sections) > 1 and "@" in sections[-1]):
+        sections = sections[:-1]
+    minus = "-" if number < 0 else ""
+    conditions = [_CONDITION.search(section) for section in sections[:2]]
+    if not any(conditions):
+        if number < 0 and len(sections) > 1:
+            return sections[1], ""
+        return sections[2 if number == 0 and len(sections) > 2 else 0], minus
+    for section, found in zip(sections, conditions, strict=False):
+        if found and _HOLDS[found[1]](number, Decimal(found[2])):
+            # A section for negative numbers alone writes their sign itself.
+            negative = found[1] in ("<", "<=") and Decimal(found[2]) <= 0
+            return section, "" if negative else minus
+    rest = [s for s, found in zip(sections, [*conditions, None], strict=False) if not found]
+    return (rest[-1], minus) if rest else ("General", minus)
 
 
 def _tokens(section: str) -> list[_Token]:
@@ -94,12 +148,12 @@ def _tokens(section: str) -> list[_Token]:
         name, text = match.lastgroup, match.group(match.lastgroup) if match.lastgroup else ""
         if name == "sign":
             found.append(_Token(kinds.get(text, "digit"), text))
-        elif name == "exponent":
-            found.append(_Token("exponent", text))
+        elif name in ("exponent", "general"):
+            found.append(_Token(name, text))
         elif name in ("quoted", "escaped", "currency", "literal"):
             found.append(_Token("text", text))
         elif match.group()[:1] == "_":
-            found.append(_Token("text", " "))  # as wide as a sign
+            found.append(_Token("pad", " "))  # as wide as a sign
     return found
 
 
@@ -134,7 +188,7 @@ def _laid_out(
     first = next((n for n in range(dot) if tokens[n].kind == "digit"), -1)
     out: list[str] = []
     places = [n for n in range(dot) if tokens[n].kind == "digit"]
-    texts_inside = any(tokens[n].kind == "text" for n in range(max(first, 0), whole_end))
+    texts_inside = any(tokens[n].kind in _TEXTS for n in range(max(first, 0), whole_end))
     left = whole
     shares: dict[int, str] = {}
     if texts_inside:  # as in 000-0000: each place takes one digit, from the right
@@ -143,7 +197,7 @@ def _laid_out(
     elif first >= 0:
         shares[first] = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", whole) if grouped else whole
     for n, token in enumerate(tokens):
-        if token.kind == "text":
+        if token.kind in _TEXTS:
             out.append(token.text)
         elif token.kind == "percent":
             out.append("%")
@@ -156,23 +210,26 @@ def _laid_out(
 
 def _scientific(number: Decimal, tokens: list[_Token]) -> str:
     place = next(n for n, token in enumerate(tokens) if token.kind == "exponent")
-    decimals = 0
-    if any(token.kind == "dot" for token in tokens[:place]):
-        dot = next(n for n, token in enumerate(tokens) if token.kind == "dot")
-        decimals = sum(token.kind == "digit" for token in tokens[dot:place])
+    dot = next((n for n in range(place) if tokens[n].kind == "dot"), place)
+    wholes = [token.text for token in tokens[:dot] if token.kind == "digit"]
+    decimals = sum(token.kind == "digit" for token in tokens[dot:place])
     width = sum(token.kind == "digit" for token in tokens[place:])
-    mantissa, _, power = f"{number:.{decimals}E}".partition("E")
-    sign = "-" if power.startswith("-") else "+" if tokens[place].text[1] == "+" else ""
-    before = "".join(token.text for token in tokens[:place] if token.kind == "text")
-    after = "".join(token.text for token in tokens[place:] if token.kind == "text")
-    return f"{before}{mantissa}E{sign}{power.lstrip('+-').lstrip('0').rjust(width, '0')}{after}"
+    # As many digits before the point as places; with `#`, the power is a multiple of them.
+    step = max(len(wholes), 1)
+    power = int(f"{number:.{decimals + step - 1}E}".partition("E")[2]) if number else 0
+    power = power // step * step if "#" in wholes else power - step + 1
+    mantissa = number.scaleb(-power).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    sign = "-" if power < 0 else "+" if tokens[place].text[1] == "+" else ""
+    before = "".join(token.text for token in tokens[:place] if token.kind in _TEXTS)
+    after = "".join(token.text for token in tokens[place:] if token.kind in _TEXTS)
+    return f"{before}{mantissa:f}E{sign}{str(abs(power)).rjust(width, '0')}{after}"
 
 
 def _fraction(number: Decimal, tokens: list[_Token]) -> str:
     place = next(n for n, token in enumerate(tokens) if token.kind == "slash")
     behind = "".join(token.text for token in tokens[place + 1 :])
     before = [n for n in range(place) if tokens[n].kind == "digit"]
-    mixed = any(tokens[n].kind == "text" for n in range(before[0], place)) if before else False
+    mixed = any(tokens[n].kind in _TEXTS for n in range(before[0], place)) if before else False
     fixed = re.match(r"[1-9]\d*", behind)
     limit = 10 ** max(1, len(re.match(r"[#?0]*", behind).group())) - 1  # type: ignore[union-attr]
     exact = Fraction(number)
@@ -188,90 +245,6 @@ def _fraction(number: Decimal, tokens: list[_Token]) -> str:
     if mixed and not above:
         return str(whole)
     return f"{whole} {above}/{below}" if mixed and whole else f"{above}/{below}"
-
-
-def _iso(value: Moment) -> str:
-    if isinstance(value, datetime.datetime):
-        day = value.time() == datetime.time()
-        return value.date().isoformat() if day else value.isoformat(sep=" ")
-    return str(value) if isinstance(value, datetime.timedelta) else value.isoformat()
-
-
-def _moment(value: Moment, section: str) -> str:
-    tokens = list(_DATE_TOKEN.finditer(section))
-    parts = [match for match in tokens if match.lastgroup in ("part", "elapsed", "fraction")]
-    if not parts:
-        return _iso(value)
-    half = any(match.lastgroup == "half" for match in tokens)
-    out = []
-    for match in tokens:
-        name = match.lastgroup
-        if name in ("quoted", "escaped", "currency", "literal"):
-            out.append(match.group(name))
-        elif name == "half":
-            out.append(_half_of_day(value, match.group()))
-        elif name in ("part", "elapsed", "fraction"):
-            at = parts.index(match)
-            minutes = match.group()[:1].lower() == "m" and _is_minute(parts, at)
-            out.append(_written(value, match, minutes, half))
-    return " ".join("".join(out).split())
-
-
-def _is_minute(parts: list[re.Match[str]], at: int) -> bool:
-    """Return whether an m is a minute: it stands behind hours, or before seconds."""
-    before = parts[at - 1].group().strip("[]").lower() if at else ""
-    after = parts[at + 1].group().strip("[]").lower() if at + 1 < len(parts) else ""
-    return before.startswith("h") or after.startswith("s")
-
-
-def _written(value: Moment, match: re.Match[str], minutes: bool, half: bool) -> str:
-    text = match.group().strip("[]").lower()
-    seconds = _seconds(value)
-    if match.lastgroup == "fraction":
-        digits = len(text) - 1
-        return "." + f"{seconds % 1:.{digits}f}".partition(".")[2]
-    if match.lastgroup == "elapsed":
-        unit = {"h": 3600, "m": 60, "s": 1}[text[0]]
-        return str(int(seconds // unit)).rjust(len(text), "0")
-    if text[0] in "yd" or (text[0] == "m" and not minutes):
-        return _date_part(value, text)
-    number = {
-        "h": int(seconds // 3600) % (12 if half else 24),
-        "m": int(seconds // 60) % 60,
-        "s": int(seconds) % 60,
-    }[text[0]]
-    if text[0] == "h" and half and number == 0:
-        number = 12
-    return str(number).rjust(min(len(text), 2), "0")
-
-
-def _date_part(value: Moment, text: str) -> str:
-    if not isinstance(value, datetime.date):  # a time alone has no date
-        return ""
-    names = {"dddd": "%A", "ddd": "%a", "mmmm": "%B", "mmm": "%b", "dd": "%d", "mm": "%m"}
-    if text[0] == "y":
-        return value.strftime("%y") if len(text) <= 2 else f"{value.year:04d}"
-    if text == "mmmmm":
-        return value.strftime("%B")[0]
-    return value.strftime(names[text]) if text in names else str(getattr(value, _FIELD[text[0]]))
-
-
-_FIELD = {"d": "day", "m": "month"}
-
-
-def _seconds(value: Moment) -> float:
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if isinstance(value, datetime.datetime | datetime.time):
-        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    return 0.0
-
-
-def _half_of_day(value: Moment, text: str) -> str:
-    late = _seconds(value) % 86400 >= 43200
-    if "/" in text and len(text) == 3:
-        return "P" if late else "A"
-    return "PM" if late else "AM"
 
 
 def is_number(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """The preprocessing pipeline on a small messy sheet, through Kedro's SequentialRunner."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,53 @@ def test_words_that_reject_must_be_known_verdicts(tmp_path: Path) -> None:
         validate_rows(raw, none, german, ReviewParams())
     with pytest.raises(ValueError, match="has no usable row"):
         validate_rows(raw.head(1), none, german, ReviewParams(reject_verdicts=["nein"]))
+
+
+def test_verdicts_in_other_words_are_read_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["ja", "JA", "Nein", "vielleicht", "TRUE", "no", ""]
+    rows = [f"What is part {n} of it?,Part {n}.,{word},,\n" for n, word in enumerate(words)]
+    with caplog.at_level(logging.INFO):
+        left = _run(tmp_path, HEADER + "".join(rows))
+    labels = dict(
+        zip(left["review_labels"]["verdict"], left["review_labels"]["label"], strict=True)
+    )
+    assert labels == {
+        "ja": "accepted",
+        "JA": "accepted",
+        "TRUE": "accepted",
+        "Nein": "rejected",
+        "no": "rejected",
+        "": "",
+    }
+    assert left["quarantined_rows"]["verdict"].tolist() == ["vielleicht"]
+    assert [text for text in caplog.messages if text.startswith("verdicts")] == [
+        "verdicts read as no: 'nein' (1)",
+        "verdicts read as yes: 'ja' (2), 'true' (1)",
+        "verdicts that are not known, whose rows are set aside: 'vielleicht' (1); known are yes, "
+        "no and blank: add words of your reviewers to preprocessing.validation.verdicts, and "
+        "those that reject a row to preprocessing.review.reject_verdicts",
+    ]
+
+
+def test_a_broken_line_of_json_comes_back_by_a_mended_copy(tmp_path: Path) -> None:
+    (tmp_path / "sheet.jsonl").write_text(
+        '{"Question": "What is cash?", "Answer": "Money at hand."}\n{"Question": "What is', "utf-8"
+    )
+    raw = QASheetDataset(str(tmp_path / "sheet.jsonl"), COLUMNS).load()
+    none = QASheetDataset("", optional=True).load()
+    valid, quarantined, events = validate_rows(raw, none, ValidationParams(), ReviewParams())
+    assert valid["line"].tolist() == ["1"]
+    assert quarantined["reason"].item().startswith("sheet.jsonl, line 2: no JSON: ")
+    assert quarantined["raw"].item() == '{"Question": "What is'
+    copy = quarantined.assign(question="What is cost?", answer="A sum.")
+    copy.to_csv(tmp_path / "mended.csv", index=False)
+    mended = QASheetDataset(str(tmp_path / "mended.csv"), optional=True).load()
+    valid, quarantined, again = validate_rows(raw, mended, ValidationParams(), ReviewParams())
+    assert valid["question"].tolist() == ["What is cash?", "What is cost?"]
+    assert quarantined.empty
+    assert events["row_id"].tolist() == again["row_id"].tolist() == valid["row_id"].tolist()
 
 
 PERSONAL = (

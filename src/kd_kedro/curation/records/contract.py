@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.curation.records.schema import CELLS, QUARANTINED, VALIDATED, row_id, table
+from kd_kedro.curation.records.verdict_words import read_verdict
 
 MENDED = "mended"
 
@@ -64,15 +65,28 @@ def check_records(records: pd.DataFrame, verdicts: Sequence[str]) -> dict[str, s
 
     Args:
         records: Identified records.
-        verdicts: The values a verdict may have, any case; blank is always allowed.
+        verdicts: The values a verdict may have, any case, see `read_verdict`; blank is always
+            allowed.
     """
-    allowed = {verdict.strip().casefold() for verdict in verdicts} | {""}
+    allowed = {verdict.strip().casefold() for verdict in verdicts}
     found = {}
     for record in records.to_dict("records"):
         if reason := _defect(record, allowed):
             where = f"{record['source']}, line {record['line']}"
             found[record["row_id"]] = f"{where}: {reason}"
     return found
+
+
+def other_verdicts(records: pd.DataFrame, verdicts: Sequence[str]) -> dict[str, str | None]:
+    """Return what is read of each verdict that is none of the words given; None for nothing.
+
+    Args:
+        records: Records with `verdict`.
+        verdicts: The values a verdict may have, any case.
+    """
+    allowed = {verdict.strip().casefold() for verdict in verdicts}
+    found = dict.fromkeys(records["verdict"].str.strip().str.casefold())
+    return {said: read_verdict(said, allowed) for said in found if said not in {*allowed, ""}}
 
 
 def split_valid(
@@ -100,14 +114,13 @@ def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:
     for column in ("question", "answer"):
         if not record[column].strip():
             return f"column {column} is empty"
-    if record["verdict"].strip().casefold() not in allowed:
+    if read_verdict(record["verdict"], allowed) is None:
         value = record["verdict"].strip()
         shown = value if len(value) <= 60 else value[:57] + "..."
         return (
-            f"column verdict says '{shown}', not one of {', '.join(sorted(allowed - {''}))} or "
-            "blank: an unquoted comma in the answer may have moved its end there, or the sheet's "
-            "words belong in preprocessing.validation.verdicts and preprocessing.review."
-            "reject_verdicts"
+            f"column verdict says '{shown}', not one of {', '.join(sorted(allowed))} or "
+            "blank: correct the cell, or add the word to preprocessing.validation.verdicts, and "
+            "where it rejects a row to preprocessing.review.reject_verdicts"
         )
     return ""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from kd_kedro.curation.records.schema import LABELLED, table
+from kd_kedro.curation.records.verdict_words import read_verdict
 from kd_kedro.text.words import content_words
 
 ACCEPTED, REJECTED = "accepted", "rejected"
@@ -28,7 +29,7 @@ def review(
 
     Args:
         validated: Table with the columns of `validated_qa`.
-        reject_verdicts: Verdicts, in any case, that drop a row.
+        reject_verdicts: Verdicts, in any case, that drop a row, see `read_verdict`.
         reject_corrections: Corrections, in any case, that drop a row.
         min_question_words: Words a correction has at least to replace the question.
     """
@@ -39,7 +40,7 @@ def review(
     corrected: dict[str, str] = {}
     for index, row in enumerate(validated.to_dict("records")):
         correction = row["correction"].strip()
-        if row["verdict"].strip().casefold() in verdicts:
+        if read_verdict(row["verdict"], verdicts):
             dropped[row["row_id"]] = f"reviewer's verdict: {row['verdict'].strip()}"
         elif correction.casefold() in corrections:
             dropped[row["row_id"]] = f"reviewer's correction: {correction}"

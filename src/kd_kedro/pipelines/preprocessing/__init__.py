@@ -7,7 +7,8 @@ __all__ = ["CATALOG_KEYS", "PARAMETERS", "create_pipeline"]
 
 PARAMETERS = PreprocessingParams
 CATALOG_KEYS = {
-    "qa_csv": "the sheet to work on: CSV or XLSX",
+    "qa_csv": "the sheet to work on: CSV, XLSX, JSON lines or Parquet",
+    "qa_sheet": "the sheet of a workbook, by its name",
     "mended_csv": "a mended copy of quarantined rows, to bring them back",
     "server_url": "with `--env server`: where the model server is, as http://127.0.0.1:8000/v1",
     "server_model": "with `--env server`: the model's name there",

@@ -1,6 +1,7 @@
 """Nodes of the preprocessing pipeline: from the user's sheet to open questions."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -15,6 +16,7 @@ from kd_kedro.curation.records.contract import (
     bring_back,
     check_records,
     identify,
+    other_verdicts,
     quarantine,
     split_valid,
 )
@@ -33,6 +35,7 @@ from kd_kedro.pipelines.preprocessing.params import (
     ValidationParams,
 )
 
+logger = logging.getLogger(__name__)
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
 Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -56,6 +59,7 @@ def validate_rows(
     identified = identify(raw_qa)
     records, mended = bring_back(identified, mended_qa)
     reasons = check_records(records, params.verdicts)
+    _say_verdicts(records, params.verdicts)
     valid, quarantined = split_valid(records, reasons, mended)
     if valid.empty:
         why = f"; the first: {next(iter(reasons.values()))}" if reasons else ""
@@ -69,6 +73,30 @@ def validate_rows(
         reasons=dict.fromkeys(mended - reasons.keys(), "mended"),
     )
     return valid, quarantined, events
+
+
+def _say_verdicts(records: pd.DataFrame, known: Sequence[str]) -> None:
+    """Log which verdicts count as one of the known words, and which as none."""
+    said = records["verdict"].str.strip().str.casefold()
+    meanings = other_verdicts(records, known)
+    counted = {
+        verdict: f"{verdict[:40]!r} ({count})"
+        for verdict, count in said.value_counts().items()
+        if verdict in meanings
+    }
+    for word in sorted({meaning for meaning in meanings.values() if meaning}):
+        read = [text for verdict, text in counted.items() if meanings[verdict] == word]
+        logger.info("verdicts read as %s: %s", word, ", ".join(read))
+    if unknown := [text for verdict, text in counted.items() if not meanings[verdict]]:
+        more = f" and {len(unknown) - 5} others" if len(unknown) > 5 else ""
+        logger.warning(
+            "verdicts that are not known, whose rows are set aside: %s%s; known are %s and blank: "
+            "add words of your reviewers to preprocessing.validation.verdicts, and those that "
+            "reject a row to preprocessing.review.reject_verdicts",
+            ", ".join(unknown[:5]),
+            more,
+            ", ".join(known),
+        )
 
 
 def _check_verdicts(validation: ValidationParams, reviewing: ReviewParams) -> None:

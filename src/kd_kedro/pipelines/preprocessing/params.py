@@ -18,7 +18,8 @@ class ValidationParams(BaseModel):
     verdicts: list[str] = Field(
         default=["yes", "no"],
         min_length=1,
-        description="Values the verdict column may have, in any case; blank is always allowed.",
+        description="Values the verdict column may have, in any case; blank is always allowed. "
+        "Common words for yes and no in other languages count as these.",
     )
 
 

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
 
-MAX_CELL_BYTES = 1_000_000
+from kd_kedro.datasets.sheets.header import DEPTH, column_name, header_names, likely_header
+from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
+
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE = 50  # records that are cut on trial, to tell a delimiter
 
@@ -25,22 +25,19 @@ _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class Record(NamedTuple):
-    """One record of a sheet.
+def read(path: Path, names: Mapping[str, str]) -> Sheet:
+    """Return the records of a delimited text file.
 
-    Attributes:
-        line: 1-based physical line (or spreadsheet row) where the record starts.
-        cells: Its cells as text, never None.
-        defect: Why it breaks the contract, as a sentence; '' where it does not.
-        raw: Its text as it stands in the file.
-        damaged: By place of a cell, why nobody can tell what it says.
+    Args:
+        path: The file, UTF-8.
+        names: The sheet's column name by canonical name; they tell which delimiter fits.
+
+    Raises:
+        ValueError: The file is no delimited text; names the line.
     """
-
-    line: int
-    cells: list[str]
-    defect: str
-    raw: str
-    damaged: Mapping[int, str] = MappingProxyType({})
+    text = read_text(path)
+    found = list(records(path, text, find_delimiter(path, text, header_names(names))))
+    return Sheet(str(path), path.name, "line", found)
 
 
 def read_text(path: Path) -> str:
@@ -60,8 +57,8 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} is a spreadsheet by content: give it the ending .xlsx")
     if (nul := data.find(b"\0")) >= 0:
         raise ValueError(
-            f"{path}, line {_line_of(data, nul)}: NUL byte at offset {nul}; the file is damaged "
-            "or not UTF-8 text, save it again as UTF-8"
+            f"{path}, line {_line_of(data, nul)}: NUL byte at offset {nul}, which no "
+            "text has; save the sheet as UTF-8"
         )
     try:
         return data.decode("utf-8-sig")
@@ -77,16 +74,13 @@ def read_text(path: Path) -> str:
 def find_delimiter(path: Path, text: str, names: Collection[str]) -> str:
     """Return the delimiter of a text: what its `sep=` line says, else the one that fits best.
 
-    One fits better that cuts out more columns of the given names; then, more records with as many
-    cells as the header; then, more cells of the header.
+    One fits better that cuts more columns of the given names out of a record near the start, the
+    header; then, more records with as many cells as the header; then, more cells of the header.
 
     Args:
         path: File name for messages.
         text: The whole text.
-        names: Names that the header may hold.
-
-    Raises:
-        ValueError: The header is no record with any delimiter.
+        names: Names that the header may hold, in lower case.
     """
     if said := _SEP_LINE.match(text):
         return said[1]
@@ -95,12 +89,17 @@ def find_delimiter(path: Path, text: str, names: Collection[str]) -> str:
 
 def _fit(path: Path, text: str, mark: str, names: Collection[str]) -> tuple[int, int, int]:
     found = records(path, text, mark)
-    header = next(found).cells
-    even = 0
+    heads: list[Record] = []
     with suppress(ValueError):  # a record that is none with any delimiter is told of later
-        even = sum(len(each.cells) == len(header) for each in islice(found, SAMPLE))
-    known = sum(cell.strip() in names for cell in header)
-    return known, even if len(header) > 1 else 0, len(header)
+        heads += islice(found, DEPTH)
+    if not heads:
+        return -1, 0, 0
+    known = [sum(column_name(cell).casefold() in names for cell in each.cells) for each in heads]
+    header = heads[known.index(max(known))] if any(known) else heads[likely_header(heads)]
+    even = sum(len(each.cells) == len(header.cells) for each in heads)
+    with suppress(ValueError):
+        even += sum(len(each.cells) == len(header.cells) for each in islice(found, SAMPLE))
+    return max(known), even if len(header.cells) > 1 else 0, len(header.cells)
 
 
 def records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
@@ -128,16 +127,6 @@ def records(path: Path, text: str, delimiter: str) -> Iterator[Record]:
             continue
         record, position, line = _read_record(path, text, position, line, delimiter, cell_end)
         yield record
-
-
-def check_cell_size(path: Path, line: int, column: int, cell: str) -> None:
-    """Raise where a cell is larger than `MAX_CELL_BYTES`, naming line and column."""
-    if 4 * len(cell) > MAX_CELL_BYTES and (size := len(cell.encode())) > MAX_CELL_BYTES:
-        raise ValueError(
-            f"{path}, line {line}, column {column}: a cell of {size / 1e6:.1f} MB, at most "
-            f"{MAX_CELL_BYTES / 1e6:.0f} MB is allowed; look for a quote that is not closed, or "
-            "shorten the text"
-        )
 
 
 def _read_record(

@@ -1,0 +1,1 @@
+"""Formats of the user's sheet: each reader gives the same records."""

@@ -1,0 +1,113 @@
+"""The header of a sheet: the record that names the columns of question and answer.
+
+It is the first record, or one below a title. Sheets with the column names of public data sets are
+understood without being told: where the names asked for are `question` and `answer` themselves, in
+any case, a header with a known pair of names will do.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kd_kedro.datasets.sheets.record import Record
+
+DEPTH = 20  # records among which the header is looked for
+REQUIRED = ("question", "answer")
+KNOWN = (
+    REQUIRED,
+    ("question", "response"),
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("query", "response"),
+    ("query", "answer"),
+    ("input", "output"),
+    ("text", "label"),
+)
+# What an instruction is about, in a column of its own.
+_ABOUT = ("input", "context")
+
+
+class Header(NamedTuple):
+    """Which record is the header, and what its columns are called.
+
+    Attributes:
+        at: Place of the header among the records.
+        names: The sheet's column name by canonical name, as far as it is known.
+        about: Name of the column whose text belongs below the question; '' for none.
+        guessed: Whether the names are those of a known pair, not those asked for.
+    """
+
+    at: int
+    names: dict[str, str]
+    about: str = ""
+    guessed: bool = False
+
+
+def find_headers(records: Sequence[Record], names: Mapping[str, str]) -> list[Header]:
+    """Return the headers that the first records hold: those with the names asked for, if any.
+
+    Args:
+        records: The first records of a sheet, at least `DEPTH` where there are so many.
+        names: The sheet's column name by canonical name.
+
+    Returns:
+        Every record that may be the header; none where no record names question and answer.
+    """
+    heads = [
+        (at, [column_name(cell) for cell in record.cells])
+        for at, record in enumerate(records[:DEPTH])
+        if not record.defect
+    ]
+    asked = [
+        Header(at, dict(names))
+        for at, cells in heads
+        if all(names.get(key) in cells for key in REQUIRED)
+    ]
+    if asked or not _may_guess(names):
+        return asked
+    widest = 0  # a title has fewer cells than the header; a row that holds known names has as many
+    known = []
+    for at, cells in heads:
+        filled = sum(bool(cell) for cell in cells)
+        if filled > widest and (found := _known(at, cells, names)):
+            known.append(found)
+        widest = max(widest, filled)
+    return known
+
+
+def column_name(cell: object) -> str:
+    """Return a column's name as it is compared: line ends and doubled spaces are one space."""
+    return " ".join(str(cell).split())
+
+
+def header_names(names: Mapping[str, str]) -> set[str]:
+    """Return the names, in lower case, of which a header is expected to hold some."""
+    known = {name for pair in KNOWN for name in pair} if _may_guess(names) else set()
+    return known | {name.casefold() for name in names.values()}
+
+
+def likely_header(records: Sequence[Record]) -> int:
+    """Return the place of the first record with two filled cells: where none is the header."""
+    for at, record in enumerate(records[:DEPTH]):
+        if record.defect or sum(bool(cell.strip()) for cell in record.cells) > 1:
+            return at
+    return 0
+
+
+def _may_guess(names: Mapping[str, str]) -> bool:
+    return tuple(names.get(key, "").casefold() for key in REQUIRED) == REQUIRED
+
+
+def _known(at: int, cells: Sequence[str], names: Mapping[str, str]) -> Header | None:
+    by_lower = {cell.casefold(): cell for cell in reversed(cells)}
+    if any(names[key] in cells for key in REQUIRED):
+        return None  # a header that was meant for these names, and lacks one
+    for question, answer in KNOWN:
+        if question in by_lower and answer in by_lower:
+            found = {key: by_lower.get(name.casefold(), name) for key, name in names.items()}
+            found |= {"question": by_lower[question], "answer": by_lower[answer]}
+            about = [by_lower[name] for name in _ABOUT if name in by_lower]
+            is_instruction = question == "instruction" and about
+            return Header(at, found, about[0] if is_instruction else "", guessed=True)
+    return None

@@ -1,0 +1,270 @@
+"""JSON lines, JSON lists and Parquet files as sheets, with and without conversations."""
+
+import datetime as dt
+import decimal
+import json
+import logging
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from kd_kedro.datasets.qa_sheet import MENDED
+from kd_kedro.datasets.sheets import keyed
+from tests.datasets.sheets.sheet_files import COLUMNS, load, pairs, sentence, write
+
+
+def lines(folder, *records, name="sheet.jsonl"):
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in records]
+    return write(folder, "\n".join(texts) + "\n", name)
+
+
+def defects(rows):
+    return rows["defect"].tolist()
+
+
+@pytest.mark.parametrize("name", ["sheet.jsonl", "sheet.ndjson", "sheet.json"])
+def test_a_line_is_a_record_with_its_text_as_written(tmp_path, name):
+    path = write(
+        tmp_path,
+        '\ufeff{"Question": "q ☃", "Answer": 7.10, "Classification": true, "other": [1]}\r\n\n'
+        '{"Answer": "a\\nb\\u2028", "Question": "r", "Remarks": null}',
+        name,
+    )
+    rows = load(path)
+    assert rows[["line", "source", "question", "answer", "verdict"]].to_numpy().tolist() == [
+        ["1", name, "q ☃", "7.10", "yes"],
+        ["3", name, "r", "a\nb\u2028", ""],
+    ]
+
+
+def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
+    path = lines(
+        tmp_path,
+        {"Question": "q", "Answer": "a"},
+        '{"Question": "q", "Answer"',
+        "[1]",
+        '{"Question": "q", "Question": "r", "Answer": "a"}',
+        {"Question": "q", "Answer": ["a", "b"]},
+        {"Question": {"text": "q"}, "Answer": "a"},
+        '{"Question": "\\ud83d", "Answer": "a"}',
+        '{"Question": "q\\u0000", "Answer": "a"}',
+        '{"Question": "q", "Answer": NaN}',
+        {"Answer": "a"},
+        '{"Question": "\\ud83d\\ude00", "Answer": "a"}',
+        {"Question": "q", "Answer": [{"type": "text", "text": "a"}]},
+    )
+    rows = load(path)
+    assert defects(rows) == [
+        "",
+        "no JSON: Expecting ':' delimiter at column 27",
+        "the JSON is a list, not an object with columns as keys",
+        "no JSON that can be read: the key 'Question' stands there 2 times",
+        "column Answer: the value is a list, not a text",
+        "column Question: the value is an object, not a text",
+        "column Question: the text holds half a character (a surrogate without its other half)",
+        "column Question: the text holds a NUL character",
+        *[""] * 4,
+    ]
+    assert rows["raw"][1] == '{"Question": "q", "Answer"'
+    assert rows["line"].tolist() == [str(n) for n in range(1, 13)]
+    assert pairs(rows)[8:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
+
+
+def test_a_json_list_is_a_sheet_with_the_lines_of_its_objects(tmp_path):
+    text = '[\n {"Question": "q",\n  "Answer": "a"}\n,\n {"Question": "r", "Answer": 1}, 7\n]\n'
+    rows = load(write(tmp_path, text, "sheet.json"))
+    assert rows[["line", "question", "answer"]].to_numpy().tolist() == [
+        ["2", "q", "a"],
+        ["5", "r", "1"],
+        ["5", "", ""],
+    ]
+    assert defects(rows)[2].startswith("the JSON is a single value, not an object")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[\n{"Question": "q"}\n{"Question": "r"}]', "line 2: the JSON list is broken"),
+        ('[{"Question": "q"},\n{"Question"', "line 2: the JSON list is broken"),
+        ('[{"Question": "q", "Answer": "a"}] x', "goes on behind its JSON list with 'x'"),
+        ("[]", "is an empty list"),
+        ('{\n "data": []\n}', "is one JSON object over 3 lines: give a list of objects"),
+        ("Question,Answer\nq,a\n", "line 1: no JSON: Expecting value at column 1; give one JSON"),
+        ('{"Question": "q", "Reply": "a"}', "no column 'Answer' (answer), only 'Question', 'Re"),
+        ('{"Question": "caf\udce9"}', "line 1: byte 0xe9"),
+        ("", "is empty"),
+    ],
+)
+def test_files_that_are_no_sheet_end_with_one_sentence(tmp_path, text, expected):
+    content = text.encode("utf-8", "surrogateescape")
+    said = sentence(write(tmp_path, content, "sheet.json"))
+    assert expected in said
+    assert str(tmp_path / "sheet.json") in said
+
+
+def said(*messages):
+    return [{"role": role, "content": content} for role, content in messages]
+
+
+PARTS = [
+    {"type": "thinking", "thinking": "hm"},
+    {"type": "text", "text": "one "},
+    {"type": "text", "text": "two"},
+]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"messages": said(("user", "q"), ("assistant", "a"))}, ["q", "a", ""]),
+        (
+            {"messages": said(("system", "Be short."), ("user", "q"), ("assistant", "a"))},
+            ["q", "a", "Be short."],
+        ),
+        ({"messages": said(("user", PARTS), ("assistant", PARTS))}, ["one two", "one two", ""]),
+        (
+            {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+            ["q", "a", ""],
+        ),
+        (
+            {
+                "prompt": said(("developer", "s"), ("user", "q")),
+                "completion": said(("assistant", "a")),
+            },
+            ["q", "a", "s"],
+        ),
+        (
+            {"messages": said(("system", "s"), ("user", "q"), ("assistant", "a")), "Remarks": "r"},
+            ["q", "a", "r"],
+        ),
+    ],
+)
+def test_a_conversation_of_one_turn_is_a_question_and_its_answer(tmp_path, record, expected):
+    rows = load(lines(tmp_path, record))
+    assert rows[["question", "answer", "remarks"]].to_numpy().tolist() == [expected]
+    assert defects(rows) == [""]
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        (said(("user", "q"), ("assistant", "a")) * 3, "a conversation of 3 turns"),
+        (said(("user", "q")), "the conversation has no answer"),
+        (said(("assistant", "a")), "the conversation has no question"),
+        (said(("assistant", "a"), ("user", "q")), "a conversation of assistant, user"),
+        (said(("user", "q"), ("system", "s"), ("assistant", "a")), "a conversation of user, sys"),
+        (said(("user", "q"), ("tool", "a")), "message 2 of the conversation has the role 'tool'"),
+        (said(("user", [{"type": "image_url", "image_url": "u"}]), ("assistant", "a")),
+         "message 1 of the conversation holds a part of the type 'image_url', not text"),
+        (["q", "a"], "message 1 of the conversation has no role"),
+        ([], "the conversation has no answer"),
+    ],
+)  # fmt: skip
+def test_any_other_conversation_is_set_aside_with_its_text(tmp_path, messages, expected):
+    good = {"messages": said(("user", "q"), ("assistant", "a"))}
+    rows = load(lines(tmp_path, good, {"messages": messages}))
+    assert defects(rows)[1].startswith(expected)
+    assert json.loads(rows["raw"][1]) == {"messages": messages}
+    assert pairs(rows)[1] == ["", ""]
+
+
+def test_system_messages_are_counted(tmp_path, caplog):
+    turn = said(("system", "s"), ("user", "q"), ("assistant", "a"))
+    with caplog.at_level(logging.INFO):
+        load(lines(tmp_path, {"messages": turn}, {"messages": turn[1:]}))
+    assert "1 system messages are no part of the questions and stand in 'Remarks'" in caplog.text
+
+
+def test_columns_of_their_own_go_before_a_conversation(tmp_path):
+    turn = said(("user", "x"), ("assistant", "y"))
+    rows = load(lines(tmp_path, {"messages": turn, "question": "q", "answer": "a"}))
+    assert pairs(rows) == [["q", "a"]]
+
+
+def test_a_parquet_file_is_a_sheet(tmp_path):
+    path = tmp_path / "sheet.parquet"
+    columns = {
+        "Question": ["q", None, "r"],
+        "Answer": [0.1 + 0.2, 7.0, None],
+        "Classification": [True, False, None],
+        "Remarks": pa.array(np.array([0.1, 2, np.nan], "float32")),
+        "Correction_Question": pa.array([b"ok", b"\xff", None]),
+        "many": [[1.0] * 9] * 3,
+    }
+    parquet.write_table(pa.table(columns), path)
+    rows = load(str(path))
+    assert rows[["line", "question", "answer", "verdict", "remarks"]].to_numpy().tolist() == [
+        ["1", "q", "0.3", "yes", "0.1"],
+        ["2", "", "", "", ""],
+        ["3", "r", "", "", ""],
+    ]
+    assert (
+        defects(rows)[1] == "column Correction_Question: the value is bytes that are no UTF-8 text"
+    )
+
+
+def test_values_of_a_parquet_file_are_written_without_noise(tmp_path):
+    path = tmp_path / "sheet.parquet"
+    values = [
+        (dt.datetime(2024, 2, 3), "2024-02-03"),
+        (dt.date(2024, 2, 3), "2024-02-03"),
+        (dt.time(2, 1), "02:01:00"),
+        (decimal.Decimal("7.10"), "7.10"),
+        (2**60 + 1, str(2**60 + 1)),
+    ]
+    for value, text in values:
+        parquet.write_table(pa.table({"Question": ["q"], "Answer": [value]}), path)
+        assert pairs(load(str(path))) == [["q", text]]
+
+
+def test_conversations_in_a_parquet_file(tmp_path):
+    path = tmp_path / "sheet.parquet"
+    parquet.write_table(
+        pa.table({"messages": [said(("user", "q"), ("assistant", "a")), said(("user", "q"))]}), path
+    )
+    rows = load(str(path))
+    assert pairs(rows) == [["q", "a"], ["", ""]]
+    assert json.loads(rows["raw"][1]) == {"messages": said(("user", "q"))}
+
+
+def test_parquet_files_that_are_no_sheet_end_with_one_sentence(tmp_path):
+    assert "cannot be read as Parquet" in sentence(write(tmp_path, b"PAR1", "sheet.parquet"))
+    empty = pa.table({"Question": pa.array([], pa.string())})
+    parquet.write_table(empty, tmp_path / "sheet.parquet")
+    assert "has columns and no rows" in sentence(str(tmp_path / "sheet.parquet"))
+
+
+def test_a_mended_copy_may_be_of_any_format(tmp_path):
+    row = {"row_id": "abc", "line": "17", "source": "s", "question": "q", "answer": "a"}
+    rows = load(lines(tmp_path, row), optional=True)
+    assert list(rows.columns) == MENDED
+    assert rows.iloc[0][["row_id", "line", "question"]].tolist() == ["abc", "17", "q"]
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["Question", "Answer", "x"]),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+        ).map(lambda record: {"Question": "", "Answer": "", **record}),
+        min_size=1,
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_the_json_module_writes_is_read_back(tmp_path_factory, records, ascii_only, listed):
+    path = tmp_path_factory.getbasetemp() / "sheet.json"
+    texts = [json.dumps(each, ensure_ascii=ascii_only) for each in records]
+    path.write_text(
+        json.dumps(records, ensure_ascii=ascii_only, indent=1) if listed else "\n".join(texts),
+        encoding="utf-8",
+        newline="",
+    )
+    header, *found = keyed.read_json(path, COLUMNS).records
+    read = [dict(zip(header.cells, each.cells, strict=True)) for each in found]
+    assert [{key: each.get(key, "") for key in header.cells} for each in records] == read
+    assert not any(each.defect or each.damaged for each in found)
