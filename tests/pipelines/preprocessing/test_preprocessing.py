@@ -132,6 +132,23 @@ def test_what_is_quarantined_says_where(left: dict[str, pd.DataFrame]) -> None:
     assert "U+FFFD" in reasons[-1]
 
 
+def test_a_repair_is_told_with_before_and_after(left: dict[str, pd.DataFrame]) -> None:
+    events = left["cleaning_events"].set_index("reason")
+    assert json.loads(events.loc["repaired: mojibake", "evidence"]) == {
+        "repairs": [
+            {
+                "column": "question",
+                "repair": "mojibake",
+                "characters": 3,
+                "places": 1,
+                "spans": [{"at": 12, "before": "â‚¹", "after": "₹"}],
+            }
+        ]
+    }
+    untouched = left["cleaning_events"]["action"] != "changed"
+    assert (left["cleaning_events"].loc[untouched, "evidence"] == "").all()
+
+
 def test_reviewers_are_heard(left: dict[str, pd.DataFrame]) -> None:
     questions = left["reviewed_qa"]["question"].tolist()
     assert "Why does price clear the market?" in questions

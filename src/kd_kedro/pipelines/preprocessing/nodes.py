@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -23,7 +24,8 @@ from kd_kedro.curation.records.reviewer import label_rows, review
 from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
 from kd_kedro.curation.repair.repair_config import RepairConfig
-from kd_kedro.curation.repair.text_repair import repair, repair_defect
+from kd_kedro.curation.repair.text_changes import change_evidence
+from kd_kedro.curation.repair.text_repair import repair_defect, repair_steps
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
@@ -112,32 +114,41 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     """Repair the text of questions and answers; set aside what cannot be repaired.
 
     Returns:
-        `cleaned_qa`, the quarantined rows, `cleaning_events`, which name the repairs of a row.
+        `cleaned_qa`, the quarantined rows, `cleaning_events`, which tell of each repair of a row
+        what stood there before and after.
     """
     texts: dict[str, list[str]] = {"question": [], "answer": []}
     reasons: dict[str, str] = {}
-    changes: dict[str, list[str]] = {}
+    changes: dict[str, list[dict[str, Any]]] = {}
     records = reviewed_qa.to_dict("records")
     for row in tqdm(records, desc="repairing text"):
-        for column, repaired in texts.items():
-            before = row[column]
-            text, made = repair(before, params)
-            repaired.append(text)
-            if defect := repair_defect(before, text):
+        for column, other in (("question", "answer"), ("answer", "question")):
+            text, beside = row[column], row[other]
+            for name, before, after in repair_steps(text, params, beside):
+                facts = change_evidence(column, name, before, after)
+                changes.setdefault(row["row_id"], []).append(facts)
+                text = after
+            texts[column].append(text)
+            if defect := repair_defect(row[column], text, beside):
                 where = f"{row['source']}, line {row['line']}: column {column}"
                 reasons[row["row_id"]] = f"{where}: {defect}"
-            elif made:
-                changes.setdefault(row["row_id"], []).extend(made)
     kept = ~reviewed_qa["row_id"].isin(list(reasons))
     cleaned = read_formats(reviewed_qa.assign(**texts)[kept].reset_index(drop=True), reviewed_qa)
     # A quarantined row keeps the text it came with: a person must see what there was.
     quarantined = quarantine(reviewed_qa[~kept], "cleaning", reasons)
+    changes = {row: made for row, made in changes.items() if row not in reasons}
     why = {
-        row: f"repaired: {', '.join(dict.fromkeys(made)).replace('_', ' ')}"
+        row: "repaired: " + ", ".join(dict.fromkeys(each["repair"] for each in made))
         for row, made in changes.items()
-        if row not in reasons
     }
-    events = record_stage("cleaning", reviewed_qa, cleaned, quarantined=reasons, reasons=why)
+    events = record_stage(
+        "cleaning",
+        reviewed_qa,
+        cleaned,
+        quarantined=reasons,
+        reasons={row: reason.replace("_", " ") for row, reason in why.items()},
+        evidence={row: {"repairs": made} for row, made in changes.items()},
+    )
     return cleaned, quarantined, events
 
 
