@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_kedro.text.language import foreign_language
+from kd_kedro.text.language import foreign_language, is_english
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,13 @@ from kd_kedro.text.language import foreign_language
         ("Как рассчитать амортизацию?", "the script Cyrillic"),
         ("लेखांकन क्या है?", "the script Devanagari"),
         ("ما هي الأصول؟", "the script Arabic"),
-        ("Đâu là thủ đô nước này?", "another language"),
+        ("Đâu là thủ đô nước này?", "Vietnamese"),
+        ("Çfarë është kapitali?", "another language"),
+        ("Mieszka w domu i nie ma psa.", "Polish"),
+        ("Jaký je rozdíl mezi aktivy a pasivy?", "Czech"),
+        ("Hvad er forskellen mellem aktiver og passiver?", "Danish"),
+        ("Mikä on ero omaisuuden ja velkojen välillä?", "Finnish"),
+        ("Nini maana ya mtaji?", "Swahili"),
     ],
 )
 def test_another_language_is_named(text: str, language: str) -> None:
@@ -52,3 +58,15 @@ def test_another_language_is_named(text: str, language: str) -> None:
 )
 def test_english_and_what_may_be_english_is_not(text: str) -> None:
     assert foreign_language(text) == ""
+
+
+@pytest.mark.parametrize("text", ["What is cash?", "Is rent a cost?", "Define rent.", "the cost"])
+def test_a_text_says_that_it_is_english(text: str) -> None:
+    assert is_english(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Sauerteig?", "Hefe in Wasser?", "2 + 2 = ____", "Teig gehen lassen?", "Was ist Brot?"]
+)
+def test_a_text_that_does_not_say_so_may_be_in_any_language(text: str) -> None:
+    assert not is_english(text)

@@ -100,7 +100,7 @@ def test_leaves_whole_text_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "question"),
     [
-        ("&amp;", "How is & written in HTML?"),
+        ("Write it as &lt; there.", "How is < written in HTML?"),
         ("１２００", "価格はいくらですか"),
         ("12\u00a0000 Euro", "Wie hoch ist der Preis?"),
         ("ABC\u200f", "ما هو الاسم؟"),

@@ -141,7 +141,7 @@ def test_a_repair_is_told_with_before_and_after(left: dict[str, pd.DataFrame]) -
                 "repair": "mojibake",
                 "characters": 3,
                 "places": 1,
-                "spans": [{"at": 12, "before": "â‚¹", "after": "₹"}],
+                "spans": [{"at": 15, "before": "â‚¹", "after": "₹"}],
             }
         ]
     }

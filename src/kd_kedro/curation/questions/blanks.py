@@ -2,6 +2,8 @@
 
 import re
 
+from kd_kedro.text.language import language_defect
+from kd_kedro.text.marks import QUESTION_MARKS, SENTENCE_ENDS, asks
 from kd_kedro.text.words import content_words, stem, word_set
 
 BLANK = "____"
@@ -33,6 +35,9 @@ _NO_BLANK = re.compile(
     r"|,[ \t]*(?:\.{3,}+|…+)(?=[ \t]*(?:[?.!)\]}]|$))|\b\w{1,2},[ \t]*(?:\.{3,}+|…+)(?=[ \t]*,)",
     re.MULTILINE,
 )
+_LATER_SENTENCE = re.compile(
+    rf"(?:[.!?:\n]\s|[{SENTENCE_ENDS[2:]}])[^{SENTENCE_ENDS}_\n]*[{QUESTION_MARKS};՞]\W*$"
+)
 _INSTRUCTION = re.compile(
     r"^\s*(?:please\s+)?(?:fill(?:\s+up|\s+in)?(?:\s+in)?\s+the\s+(?:blanks?|gaps?|missing\s+words?)"
     r"|complete\s+the\s+(?:following\s+)?(?:sentence|statement)s?)"
@@ -53,7 +58,7 @@ def canonical_blanks(text: str) -> tuple[str, int]:
     """
     spans = [match.span() for match in _NO_BLANK.finditer(text)]
     # Dots in a passage, or before its question, are an ellipsis.
-    asks_elsewhere = re.search(r"[.!?:\n]\s[^.!?_\n]*\?\s*$", text)
+    asks_elsewhere = asks(text) and _LATER_SENTENCE.search(text)
     elided = asks_elsewhere or len(text.split()) > _PASSAGE_WORDS
     found = 0
 
@@ -76,7 +81,7 @@ def canonical_blanks(text: str) -> tuple[str, int]:
 def is_question(text: str) -> bool:
     """Return whether a text with blanks already asks ("Who wrote ____, and when?")."""
     return bool(
-        text.rstrip().endswith("?")
+        asks(text)
         and re.match(r"\s*(?:what|which|who|whom|whose|when|where|why|how)\b", text, re.IGNORECASE)
     )
 
@@ -102,8 +107,10 @@ def question_defect(statement: str, question: str) -> str:
         statement: The statement, blanks written `____`.
         question: The question made of it.
     """
-    if not question.rstrip().endswith("?"):
+    if not asks(question):
         return "does not end in a question mark"
+    if defect := language_defect(statement, question):
+        return defect
     if lost := lost_words(statement, question):
         return f"lost the words {', '.join(lost[:5])}"
     blanks = question.count(BLANK)

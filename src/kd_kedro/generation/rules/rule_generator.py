@@ -12,7 +12,7 @@ from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules import cloze, styles
 from kd_kedro.generation.rules.synonyms import exchange
 from kd_kedro.generation.rules.typos import add_typos
-from kd_kedro.text.language import foreign_language
+from kd_kedro.text.language import language
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,9 @@ _STYLES: dict[str, styles.Rewrite] = {
 }
 _TASKS = ("fitb", "mcq", "relevance", "typo", *_STYLES)
 _FOREIGN = "rules write English; this is "
-_ENGLISH_TASKS = ("fitb", "mcq", *_STYLES)  # they put English words beside those of a text
+_UNTOLD = "in no language that can be told"
+# They put English words beside those of a text, or misspell it as English is typed.
+_ENGLISH_TASKS = ("fitb", "mcq", "typo", *_STYLES)
 
 
 SYNONYMS = 2  # words of a rewrite that are said otherwise, at most
@@ -62,13 +64,16 @@ class RulesGenerator:
             for outcome in outcomes
             if outcome.reason.startswith(_FOREIGN)
         )
-        for language, count in foreign.most_common():
-            logger.info("rules write English: %d texts in %s stay as they are", count, language)
+        for name, count in foreign.most_common():
+            where = name if name == _UNTOLD else f"in {name}"
+            logger.info("rules write English: %d texts %s stay as they are", count, where)
         return outcomes
 
     def _generate(self, request: Request) -> Outcome:
-        if request.task in _ENGLISH_TASKS and (language := foreign_language(request.text)):
-            return Outcome("unchanged", request.text, f"{_FOREIGN}{language}")
+        if request.task in _ENGLISH_TASKS:
+            told = language(request.text, request.context.get("answer", "")) or _UNTOLD
+            if told != "English":
+                return Outcome("unchanged", request.text, f"{_FOREIGN}{told}")
         if request.task in ("fitb", "mcq"):
             return _ask(request)
         if request.task == "relevance":
