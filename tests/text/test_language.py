@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_kedro.text.language import foreign_language, is_english
+from kd_kedro.text.language import asks, foreign_language, is_english, language, language_defect
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,42 @@ def test_a_text_says_that_it_is_english(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Sauerteig?", "Hefe in Wasser?", "2 + 2 = ____", "Teig gehen lassen?", "Was ist Brot?"]
+    "text",
+    ["", "Sauerteig?", "Hefe in Wasser?", "2 + 2 = ____", "Teig gehen lassen?", "Was ist Brot?"],
 )
 def test_a_text_that_does_not_say_so_may_be_in_any_language(text: str) -> None:
     assert not is_english(text)
+
+
+def test_the_other_text_of_a_row_counts_where_one_is_too_short() -> None:
+    assert language("Sauerteig?", "Er ist aus Mehl und Wasser.") == "German"
+    assert language("What is bread?", "Er ist aus Mehl.") == "English"
+    assert language("2 + 2?", "4") == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "defect"),
+    [
+        ("Was ist Brot?", "Kannst du sagen, was Brot ist?", ""),
+        ("Was ist Brot?", "What is Brot?", "another language: English words in German: what"),
+        ("Sauerteig?", "What is Sauerteig?", "another language: English words in a text in no"),
+        ("What is bread?", "Was ist Brot, und wie wird es gemacht?", "another language: German"),
+        ("What is bread?", "Define bread.", ""),
+        ("面包是什么？", "什么是面包？", ""),
+    ],
+)
+def test_a_rewrite_stays_in_its_language(source: str, text: str, defect: str) -> None:
+    assert language_defect(source, text).startswith(defect)
+    assert bool(language_defect(source, text)) == bool(defect)
+
+
+@pytest.mark.parametrize(
+    "text", ["Why?", "为什么？", "لماذا؟", "Γιατί;", "Γιατί\u037e", "Ինչո՞ւ։", "„Wer?“ ", "ለምን፧"]
+)
+def test_a_question_mark_of_any_script_asks(text: str) -> None:
+    assert asks(text)
+
+
+@pytest.mark.parametrize("text", ["", "x = 1;", "Why? So.", "因为。"])
+def test_other_ends_do_not_ask(text: str) -> None:
+    assert not asks(text)

@@ -1,4 +1,4 @@
-"""What a text is written in, as far as its script and its small words tell.
+"""What a text is written in and whether it asks, as far as its script and its small words tell.
 
 A model of languages would know more of them; for the one question that is asked here (may English
 phrases stand beside this text?) the commonest words of languages in Latin letters are enough.
@@ -77,11 +77,21 @@ _PARTICLES = word_set(
     "ein eine en et al per pro con in no"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+# Marks that make a sentence a question, and that end one, in all scripts. Greek asks with what
+# looks like a semicolon; the Armenian mark stands inside the word.
+QUESTION_MARKS = "?？؟\u037e⁇⁈⁉‽⸮፧꛷"
+SENTENCE_ENDS = f".!{QUESTION_MARKS}。！．｡…।॥۔።܀։។៕།༎᠃"
+_CLOSING = "\"'”“’»›」』）)]"
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 # What English has for itself: one of these words tells it, of the others it takes two. The words
 # named here are common in other languages, if not the commonest.
-_ONLY_ENGLISH = _ENGLISH - frozenset().union(*_KNOWN.values()) - word_set(
-    "all are be by can compare describe find for has her made most must name over per some state "
-    "than under use we will"
+_ONLY_ENGLISH = (
+    _ENGLISH
+    - frozenset().union(*_KNOWN.values())
+    - word_set(
+        "all are be by can compare describe find for has her made most must name over per some state "
+        "than under use we will"
+    )
 )
 _FEWEST_WORDS = 3  # with fewer, letters with accents may be a name
 
@@ -111,6 +121,14 @@ def foreign_language(text: str) -> str:
     if not english and len(words) >= _FEWEST_WORDS and _accented(long) > 1:
         return "another language"
     return ""
+
+
+def asks(text: str) -> bool:
+    """Return whether a text ends in a question mark, a closing quotation mark aside."""
+    end = text.rstrip().rstrip(_CLOSING).rstrip()
+    if end.endswith(tuple(QUESTION_MARKS)) or "՞" in end:
+        return True
+    return end.endswith(";") and bool(_GREEK.search(end[-20:]))
 
 
 def language(text: str, beside: str = "") -> str:

@@ -170,6 +170,43 @@ def test_formats_are_opened(left: dict[str, pd.DataFrame]) -> None:
     assert rows.loc["What is a cost?", "answer"] == "Rent"
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "asked", "told"),
+    [
+        (
+            "Welche der Aussagen ist richtig?\n(a) Miete\n(b) Brot",
+            "b",
+            "Welche der Aussagen ist richtig?\n(a) Miete\n(b) Brot",
+            "Brot",
+        ),
+        (
+            "Which loop prints 1?\n(a) for n in x:\n    print(n);\n(b) while x:\n    print(1);",
+            "(b)",
+            "Which loop prints 1?",
+            "while x:\n    print(1);",
+        ),
+        (
+            "What does this print?\n\n```python\nif x:\n    print(1)\n```\n(a) 1\n(b) 2",
+            "(a)",
+            "What does this print?\n\n```python\nif x:\n    print(1)\n```",
+            "1",
+        ),
+        (
+            "Complete it:\n\n    x = ____(3)\n    y = 2",
+            "int",
+            "Complete it:\n\n    x = ____(3)\n    y = 2",
+            "int",
+        ),
+        ("Die Miete ist ____.", "ein Preis", "Die Miete ist ____.", "ein Preis"),
+    ],
+)
+def test_code_and_other_languages_keep_what_they_say(
+    tmp_path: Path, question: str, answer: str, asked: str, told: str
+) -> None:
+    row = _run(tmp_path, f'{HEADER}"{question}","{answer}",,,\n')["converted_mcq"].iloc[0]
+    assert (row["question"], row["answer"]) == (asked, told)
+
+
 def test_an_abstained_row_stays_as_it_was(left: dict[str, pd.DataFrame]) -> None:
     events = left["mcq_events"].set_index("row_id")
     abstained = events[events["reason"].str.startswith("abstained")]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kd_kedro.curation.questions.answer_key import LETTERS, SAYS_ANSWER, Choice, without_label
 from kd_kedro.curation.questions.option_boundary import find_boundary
-from kd_kedro.text.marks import asks
+from kd_kedro.text.language import asks
 from kd_kedro.text.normalise import squeeze, without_end
 from kd_kedro.text.words import words_and_signs
 

@@ -52,9 +52,7 @@ _EAST_ASIAN = re.compile(
     "\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
 # Joiners shape Arabic and Indic letters and emoji; between Latin letters they are dirt.
-_LATIN_JOINER = re.compile(
-    r"(?:(?<=[\x00-\u024f])|\A)[\u200c\u200d]+(?:(?=[\x00-\u024f])|\Z)"
-)
+_LATIN_JOINER = re.compile(r"(?:(?<=[\x00-\u024f])|\A)[\u200c\u200d]+(?:(?=[\x00-\u024f])|\Z)")
 # Spaces that look like a space become one; before a mark of French and inside its quotes it stays.
 _ODD_SPACE = re.compile("(?<!«)[\xa0\u202f\u2007\u2009\u200a\u2002\u2003\u2008](?![?!:;»])")
 _WIDE_SPACE = "\u3000"

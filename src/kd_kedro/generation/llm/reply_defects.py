@@ -10,8 +10,7 @@ import unicodedata
 from kd_kedro.generation.prompts import Message
 from kd_kedro.generation.protocol import Request
 from kd_kedro.text.boilerplate import contamination
-from kd_kedro.text.language import language_defect
-from kd_kedro.text.marks import QUESTION_MARKS, SENTENCE_ENDS, asks
+from kd_kedro.text.language import QUESTION_MARKS, SENTENCE_ENDS, asks, language_defect
 from kd_kedro.text.normalise import words_only
 from kd_kedro.text.words import word_set
 

@@ -13,6 +13,7 @@ from kd_kedro.generation.rules import cloze, styles
 from kd_kedro.generation.rules.synonyms import exchange
 from kd_kedro.generation.rules.typos import add_typos
 from kd_kedro.text.language import language
+from kd_kedro.text.layout import around_code, has_layout
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +81,12 @@ class RulesGenerator:
             return Outcome("unchanged", request.text, "rules have no opinion on relevance")
         rng = random.Random(_seed(request))
         if request.task == "typo":
-            return _outcome(request, [add_typos(request.text, self.typo_share, rng)], "typo", rng)
+            misspelt = around_code(
+                request.text, lambda text: [add_typos(text, self.typo_share, rng)]
+            )
+            return _outcome(request, misspelt, "typo", rng)
         if request.task in _STYLES:
-            rewrites = _STYLES[request.task](request.text)
+            rewrites = around_code(request.text, _STYLES[request.task])
             return _outcome(request, rewrites, request.task, rng)
         raise ValueError(
             f"the rules generator has no task {request.task}: use one of {', '.join(_TASKS)}"
@@ -92,6 +96,8 @@ class RulesGenerator:
 def _ask(request: Request) -> Outcome:
     if cloze.BLANK not in request.text:
         return Outcome("unchanged", request.text, "no blank in the text")
+    if has_layout(request.text):
+        return Outcome("unchanged", request.text, "its lines are code, a list or a table")
     question, how = cloze.ask(request.text)
     return Outcome("ok", question, how)
 
@@ -103,7 +109,7 @@ def _outcome(request: Request, rewrites: list[str], how: str, rng: random.Random
         return Outcome("unchanged", request.text, f"no {how} rule fits")
     text = rng.choice(fresh)
     if how in _STYLES:
-        text = exchange(text, how, SYNONYMS, rng)
+        text = around_code(text, lambda prose: [exchange(prose, how, SYNONYMS, rng)])[0]
     return Outcome("ok", text, f"rules: {how}")
 
 

@@ -34,6 +34,7 @@ from kd_kedro.pipelines.preprocessing.params import (
     RewriteParams,
     ValidationParams,
 )
+from kd_kedro.text.language import asks, foreign_language
 
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
 Tables3 = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -256,7 +257,10 @@ def convert_choices(
     for (index, answer, choice, match), (question, facts) in zip(chosen, opened, strict=True):
         row_id = str(converted.at[index, "row_id"])
         evidence[row_id] = {**evidence[row_id], **facts}
-        converted.at[index, "question"] = question
+        if question:
+            converted.at[index, "question"] = question
+        else:
+            reasons[row_id] += f"; the question is in {foreign_language(choice.stem)} and stays"
         converted.at[index, "answer"] = open_answer(choice, match, answer)
     return converted, record_stage(
         "mcq", fitb_rephrased, converted, reasons=reasons, evidence=evidence
@@ -266,10 +270,21 @@ def convert_choices(
 def _open_questions(
     choices: list[tuple[Choice, int, str]], text_generator: TextGenerator, params: RewriteParams
 ) -> list[tuple[str, Mapping[str, object]]]:
-    """Return each stem as a question, with who made it: what breaks off is completed."""
-    questions = [open_stem(choice, index) for choice, index, _ in choices]
+    """Return each stem as a question, with who made it: what breaks off is completed.
+
+    Which stems need their options is known of English alone. One in another language is '' unless
+    the generator asks it.
+    """
+    questions = [
+        "" if foreign_language(choice.stem) else open_stem(choice, index)
+        for choice, index, _ in choices
+    ]
     evidence: list[Mapping[str, object]] = [{} for _ in choices]
-    unfinished = [n for n, question in enumerate(questions) if not is_open_question(question)]
+    unfinished = [
+        n
+        for n, question in enumerate(questions)
+        if not (is_open_question(question) if question else asks(choices[n][0].stem))
+    ]
     requests = []
     for n in unfinished:
         choice, _, answer = choices[n]
