@@ -89,8 +89,8 @@ _ONLY_ENGLISH = (
     _ENGLISH
     - frozenset().union(*_KNOWN.values())
     - word_set(
-        "all are be by can compare describe find for has her made most must name over per some state "
-        "than under use we will"
+        "all are be by can compare describe find for has her made most must name over per some "
+        "state than under use we will"
     )
 )
 _FEWEST_WORDS = 3  # with fewer, letters with accents may be a name

@@ -59,7 +59,7 @@ def examples_by_kind(
 
 def _by_kind(events: pd.DataFrame) -> list[tuple[tuple[str, str], list[Event]]]:
     def key(event: Event) -> tuple[int, str]:
-        return SHOWN.index(event["action"]), _kind(event["reason"])
+        return SHOWN.index(event["action"]), reason_kind(event["reason"])
 
     left = (events["action"] == "kept") & events["reason"].str.startswith(LEFT)
     shown = events[events["action"].isin(SHOWN[:-1]) | left].to_dict("records")
@@ -67,7 +67,8 @@ def _by_kind(events: pd.DataFrame) -> list[tuple[tuple[str, str], list[Event]]]:
     return [((SHOWN[place], kind), list(group)) for (place, kind), group in groupby(shown, key)]
 
 
-def _kind(reason: str) -> str:
+def reason_kind(reason: str) -> str:
+    """Return the reason of an event without places and figures."""
     plain = _FIGURE.sub("…", _WHERE.sub("", reason))
     return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
 

@@ -162,7 +162,7 @@ def repair_steps(text: str, config: RepairConfig, beside: str) -> Iterator[tuple
 
 
 def _reread_encoding(text: str, beside: str) -> str:
-    if text.isascii() and "`" not in text or _says(_ABOUT_CHARACTERS, text, beside):
+    if (text.isascii() and "`" not in text) or _says(_ABOUT_CHARACTERS, text, beside):
         return text
     import ftfy
 
