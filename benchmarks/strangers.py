@@ -19,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,10 @@ _TABLES = (
 )
 # What columns are called, the likeliest name first; a name inside a longer one counts too.
 _NAMES = {
-    "question": "question frage pregunta domanda pergunta vraag fråga pytanie вопрос 问题 質問 سؤال "
-    "प्रश्न prompt instruction query input text q",
-    "answer": "answer antwort respuesta risposta resposta réponse antwoord svar odpowiedź ответ 答案 "
-    "回答 جواب उत्तर response completion output label category a",
+    "question": "question frage pregunta domanda pergunta vraag fråga pytanie вопрос 问题 質問 "
+    "سؤال प्रश्न prompt instruction query input text q",
+    "answer": "answer antwort respuesta risposta resposta réponse antwoord svar odpowiedź ответ "
+    "答案 回答 جواب उत्तर response completion output label category a",
     "verdict": "verdict urteil classification veredicto giudizio",
 }
 _NOWHERE = "\u2060"  # no column is called so
@@ -249,7 +250,7 @@ def _changed(events: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> dict[s
             changed[_KIND_OF_REPAIR.get(made["repair"], "other")] += made["characters"]
     kept = set(tables[_TABLES[-1]]["row_id"])
     texts = [_texts(tables[name], kept) for name in _TABLES]
-    for before, after in zip(texts, texts[1:], strict=False):
+    for before, after in pairwise(texts):
         for place, text in after.items():
             if text != before[place]:
                 changed["other"] += changed_characters(changed_spans(before[place], text))
