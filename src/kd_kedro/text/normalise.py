@@ -7,9 +7,10 @@ question its articles too, and a prompt that is repeated everything but its word
 
 import re
 
+from kd_kedro.text.words import word_pattern
+
 _EDGES = ".,;:!?\"'()[]“”‘’"
 _MARKS = re.compile(r"[,;:.?!\"“”‘’()]+(?=\s|$)|(?<!\S)[\"“”‘’(]+")
-_WORD = re.compile(r"\w+")
 
 
 def squeeze(text: str) -> str:
@@ -53,4 +54,4 @@ def wording(text: str) -> str:
 
 def words_only(text: str) -> str:
     """Return the words of a text case-folded, with single spaces and without any sign."""
-    return " ".join(_WORD.findall(text.casefold()))
+    return " ".join(word_pattern().findall(text.casefold().replace("_", "")))

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from kd_kedro.text.language import foreign_language
 from kd_kedro.text.numerals import SCALES, SPELT, either, spelt_values, written
+from kd_kedro.text.words import word_set
 
 _VULGAR = {
     "½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8", "⅕": "1/5",
@@ -44,10 +45,9 @@ _PLAIN_SIGNS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | str.mak
 )
 _DIGIT = re.compile(r"\d")
 # Where a comma parts the decimals, and a point or a narrow space the thousands.
-_DECIMAL_COMMA = frozenset(
+_DECIMAL_COMMA = word_set(
     "French German Spanish Italian Portuguese Dutch Swedish Danish Norwegian Finnish Polish Czech "
-    "Croatian Hungarian Romanian Catalan Turkish Indonesian Vietnamese Lithuanian Latvian "
-    "Estonian".split()
+    "Croatian Hungarian Romanian Catalan Turkish Indonesian Vietnamese Lithuanian Latvian Estonian"
 ) | {"the script Cyrillic", "the script Greek"}
 _THOUSANDS = re.compile(r"(?<=\d)[.\u00a0\u202f'’](?=\d{3}(?!\d))")
 _CURRENCY = re.compile(
