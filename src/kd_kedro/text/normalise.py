@@ -9,8 +9,11 @@ import re
 
 from kd_kedro.text.words import word_pattern
 
-_EDGES = ".,;:!?\"'()[]“”‘’"
-_MARKS = re.compile(r"[,;:.?!\"“”‘’()]+(?=\s|$)|(?<!\S)[\"“”‘’(]+")
+# Marks of other scripts that are what those of English are: commas, ends, brackets, quotes.
+_ENDS = "，、；：。．？！،؛؟۔।॥։\u037e·"
+_QUOTES = "„‚«»‹›「」『』（）【】"
+_EDGES = f".,;:!?\"'()[]“”‘’{_ENDS}{_QUOTES}"
+_MARKS = re.compile(rf"[,;:.?!\"“”‘’(){_ENDS}{_QUOTES}]+(?=\s|$)|(?<!\S)[\"“”‘’({_QUOTES}]+")
 
 
 def squeeze(text: str) -> str:
@@ -18,7 +21,7 @@ def squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
-def without_end(text: str, marks: str = " .;,") -> str:
+def without_end(text: str, marks: str = f" .;,{_ENDS}") -> str:
     """Return a text case-folded, with single spaces and without marks at its end.
 
     Args:
