@@ -155,7 +155,8 @@ def _run_pipelines(project: Path, sheet: Path) -> dict[str, pd.DataFrame]:
     text = yaml.safe_dump(settings, allow_unicode=True)
     (project / "conf" / environment / "globals.yml").write_text(text, encoding="utf-8")
     bootstrap_project(project)
-    with KedroSession.create(project_path=project, env=environment) as session:
+    session = KedroSession.create(project_path=project, env=environment)
+    with session:
         session.run(pipeline_names=PIPELINES)
         catalog = session.load_context().catalog
         names = ("preprocessing_events", "filtering_events", *_TABLES)

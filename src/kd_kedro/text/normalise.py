@@ -21,6 +21,11 @@ def squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
+def one_line(text: str) -> str:
+    """Return a text without line breaks; the spaces inside its lines stay."""
+    return " ".join(line.strip() for line in text.strip().split("\n") if line.strip())
+
+
 def without_end(text: str, marks: str = f" .;,{_ENDS}") -> str:
     """Return a text case-folded, with single spaces and without marks at its end.
 

@@ -84,6 +84,7 @@ def test_repairs(broken: str, whole: str) -> None:
         "10\u00a0000\u202f€",
         "mieszka w\u00a0domu i\u00a0nie ma psa",
         "“Ã©” is how é looks in UTF-8 read as Latin-1",
+        "a zero-width space stands in a\u200bb",
         "U+FB01 is the ligature ﬁ",
         "x² of CO₂, ½, ™, № 5, ㎏, ①, 5 − 3, pp. 5–7, 3\u20114",
         "[ˈθɪŋk] /t͡ʃ/ ɹ̩, x̄ and p̂",

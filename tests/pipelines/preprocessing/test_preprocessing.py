@@ -197,6 +197,12 @@ def test_formats_are_opened(left: dict[str, pd.DataFrame]) -> None:
             "Complete it:\n\n    x = ____(3)\n    y = 2",
             "int",
         ),
+        (
+            "Which of these stores it?\n(a) git  commit -m x\n(b) git\n  push",
+            "(a)",
+            "What stores it?",
+            "git  commit -m x",
+        ),
         ("Die Miete ist ____.", "ein Preis", "Die Miete ist ____.", "ein Preis"),
     ],
 )

@@ -9,7 +9,7 @@ from itertools import pairwise
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
 from kd_kedro.text.layout import has_layout
-from kd_kedro.text.normalise import squeeze
+from kd_kedro.text.normalise import one_line
 
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
 # Longer texts are passages, whatever lists they hold; looking for options in one takes hours.
@@ -166,7 +166,7 @@ def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
 
 
 def _option(text: str) -> str:
-    return text.strip() if has_layout(text.strip()) else squeeze(text)
+    return text.strip() if has_layout(text.strip()) else one_line(text)
 
 
 def _same_form(first: Mark, other: Mark) -> bool:

@@ -13,6 +13,7 @@ from kd_kedro.curation.questions.answer_key import (
 )
 from kd_kedro.text.language import is_english
 from kd_kedro.text.layout import has_layout
+from kd_kedro.text.normalise import one_line
 from kd_kedro.text.words import words_and_signs
 
 _COMMANDS = re.compile(
@@ -69,7 +70,7 @@ def open_stem(choice: Choice, chosen: int | None = None) -> str:
     if not is_english(stem):
         return stem
     if not has_layout(stem):
-        stem = re.sub(r"\s+", " ", stem)
+        stem = one_line(stem)
     answers_none = chosen is not None and is_none(choice, chosen)
     if answers_none or _NEEDS_OPTIONS.search(stem) or _SAYS_NOTHING.fullmatch(stem):
         listed = "; ".join(_trim(choice, n) for n in range(len(choice.options)))

@@ -183,7 +183,10 @@ def _decode_entities(text: str, beside: str) -> str:
 def _drop_controls(text: str, beside: str) -> str:
     if text.isprintable():
         return text
-    text = _LATIN_JOINER.sub("", _LINE_BREAK.sub("\n", _ESCAPE_SEQUENCE.sub("", text)))
+    text = _LINE_BREAK.sub("\n", _ESCAPE_SEQUENCE.sub("", text))
+    if _says(_ABOUT_CHARACTERS, text, beside):
+        return text
+    text = _LATIN_JOINER.sub("", text)
     removed: dict[str, str | int | None] = dict.fromkeys(_REMOVED, "")
     if _says(_WITHOUT_SPACES, text, beside):
         del removed["\u200b"]
