@@ -84,7 +84,7 @@ def test_the_other_text_of_a_row_counts_where_one_is_too_short() -> None:
     [
         ("Was ist Brot?", "Kannst du sagen, was Brot ist?", ""),
         ("Was ist Brot?", "What is Brot?", "another language: English words in German: what"),
-        ("Sauerteig?", "What is Sauerteig?", "another language: English words in a text in no"),
+        ("Sauerteig?", "What is Sauerteig?", ""),
         ("What is bread?", "Was ist Brot, und wie wird es gemacht?", "another language: German"),
         ("What is bread?", "Define bread.", ""),
         ("面包是什么？", "什么是面包？", ""),
@@ -93,6 +93,13 @@ def test_the_other_text_of_a_row_counts_where_one_is_too_short() -> None:
 def test_a_rewrite_stays_in_its_language(source: str, text: str, defect: str) -> None:
     assert language_defect(source, text).startswith(defect)
     assert bool(language_defect(source, text)) == bool(defect)
+
+
+def test_a_short_source_is_in_the_language_of_its_answer() -> None:
+    made = "What is Sauerteig?"
+    defect = "another language: English words in German: what"
+    assert language_defect("Sauerteig?", made, "Er ist aus Mehl und Wasser.") == defect
+    assert language_defect("Sauerteig?", made, "It is made of flour.") == ""
 
 
 @pytest.mark.parametrize(

@@ -146,16 +146,20 @@ def language(text: str, beside: str = "") -> str:
     return ""
 
 
-def language_defect(source: str, text: str) -> str:
-    """Return how a text made from another leaves that one's language, '' where it does not."""
-    if is_english(source):
+def language_defect(source: str, text: str, beside: str = "") -> str:
+    """Return how a text made from another leaves that one's language, '' where it does not.
+
+    Args:
+        source: The text as it was; where nothing tells its language, it is in any.
+        text: The text made of it.
+        beside: The other text of the source's row.
+    """
+    own = language(source, beside)
+    if own == "English":
         other = foreign_language(text)
         return f"another language: {other}" if other else ""
-    new = _ONLY_ENGLISH.intersection(_words(text)) - set(_words(source))
-    if not new:
-        return ""
-    own = foreign_language(source) or "a text in no language that can be told"
-    return f"another language: English words in {own}: {', '.join(sorted(new)[:3])}"
+    new = _ONLY_ENGLISH.intersection(_words(text)) - set(_words(source)) if own else None
+    return f"another language: English words in {own}: {', '.join(sorted(new)[:3])}" if new else ""
 
 
 @lru_cache(maxsize=100_000)

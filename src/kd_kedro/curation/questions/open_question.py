@@ -11,7 +11,7 @@ from kd_kedro.curation.questions.answer_key import (
     is_reference,
     without_label,
 )
-from kd_kedro.text.language import is_english
+from kd_kedro.text.language import foreign_language, is_english
 from kd_kedro.text.layout import has_layout
 from kd_kedro.text.normalise import one_line
 from kd_kedro.text.words import words_and_signs
@@ -67,7 +67,7 @@ def open_stem(choice: Choice, chosen: int | None = None) -> str:
         chosen: Which option is the answer, where that is known.
     """
     stem = _OPTIONS_FOLLOW.sub("", choice.stem.strip())
-    if not is_english(stem):
+    if foreign_language(stem):
         return stem
     if not has_layout(stem):
         stem = one_line(stem)
@@ -82,7 +82,8 @@ def open_stem(choice: Choice, chosen: int | None = None) -> str:
     opened = _WHICH_OF.sub(_what_for, stem)
     if _ASKS.search(opened):
         opened += "?"
-    return opened[:1].upper() + opened[1:]
+    # What starts small in a formula or a name stays small.
+    return opened[:1].upper() + opened[1:] if is_english(opened) else opened
 
 
 def is_open_question(stem: str) -> bool:

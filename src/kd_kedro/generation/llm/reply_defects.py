@@ -69,7 +69,7 @@ def reply_defect(request: Request, messages: list[Message], text: str) -> str:
         contamination(text, request.text)
         or repeats_prompt(request, messages, text)
         or _several(request.text, text)
-        or _language_defect(request.text, text)
+        or _language_defect(request, text)
         or _length_defect(request.text, text)
         or _task_defect(request, text)
         or _strange(request.text, text)
@@ -127,10 +127,10 @@ def _length_defect(source: str, text: str) -> str:
     return ""
 
 
-def _language_defect(source: str, text: str) -> str:
-    if new := _scripts(text) - _scripts(source):
+def _language_defect(request: Request, text: str) -> str:
+    if new := _scripts(text) - _scripts(request.text):
         return f"another script: {min(new).lower()}"
-    return language_defect(source, text)
+    return language_defect(request.text, text, request.context.get("answer", ""))
 
 
 def _task_defect(request: Request, text: str) -> str:

@@ -72,7 +72,8 @@ class RulesGenerator:
 
     def _generate(self, request: Request) -> Outcome:
         if request.task in _ENGLISH_TASKS:
-            told = language(request.text, request.context.get("answer", "")) or _UNTOLD
+            known = (request.context.get(name, "") for name in ("answer", "options"))
+            told = language(request.text, "\n".join(known)) or _UNTOLD
             if told != "English":
                 return Outcome("unchanged", request.text, f"{_FOREIGN}{told}")
         if request.task in ("fitb", "mcq"):

@@ -196,7 +196,8 @@ def convert_blanks(
             reasons[row["row_id"]] = "asks already"
         else:
             places.append((index, row["row_id"], statement, choice, options))
-            requests.append(Request("fitb", statement, {"answer": row["answer"]}, params.seed))
+            context = {"answer": row["answer"], "options": _listed(choice)}
+            requests.append(Request("fitb", statement, context, params.seed))
     outcomes = text_generator.generate(requests)
     evidence: dict[str, Mapping[str, object]] = {}
     for (index, row_id, statement, choice, options), outcome in zip(places, outcomes, strict=True):
@@ -267,6 +268,10 @@ def convert_choices(
     )
 
 
+def _listed(choice: Choice | None) -> str:
+    return "; ".join(choice.options) if choice else ""
+
+
 def _open_questions(
     choices: list[tuple[Choice, int, str]], text_generator: TextGenerator, params: RewriteParams
 ) -> list[tuple[str, Mapping[str, object]]]:
@@ -288,8 +293,10 @@ def _open_questions(
     requests = []
     for n in unfinished:
         choice, _, answer = choices[n]
-        statement = f"{choice.stem.rstrip(' .:-')} {BLANK}."
-        context = {"options": "; ".join(choice.options), "answer": answer}
+        statement, blanks = canonical_blanks(choice.stem)
+        if not blanks:
+            statement = f"{choice.stem.rstrip(' .:-')} {BLANK}."
+        context = {"options": _listed(choice), "answer": answer}
         requests.append(Request("mcq", statement, context, params.seed))
     for n, request, outcome in zip(
         unfinished, requests, text_generator.generate(requests), strict=True
