@@ -107,6 +107,35 @@ def test_text_repair(tmp_path: Path) -> None:
     assert made["mojibake_left"] == 0
 
 
+@pytest.mark.slow
+def test_strangers(tmp_path: Path) -> None:
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    (sheets / "bread.csv").write_text(
+        "Nr;My Question;My Answer\n"
+        "1;How much water does dough have?;About 70 % â€“ of the flour.\n"
+        "2;How long does dough rest?; Two hours. \n"
+        "3;How long does dough rest?;Two hours.\n"
+        "4;What is a firm\ufffds cost?;A sum.\n",
+        encoding="utf-8",
+    )
+    (sheets / "words.csv").write_text("x,y,z\nWhat is flour?,Grain.,no\n")
+    (sheets / "words.yml").write_text("{question: x, answer: y, verdict: z}\n")
+    (sheets / "broken.csv").write_text("x,y\n1,2\n")
+    made = figures("strangers", tmp_path, "--sheets", sheets)
+    bread = made["bread.csv"]
+    assert (bread["rows"], bread["dropped"]["exact_copy"], bread["dropped"]["rejected"]) == (
+        4,
+        1,
+        0,
+    )
+    assert bread["changed"] == {"mojibake": 3, "control": 0, "edge_space": 2, "other": 0}
+    assert [*bread["quarantined"].values()] == [1]
+    assert bread["rows"] == sum(bread["dropped"].values()) + bread["kept"] + 1
+    assert "reviewers rejected all" in made["words.csv"]["error"]
+    assert "there is no column" in made["broken.csv"]["error"]
+
+
 def test_question_formats(tmp_path: Path) -> None:
     folder = tmp_path / "questions" / "test"
     folder.mkdir(parents=True)

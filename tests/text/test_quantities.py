@@ -111,3 +111,25 @@ PIECES = st.sampled_from([
 @given(st.lists(PIECES, max_size=25).map("".join) | st.lists(PIECES).map(" ".join) | st.text())
 def test_every_text_has_its_quantities(text: str) -> None:
     assert all(each.value and each.start < each.end for each in quantities(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("यह १,२५,००० रुपये है", "125000", ""),
+        ("القيمة ١٬٠٠٠٫٥٪", "1000.5", "%"),
+        ("価格は１，２００￥です", "1200", "¥"),
+        ("Der Preis ist 1.000,50 €.", "1000.5", "€"),
+        ("Das sind nicht 1.000 Stück.", "1000", ""),
+        ("Le prix est de 10\u202f000,5 €", "10000.5", "€"),
+        ("The price is 1.000 $", "1", "$"),
+        ("It is 2,25,000", "225000", ""),
+    ],
+)
+def test_numbers_of_other_scripts_and_languages(text: str, value: str, unit: str) -> None:
+    [found] = quantities(text)
+    assert (found.value, found.unit) == (value, unit)
+
+
+def test_a_comma_before_two_figures_parts_no_thousands() -> None:
+    assert [each.value for each in quantities("3,50 or 350")] == ["3", "50", "350"]

@@ -32,6 +32,28 @@ def test_words():
     assert words_and_signs("Re-sale isn’t -1 + ₹2") == ["re", "sale", "isn't", "-1", "+", "₹", "2"]
 
 
+def test_words_of_other_scripts_have_their_marks() -> None:
+    assert content_words("हिन्दी की किताब") == ["हिन्दी", "की", "किताब"]
+    assert words_only("का") != words_only("की")
+    assert content_words("什么是资产？") == list("什么是资产")
+    assert content_words("Ελλάδα 5 %") == ["ελλάδα", "5"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("什么是资产？", "什么是资产"),
+        ("ما هي الأصول؟", "ما هي الأصول"),
+        ("«Was?»", "was"),
+        ("यह क्या है।", "यह क्या है"),
+    ],
+)
+def test_marks_of_all_scripts_are_overlooked(one: str, other: str) -> None:
+    assert wording(one) == wording(other)
+    assert normalise(one) == normalise(other)
+    assert without_end(f"{other}。") == without_end(f"{other}؛") == without_end(other)
+
+
 def test_forms_for_comparison_overlook_more_and_more():
     text = " The  (Asset), a thing; "
     assert squeeze(text) == "The (Asset), a thing;"

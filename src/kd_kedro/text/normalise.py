@@ -7,9 +7,13 @@ question its articles too, and a prompt that is repeated everything but its word
 
 import re
 
-_EDGES = ".,;:!?\"'()[]“”‘’"
-_MARKS = re.compile(r"[,;:.?!\"“”‘’()]+(?=\s|$)|(?<!\S)[\"“”‘’(]+")
-_WORD = re.compile(r"\w+")
+from kd_kedro.text.words import word_pattern
+
+# Marks of other scripts that are what those of English are: commas, ends, brackets, quotes.
+_ENDS = "，、；：。．？！،؛؟۔।॥։\u037e·"
+_QUOTES = "„‚«»‹›「」『』（）【】"
+_EDGES = f".,;:!?\"'()[]“”‘’{_ENDS}{_QUOTES}"
+_MARKS = re.compile(rf"[,;:.?!\"“”‘’(){_ENDS}{_QUOTES}]+(?=\s|$)|(?<!\S)[\"“”‘’({_QUOTES}]+")
 
 
 def squeeze(text: str) -> str:
@@ -17,7 +21,12 @@ def squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
-def without_end(text: str, marks: str = " .;,") -> str:
+def one_line(text: str) -> str:
+    """Return a text without line breaks; the spaces inside its lines stay."""
+    return " ".join(line.strip() for line in text.strip().split("\n") if line.strip())
+
+
+def without_end(text: str, marks: str = f" .;,{_ENDS}") -> str:
     """Return a text case-folded, with single spaces and without marks at its end.
 
     Args:
@@ -53,4 +62,4 @@ def wording(text: str) -> str:
 
 def words_only(text: str) -> str:
     """Return the words of a text case-folded, with single spaces and without any sign."""
-    return " ".join(_WORD.findall(text.casefold()))
+    return " ".join(word_pattern().findall(text.casefold().replace("_", "")))

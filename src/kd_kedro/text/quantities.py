@@ -1,6 +1,7 @@
 """Numbers with their units, read so that two ways to write one amount are one amount.
 
-1,000 is 1000 is 1000.00 is one thousand; 5 % is five per cent; Rs 500 is ₹500 is 500 rupees.
+1,000 is 1000 is 1000.00 is one thousand; 5 % is five per cent; Rs 500 is ₹500 is 500 rupees;
+१,००० is 1,000, and in German 1.000,50 is 1000.5.
 """
 
 import re
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from kd_kedro.text.language import foreign_language
 from kd_kedro.text.numerals import SCALES, SPELT, either, spelt_values, written
+from kd_kedro.text.words import word_set
 
 _VULGAR = {
     "½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8", "⅕": "1/5",
@@ -36,6 +39,17 @@ _UNITS = {
 }  # fmt: skip
 
 
+# Forms of the signs of ASCII in East Asian type and in Arabic.
+_PLAIN_SIGNS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | str.maketrans(
+    "٪٫٬￥￡", "%.,¥£"
+)
+_DIGIT = re.compile(r"\d")
+# Where a comma parts the decimals, and a point or a narrow space the thousands.
+_DECIMAL_COMMA = word_set(
+    "French German Spanish Italian Portuguese Dutch Swedish Danish Norwegian Finnish Polish Czech "
+    "Croatian Hungarian Romanian Catalan Turkish Indonesian Vietnamese Lithuanian Latvian Estonian"
+) | {"the script Cyrillic", "the script Greek"}
+_THOUSANDS = re.compile(r"(?<=\d)[.\u00a0\u202f'’](?=\d{3}(?!\d))")
 _CURRENCY = re.compile(
     r"us\$|[₹$€£¥]|(?<![a-z])(?:"
     + either([word for word in _CURRENCIES if word[0].isalpha() and word not in ("us$", "re")])
@@ -89,13 +103,26 @@ class Quantity:
 @lru_cache(maxsize=1000)  # whoever reads a text asks for it several times in a row
 def plain(text: str) -> str:
     """Return a text in small letters, its numbers without separators between thousands."""
-    small = text.casefold().replace("’", "'").replace("\u00a0", " ").replace("\u202f", " ")
+    small = text.casefold()
+    if not small.isascii():
+        small = _DIGIT.sub(lambda found: str(int(found.group())), small.translate(_PLAIN_SIGNS))
+    if "," in small or "." in small or not small.isascii():
+        small = _with_decimal_points(small, text)
+    small = small.replace("’", "'").replace("\u00a0", " ").replace("\u202f", " ")
     for sign in _VULGAR.keys() & set(small):
         figures = _VULGAR[sign]
         small = re.sub(rf"(?<=\d){sign}", f" {figures}", small).replace(sign, figures)
-    small = re.sub(r"(?<=\d),(?=\d{2,3}(?:\D|$))", "", small)
+    # Groups of thousands, or of lakhs, the last of three figures: "3,50" is none.
+    small = re.sub(r"(?<=\d),(?=\d{3}(?!\d)|\d{2},\d)", "", small)
     small = small.replace("per cent", "percent").replace("per-cent", "percent")
     return re.sub(r"(?<![a-z])1st(?![a-z])", "first", small)
+
+
+def _with_decimal_points(small: str, text: str) -> str:
+    """Return a text whose numbers are written as in English, where its language says otherwise."""
+    if foreign_language(text) not in _DECIMAL_COMMA:
+        return small
+    return re.sub(r"(?<=\d),(?=\d)", ".", _THOUSANDS.sub("", small))
 
 
 def quantities(text: str) -> list[Quantity]:

@@ -1,6 +1,21 @@
 """The words of a text: which there are, which carry meaning, and their stems."""
 
 import re
+import sys
+import unicodedata
+from functools import cache
+
+# Chinese characters and both kana: a word each. Korean puts spaces between words.
+_UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """Return what finds the words of any script: letters and figures with their marks."""
+    # Python's \w leaves out the marks that write the vowels of Hindi, Tamil or Arabic.
+    every = map(chr, range(sys.maxunicode + 1))
+    marks = "".join(each for each in every if unicodedata.category(each)[0] == "M")
+    return re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W_]|[{marks}])+")
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -15,6 +30,7 @@ _FUNCTION_WORDS = word_set(
     "can could may might must he she they we you i his her their our your"
 )
 _CONTENT = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*|[%₹$€£+=<>]")
+_LATIN_ALONE = re.compile("[\\0-\u02ff\u1e00-\u22ff]*")
 _OPTIONAL_PLURAL = re.compile(r"(?<=\w)\((?:n|s)\)")
 _SIGNED = re.compile(r"(?<![\w)])[-−]?\d+(?:[.,]\d+)*|\d+|[^\W\d_]+(?:'[^\W\d_]+)?|[%₹$€£+<>=*/^]")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=\w)")
@@ -32,7 +48,8 @@ _ROOT_LETTERS = 7
 
 def content_words(text: str) -> list[str]:
     """Return the words of a text that carry meaning, case-folded, numbers and signs included."""
-    words = _CONTENT.findall(_OPTIONAL_PLURAL.sub("", text.casefold()))
+    pattern = _CONTENT if _LATIN_ALONE.fullmatch(text) else word_pattern()
+    words = pattern.findall(_OPTIONAL_PLURAL.sub("", text.casefold()))
     return [word for word in words if word not in _FUNCTION_WORDS]
 
 

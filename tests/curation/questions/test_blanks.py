@@ -28,6 +28,10 @@ from kd_kedro.curation.questions.blanks import (
         ("Sales, ...., are costs", "Sales, ____, are costs"),
         ("goods are ––– now", "goods are ____ now"),
         ("Fill in the blank: ____ is cash.", "____ is cash."),
+        ("资产＝负债＋（　）。", "资产＝负债＋____。"),
+        ("首都是＿＿＿。", "首都是 ____。"),
+        ("Столица ... Москва", "Столица ____ Москва"),
+        ("Run `x = ____(3)`", "Run `x = ____(3)`"),
     ],
 )
 def test_every_form_is_written_the_same(text: str, written: str) -> None:
@@ -45,11 +49,31 @@ def test_every_form_is_written_the_same(text: str, written: str) -> None:
         "An absurdity---because it was.",
         "A dash - and -- two.",
         "Call main( ) with 1, 2, ..., n.",
+        "Use print(...) for it.",
+        "Apply this:\n--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b",
+        "for _ in range(3): pass",
+        "Write `_` or `f( )` there.",
+        "```python\n_ = f()\n```",
+        "_, rest = pair",
+        "sorted(x, key=lambda _: 1)",
+        "- [ ] open\n- [x] done",
+        "首都是…。它很大…。这是什么？",
         "It is a rule of the ... guild. " + "It was so then. " * 20,
     ],
 )
 def test_what_only_looks_like_a_blank(text: str) -> None:
     assert count_blanks(text) == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "defect"),
+    [
+        ("Was ist die Hauptstadt?", ""),
+        ("What is die Hauptstadt?", "another language: English words in German: what"),
+    ],
+)
+def test_a_question_stays_in_the_language_of_its_statement(question: str, defect: str) -> None:
+    assert question_defect("____ ist die Hauptstadt.", question) == defect
 
 
 def test_lost_words_are_named_and_inflection_is_none() -> None:

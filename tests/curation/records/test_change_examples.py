@@ -42,6 +42,23 @@ def test_each_kind_is_counted_and_shown_with_what_it_became():
     ]
 
 
+def test_rows_that_a_stage_had_to_leave_are_counted_too():
+    left = rows(("a", "Was ist Miete?", "x"), ("b", "Was ist Brot?", "x"), ("c", "rent", "x"))
+    made = examples_by_kind(
+        events(
+            ("a", "augmentation", "kept", "left as it is: in German", ""),
+            ("b", "augmentation", "kept", "left as it is: in German", ""),
+            ("c", "augmentation", "kept", "train", ""),
+        ),
+        {"augmentation": left},
+        rows(),
+        count=1,
+    )
+    assert made[["action", "kind", "rows"]].to_numpy().tolist() == [
+        ["kept", "left as it is: in German", "2"]
+    ]
+
+
 def test_long_cells_are_cut_and_nothing_removed_gives_an_empty_table():
     long = rows(("a", "q" * 1000, "x"))
     kept = events(("a", "validation", "kept", "", ""))

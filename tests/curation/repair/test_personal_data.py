@@ -187,3 +187,17 @@ def test_people_near_the_books_are_found(text: str, names: list[str]) -> None:
 )
 def test_long_cells_are_read(text: str, count: int) -> None:
     assert len(find(text, KINDS, REGIONS)) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Mr Andrés Gómez-Núñez pays.", "Mr [PERSON] pays."),
+        ("Dr Özil met Mrs Łucja Żak.", "Dr [PERSON A] met Mrs [PERSON B]."),
+        ("Ravi Müller sold it.", "[PERSON] sold it."),
+        ("Mail anna@müller.de.", "Mail [EMAIL]."),
+    ],
+)
+def test_names_have_letters_of_all_kinds(text: str, masked: str) -> None:
+    found = find(text, ["person", "email"])
+    assert mask([text], [found], ["person", "email"]) == [masked]

@@ -63,10 +63,65 @@ def test_repairs(broken: str, whole: str) -> None:
         "שלום \u200f(a)\u200e",
         "ไทย\u200bไทย",
         "\u0958",
+        "    return x\n\nThe line above ends it.",
+        " context\n-old\n+new",
+        "Write &amp;lt; where &lt; is to be shown.",
+        "To show it, write &amp;.",
+        "Values stand in &quot; always",
+        "a && b; x &lt;&lt; 2",
+        "?a=1&copy=2&lt=3",
+        "在HTML中，&lt; 表示小于号",
+        "the `90s, the class of `08",
+        "Letra Ã e letra Â",
+        "می\u200cخواهم PDF\u200cها",
+        "👩\u200d💻yes 🏳️\u200d🌈 1️⃣ ❤️ 葛\U000e0100",
+        "ꦧꦱ\u200bꦗꦮ, ᬩᬲ\u200bᬩᬮᬶ",
+        "\U0001e900\u200f(a)",
+        "１２００円（税込）です！？",
+        "１２３４５",
+        "ㄅㄆ：（ｘ）",
+        "Le prix est de 10\u00a0000\u202f€, soit 5\u00a0%",
+        "10\u00a0000\u202f€",
+        "mieszka w\u00a0domu i\u00a0nie ma psa",
+        "“Ã©” is how é looks in UTF-8 read as Latin-1",
+        "a zero-width space stands in a\u200bb",
+        "U+FB01 is the ligature ﬁ",
+        "x² of CO₂, ½, ™, № 5, ㎏, ①, 5 − 3, pp. 5–7, 3\u20114",
+        "[ˈθɪŋk] /t͡ʃ/ ɹ̩, x̄ and p̂",
+        "\u1112\u1161\u11ab か\u3099 Τι είναι\u037e",
+        "„Deutsch“ ‚x‘ ‹x› 『本』 ”sv”",
+        "Что такое Р’? ООО «Р», ГОСТ Р–С",
+        "ما هذا؟ ۱۲۳۔ क्या है। ራስ።",
     ],
 )
 def test_leaves_whole_text_as_it_is(text: str) -> None:
     assert repair_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("Write it as &lt; there.", "How is < written in HTML?"),
+        ("１２００", "価格はいくらですか"),
+        ("12\u00a0000 Euro", "Wie hoch ist der Preis?"),
+        ("ABC\u200f", "ما هو الاسم؟"),
+        ("It is Ã©.", "How does é look in UTF-8 read as Latin-1?"),
+    ],
+)
+def test_the_other_text_of_a_row_says_what_an_answer_is(answer: str, question: str) -> None:
+    assert repair(answer, beside=question)[0] == answer
+    assert repair(answer)[0] != answer or answer == "１２００"
+
+
+@pytest.mark.parametrize("text", ["10\u2060000", "1\u200b000", "12\u00ad500"])
+def test_what_has_no_width_parts_no_number(text: str) -> None:
+    assert repair_defect(text, repair_text(text)) == ""
+
+
+def test_a_text_about_characters_may_show_the_replacement_character() -> None:
+    text = "Unicode has \ufffd for what cannot be read."
+    assert repair_defect(text, repair_text(text)) == ""
+    assert repair_defect("\ufffd", "\ufffd", beside=text) == ""
 
 
 def test_line_breaks_become_the_same_and_their_lines_stay() -> None:
@@ -104,6 +159,30 @@ def test_what_cannot_be_repaired_is_said() -> None:
 def test_repair_is_stable(text: str) -> None:
     once = repair_text(text)
     assert repair_text(once) == once
+
+
+# Letters and marks of scripts that no repair has to do with, white space inside them included.
+WHOLE = st.text(
+    alphabet=st.one_of(
+        st.characters(min_codepoint=0x900, max_codepoint=0xDFF, categories=["L", "M", "N", "P"]),
+        st.characters(min_codepoint=0x3041, max_codepoint=0x30FF, categories=["L", "P"]),
+        st.characters(min_codepoint=0x620, max_codepoint=0x6FF, categories=["L", "N", "P"]),
+        st.sampled_from("\t\n  \u200c\u200d{}[]()_=;:#\\|,"),
+    ),
+    max_size=60,
+)
+
+
+@given(WHOLE)
+def test_only_the_ends_of_other_scripts_may_change(text: str) -> None:
+    whole = f"क{text}क"
+    assert repair(whole) == (whole, [])
+
+
+@given(st.text(alphabet="if x:\treturn\n   &|<>'\"`~-+#*_\\{}[]();=0", max_size=60))
+def test_code_keeps_every_character_but_white_space_at_its_ends(code: str) -> None:
+    repaired = repair_text(f"`x`\n{code}")
+    assert repaired == f"`x`\n{code}".rstrip()
 
 
 @given(

@@ -108,7 +108,34 @@ def test_typos_hit_at_most_one_word_in_four_and_no_number(words: list[str], seed
     assert {was for was, _ in changed} <= {"depreciation", "ledger"}
 
 
-@pytest.mark.parametrize("task", ["formal", "casual", "general", "rephrase", "fitb", "mcq"])
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "code",
+    [
+        "`main() is not None`",
+        "```python\nif main is not None:\n    return usually\n```",
+        "    while main is not potential:\n        print(typically)\n",
+    ],
+)
+def test_code_in_a_question_stays_as_it_is(task: str, code: str) -> None:
+    question = f"It is usually written so.\n{code}\nWhy is it not a main error of the program?"
+    for seed in range(5):
+        status, text = _text(task, question, seed)
+        assert status == "ok"
+        assert code in text
+
+
+@pytest.mark.parametrize("task", [*TASKS, "fitb", "mcq"])
+def test_an_answer_tells_the_language_of_a_short_question(task: str) -> None:
+    short = Request(task, "Sauerteig ____?", {"answer": "Er ist nicht für Brot."})
+    [outcome] = RulesGenerator().generate([short])
+    assert (outcome.status, outcome.reason) == (
+        "unchanged",
+        "rules write English; this is German",
+    )
+
+
+@pytest.mark.parametrize("task", ["formal", "casual", "general", "rephrase", "fitb", "mcq", "typo"])
 def test_no_english_words_stand_beside_another_language(
     task: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,6 +23,7 @@ from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
+from kd_kedro.pipelines.augmentation.nodes import augment_rows
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.pipelines.filtering import pipeline as filtering
@@ -183,6 +184,34 @@ def test_only_ok_enters_the_data() -> None:
     evidence = [json.loads(text) for text in left["augmentation_events"]["evidence"] if text]
     reasons = {found["reason"] for each in evidence for found in each["absent"].values()}
     assert reasons == {"unchanged: no", "failed: no", "rejected: no"}
+
+
+def test_rows_in_other_languages_stay_and_the_run_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    texts = [
+        ("What is rent?", "A cost."),
+        ("Was ist Miete?", "Miete ist der Preis der Nutzung."),
+        ("Sauerteig füttern?", "Das macht man mit Wasser und Mehl."),
+        ("什么是租金？", "使用的价格。"),
+    ]
+    rows = table(
+        SPLIT,
+        [(f"r{n}", f"f{n}", "train", "original", *text, "s.csv") for n, text in enumerate(texts)],
+    )
+    config = RewritingConfig(similarity_min=0.1, typo_similarity_min=0.1)
+    with caplog.at_level("INFO"):
+        augmented, events = augment_rows(rows, RulesGenerator(), Words(), config)
+    made = augmented[augmented["style"] != "original"]
+    assert set(made["row_id"].str.partition("-")[0]) == {"r0"}
+    assert events["reason"].tolist()[:4] == [
+        "",
+        "left as it is: in German",
+        "left as it is: in German",
+        "left as it is: in the script Cjk",
+    ]
+    assert "augmentation left 2 rows in German as they were" in caplog.text
+    assert "augmentation left 1 rows in the script Cjk as they were" in caplog.text
 
 
 def test_evidence_has_score_and_threshold(left: dict[str, Any]) -> None:

@@ -133,6 +133,23 @@ def test_what_is_quarantined_says_where(left: dict[str, pd.DataFrame]) -> None:
     assert "U+FFFD" in reasons[-1]
 
 
+def test_a_repair_is_told_with_before_and_after(left: dict[str, pd.DataFrame]) -> None:
+    events = left["cleaning_events"].set_index("reason")
+    assert json.loads(events.loc["repaired: mojibake", "evidence"]) == {
+        "repairs": [
+            {
+                "column": "question",
+                "repair": "mojibake",
+                "characters": 3,
+                "places": 1,
+                "spans": [{"at": 15, "before": "â‚¹", "after": "₹"}],
+            }
+        ]
+    }
+    untouched = left["cleaning_events"]["action"] != "changed"
+    assert (left["cleaning_events"].loc[untouched, "evidence"] == "").all()
+
+
 def test_reviewers_are_heard(left: dict[str, pd.DataFrame]) -> None:
     questions = left["reviewed_qa"]["question"].tolist()
     assert "Why does price clear the market?" in questions
@@ -152,6 +169,49 @@ def test_formats_are_opened(left: dict[str, pd.DataFrame]) -> None:
     both = rows.loc["Larger output of which goods helps growth?"]
     assert (both["format"], both["answer"]) == ("fitb+mcq", "capital goods")
     assert rows.loc["What is a cost?", "answer"] == "Rent"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "asked", "told"),
+    [
+        (
+            "Welche der Aussagen ist richtig?\n(a) Miete\n(b) Brot",
+            "b",
+            "Welche der Aussagen ist richtig?\n(a) Miete\n(b) Brot",
+            "Brot",
+        ),
+        (
+            "Which loop prints 1?\n(a) for n in x:\n    print(n);\n(b) while x:\n    print(1);",
+            "(b)",
+            "Which loop prints 1?",
+            "while x:\n    print(1);",
+        ),
+        (
+            "What does this print?\n\n```python\nif x:\n    print(1)\n```\n(a) 1\n(b) 2",
+            "(a)",
+            "What does this print?\n\n```python\nif x:\n    print(1)\n```",
+            "1",
+        ),
+        (
+            "Complete it:\n\n    x = ____(3)\n    y = 2",
+            "int",
+            "Complete it:\n\n    x = ____(3)\n    y = 2",
+            "int",
+        ),
+        (
+            "Which of these stores it?\n(a) git  commit -m x\n(b) git\n  push",
+            "(a)",
+            "What stores it?",
+            "git  commit -m x",
+        ),
+        ("Die Miete ist ____.", "ein Preis", "Die Miete ist ____.", "ein Preis"),
+    ],
+)
+def test_code_and_other_languages_keep_what_they_say(
+    tmp_path: Path, question: str, answer: str, asked: str, told: str
+) -> None:
+    row = _run(tmp_path, f'{HEADER}"{question}","{answer}",,,\n')["converted_mcq"].iloc[0]
+    assert (row["question"], row["answer"]) == (asked, told)
 
 
 def test_an_abstained_row_stays_as_it_was(left: dict[str, pd.DataFrame]) -> None:

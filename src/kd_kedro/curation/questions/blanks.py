@@ -2,6 +2,8 @@
 
 import re
 
+from kd_kedro.text.language import QUESTION_MARKS, SENTENCE_ENDS, asks, language_defect
+from kd_kedro.text.layout import code_spans
 from kd_kedro.text.words import content_words, stem, word_set
 
 BLANK = "____"
@@ -16,22 +18,29 @@ _ASKS_A_WORD = "|".join(
 )
 # Longest forms first.
 _BLANK = re.compile(
-    r"[\[(<{]\s*(?:_+|blank|\.{3,}|…+)\s*[\])>}]"  # [blank], (____), <...>
-    r"|(?<!\w)(?:\([ \t]+\)|\[[ \t]+\])"  # ( ), [ ]
+    r"[\[(<{]\s*(?:_+|blank)\s*[\])>}]"  # [blank], (____)
+    r"|(?<!\w)[\[(<{]\s*(?:\.{3,}|…+)\s*[\])>}]"  # <...>, but not f(...)
+    r"|(?<!\w)(?:\([ \t]+\)|(?<![-*+][ \t])\[[ \t]+\])|[（【][ \t\u3000]+[）】]"  # ( ), [ ]
+    r"|＿{2,}"
     r"|(?:\\_[ \t]*){2,}|(?:_[ \t]+){2,}_+|_{2,}|(?<!\S)_(?=[\s.,;:?!]|$)"  # \_\_, _ _ _, ____, _
     r"|(?:\.[ \t]){4,}\.|(?:(?<=\s)|^)\.{4,}|\.{5,}|…{2,}"  # . . . . ., ....., ……
-    r"|(?<=[A-Za-z])[ \t]+(?:…|\.{3})(?=[ \t]+[A-Za-z])"  # an ... between two words
+    r"|(?<=[^\W\d_])[ \t]+(?:…|\.{3})(?=[ \t]+[^\W\d_])"  # an ... between two words
     rf"|(?:{_ASKS_A_WORD})[ \t]+(?:…+|\.{{3,}})"  # is known as ...
     r"|\A\s*(?:…|\.{3,})(?=\s+[a-z])"  # ... is the
     r"|(?<![|:\w-])-{3,}(?![|:\w-])|[–—]{3,}|(?:[–—][ \t]){2,}[–—]",  # ---, –––, – – –
     re.IGNORECASE,
 )
-# What looks like a blank and is none: a table's rule, a Python name, a series that trails off.
+# What looks like a blank and is none: a table's rule, a file of a diff, a Python name, a variable
+# that nobody reads, a series that trails off.
 _NO_BLANK = re.compile(
-    r"^(?=[ \t:|-]*$).*--.*$"
+    r"^(?=[ \t:|-]*$).*--.*$|^--- \S+(?=\s|$)"
+    r"|(?<=for )_(?= in )|(?<=lambda )_(?=:)|(?<![^\s,])_(?=,? ?(?:\w+ )?= )"
     r"|(?<![\w])__[A-Za-z0-9]\w*?__(?!\w)|(?<=[A-Za-z0-9])__(?=[A-Za-z0-9])"
     r"|,[ \t]*(?:\.{3,}+|…+)(?=[ \t]*(?:[?.!)\]}]|$))|\b\w{1,2},[ \t]*(?:\.{3,}+|…+)(?=[ \t]*,)",
     re.MULTILINE,
+)
+_LATER_SENTENCE = re.compile(
+    rf"(?:[.!?:\n]\s|[{SENTENCE_ENDS[2:]}])[^{SENTENCE_ENDS}_\n]*[{QUESTION_MARKS};՞]\W*$"
 )
 _INSTRUCTION = re.compile(
     r"^\s*(?:please\s+)?(?:fill(?:\s+up|\s+in)?(?:\s+in)?\s+the\s+(?:blanks?|gaps?|missing\s+words?)"
@@ -52,14 +61,19 @@ def canonical_blanks(text: str) -> tuple[str, int]:
     A leading instruction ("Fill in the blank:") goes where there is a blank.
     """
     spans = [match.span() for match in _NO_BLANK.finditer(text)]
+    code = code_spans(text)
     # Dots in a passage, or before its question, are an ellipsis.
-    asks_elsewhere = re.search(r"[.!?:\n]\s[^.!?_\n]*\?\s*$", text)
+    asks_elsewhere = asks(text) and _LATER_SENTENCE.search(text)
     elided = asks_elsewhere or len(text.split()) > _PASSAGE_WORDS
     found = 0
 
     def write(match: re.Match[str]) -> str:
         nonlocal found
         if any(start <= match.start() < end for start, end in spans):
+            return match.group()
+        # Two strokes and more are a gap to be filled in code, too.
+        in_code = any(start <= match.start() < end for start, end in code)
+        if in_code and match.group().count("_") < 2:
             return match.group()
         if elided and match.group().strip()[0] in ".…-–—":
             return match.group()
@@ -76,7 +90,7 @@ def canonical_blanks(text: str) -> tuple[str, int]:
 def is_question(text: str) -> bool:
     """Return whether a text with blanks already asks ("Who wrote ____, and when?")."""
     return bool(
-        text.rstrip().endswith("?")
+        asks(text)
         and re.match(r"\s*(?:what|which|who|whom|whose|when|where|why|how)\b", text, re.IGNORECASE)
     )
 
@@ -102,8 +116,10 @@ def question_defect(statement: str, question: str) -> str:
         statement: The statement, blanks written `____`.
         question: The question made of it.
     """
-    if not question.rstrip().endswith("?"):
+    if not asks(question):
         return "does not end in a question mark"
+    if defect := language_defect(statement, question):
+        return defect
     if lost := lost_words(statement, question):
         return f"lost the words {', '.join(lost[:5])}"
     blanks = question.count(BLANK)

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
+from kd_kedro.text.layout import has_layout
+from kd_kedro.text.normalise import one_line
 
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
 # Longer texts are passages, whatever lists they hold; looking for options in one takes hours.
@@ -156,12 +158,15 @@ def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
     stem = question[: run[0].start()].rstrip()
     ends = [mark.start() for mark in run[1:]] + [len(question)]
     options = tuple(
-        re.sub(r"\s+", " ", question[mark.end() : end]).strip()
-        for mark, end in zip(run, ends, strict=True)
+        _option(question[mark.end() : end]) for mark, end in zip(run, ends, strict=True)
     )
     if not stem.strip() or not all(options):
         return None
     return Choice(stem, tuple(mark["label"].casefold() for mark in run), options, True)
+
+
+def _option(text: str) -> str:
+    return text.strip() if has_layout(text.strip()) else one_line(text)
 
 
 def _same_form(first: Mark, other: Mark) -> bool:

@@ -11,6 +11,9 @@ from kd_kedro.curation.questions.answer_key import (
     is_reference,
     without_label,
 )
+from kd_kedro.text.language import foreign_language, is_english
+from kd_kedro.text.layout import has_layout
+from kd_kedro.text.normalise import one_line
 from kd_kedro.text.words import words_and_signs
 
 _COMMANDS = re.compile(
@@ -64,11 +67,13 @@ def open_stem(choice: Choice, chosen: int | None = None) -> str:
         chosen: Which option is the answer, where that is known.
     """
     stem = _OPTIONS_FOLLOW.sub("", choice.stem.strip())
-    if "|" not in stem:
-        stem = re.sub(r"\s+", " ", stem)
+    if foreign_language(stem):
+        return stem
+    if not has_layout(stem):
+        stem = one_line(stem)
     answers_none = chosen is not None and is_none(choice, chosen)
     if answers_none or _NEEDS_OPTIONS.search(stem) or _SAYS_NOTHING.fullmatch(stem):
-        listed = "; ".join(_trim(option) for option in choice.options)
+        listed = "; ".join(_trim(choice, n) for n in range(len(choice.options)))
         asked = re.sub(r"(?i)of the following|from the following", "of these", stem).rstrip(" .:?")
         if asked.casefold().startswith(("choose", "select", "identify", "pick", "tick")):
             wanted = re.sub(r"(?i)^(?:choose|select|identify|pick|tick) (?:the )?", "", asked)
@@ -77,7 +82,8 @@ def open_stem(choice: Choice, chosen: int | None = None) -> str:
     opened = _WHICH_OF.sub(_what_for, stem)
     if _ASKS.search(opened):
         opened += "?"
-    return opened[:1].upper() + opened[1:]
+    # What starts small in a formula or a name stays small.
+    return opened[:1].upper() + opened[1:] if is_english(opened) else opened
 
 
 def is_open_question(stem: str) -> bool:
@@ -101,16 +107,16 @@ def open_answer(choice: Choice, match: Match, answer: str) -> str:
         return chosen
     if combination(choice, match.index) and (is_reference(text) or _NAMES_LABEL.search(text)):
         return chosen
-    return re.sub(r"\s+", " ", text)
+    return text
 
 
 def option_text(choice: Choice, index: int) -> str:
     """Return an option so that it can be read alone: references to other options spelt out."""
     parts = combination(choice, index)
     if parts and len(parts) > 1:
-        texts = [_trim(choice.options[part]) for part in parts]
+        texts = [_trim(choice, part) for part in parts]
         return f"{', '.join(texts[:-1])} and {texts[-1]}"
-    return _trim(choice.options[index])
+    return _trim(choice, index)
 
 
 def _what_for(found: re.Match[str]) -> str:
@@ -124,5 +130,10 @@ def _what_for(found: re.Match[str]) -> str:
     return f"{what} {noun}" if noun else what
 
 
-def _trim(option: str) -> str:
-    return re.sub(r"\s+", " ", option).strip().rstrip(";,.").strip()
+def _trim(choice: Choice, index: int) -> str:
+    """Return an option without the mark that parts it from the next one."""
+    option = choice.options[index].strip()
+    # Lines of code end in semicolons, all of them.
+    if all(each.rstrip().endswith(";") for each in choice.options):
+        return option
+    return option.rstrip(";,.").strip()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kd_kedro.curation.questions.answer_key import LETTERS, SAYS_ANSWER, Choice, without_label
 from kd_kedro.curation.questions.option_boundary import find_boundary
+from kd_kedro.text.language import asks
 from kd_kedro.text.normalise import squeeze, without_end
 from kd_kedro.text.words import words_and_signs
 
@@ -56,7 +57,7 @@ def _line_counts(lines: Sequence[str]) -> list[int]:
 
 
 def _closes_stem(line: str) -> bool:
-    return line.endswith(("?", ":")) or "____" in line
+    return asks(line) or line.endswith((":", "：")) or "____" in line
 
 
 def _same_end(lines: Sequence[str]) -> bool:

@@ -13,7 +13,8 @@ from kd_kedro.curation.records.schema import table
 Event = Mapping[Hashable, Any]
 
 COLUMNS = ["stage", "action", "kind", "rows", "row_id", "question", "answer", "became", "evidence"]
-SHOWN = ("quarantined", "dropped", "changed")
+SHOWN = ("quarantined", "dropped", "changed", "kept")
+LEFT = "left as it is"  # so starts the reason of a row that a stage would have changed
 _WHERE = re.compile(r"^.*?, line \d+: ")
 _FIGURE = re.compile(r"\d[\d.,]*|'[^']*'?")
 _LONGEST = 400  # characters of a cell
@@ -25,7 +26,7 @@ def examples_by_kind(
     quarantined_rows: pd.DataFrame,
     count: int,
 ) -> pd.DataFrame:
-    """Return a few rows of each kind that each stage set aside, dropped or changed.
+    """Return a few rows of each kind that each stage set aside, dropped, changed or had to leave.
 
     The kind of an event is its reason without places and figures. Which rows are shown depends on
     their row_id alone.
@@ -58,14 +59,16 @@ def examples_by_kind(
 
 def _by_kind(events: pd.DataFrame) -> list[tuple[tuple[str, str], list[Event]]]:
     def key(event: Event) -> tuple[int, str]:
-        return SHOWN.index(event["action"]), _kind(event["reason"])
+        return SHOWN.index(event["action"]), reason_kind(event["reason"])
 
-    shown = events[events["action"].isin(SHOWN)].to_dict("records")
+    left = (events["action"] == "kept") & events["reason"].str.startswith(LEFT)
+    shown = events[events["action"].isin(SHOWN[:-1]) | left].to_dict("records")
     shown.sort(key=lambda event: (key(event), event["row_id"]))
     return [((SHOWN[place], kind), list(group)) for (place, kind), group in groupby(shown, key)]
 
 
-def _kind(reason: str) -> str:
+def reason_kind(reason: str) -> str:
+    """Return the reason of an event without places and figures."""
     plain = _FIGURE.sub("…", _WHERE.sub("", reason))
     return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
 

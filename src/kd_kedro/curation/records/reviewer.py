@@ -7,7 +7,8 @@ import pandas as pd
 
 from kd_kedro.curation.records.schema import LABELLED, table
 from kd_kedro.curation.records.verdict_words import read_verdict
-from kd_kedro.text.words import content_words
+from kd_kedro.text.language import asks
+from kd_kedro.text.words import content_words, word_pattern
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -73,7 +74,8 @@ def is_full_question(correction: str, question: str, min_words: int) -> bool:
     "answer needs to be checked?" is a remark: it neither starts as a question does nor shares its
     words with the one it corrects.
     """
-    if not correction.endswith("?") or len(correction.split()) < min_words:
+    long = max(len(correction.split()), len(word_pattern().findall(correction))) >= min_words
+    if not asks(correction) or not long:
         return False
     words = set(content_words(correction))
     shared = len(words & set(content_words(question))) / len(words) if words else 0.0

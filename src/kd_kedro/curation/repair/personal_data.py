@@ -23,16 +23,22 @@ KINDS = ("person", "address", "email", "phone", "account", "card", "identity")
 FINDINGS = ["row_id", "column", "kind", "rule", "excerpt"]
 SUMMARY = ["kind", "rows", "findings", "masked"]
 
-_EMAIL = re.compile(r"\b[\w.%+-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b")
+_EMAIL = re.compile(r"\b[\w.%+-]{1,64}@(?:[\w-]+\.)+[^\W\d_]{2,}\b")
+# Letters with and without accents, Greek and Cyrillic: names are written in all of them.
+_LETTERS = [chr(code) for code in (*range(0xC0, 0x530), *range(0x1E00, 0x2000))]
+_UPPER = "A-Z" + "".join(filter(str.isupper, _LETTERS))
+_LOWER = "a-z" + "".join(filter(str.islower, _LETTERS))
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Shri|Smt|Sri|Kumari|Messrs|Sir|Madam|Mister|CA|Adv)"
-_NAME = r"(?:[A-Z]\.){0,5}[A-Z](?:[a-z]+|\.)(?:[-'’][A-Z][a-z]+)?"
+_NAME = rf"(?:[{_UPPER}]\.){{0,5}}[{_UPPER}](?:[{_LOWER}]+|\.)(?:[-'’][{_UPPER}][{_LOWER}]+)?"
 _TITLED = re.compile(rf"\b({_TITLE})\b\.?\s+(?P<name>{_NAME}(?:\s+{_NAME}){{0,3}})")
 _SIGNED = re.compile(
     rf"(?:\b(?:[Rr]egards|[Ss]incerely|[Ff]aithfully|[Tt]ruly),?\s{{0,20}}|\b[Mm]y name is |"
     rf"\b[Ss]igned by |\b(?:an? (?:person|man|woman|trader|merchant|customer) )?named )"
     rf"(?P<name>{_NAME}(?:\s+{_NAME}){{0,3}})"
 )
-_GIVEN = re.compile(rf"\b([A-Z][a-z]+)((?:\s+(?:[A-Z]\.\s{{0,3}}){{0,5}}{_NAME}){{0,2}})(?![\w-])")
+_GIVEN = re.compile(
+    rf"\b([A-Z][a-z]+)((?:\s+(?:[{_UPPER}]\.\s{{0,3}}){{0,5}}{_NAME}){{0,2}})(?![\w-])"
+)
 # A given name before these names a firm, a law or a method, not a person.
 _NO_PERSON = re.compile(
     r"^(?:['’]s)?\s*(?:(?:&|and)\s*(?:Sons|Daughters|Co|Bros|Company|Brothers|Associates)|"
@@ -214,7 +220,7 @@ def _people(text: str) -> Iterator[Finding]:
         if match[1] not in GIVEN_NAMES:
             continue
         end = match.end(1)
-        for surname in re.finditer(r"\s+[A-Z][\w.'’-]*", match[2]):
+        for surname in re.finditer(rf"\s+[{_UPPER}][\w.'’-]*", match[2]):
             if surname.group().strip() in _NO_SURNAME:
                 break
             end = match.start(2) + surname.end()

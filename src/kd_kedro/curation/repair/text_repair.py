@@ -9,11 +9,12 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import Any
 
 from kd_kedro.curation.repair.repair_config import RepairConfig
+from kd_kedro.text.language import foreign_language
 
 REPLACEMENT = "\ufffd"
 ALL_REPAIRS = RepairConfig()
@@ -35,29 +36,57 @@ _DIRECTIONAL = {
         for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
     },
 }
+_NO_WIDTH = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\u2028\u2029]")
 # Scripts written from right to left need directional marks; some others have no space between
 # words, and a zero width space there says where one ends.
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_WITHOUT_SPACES = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]")
-_EAST_ASIAN = re.compile("[\u1100-\u11ff\u3005-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]")
-# Joiners shape Indic letters and emoji; between Latin letters they are dirt.
-_LATIN_JOINER = re.compile(r"(?<=[\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?=[\x00-\u024f])")
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u1aaf\u1b00-\u1bff\ua980-\ua9ff\uaa00-\uaadf]"
+)
+_EAST_ASIAN = re.compile(
+    "[\u1100-\u11ff\u2e80-\u2fdf\u3001-\u312f\u3130-\u318f\u31a0-\u31ff\u3400-\u9fff\ua000-\ua4cf"
+    "\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+# Joiners shape Arabic and Indic letters and emoji; between Latin letters they are dirt.
+_LATIN_JOINER = re.compile(r"(?:(?<=[\x00-\u024f])|\A)[\u200c\u200d]+(?:(?=[\x00-\u024f])|\Z)")
 # Spaces that look like a space become one; before a mark of French and inside its quotes it stays.
 _ODD_SPACE = re.compile("(?<!«)[\xa0\u202f\u2007\u2009\u200a\u2002\u2003\u2008](?![?!:;»])")
 _WIDE_SPACE = "\u3000"
 _LATIN_ACCENTS = re.compile("[A-Za-z\u00c0-\u024f\u0370-\u052f\u1e00-\u1fff][\u0300-\u036f]+")
+_LATIN = re.compile("[a-z\u00c0-\u024f]", re.IGNORECASE)
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 # In Indian text books set with a font hack, a backtick stands where the rupee sign stood. TeX and
-# old corpora open a quotation with one that an apostrophe closes.
-_BACKTICK_RUPEE = re.compile(r"`(?=\s?\d)(?!\d[^\s`']*(?:\s[^\s`']+){0,3}'(?!\w))")
+# old corpora open a quotation with one that an apostrophe closes; `90s is a decade, `08 a year.
+_BACKTICK_RUPEE = re.compile(
+    r"`(?=\s?\d)(?!\s?0\d|\s?\d+s\b)(?!\d[^\s`']*(?:\s[^\s`']+){0,3}'(?!\w))"
+)
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 # The entities that escaping writes, beside those with a number.
 _ESCAPED = re.compile(r"&(?:#\d+|#x[0-9a-f]+|lt|gt|amp|quot|apos|nbsp);", re.IGNORECASE)
+# Which show the sign's name, where a text is about it: a tag, code, a word of the trade, a sign
+# that nobody escaped, an escape that is escaped itself, one without anything it could belong to.
+_TAG = re.compile(r"</?[a-z!][^<>]*>|`", re.IGNORECASE)
 _MARKUP = re.compile(
-    r"</?[a-z!][^<>]*>|`|\b(?:html|xml|xhtml|markup|entit(?:y|ies)|escap\w*)\b", re.I
+    r"`|(?<![a-z])(?:html|xml|xhtml|svg|jsx|markup|entit(?:y|ies)|escap\w*|ampersands?|href"
+    r"|web ?pages?|browsers?|(?:less|greater)[- ]than sign)(?![a-z])"
+    r"|&(?!#?\w+;)|<"
+    r"|&amp;#?\w+;"
+    r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
+    r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A text about how characters are written shows the broken and the odd ones on purpose.
+_ABOUT_CHARACTERS = re.compile(
+    r"(?<![a-z])(?:unicode|utf-?(?:8|16|32)|mojibake|(?:character|text|file)[- ](?:en|de)coding"
+    r"|char(?:acter )?sets?|code ?points?|latin-?1|iso-?8859|cp-?\d{3,4}|windows-125\d|nfk?[cd]"
+    r"|ascii|gbk|big5|shift[-_]jis|ligatures?|replacement character|non-?breaking|zero[- ]width"
+    r"|full[- ]?width|nbsp)(?![a-z])|\.(?:en|de)code\(",
+    re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MAX_PASSES = 5
@@ -76,6 +105,7 @@ _MOJIBAKE = re.compile(
     "\u20ac\u2122]{1,3}"
     rf"|[{_mac(0xC2, 0xE0)}][{_mac(0x80, 0xC0)}]|[{_mac(0xE0, 0xF0)}][{_mac(0x80, 0xC0)}]{{2}}"
 )
+_LONE_A_TILDE = re.compile(r"(?<!\S)Ã(?= )")
 # What ftfy leaves because each character could be meant, though together they hardly can: "Ï€" for
 # π; of UTF-8 read as Mac Roman "‚Çπ" for ₹, "√ó" for ×, dashes before each letter for Cyrillic.
 _STUBBORN = (
@@ -90,80 +120,115 @@ def repair_text(text: str, config: RepairConfig = ALL_REPAIRS) -> str:
     return repair(text, config)[0]
 
 
-def repair(text: str, config: RepairConfig = ALL_REPAIRS) -> tuple[str, list[str]]:
+def repair(
+    text: str, config: RepairConfig = ALL_REPAIRS, beside: str = ""
+) -> tuple[str, list[str]]:
     """Return a text with what is broken in it put right, and which repairs changed it.
 
     Args:
         text: A cell, in any language or markup.
         config: Which repairs are made.
+        beside: The other text of its row: an answer may not say which language it is in, or that
+            it is about markup.
 
     Returns:
         The text, and names of fields of `RepairConfig` in the order in which they changed it.
     """
-    steps = [(name, step) for name, step in _STEPS.items() if getattr(config, name)]
     made: dict[str, None] = {}
-    # What one pass removes can uncover what the next repairs.
-    for _ in range(_MAX_PASSES):
-        before = text
-        for name, step in steps:
-            changed = step(text)
-            if changed != text:
-                text, made[name] = changed, None
-        if text == before:
-            break
+    for name, _, after in repair_steps(text, config, beside):
+        text, made[name] = after, None
     return text, list(made)
 
 
-def _reread_encoding(text: str) -> str:
-    if text.isascii() and "`" not in text:
+def repair_steps(text: str, config: RepairConfig, beside: str) -> Iterator[tuple[str, str, str]]:
+    """Yield each repair that changes a text: its name, the text before it, the text after it.
+
+    Args:
+        text: A cell.
+        config: Which repairs are made.
+        beside: The other text of its row.
+    """
+    steps = [(name, step) for name, step in _STEPS.items() if getattr(config, name)]
+    # What one pass removes can uncover what the next repairs.
+    for _ in range(_MAX_PASSES):
+        start = text
+        for name, step in steps:
+            after = step(text, beside)
+            if after != text:
+                yield name, text, after
+                text = after
+        if text == start:
+            break
+
+
+def _reread_encoding(text: str, beside: str) -> str:
+    if (text.isascii() and "`" not in text) or _says(_ABOUT_CHARACTERS, text, beside):
         return text
     import ftfy
 
-    return _restore_rupee(_undo_stubborn(ftfy.fix_text(text, _ftfy_config())))
+    # "Ã " is half of "à" only beside other mojibake: alone it is a letter of Portuguese.
+    others = _LONE_A_TILDE.sub("", text)
+    if ftfy.fix_text(others, _ftfy_config()) != others:
+        text = ftfy.fix_text(text, _ftfy_config())
+    return _restore_rupee(_undo_stubborn(text))
 
 
-def _decode_entities(text: str) -> str:
-    if "&" not in text or _MARKUP.search(text):
+def _decode_entities(text: str, beside: str) -> str:
+    if "&" not in text or _says(_MARKUP, text, beside):
         return text
     decoded = _ESCAPED.sub(lambda found: html.unescape(found.group()), text)
-    return text if _MARKUP.search(decoded) else decoded
+    return text if _TAG.search(decoded) else decoded
 
 
-def _drop_controls(text: str) -> str:
+def _drop_controls(text: str, beside: str) -> str:
     if text.isprintable():
         return text
-    text = _LATIN_JOINER.sub("", _LINE_BREAK.sub("\n", _ESCAPE_SEQUENCE.sub("", text)))
+    text = _LINE_BREAK.sub("\n", _ESCAPE_SEQUENCE.sub("", text))
+    if _says(_ABOUT_CHARACTERS, text, beside):
+        return text
+    text = _LATIN_JOINER.sub("", text)
     removed: dict[str, str | int | None] = dict.fromkeys(_REMOVED, "")
-    if _WITHOUT_SPACES.search(text):
+    if _says(_WITHOUT_SPACES, text, beside):
         del removed["\u200b"]
-    if not _RIGHT_TO_LEFT.search(text):
+    if not _says(_RIGHT_TO_LEFT, text, beside):
         removed.update(dict.fromkeys(_DIRECTIONAL, ""))
     return text.translate(str.maketrans(removed))
 
 
-def _plain_forms(text: str) -> str:
-    if text.isascii():
+def _plain_forms(text: str, beside: str) -> str:
+    if text.isascii() or _says(_ABOUT_CHARACTERS, text, beside):
         return text
     text = _LATIN_ACCENTS.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
-    text = _ODD_SPACE.sub(" ", _LIGATURE.sub(_compatible, text))
-    if not _EAST_ASIAN.search(text):
+    text = _LIGATURE.sub(_compatible, text)
+    # A number alone says no language. Where typography is another than that of English, a space
+    # that does not break is meant.
+    if _LATIN.search(text) and not foreign_language(f"{text}\n{beside}"):
+        text = _ODD_SPACE.sub(" ", text)
+    if _LATIN.search(text) and not _says(_EAST_ASIAN, text, beside):
         text = _FULL_WIDTH.sub(_compatible, text).replace(_WIDE_SPACE, " ")
     return text
+
+
+def _says(sign: re.Pattern[str], text: str, beside: str) -> bool:
+    return bool(sign.search(text) or sign.search(beside))
 
 
 def _compatible(found: re.Match[str]) -> str:
     return unicodedata.normalize("NFKC", found.group())
 
 
-def _strip_edges(text: str) -> str:
+def _strip_edges(text: str, _: str) -> str:
     text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip()
     first, _, rest = text.partition("\n")
-    # The first line of a block of code is indented as the others are.
-    indented = any(line[:1] in (" ", "\t") for line in rest.split("\n"))
-    return text if first[:1] in (" ", "\t") and indented else text.lstrip()
+    if not rest or first[:1] not in (" ", "\t"):
+        return text.lstrip()
+    # The first line of a block of code or of a diff is indented as the others are; Markdown makes
+    # one of four spaces or a tab.
+    block = any(line[:1] in (" ", "\t", "+", "-") for line in rest.split("\n"))
+    return text if block or first.startswith(("    ", "\t")) else text.lstrip()
 
 
-_STEPS: dict[str, Callable[[str], str]] = {
+_STEPS: dict[str, Callable[[str, str], str]] = {
     "mojibake": _reread_encoding,
     "html_entities": _decode_entities,
     "control_characters": _drop_controls,
@@ -178,19 +243,21 @@ def lost_symbols(before: str, after: str) -> list[str]:
     What stands inside mojibake (the ¹ of "â‚¹") or an HTML entity is part of a broken character,
     not a symbol.
     """
-    whole = _MOJIBAKE.sub(" ", _ENTITY.sub(" ", _ESCAPE_SEQUENCE.sub("", before)))
+    inked = _NO_WIDTH.sub("", _ESCAPE_SEQUENCE.sub("", before))
+    whole = _MOJIBAKE.sub(" ", _ENTITY.sub(" ", inked))
     missing = _symbols(whole) - _symbols(after)
     return sorted(missing.elements())
 
 
-def repair_defect(before: str, after: str) -> str:
+def repair_defect(before: str, after: str, beside: str = "") -> str:
     """Return why a repaired text must not be used, '' where it may.
 
     Args:
         before: The text as it came.
-        after: What `repair_text` made of it.
+        after: What `repair` made of it.
+        beside: The other text of its row: one about characters may show U+FFFD.
     """
-    if is_unrepairable(after):
+    if is_unrepairable(after) and not _says(_ABOUT_CHARACTERS, after, beside):
         return f"U+FFFD stands for a lost character in '{_around(after, REPLACEMENT)}'"
     if lost := lost_symbols(before, after):
         return f"repair would lose {' '.join(lost)}"

@@ -17,6 +17,7 @@ from kd_kedro.curation.rewriting.wording import (
 )
 from kd_kedro.text.boilerplate import meta_defect
 from kd_kedro.text.facts import read_facts
+from kd_kedro.text.language import language_defect
 from kd_kedro.text.names import TOKEN, names
 from kd_kedro.text.polarity import DECISIVE, direction_marks, negation_defect, opposite_defect
 from kd_kedro.text.quantities import number_marks, plain, quantity_defect
@@ -178,6 +179,7 @@ def _letters_changed(source: str, rewrite: str) -> set[str]:
 
 
 GATES: tuple[Callable[[str, str], str], ...] = (
+    language_defect,
     meta_defect,
     quantity_defect,
     negation_defect,

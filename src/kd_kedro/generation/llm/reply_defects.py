@@ -10,6 +10,7 @@ import unicodedata
 from kd_kedro.generation.prompts import Message
 from kd_kedro.generation.protocol import Request
 from kd_kedro.text.boilerplate import contamination
+from kd_kedro.text.language import QUESTION_MARKS, SENTENCE_ENDS, asks, language_defect
 from kd_kedro.text.normalise import words_only
 from kd_kedro.text.words import word_set
 
@@ -46,16 +47,6 @@ _MARKUP = frozenset("{}[]<>|\\`#*_~^=")
 _BREAKS_OFF = word_set("a an the of to in on for with and or by from at is are was that which as")
 _BLANK = re.compile(r"_{2,}|\[\s*blank\s*\]|\[\s*\]", re.IGNORECASE)
 
-_ENGLISH = word_set(
-    "the a an of to in is are was were be what which who how why when where does do did for on by "
-    "with and or that this it as at from can should would will must has have if under between"
-)
-_OTHER_LANGUAGES = word_set(
-    "le les des une est que qui quelle quel dans pour avec sur du aux el los las qué cuál es una "
-    "por para con del cómo der das und ist nicht eine wie was für mit von wird welche wenn auf "
-    "den dem ein zu im werden il che di è per gli della come quale o os é um uma não são de do "
-    "da na qual como"
-)
 _SCRIPTS = word_set(
     "LATIN CYRILLIC GREEK ARABIC HEBREW CJK HIRAGANA KATAKANA HANGUL DEVANAGARI BENGALI TAMIL "
     "TELUGU GUJARATI GURMUKHI KANNADA MALAYALAM THAI LAO TIBETAN GEORGIAN ARMENIAN ETHIOPIC"
@@ -78,7 +69,7 @@ def reply_defect(request: Request, messages: list[Message], text: str) -> str:
         contamination(text, request.text)
         or repeats_prompt(request, messages, text)
         or _several(request.text, text)
-        or _language_defect(request.text, text)
+        or _language_defect(request, text)
         or _length_defect(request.text, text)
         or _task_defect(request, text)
         or _strange(request.text, text)
@@ -136,26 +127,23 @@ def _length_defect(source: str, text: str) -> str:
     return ""
 
 
-def _language_defect(source: str, text: str) -> str:
-    if new := _scripts(text) - _scripts(source):
+def _language_defect(request: Request, text: str) -> str:
+    if new := _scripts(text) - _scripts(request.text):
         return f"another script: {min(new).lower()}"
-    had, has = source.lower().split(), set(re.findall(r"\w+", text.lower()))
-    foreign = (has & _OTHER_LANGUAGES) - _ENGLISH - set(had)
-    if len(_ENGLISH & set(had)) >= 2 and len(foreign) >= 2 and len(foreign) >= len(has & _ENGLISH):
-        return f"another language: {', '.join(sorted(foreign)[:3])}"
-    return ""
+    return language_defect(request.text, text, request.context.get("answer", ""))
 
 
 def _task_defect(request: Request, text: str) -> str:
     opens = request.task in ("fitb", "mcq")
     if _BLANK.search(text) and (opens or not _BLANK.search(request.text)):
         return "has a blank"
-    if opens or request.text.rstrip().endswith("?"):
-        after = text[text.rfind("?") + 1 :]
-        if "?" not in text and not _ASKS.search(" ".join(text.split()[:8])):
+    if opens or asks(request.text):
+        after = re.split(f"[{QUESTION_MARKS}]", text)[-1]
+        asked = after != text or asks(text)
+        if not asked and not _ASKS.search(" ".join(text.split()[:8])):
             return "asks nothing"
-        alone = len(re.findall(r"[.?!](?:\s|\Z)", request.text)) <= 1
-        if alone and "?" in text and len(after.split()) > 2 and not _ASKS.search(after):
+        alone = len(re.findall(rf"[{SENTENCE_ENDS}](?:\s|\Z)", request.text)) <= 1
+        if alone and after != text and len(after.split()) > 2 and not _ASKS.search(after):
             return "goes on after its question"
     if not opens:
         return ""

@@ -12,7 +12,8 @@ from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules import cloze, styles
 from kd_kedro.generation.rules.synonyms import exchange
 from kd_kedro.generation.rules.typos import add_typos
-from kd_kedro.text.language import foreign_language
+from kd_kedro.text.language import language
+from kd_kedro.text.layout import around_code, has_layout
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,9 @@ _STYLES: dict[str, styles.Rewrite] = {
 }
 _TASKS = ("fitb", "mcq", "relevance", "typo", *_STYLES)
 _FOREIGN = "rules write English; this is "
-_ENGLISH_TASKS = ("fitb", "mcq", *_STYLES)  # they put English words beside those of a text
+_UNTOLD = "in no language that can be told"
+# They put English words beside those of a text, or misspell it as English is typed.
+_ENGLISH_TASKS = ("fitb", "mcq", "typo", *_STYLES)
 
 
 SYNONYMS = 2  # words of a rewrite that are said otherwise, at most
@@ -62,22 +65,29 @@ class RulesGenerator:
             for outcome in outcomes
             if outcome.reason.startswith(_FOREIGN)
         )
-        for language, count in foreign.most_common():
-            logger.info("rules write English: %d texts in %s stay as they are", count, language)
+        for name, count in foreign.most_common():
+            where = name if name == _UNTOLD else f"in {name}"
+            logger.info("rules write English: %d texts %s stay as they are", count, where)
         return outcomes
 
     def _generate(self, request: Request) -> Outcome:
-        if request.task in _ENGLISH_TASKS and (language := foreign_language(request.text)):
-            return Outcome("unchanged", request.text, f"{_FOREIGN}{language}")
+        if request.task in _ENGLISH_TASKS:
+            known = (request.context.get(name, "") for name in ("answer", "options"))
+            told = language(request.text, "\n".join(known)) or _UNTOLD
+            if told != "English":
+                return Outcome("unchanged", request.text, f"{_FOREIGN}{told}")
         if request.task in ("fitb", "mcq"):
             return _ask(request)
         if request.task == "relevance":
             return Outcome("unchanged", request.text, "rules have no opinion on relevance")
         rng = random.Random(_seed(request))
         if request.task == "typo":
-            return _outcome(request, [add_typos(request.text, self.typo_share, rng)], "typo", rng)
+            misspelt = around_code(
+                request.text, lambda text: [add_typos(text, self.typo_share, rng)]
+            )
+            return _outcome(request, misspelt, "typo", rng)
         if request.task in _STYLES:
-            rewrites = _STYLES[request.task](request.text)
+            rewrites = around_code(request.text, _STYLES[request.task])
             return _outcome(request, rewrites, request.task, rng)
         raise ValueError(
             f"the rules generator has no task {request.task}: use one of {', '.join(_TASKS)}"
@@ -87,6 +97,8 @@ class RulesGenerator:
 def _ask(request: Request) -> Outcome:
     if cloze.BLANK not in request.text:
         return Outcome("unchanged", request.text, "no blank in the text")
+    if has_layout(request.text):
+        return Outcome("unchanged", request.text, "its lines are code, a list or a table")
     question, how = cloze.ask(request.text)
     return Outcome("ok", question, how)
 
@@ -98,7 +110,7 @@ def _outcome(request: Request, rewrites: list[str], how: str, rng: random.Random
         return Outcome("unchanged", request.text, f"no {how} rule fits")
     text = rng.choice(fresh)
     if how in _STYLES:
-        text = exchange(text, how, SYNONYMS, rng)
+        text = around_code(text, lambda prose: [exchange(prose, how, SYNONYMS, rng)])[0]
     return Outcome("ok", text, f"rules: {how}")
 
 

@@ -1,13 +1,12 @@
 """Topics of questions, found by their embeddings and named by their words."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-_WORD = re.compile(r"[^\W\d_]{3,}")
+from kd_kedro.text.words import word_pattern
 
 
 def cluster_topics(
@@ -28,7 +27,7 @@ def cluster_topics(
 
     count = max(1, min(clusters, len(questions) // 10))
     labels = KMeans(count, n_init=4, random_state=seed).fit_predict(vectors)
-    words = [Counter(set(_WORD.findall(text.casefold()))) for text in questions]
+    words = [Counter(set(_telling_words(text))) for text in questions]
     everywhere: Counter[str] = sum(words, Counter())
     named: dict[int, str] = {}
     for label in range(count):
@@ -46,3 +45,10 @@ def cluster_topics(
         name = ", ".join(telling[:3]) or f"topic {label + 1}"
         named[label] = f"{name} ({label + 1})" if name in named.values() else name
     return [named[int(label)] for label in labels]
+
+
+def _telling_words(text: str) -> list[str]:
+    """Return the words of a text that can name a topic: of three letters, or one East Asian."""
+    found = word_pattern().findall(text.casefold())
+    names = [word for word in found if not any(map(str.isdigit, word))]
+    return [word for word in names if len(word) > 2 or word >= "\u3400"]

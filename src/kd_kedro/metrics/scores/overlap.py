@@ -16,12 +16,11 @@ import numpy as np
 
 from kd_kedro.metrics.scores.exact_match import exact_match
 from kd_kedro.metrics.statistics.significance import Floats
+from kd_kedro.text.words import word_pattern
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
 _CHRF_ORDERS = 6
 _CHRF_BETA = 2
-# Chinese characters and both kana: a word each. Korean puts spaces between words.
-_UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _DASHES = str.maketrans("−–‐‑", "----")
 
 
@@ -128,15 +127,12 @@ def _folded(text: str) -> str:
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return what finds a word, and what finds a word, a number or a sign."""
-    every = [chr(code) for code in range(sys.maxunicode + 1)]
-    kinds = [unicodedata.category(each) for each in every]
-    # Python's \w leaves out the marks that write the vowels of Hindi, Tamil or Arabic.
-    marks = "".join(each for each, kind in zip(every, kinds, strict=True) if kind[0] == "M")
-    signs = "".join(each for each, kind in zip(every, kinds, strict=True) if kind in ("Sc", "Sm"))
-    word = rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W_]|[{marks}])+"
+    every = map(chr, range(sys.maxunicode + 1))
+    signs = "".join(each for each in every if unicodedata.category(each) in ("Sc", "Sm"))
+    word = word_pattern().pattern
     number = r"(?:(?<![\w)])[-+])?\d+(?:[.,:/]\d+)*"
     sign = rf"[%‰{re.escape(signs)}]|[-*/^](?=\s*[\d(])"
-    return re.compile(word), re.compile(f"{number}|{sign}|{word}")
+    return word_pattern(), re.compile(f"{number}|{sign}|{word}")
 
 
 def _sacrebleu() -> Any:

@@ -1,5 +1,7 @@
 """Nodes of the augmentation pipeline: split families, add rewrites, account for every row."""
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,9 @@ from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.text.embedder import Embedder
+from kd_kedro.text.language import language
+
+logger = logging.getLogger(__name__)
 
 
 def split_rows(
@@ -60,17 +65,19 @@ def augment_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add formal, casual, general and misspelt rewrites of train rows; answers stay.
 
+    Rows in other languages than English that no rewrite was made of are told of.
+
     Returns:
         `augmented_qa`, `augmentation_events`.
     """
-    wanted = [
-        (row["row_id"], style, row["question"])
-        for row in trainable(split_qa).to_dict("records")
-        for style in params.styles
-    ]
+    rows = trainable(split_qa).to_dict("records")
+    wanted = [(row["row_id"], style, row) for row in rows for style in params.styles]
     # One call, so that a model can put texts of like length together.
     outcomes = text_generator.generate(
-        [Request(style, question, {}, params.seed) for _, style, question in wanted]
+        [
+            Request(style, row["question"], {"answer": row["answer"]}, params.seed)
+            for _, style, row in wanted
+        ]
     )
     candidates = []
     made: dict[str, Mapping[str, Any]] = {}
@@ -80,11 +87,22 @@ def augment_rows(
         candidates.append(Candidate(parent, style, text, reason))
         made[f"{parent}-{style}"] = outcome.evidence
     augmented = add_rewrites(split_qa, candidates, sentence_embedder.encode, params)
+    rewritten = {row.rpartition("-")[0] for row in augmented.created}
+    left = {
+        str(row["row_id"]): foreign
+        for row in rows
+        if wanted
+        and row["row_id"] not in rewritten
+        and (foreign := language(row["question"], row["answer"])) not in ("", "English")
+    }
+    for foreign, count in Counter(left.values()).most_common():
+        logger.info("augmentation left %d rows in %s as they were", count, foreign)
     events = lineage.record_stage(
         "augmentation",
         split_qa,
         augmented.rows,
         created=augmented.created,
+        reasons={row: f"left as it is: in {foreign}" for row, foreign in left.items()},
         evidence={
             row: {**made.get(row, {}), **augmented.evidence.get(row, {})}
             for row in {**augmented.created, **augmented.evidence}

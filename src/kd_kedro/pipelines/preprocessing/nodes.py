@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -25,7 +26,8 @@ from kd_kedro.curation.records.reviewer import label_rows, review
 from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
 from kd_kedro.curation.repair.repair_config import RepairConfig
-from kd_kedro.curation.repair.text_repair import repair, repair_defect
+from kd_kedro.curation.repair.text_changes import change_evidence
+from kd_kedro.curation.repair.text_repair import repair_defect, repair_steps
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
@@ -34,6 +36,7 @@ from kd_kedro.pipelines.preprocessing.params import (
     RewriteParams,
     ValidationParams,
 )
+from kd_kedro.text.language import asks, foreign_language
 
 logger = logging.getLogger(__name__)
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
@@ -140,32 +143,41 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     """Repair the text of questions and answers; set aside what cannot be repaired.
 
     Returns:
-        `cleaned_qa`, the quarantined rows, `cleaning_events`, which name the repairs of a row.
+        `cleaned_qa`, the quarantined rows, `cleaning_events`, which tell of each repair of a row
+        what stood there before and after.
     """
     texts: dict[str, list[str]] = {"question": [], "answer": []}
     reasons: dict[str, str] = {}
-    changes: dict[str, list[str]] = {}
+    changes: dict[str, list[dict[str, Any]]] = {}
     records = reviewed_qa.to_dict("records")
     for row in tqdm(records, desc="repairing text"):
-        for column, repaired in texts.items():
-            before = row[column]
-            text, made = repair(before, params)
-            repaired.append(text)
-            if defect := repair_defect(before, text):
+        for column, other in (("question", "answer"), ("answer", "question")):
+            text, beside = row[column], row[other]
+            for name, before, after in repair_steps(text, params, beside):
+                facts = change_evidence(column, name, before, after)
+                changes.setdefault(row["row_id"], []).append(facts)
+                text = after
+            texts[column].append(text)
+            if defect := repair_defect(row[column], text, beside):
                 where = f"{row['source']}, line {row['line']}: column {column}"
                 reasons[row["row_id"]] = f"{where}: {defect}"
-            elif made:
-                changes.setdefault(row["row_id"], []).extend(made)
     kept = ~reviewed_qa["row_id"].isin(list(reasons))
     cleaned = read_formats(reviewed_qa.assign(**texts)[kept].reset_index(drop=True), reviewed_qa)
     # A quarantined row keeps the text it came with: a person must see what there was.
     quarantined = quarantine(reviewed_qa[~kept], "cleaning", reasons)
+    changes = {row: made for row, made in changes.items() if row not in reasons}
     why = {
-        row: f"repaired: {', '.join(dict.fromkeys(made)).replace('_', ' ')}"
+        row: "repaired: " + ", ".join(dict.fromkeys(each["repair"] for each in made))
         for row, made in changes.items()
-        if row not in reasons
     }
-    events = record_stage("cleaning", reviewed_qa, cleaned, quarantined=reasons, reasons=why)
+    events = record_stage(
+        "cleaning",
+        reviewed_qa,
+        cleaned,
+        quarantined=reasons,
+        reasons={row: reason.replace("_", " ") for row, reason in why.items()},
+        evidence={row: {"repairs": made} for row, made in changes.items()},
+    )
     return cleaned, quarantined, events
 
 
@@ -212,7 +224,8 @@ def convert_blanks(
             reasons[row["row_id"]] = "asks already"
         else:
             places.append((index, row["row_id"], statement, choice, options))
-            requests.append(Request("fitb", statement, {"answer": row["answer"]}, params.seed))
+            context = {"answer": row["answer"], "options": _listed(choice)}
+            requests.append(Request("fitb", statement, context, params.seed))
     outcomes = text_generator.generate(requests)
     evidence: dict[str, Mapping[str, object]] = {}
     for (index, row_id, statement, choice, options), outcome in zip(places, outcomes, strict=True):
@@ -273,25 +286,45 @@ def convert_choices(
     for (index, answer, choice, match), (question, facts) in zip(chosen, opened, strict=True):
         row_id = str(converted.at[index, "row_id"])
         evidence[row_id] = {**evidence[row_id], **facts}
-        converted.at[index, "question"] = question
+        if question:
+            converted.at[index, "question"] = question
+        else:
+            reasons[row_id] += f"; the question is in {foreign_language(choice.stem)} and stays"
         converted.at[index, "answer"] = open_answer(choice, match, answer)
     return converted, record_stage(
         "mcq", fitb_rephrased, converted, reasons=reasons, evidence=evidence
     )
 
 
+def _listed(choice: Choice | None) -> str:
+    return "; ".join(choice.options) if choice else ""
+
+
 def _open_questions(
     choices: list[tuple[Choice, int, str]], text_generator: TextGenerator, params: RewriteParams
 ) -> list[tuple[str, Mapping[str, object]]]:
-    """Return each stem as a question, with who made it: what breaks off is completed."""
-    questions = [open_stem(choice, index) for choice, index, _ in choices]
+    """Return each stem as a question, with who made it: what breaks off is completed.
+
+    Which stems need their options is known of English alone. One in another language is '' unless
+    the generator asks it.
+    """
+    questions = [
+        "" if foreign_language(choice.stem) else open_stem(choice, index)
+        for choice, index, _ in choices
+    ]
     evidence: list[Mapping[str, object]] = [{} for _ in choices]
-    unfinished = [n for n, question in enumerate(questions) if not is_open_question(question)]
+    unfinished = [
+        n
+        for n, question in enumerate(questions)
+        if not (is_open_question(question) if question else asks(choices[n][0].stem))
+    ]
     requests = []
     for n in unfinished:
         choice, _, answer = choices[n]
-        statement = f"{choice.stem.rstrip(' .:-')} {BLANK}."
-        context = {"options": "; ".join(choice.options), "answer": answer}
+        statement, blanks = canonical_blanks(choice.stem)
+        if not blanks:
+            statement = f"{choice.stem.rstrip(' .:-')} {BLANK}."
+        context = {"options": _listed(choice), "answer": answer}
         requests.append(Request("mcq", statement, context, params.seed))
     for n, request, outcome in zip(
         unfinished, requests, text_generator.generate(requests), strict=True

@@ -91,5 +91,6 @@ def pick_curation_examples(
     if (personal_data_summary["masked"] == "yes").any():
         unmasked = stages[: stages.index("personal_data") + 1]
         events = row_events[~row_events["stage"].isin(unmasked)]
-    shown = {stage: products[stage] for stage in stages[: stages.index("deduplication") + 1]}
+    split = stages.index("split")
+    shown = {stage: products[stage] for stage in (*stages[:split], *stages[split + 1 :])}
     return examples_by_kind(events, shown, aside, report.curation_examples)
