@@ -17,20 +17,13 @@ from kd_kedro.curation.rewriting.wording import (
 )
 from kd_kedro.text.boilerplate import meta_defect
 from kd_kedro.text.facts import read_facts
-from kd_kedro.text.names import TOKEN, names
+from kd_kedro.text.names import TOKEN, names, sentence_heads
 from kd_kedro.text.polarity import DECISIVE, direction_marks, negation_defect, opposite_defect
 from kd_kedro.text.quantities import number_marks, plain, quantity_defect
 from kd_kedro.text.words import word_set
 
-_HEAD = re.compile(r"(?:^|[.!?:\n]\s{0,20}|[“\"‘(]\s{0,20})([A-Z][^\W\d_]+)\b")
 _LETTER = re.compile(r"(?<![\w.&'’(-])(?:(?<![.?!:] )(?<!^)A|[B-HJ-Z])(?![\w.)-])", re.MULTILINE)
 _A = re.compile(r"(?<!\w)A(?!\w)")
-_NO_HEADS = FRAME | word_set(
-    "after analyse analyze assess assume assuming because before both choose classify compare "
-    "complete consider derive draw during either establish evaluate examine fill highlight "
-    "journalise journalize justify let no not pass prepare provide select since solve some "
-    "summarise summarize suppose under until was were without write"
-)
 # Endings of common nouns, adverbs and plurals.
 _COMMON = re.compile(r"(?:tion|ment|ness|ity|ance|ence|ism|ing|sion|ure|ly|s)$")
 _NO_NAMES = FRAME | word_set(
@@ -116,8 +109,7 @@ def _name_marks(text: str, known: set[str]) -> list[tuple[int, int, str]]:
 
 def _heads(text: str) -> set[str]:
     """Return words at the head of a sentence that may be names: no question word, no verb."""
-    found = {match[1].casefold() for match in _HEAD.finditer(text)}
-    return {word for word in found if word not in _NO_HEADS and not _COMMON.search(word)}
+    return {word for word in sentence_heads(text) if not _COMMON.search(word)}
 
 
 def _telling(found: set[str]) -> set[str]:
