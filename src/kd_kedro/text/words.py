@@ -83,3 +83,14 @@ def root(word: str) -> str:
             break
         word = short
     return word[:_ROOT_LETTERS]
+
+
+def one_slip(was: str, now: str) -> bool:
+    """Return whether one letter was swapped, added, left out or replaced."""
+    start = next(
+        (n for n, (a, b) in enumerate(zip(was, now, strict=False)) if a != b),
+        min(len(was), len(now)),
+    )
+    a, b = was[start:], now[start:]
+    swapped = len(a) > 1 and len(b) > 1 and (a[1], a[0], a[2:]) == (b[0], b[1], b[2:])
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped

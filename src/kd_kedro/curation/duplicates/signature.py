@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from kd_kedro.curation.duplicates.neighbours import Pair
+from kd_kedro.text.code_tokens import code_key
 from kd_kedro.text.facts import read_facts
 from kd_kedro.text.names import sentence_heads
 from kd_kedro.text.normalise import normalise
@@ -54,6 +55,14 @@ def signature(text: str) -> Signature:
         tuple(sorted((facts.directions & DECISIVE) - _LOOSE)),
         normalise(text) if _in_other_script(text) else "",
     )
+
+
+def question_key(text: str) -> str:
+    """Return what questions have in common that are the same but for case and punctuation.
+
+    Of code both count: `-d` is not `-D`.
+    """
+    return f"{normalise(text)} {code_key(text)}".rstrip()
 
 
 def names_agree(one: str, other: str) -> bool:
