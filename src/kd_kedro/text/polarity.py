@@ -184,6 +184,14 @@ def opposite_defect(source: str, rewrite: str) -> str:
     return _prefix_defect(before, after)
 
 
+def opposite_poles(one: str, other: str) -> bool:
+    """Return whether two words stand for the two poles of one pair."""
+    return any(
+        (one in first and other in second) or (other in first and one in second)
+        for first, second in (*_STRICT_POLES, *_LOOSE_POLES)
+    )
+
+
 def _prefix_defect(before: Counter[str], after: Counter[str]) -> str:
     """Return a word that gained or lost a negating prefix: solvent, insolvent."""
     for one, other in ((before, after), (after, before)):

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
+from kd_kedro.curation.duplicates.differences import wording_difference
 from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, searched_rows
 from kd_kedro.curation.duplicates.neighbours import Pair, Vectors
-from kd_kedro.curation.duplicates.signature import holds, names_agree, sides_agree, signature, unite
+from kd_kedro.curation.duplicates.signature import (
+    holds,
+    names_agree,
+    question_key,
+    sides_agree,
+    signature,
+    unite,
+)
 from kd_kedro.text.normalise import normalise
 
 EXACT = "same question and answer"
@@ -85,13 +93,14 @@ def find_duplicates(
         reviewed: row_ids of rows a person accepted.
     """
     questions, answers = rows["question"].tolist(), rows["answer"].tolist()
-    keys, answer_keys = [normalise(text) for text in questions], [normalise(a) for a in answers]
+    keys, answer_keys = [*map(question_key, questions)], [*map(normalise, answers)]
     near = _answers_agree(answers, answer_keys, answer_vectors, thresholds.answer_threshold)
 
     def akin(one: int, other: int) -> bool:
         return keys[one] == keys[other] or (
             names_agree(questions[one], questions[other])
             and sides_agree(questions[one], questions[other])
+            and not wording_difference(questions[one], questions[other])
         )
 
     def would_merge(one: int, other: int) -> bool:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from kd_kedro.curation.duplicates.neighbours import Pair
-from kd_kedro.curation.duplicates.signature import names_agree, unite
+from kd_kedro.curation.duplicates.signature import names_agree, question_key, unite
 from kd_kedro.curation.records.schema import SPLIT, table
-from kd_kedro.text.normalise import normalise
 
 SPLITS = ("train", "validation", "test")
 
@@ -36,7 +35,7 @@ def split_rows(
         `original`, in the order of `rows`.
     """
     questions = rows["question"].tolist()
-    keys = [normalise(text) for text in questions]
+    keys = [*map(question_key, questions)]
     order = {
         row: (int(line) if line.isdigit() else len(rows), row_id)
         for row, (line, row_id) in enumerate(zip(rows["line"], rows["row_id"], strict=True))

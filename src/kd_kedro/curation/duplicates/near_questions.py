@@ -2,7 +2,8 @@
 
 Questions are near where their signatures are equal and the cosine of their embeddings reaches a
 threshold; a lower one will do where the answers are equal and telling (three words, or a figure),
-which is evidence of its own.
+which is evidence of its own. A pair whose wording makes it two questions (an opposite, another
+name of code) is found by the search, and left out where its pairs are read.
 """
 
 from collections import Counter, defaultdict
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from kd_kedro.curation.duplicates.differences import wording_difference
 from kd_kedro.curation.duplicates.neighbours import (
     NEIGHBOURS,
     Pair,
@@ -18,7 +20,7 @@ from kd_kedro.curation.duplicates.neighbours import (
     near_pairs,
     reaches,
 )
-from kd_kedro.curation.duplicates.signature import signature
+from kd_kedro.curation.duplicates.signature import question_key, signature
 from kd_kedro.curation.records.schema import table
 from kd_kedro.text.normalise import normalise
 
@@ -47,7 +49,7 @@ def find_near_questions(
     among: Collection[int] | None = None,
     askers: Collection[int] | None = None,
 ) -> list[Pair]:
-    """Return the pairs of rows whose questions are near, the nearest first.
+    """Return the pairs of rows that ask nearly the same, the nearest first.
 
     Args:
         rows: n rows with text columns `question, answer`.
@@ -55,6 +57,25 @@ def find_near_questions(
         nearness: From which cosine questions are near.
         among: Positions of the rows to compare; `searched_rows` where it is left out.
         askers: Positions of those whose neighbours are searched for; all where it is left out.
+    """
+    return _asking_the_same(search_questions(rows, vectors, nearness, among, askers), rows)
+
+
+def search_questions(
+    rows: pd.DataFrame,
+    vectors: Vectors,
+    nearness: Nearness,
+    among: Collection[int] | None = None,
+    askers: Collection[int] | None = None,
+) -> list[Pair]:
+    """Return the pairs of rows with near questions, whatever their wording, the nearest first.
+
+    Args:
+        rows: As for `find_near_questions`, like the rest.
+        vectors: float32 (n, d), rows of length 1.
+        nearness: From which cosine questions are near.
+        among: Positions of the rows to compare.
+        askers: Positions of those whose neighbours are searched for.
     """
     signatures: list[object] = [None] * len(rows)
     with_answers: list[object] = [None] * len(rows)
@@ -81,7 +102,7 @@ def searched_rows(rows: pd.DataFrame) -> list[int]:
         rows: Text columns `question, answer`.
     """
     groups: dict[str, list[int]] = defaultdict(list)
-    keys = [normalise(text) for text in rows["question"]]
+    keys = [question_key(text) for text in rows["question"]]
     for row in first_rows(rows):
         groups[keys[row]].append(row)
     few = (some if len(some) <= MOST_ANSWERS else some[:1] for some in groups.values())
@@ -90,8 +111,8 @@ def searched_rows(rows: pd.DataFrame) -> list[int]:
 
 def first_rows(rows: pd.DataFrame) -> list[int]:
     """Return the position of the first row of each question and answer, both normalised."""
-    columns = (map(normalise, rows[name]) for name in ("question", "answer"))
     first: dict[tuple[str, str], int] = {}
+    columns = map(question_key, rows["question"]), map(normalise, rows["answer"])
     for row, both in enumerate(zip(*columns, strict=True)):
         first.setdefault(both, row)
     return list(first.values())
@@ -106,7 +127,7 @@ def write_pairs(pairs: Iterable[Pair], row_ids: Sequence[str]) -> pd.DataFrame:
 
 
 def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> list[Pair]:
-    """Return those of the pairs that are near by these thresholds, the nearest first.
+    """Return those of the pairs that are near by these thresholds and ask the same, nearest first.
 
     A search from these thresholds would have found the same: the nearest rows of a row are its
     nearest from any threshold.
@@ -114,7 +135,7 @@ def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> li
     Args:
         near: Columns `NEAR_PAIRS`, cosines as text or numbers; pairs of rows that are not in `rows`
             are left out.
-        rows: Text columns `row_id, answer`.
+        rows: Text columns `row_id, question, answer`.
         nearness: From which cosine questions are near, no lower than what was searched with.
 
     Returns:
@@ -131,7 +152,7 @@ def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> li
         same = answers[first] == answers[second] and _is_telling(answers[first])
         if reaches(cosine, nearness.question) or (same and reaches(cosine, nearness.equal_answer)):
             pairs.append(Pair(first, second, cosine))
-    return _unique(pairs)
+    return _asking_the_same(_unique(pairs), rows)
 
 
 def find_near_survivors(
@@ -150,7 +171,7 @@ def find_near_survivors(
     Args:
         rows: n rows with text columns `row_id, question, answer`.
         before: The rows that were searched, with the same columns.
-        near: What was found among them, columns `NEAR_PAIRS`.
+        near: What `search_questions` found among them, columns `NEAR_PAIRS`.
         vectors: float32 (n, d), rows of length 1, of the questions in `rows`.
         nearness: From which cosine questions are near, no lower than what was searched with.
     """
@@ -169,6 +190,15 @@ def find_near_survivors(
 def _is_telling(answer: str) -> bool:
     """Return whether an answer is long enough to tell one question from another."""
     return len(answer.split()) > 2 or any(char.isdigit() for char in answer)
+
+
+def _asking_the_same(pairs: Iterable[Pair], rows: pd.DataFrame) -> list[Pair]:
+    questions = rows["question"].tolist()
+    return [
+        pair
+        for pair in pairs
+        if not wording_difference(questions[pair.first], questions[pair.second])
+    ]
 
 
 def _unique(pairs: Sequence[Pair]) -> list[Pair]:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from kd_kedro.curation.duplicates.neighbours import Pair
+from kd_kedro.text.code_tokens import code_key
 from kd_kedro.text.facts import read_facts
+from kd_kedro.text.names import sentence_heads
 from kd_kedro.text.normalise import normalise
 from kd_kedro.text.polarity import DECISIVE
 from kd_kedro.text.words import content_words, word_set
@@ -25,7 +27,6 @@ _WORD = re.compile(r"[^\W_]+(?:['’&.-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
 # With Latin Extended Additional, which Vietnamese is written in.
 _LATIN_LETTER = re.compile(r"[^\W\d_\u0250-\u1dff\u1f00-\U0010ffff]")
-_START = re.compile(r"(?:^|[.!?:\n]\s{0,20}|[“\"‘(]\s{0,20})([A-Z][^\W\d_]+)\b")
 _SIDE = re.compile(r"\b(?:debit(?:s|ed)?|credit(?:s|ed)?|dr|cr)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[;.,\n]|\band\b")
 _BEHIND = word_set("debited credited dr cr")
@@ -33,20 +34,6 @@ _NO_ACCOUNT = word_set("a c account amount side")
 # Words by which an answer takes back what it said.
 _TAKES_BACK = word_set("but except however unless although though only not wrong incorrect")
 _TELLING_WORDS = 4  # of content; with fewer, an added word makes another answer
-# Words a sentence may start with that are no names.
-_STARTERS = word_set(
-    "a according advise after all also am an analyse analyze and any are as assess at based "
-    "because before both briefly but by calculate can choose classify compare complete compute "
-    "consider could define derive describe determine did differentiate discuss distinguish do "
-    "does draw during each either elaborate enumerate establish evaluate examine explain fill "
-    "find following for from give given had has have he her here highlight his how however "
-    "identify if illustrate in indicate is it its journalise journalize justify kindly let list "
-    "may mention might must name no not of on one or our outline pass please prepare provide "
-    "record select she should show since so some specify state suggest summarise summarize "
-    "suppose tell that the their them then there these they this those to total under until use "
-    "using was we were what when where whether which while who whom whose why will with would "
-    "write you your"
-)
 
 
 @lru_cache(maxsize=200_000)
@@ -68,6 +55,14 @@ def signature(text: str) -> Signature:
         tuple(sorted((facts.directions & DECISIVE) - _LOOSE)),
         normalise(text) if _in_other_script(text) else "",
     )
+
+
+def question_key(text: str) -> str:
+    """Return what questions have in common that are the same but for case and punctuation.
+
+    Of code both count: `-d` is not `-D`.
+    """
+    return f"{normalise(text)} {code_key(text)}".rstrip()
 
 
 def names_agree(one: str, other: str) -> bool:
@@ -180,8 +175,7 @@ def _in_other_script(text: str) -> bool:
 
 @lru_cache(maxsize=200_000)
 def _names(text: str) -> frozenset[str]:
-    starts = {word.casefold() for word in _START.findall(text)} - _STARTERS
-    return read_facts(text).names | starts
+    return read_facts(text).names | sentence_heads(text)
 
 
 @lru_cache(maxsize=200_000)

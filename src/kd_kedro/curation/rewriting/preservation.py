@@ -18,20 +18,13 @@ from kd_kedro.curation.rewriting.wording import (
 from kd_kedro.text.boilerplate import meta_defect
 from kd_kedro.text.facts import read_facts
 from kd_kedro.text.language import language_defect
-from kd_kedro.text.names import TOKEN, names
+from kd_kedro.text.names import TOKEN, names, sentence_heads
 from kd_kedro.text.polarity import DECISIVE, direction_marks, negation_defect, opposite_defect
 from kd_kedro.text.quantities import number_marks, plain, quantity_defect
-from kd_kedro.text.words import word_set
+from kd_kedro.text.words import one_slip, word_set
 
-_HEAD = re.compile(r"(?:^|[.!?:\n]\s{0,20}|[“\"‘(]\s{0,20})([A-Z][^\W\d_]+)\b")
 _LETTER = re.compile(r"(?<![\w.&'’(-])(?:(?<![.?!:] )(?<!^)A|[B-HJ-Z])(?![\w.)-])", re.MULTILINE)
 _A = re.compile(r"(?<!\w)A(?!\w)")
-_NO_HEADS = FRAME | word_set(
-    "after analyse analyze assess assume assuming because before both choose classify compare "
-    "complete consider derive draw during either establish evaluate examine fill highlight "
-    "journalise journalize justify let no not pass prepare provide select since solve some "
-    "summarise summarize suppose under until was were without write"
-)
 # Endings of common nouns, adverbs and plurals.
 _COMMON = re.compile(r"(?:tion|ment|ness|ity|ance|ence|ism|ing|sion|ure|ly|s)$")
 _NO_NAMES = FRAME | word_set(
@@ -117,8 +110,7 @@ def _name_marks(text: str, known: set[str]) -> list[tuple[int, int, str]]:
 
 def _heads(text: str) -> set[str]:
     """Return words at the head of a sentence that may be names: no question word, no verb."""
-    found = {match[1].casefold() for match in _HEAD.finditer(text)}
-    return {word for word in found if word not in _NO_HEADS and not _COMMON.search(word)}
+    return {word for word in sentence_heads(text) if not _COMMON.search(word)}
 
 
 def _telling(found: set[str]) -> set[str]:
@@ -221,7 +213,7 @@ def misspelling_defect(source: str, misspelt: str, max_share: float) -> str:
             return f"a number or name misspelt: {was}"
         if _states(was) or _states(now):
             return f"a number, unit or negation misspelt: {was}"
-        if read_facts(now).directions & DECISIVE or not _one_slip(was, now):
+        if read_facts(now).directions & DECISIVE or not one_slip(was, now):
             return f"another word: {was} became {now}"
     return ""
 
@@ -230,14 +222,3 @@ def _states(word: str) -> bool:
     """Return whether a word is a number, a currency, a sign of calculation or a negation."""
     facts = read_facts(word)
     return bool(facts.values or facts.currencies or facts.operators or facts.negations)
-
-
-def _one_slip(was: str, now: str) -> bool:
-    """Return whether one letter was swapped, added, left out or replaced."""
-    start = next(
-        (n for n, (a, b) in enumerate(zip(was, now, strict=False)) if a != b),
-        min(len(was), len(now)),
-    )
-    a, b = was[start:], now[start:]
-    swapped = len(a) > 1 and len(b) > 1 and (a[1], a[0], a[2:]) == (b[0], b[1], b[2:])
-    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped

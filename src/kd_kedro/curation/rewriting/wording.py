@@ -7,29 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from kd_kedro.text.words import root, word_set
+from kd_kedro.text.words import FRAME, root, word_set
 
 _WORD = re.compile(r"[^\W\d_]+(?:[&.-][^\W\d_]+)*|\d+(?:[.,]\d+)*")
-# Words that frame a question and say nothing of what it asks.
-FRAME = word_set(
-    "a about above according advise all also am an and answer any are ask asked asking as at be "
-    "been being briefly but by calculate called can clarify classify could compute define defined "
-    "describe determine did differentiate difference discuss distinguish do does done each "
-    "elaborate enumerate everyone explain explanation find following for from gave get give given "
-    "go got had has have having he help hello her hey hi him his how i identify if illustrate in "
-    "indicate inform into is it its just kindly know known let like list may me mean meaning "
-    "means meant mention might mind much my need of often okay on one or other our out outline "
-    "please point possible prepare provide question quick quickly really record refer referred "
-    "refers request requested requests s say sense she should show simply so someone something "
-    "specify state stand stands such suggest t tell term termed terms than thanks that the their "
-    "them then there these they thing things this those to tell understand understood us use used "
-    "using want was way ways we were what whats when where whether which while who whom whose why "
-    "will wish wonder wondering with word words work would you your appreciate appreciated "
-    "grateful good day sir madam curious exactly actually basically again happens happen concept "
-    "idea notion takes behind reason reasons role play plays played part manner primary main key "
-    "chief basic various consequence consequences result results write not don doesn isn aren can "
-    "cannot"
-)
 _ASKERS = (
     ("who", re.compile(r"\bwhom?\b|\bwhose\b|\bwhich (?:person|party|partner|individual)")),
     (

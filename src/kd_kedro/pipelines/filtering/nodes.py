@@ -12,8 +12,8 @@ from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, find_duplic
 from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.duplicates.near_questions import (
     Nearness,
-    find_near_questions,
     read_pairs,
+    search_questions,
     write_pairs,
 )
 from kd_kedro.curation.records.lineage import record_stage
@@ -152,7 +152,7 @@ def find_neighbours(
         `near_pairs`.
     """
     vectors = sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]])
-    pairs = find_near_questions(soap_qa, vectors, params.family_nearness(split_threshold))
+    pairs = search_questions(soap_qa, vectors, params.family_nearness(split_threshold))
     return write_pairs(pairs, soap_qa["row_id"].tolist())
 
 

@@ -1,0 +1,178 @@
+"""Does the wording of two near questions differ in what makes them two: an opposite, code, a word?
+
+Near in meaning is not the same. Opposites stand in the same sentences, so an embedder gives them
+cosines near 1, and a word that it does not know is as good as any other. What is compared is the
+wording: words that only one of the texts has, and words that stand in each other's place where the
+texts are laid side by side.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import product
+
+from kd_kedro.text.code_tokens import code_differs
+from kd_kedro.text.language import foreign_language
+from kd_kedro.text.opposites import are_forms, are_opposites, are_synonyms
+from kd_kedro.text.polarity import negation_count
+from kd_kedro.text.quantities import quantities
+from kd_kedro.text.words import FRAME, FUNCTION_WORDS, stem, word_set
+
+Words = tuple[str, ...]
+
+_WORD = re.compile(r"[^\W_]+(?:[_.-][^\W_]+|['’](?!s\b)[^\W_]+)*")
+_ARTICLES = word_set("a an the")
+# What a question asks of its subject, in words that may stand for each other as those of FRAME may.
+_ASKING = FRAME | word_set(
+    "aim assess assessed assessing calculating central character characteristic characteristics "
+    "compute computed computing core crucial defining definition describes described determined "
+    "determines determining distinction distinctions distinguishes essential evaluate evaluated "
+    "evaluating explained explains feature features finding function functions fundamental goal "
+    "importance important intended kind kinds measure measured measures measuring objective "
+    "principal principle principles purpose purposes relevance show shows significance significant "
+    "sort sorts type types vital"
+)
+# Words of one line say how many; a word of another line for it makes another question.
+_QUANTIFIERS = (
+    word_set("all every each whole entire everyone everybody everything everywhere always"),
+    word_set("any anyone anybody anything anywhere"),
+    word_set("some someone somebody something several sometimes occasionally part partly"),
+    word_set("most mostly majority usually"),
+    word_set("few fewest minority rarely seldom"),
+    word_set("many much often frequently"),
+    word_set("single once"),
+    word_set("both"),
+    word_set("either"),
+    word_set("half"),
+    word_set("neither none nobody nothing nowhere never"),
+    word_set("exactly precisely"),
+    word_set("least"),
+)
+_KIND = {word: kind for kind, words in enumerate(_QUANTIFIERS) for word in words}
+_ONLY = word_set("only solely exclusively merely")
+# Of the languages that `foreign_language` names.
+_FOREIGN_NEGATIONS = word_set(
+    "nicht kein keine keinen keiner keinem ohne nie niemals ne pas non jamais sans aucun aucune ni "
+    "no sin nunca ningún ninguna jamás senza mai nessun nessuna não sem nenhum nenhuma niet geen "
+    "zonder nooit inte utan aldrig bez nigdy nie değil olmayan tidak bukan tanpa"
+)
+_FOREIGN_ARTICLES = word_set(
+    "der die das den dem des ein eine einen einem einer eines le la les l un une du el los las lo "
+    "una unos unas il gli i uno o os as um uma de het een"
+)
+# Where one of these joins two things, their order tells nothing.
+_SYMMETRICAL = word_set(
+    "and or between versus vs both difference differences differ differs different compare "
+    "compared distinguish distinguishes relation relationship equal equals und oder zwischen et ou "
+    "entre y o e"
+)
+_MOST_PLACES = 2  # in a text reworded in more, one word for another may be chance
+_LONGEST_MOVED = 4  # words
+
+
+@lru_cache(maxsize=200_000)
+def wording_difference(one: str, other: str) -> str:
+    """Return what in their wording makes two near texts ask for two things, '' if nothing does.
+
+    Args:
+        one: A question.
+        other: A question.
+    """
+    if code_differs(one, other):
+        return "code"
+    words, others = _words(one), _words(other)
+    foreign = bool(foreign_language(one) or foreign_language(other))
+    return (
+        _opposites(words, others)
+        or _other_quantifier(words, others)
+        or (_other_negation(words, others) if foreign else "")
+        or _substitution(_places(words, others), foreign)
+        or _exchange(words, others)
+    )
+
+
+@lru_cache(maxsize=200_000)
+def _words(text: str) -> Words:
+    small = text.casefold().replace("every other", "every-other")
+    return tuple(word for word in _WORD.findall(small) if word not in _ARTICLES)
+
+
+def _opposites(words: Words, others: Words) -> str:
+    """Return a word of one text alone whose opposite stands in the other alone."""
+    own, theirs = set(words) - set(others), set(others) - set(words)
+    for one, other in product(sorted(own - FUNCTION_WORDS), sorted(theirs - FUNCTION_WORDS)):
+        if not {one, other} <= FRAME and _opposed(one, other):
+            return f"{one}, {other}"
+    return ""
+
+
+def _opposed(one: str, other: str) -> bool:
+    """Return whether words are opposites of which neither is a negation.
+
+    Negations are counted by the signature: "not included" is "excluded".
+    """
+    return negation_count(one) == negation_count(other) and are_opposites(one, other)
+
+
+def _other_quantifier(words: Words, others: Words) -> str:
+    """Return words of which each text alone says how many, "only" among them."""
+    was, now = ({_KIND[word]: word for word in some if word in _KIND} for some in (words, others))
+    own, theirs = was.keys() - now.keys(), now.keys() - was.keys()
+    if own and theirs:
+        return f"{was[min(own)]}, {now[min(theirs)]}"
+    return "" if _ONLY.isdisjoint(words) == _ONLY.isdisjoint(others) else "only"
+
+
+def _other_negation(words: Words, others: Words) -> str:
+    was, now = (sum(word in _FOREIGN_NEGATIONS for word in some) for some in (words, others))
+    return "" if was == now else "negation"
+
+
+def _places(words: Words, others: Words) -> list[tuple[Words, Words]]:
+    """Return what stands in each other's place where two texts are laid side by side."""
+    stems, other_stems = [stem(word) for word in words], [stem(word) for word in others]
+    codes = SequenceMatcher(None, stems, other_stems, autojunk=False).get_opcodes()
+    return [(words[a:b], others[c:d]) for tag, a, b, c, d in codes if tag != "equal"]
+
+
+def _substitution(places: Sequence[tuple[Words, Words]], foreign: bool) -> str:
+    """Return a word and what stands for it: its opposite, or what is neither synonym nor form."""
+    for own, theirs in places:
+        single = len(own) == len(theirs) == 1
+        if len(own) != len(theirs) or (single and (theirs, own) in places):
+            continue
+        for one, other in zip(own, theirs, strict=True):
+            another = single and len(places) <= _MOST_PLACES
+            if _opposed(one, other) or (another and not _may_stand_for(one, other, foreign)):
+                return f"{one}, {other}"
+    return ""
+
+
+def _may_stand_for(one: str, other: str, foreign: bool) -> bool:
+    if foreign:
+        return are_forms(one, other) or {one, other} <= _FOREIGN_ARTICLES
+    return (
+        {one, other} <= _ASKING
+        or not FUNCTION_WORDS.isdisjoint((one, other))
+        or are_forms(one, other)
+        or are_synonyms(one, other)
+        # The signature compares numbers and negations.
+        or bool(quantities(one) and quantities(other))
+        or negation_count(one) != negation_count(other)
+    )
+
+
+def _exchange(words: Words, others: Words) -> str:
+    """Return "order" where parts have changed places around what links them ("miles to feet")."""
+    if words == others or Counter(words) != Counter(others) or not _SYMMETRICAL.isdisjoint(words):
+        return ""
+    unequal = [n for n, (a, b) in enumerate(zip(words, others, strict=True)) if a != b]
+    own, theirs = (some[unequal[0] : unequal[-1] + 1] for some in (words, others))
+    turned = any(
+        own == theirs[-first:] + theirs[last:-first] + theirs[:last]
+        for first, last in product(range(1, _LONGEST_MOVED + 1), repeat=2)
+        if first + last < len(own)
+    )
+    return "order" if turned else ""

@@ -1,0 +1,87 @@
+"""What in a text looks like code: what stands in backticks, calls, options, operators, paths.
+
+One character makes another thing of it (`-d` and `-D`, `<` and `<=`, `json.load` and `json.loads`),
+which an embedder that reads words in small letters hardly sees.
+"""
+
+import re
+from functools import lru_cache
+
+from kd_kedro.text.normalise import normalise
+
+_QUOTED = re.compile(r"```[^\n`]*\n.*?```|`[^`\n]+`", re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+# What prose puts before a word and behind it.
+_OPENING, _CLOSING = "\"'“‘«(,", "\"'”’»),;:.?!…"
+_SYMBOLS = re.compile(r"[^\w\s,;.\"'“”‘’«»()\[\]–—…•₹€£¥]+")
+# Prose has these too; the signature reads those of calculation.
+_PROSE_SYMBOLS = ("-", "+", "*", "**", "/", "=", "%", "&", "#", "@", "?", "!", ":", "?!", "|")
+_WHOLE = re.compile(
+    r"-{1,2}[A-Za-z][\w-]*(?:=.*)?|\+[a-z]"  # an option
+    r"|[!~$@#:.\\][A-Za-z_{].*"  # !x, $push, @Test, #include, :after, .gitignore, \d
+    r"|(?:[~.]{1,2}/|/[\w.-]+/|[A-Za-z]:\\|https?:/).*"  # a path
+    r"|\w+!"  # sort!
+)
+_INSIDE = re.compile(  # f(), snake_case, camelCase, operators
+    r"[A-Za-z_]\w*\(\)|\w_\w|\b__|\b[a-z]{2,}[A-Z]|\b[A-Z][a-z]+[A-Z][a-z]"
+    r"|::|->|=>|[<>=!]=|&&|\|\||\+\+|\w\[\w*\]"
+)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+# Abbreviations ("e.g", "Ph.D") and a missing space behind a full stop ("sold.Find").
+_NOT_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|\w*[a-z]\.[A-Z][a-z]*")
+_BLANK = re.compile(r"_{3}|--")  # to be filled in; a ruled line
+_LETTERS_THAT_COUNT = 2  # in a name so short capitals make another one
+
+
+def code_differs(one: str, other: str) -> bool:
+    """Return whether code in one text stands nowhere in the other, neither as code nor as words."""
+    return not (code_tokens(one) <= _all_tokens(other) and code_tokens(other) <= _all_tokens(one))
+
+
+def code_key(text: str) -> str:
+    """Return the code of a text of which `normalise` keeps less than there is, '' where none."""
+    return " ".join(sorted(token for token in code_tokens(text) if normalise(token) != token))
+
+
+@lru_cache(maxsize=200_000)
+def code_tokens(text: str) -> frozenset[str]:
+    """Return what looks like code in a text, a call without its brackets.
+
+    Capitals count in options, escapes and names of up to two letters; others are case-folded.
+    """
+    parts = [part for code in _QUOTED.findall(text) for part in code.strip("`").split()]
+    prose = _QUOTED.sub(" ", text)
+    words = [word for word in _words(_TAG.sub(" ", prose)) if _is_code(word)]
+    return frozenset(_key(token) for token in (*parts, *_TAG.findall(prose), *words))
+
+
+@lru_cache(maxsize=200_000)
+def _all_tokens(text: str) -> frozenset[str]:
+    return code_tokens(text) | {_key(word) for word in _words(text.replace("`", " "))}
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text without the punctuation of prose around them."""
+    found = text.split()
+    words = []
+    for place, word in enumerate(found):
+        following = found[place + 1] if place + 1 < len(found) else ""
+        # Amid a sentence "!" ends a name ("sort!" in Ruby), not the sentence.
+        closing = _CLOSING.replace("!", "") if following[:1].islower() else _CLOSING
+        bare = word.lstrip(_OPENING)
+        ended = bare.rstrip(closing)
+        words.append(f"{ended}()" if bare.startswith(f"{ended}()") else ended or word)
+    return words
+
+
+def _is_code(word: str) -> bool:
+    if _SYMBOLS.fullmatch(word):
+        return word not in _PROSE_SYMBOLS and not _BLANK.search(word)
+    dotted = _DOTTED.fullmatch(word) and not _NOT_DOTTED.fullmatch(word)
+    looks = dotted or _WHOLE.fullmatch(word) or _INSIDE.search(word)
+    return bool(looks) and not _BLANK.match(word.replace("--", ""))
+
+
+def _key(token: str) -> str:
+    name = token.removesuffix("()")
+    return name if len(name) <= _LETTERS_THAT_COUNT or name[0] in "-\\" else name.casefold()
