@@ -193,12 +193,13 @@ def collate(
     labels = torch.full_like(input_ids, IGNORED)
     for row, (answer, start) in enumerate(zip(answers, unlabelled, strict=True)):
         labels[row, start : start + len(answer)] = torch.tensor(answer, dtype=torch.long)
-    around = {"begin": examples[0].begin, "end": examples[0].end}  # one tokenizer's
+    begin, end = examples[0].begin, examples[0].end  # one tokenizer's
     if decoder_start is None:
-        return Batch(row_ids, input_ids, labels, **around)
+        return Batch(row_ids, input_ids, labels, begin=begin, end=end)
     prompts = [example.encoder_ids for example in examples]
     mask = _padded([(1,) * len(prompt) for prompt in prompts], 0)
-    return Batch(row_ids, input_ids, labels, _padded(prompts, pad_token_id), mask, **around)
+    encoder_ids = _padded(prompts, pad_token_id)
+    return Batch(row_ids, input_ids, labels, encoder_ids, mask, begin=begin, end=end)
 
 
 def answered_rows(batch: Batch) -> list[Example]:

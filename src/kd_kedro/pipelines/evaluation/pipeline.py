@@ -165,6 +165,8 @@ def _evidence() -> Node:
             "row_waterfall": "row_waterfall",
             "personal_data_summary": "personal_data_summary",
             "judging": "params:evaluation.verdict",
+            "length_facts": "length_facts",
+            "student_length_facts": "student_length_facts",
         },
         outputs="evidence",
         name="gather_evidence",
