@@ -1,6 +1,7 @@
 """Rows that are longer than max_length: told before any training, or refused."""
 
 import logging
+import re
 
 import pytest
 from kedro.framework.project import pipelines
@@ -74,11 +75,14 @@ def test_more_than_the_share_stops_with_the_length_that_would_do(split, part, to
     assert said.endswith("--params distillation.examples.max_cut_share=1 trains on cut rows")
 
 
-def test_a_teacher_with_too_few_positions_is_named(tokenizer, tmp_path):
+def test_a_teacher_with_too_few_positions_for_all_rows_is_named(tokenizer, tmp_path, caplog):
     folder = save(tmp_path, build("gpt2", tokenizer), tokenizer)  # 128 positions
-    told = rf"\(but distillation\.teacher\.pretrained '{folder}' reads at most 128 tokens"
-    with pytest.raises(ValueError, match=told):
+    told = f"(but distillation.teacher.pretrained '{folder}' reads at most 128 tokens: "
+    with pytest.raises(ValueError, match=re.escape(f" cuts none {told}")):
         checked(lengthened("train", 8), tokenizer, folder, max_length=120)
+    checked(lengthened("train", 2), tokenizer, folder, max_length=120)
+    checked(TABLE, tokenizer, folder, max_length=50, max_cut_share=1)  # 128 hold all of these
+    assert [told in record.getMessage() for record in caplog.records] == [True, False]
 
 
 def test_rows_are_counted_in_the_tokens_of_the_student_too(tokenizer, tmp_path):

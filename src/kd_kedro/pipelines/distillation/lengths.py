@@ -141,13 +141,14 @@ def _sentence(facts: Facts, params: ExampleParams, where: str, teacher: str) -> 
     longest, enough = longest_row(facts), facts["enough"]
     told = f"{where}{counts_sentence(facts)} are longer than {_length(facts['limit'])} tokens"
     if not too_many_long_rows(facts):
-        return f"{told} and are cut (length_facts): --params {_length(longest)} cuts none"
+        none = f"--params {_length(longest)} cuts none{_room(teacher, longest)}"
+        return f"{told} and are cut (length_facts): {none}"
     share = f"{100 * params.max_cut_share:g} %"
     most = f" cuts at most {share} of them and {longest}" if enough < longest else ""
     rows = ", ".join(f"{row['row_id']} with {row['tokens']}" for row in facts["rows"][:_NAMED])
     return (
         f"{told}, question and answer together, and would be cut, the longest being {rows}: "
-        f"--params {_length(enough)}{most} cuts none{_room(teacher, enough)}, and --params "
+        f"--params {_length(enough)}{most} cuts none{_room(teacher, longest)}, and --params "
         f"{_MAX_CUT_SHARE}=1 trains on cut rows"
     )
 
