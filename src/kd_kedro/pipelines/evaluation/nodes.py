@@ -29,6 +29,8 @@ from kd_kedro.training.lengths import Facts, count_long_rows, counts_sentence, l
 
 logger = logging.getLogger(__name__)
 
+_LIMIT = "evaluation.answering.max_new_tokens"
+
 
 def choose_held_out_examples(
     augmented_qa: pd.DataFrame, answering: AnsweringParams
@@ -182,15 +184,16 @@ def _cut_references(rows: pd.DataFrame, models: Sequence[Any], limit: int) -> Fa
     longest = [max(sizes) - 1 for sizes in zip(*lengths, strict=True)]
     facts = count_long_rows({"held-out": dict(zip(rows["row_id"], longest, strict=True))}, limit)
     if facts["rows"]:
-        key = "evaluation.answering.max_new_tokens"
+        needed = longest_row(facts)
+        beside = (
+            "and a distillation.examples.max_length with room for them"
+            if needed >= min(each.max_length for each in models)
+            else "(the evaluation alone has to run again)"
+        )
         logger.warning(
-            "%s are longer than %s=%d tokens, after which models are stopped: to let them be "
-            "written whole, `kedro run --pipelines evaluation,reporting --params %s=%d`",
-            counts_sentence(facts, "reference answers"),
-            key,
-            limit,
-            key,
-            longest_row(facts),
+            f"{counts_sentence(facts, 'reference answers')} are longer than {_LIMIT}={limit} "
+            f"tokens, after which models are stopped: --params {_LIMIT}={needed} {beside} lets "
+            "them be written whole"
         )
     return facts
 
