@@ -2,11 +2,16 @@
 
 import pytest
 import torch
+from transformers import BartConfig, BartForConditionalGeneration
 
 from kd_kedro.inference.generate import answer_logits, generate_answers
+from kd_kedro.inference.scoring import score_together
+from kd_kedro.models.build import pretrained_model
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import collate, encode_prompts
-from tests.training.tiny import QUESTIONS, tiny_model
+from kd_kedro.models.encoding import collate, encode_prompts, prompt_text
+from tests.models.tokenizers_of_kinds import TEMPLATES, tokenizer_of
+from tests.training.architectures import save
+from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
 
 @pytest.fixture
@@ -77,6 +82,60 @@ def test_a_prompt_is_read_whole_and_the_answer_has_the_rest(language_model):
     )
     found = generate_answers(short, QUESTIONS[:2], max_new_tokens=len(ids) + 2, batch_size=1)
     assert found[1] == token_by_token(language_model, QUESTIONS[1], 3)
+
+
+def test_a_longer_neighbour_takes_no_room_from_an_answer(language_model):
+    long, short = encode_prompts(language_model.tokenizer, [QUESTIONS[1], QUESTIONS[2]])
+    tight = LanguageModel(
+        language_model.model, language_model.tokenizer, {"max_length": len(long) + 2}
+    )
+    found = generate_answers(tight, QUESTIONS[1:3], max_new_tokens=12, batch_size=2)
+    assert len(short) + 12 < len(long) + 2
+    assert found[0] == token_by_token(language_model, QUESTIONS[1], 2)
+    assert found[1] == token_by_token(language_model, QUESTIONS[2], 12)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """A BART of its pretraining's layout: `<s> text </s>`, decoded from `</s> <s>` on."""
+    tokenizer = tokenizer_of("bytes", TEMPLATES[-1], [*QUESTIONS, *ANSWERS])
+    sizes = {"d_model": 16, "vocab_size": len(tokenizer), "max_position_embeddings": 128}
+    for half in ("encoder", "decoder"):
+        sizes |= {f"{half}_layers": 1, f"{half}_ffn_dim": 16, f"{half}_attention_heads": 2}
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    config = BartConfig(
+        **sizes, **ids, pad_token_id=0, decoder_start_token_id=ids["eos_token_id"], init_std=0.5
+    )
+    torch.manual_seed(0)
+    folder = save(tmp_path_factory.mktemp("bart"), BartForConditionalGeneration(config), tokenizer)
+    model = pretrained_model(folder, "teacher.pretrained", tokenizer, "float32")
+    return LanguageModel(model, tokenizer)
+
+
+def test_an_encoder_decoder_is_scored_as_it_was_pretrained(marked):
+    (scores,) = score_together([marked], QUESTIONS, ANSWERS, batch_size=2)
+    for question, answer, score in zip(QUESTIONS, ANSWERS, scores, strict=True):
+        asked = marked.tokenizer(prompt_text(question), return_tensors="pt")
+        labels = marked.tokenizer(f" {answer}", return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            logits = marked.model(**asked, labels=labels).logits[0]
+        expected = torch.nn.functional.cross_entropy(logits[1:], labels[0, 1:], reduction="sum")
+        assert score["nll"] == pytest.approx(float(expected), rel=1e-4)
+        assert score["answer_tokens"] == labels.shape[1] - 1
+
+
+def test_an_encoder_decoder_answers_as_it_was_pretrained(marked):
+    tokenizer = marked.tokenizer
+    found = generate_answers(marked, QUESTIONS, max_new_tokens=6, batch_size=4)
+    for question, answer in zip(QUESTIONS, found, strict=True):
+        asked = tokenizer(prompt_text(question), return_tensors="pt")
+        # transformers alone, from what the checkpoint says: the begin mark is one token more.
+        ids = marked.model.generate(
+            asked["input_ids"], attention_mask=asked["attention_mask"], max_new_tokens=7
+        )
+        assert ids[0, :2].tolist() == [tokenizer.eos_token_id, tokenizer.bos_token_id]
+        assert tokenizer.decode(ids[0, 2:], skip_special_tokens=True).strip() == answer
+    assert len(set(found)) > 1
 
 
 def test_asking_leaves_the_model_in_the_mode_it_was_in(tokenizer):

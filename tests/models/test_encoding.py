@@ -1,25 +1,27 @@
 """Rows become tokens: what is an answer token, and which position predicts it."""
 
+import functools
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import BPE
-from tokenizers.processors import TemplateProcessing
-from tokenizers.trainers import BpeTrainer
-from transformers import PreTrainedTokenizerFast
 
 from kd_kedro.models.encoding import (
     IGNORED,
     Example,
+    answer_lengths,
+    answered_rows,
     batches_by_length,
     collate,
     encode,
     encode_prompts,
+    marks,
     pad_token_id,
     prompt_text,
+    whole_lengths,
 )
+from tests.models.tokenizers_of_kinds import BEGIN, END, KINDS, TEMPLATES, tokenizer_of
 
 
 def test_prompt_of_training_is_the_prompt_of_generation(tokenizer):
@@ -107,17 +109,74 @@ def test_no_rows_are_no_examples(tokenizer):
         encode(tokenizer, ["a"], ["q", "r"], ["s", "t"], 64)
 
 
-def test_no_second_space_stands_before_an_answer():
-    # As Llama 2's: a space is put before each text.
-    told = [f"{prompt_text('What is cash?')} Money in hand."] * 50
-    whole = Tokenizer(BPE(unk_token="<unk>"))
-    whole.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    whole.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
-    special = ["<unk>", "<s>", "</s>"]
-    whole.train_from_iterator(told, BpeTrainer(vocab_size=90, special_tokens=special))
-    whole.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, eos_token="</s>", bos_token="<s>")
-    (example,) = encode(tokenizer, ["r"], ["What is cash?"], ["Money in hand."], 128)
-    assert list(example.input_ids) == [*tokenizer(told[0])["input_ids"], 2]
+KNOWN = [
+    f"{prompt_text('What is cash?')} Money in hand.",
+    f"{prompt_text('What is stock?')} Goods held for sale, 5 of them.",
+] * 20
+
+
+@pytest.fixture(scope="module")
+def made():
+    return functools.cache(lambda kind, template: tokenizer_of(kind, template, KNOWN))
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("answer", ["Money in hand.", "5 of them", "(held)", "\nMoney", "é </s>"])
+def test_a_row_is_tokens_as_the_whole_text_with_one_mark_at_each_end(kind, template, answer, made):
+    tokenizer = made(kind, template)
+    begin, end = (tokenizer.bos_token_id,), (tokenizer.eos_token_id,)
+    (row,) = encode(tokenizer, ["r"], ["What is cash?"], [answer], 500)
+    text = f"{prompt_text('What is cash?')} {answer}"
+    whole = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    begun, ended = template.startswith(BEGIN), template.endswith(END)
+    assert row.input_ids == (*(begin if begun else ()), *whole, *end)
+    assert (row.begin, row.end) == (len(begin) if begun else 0, end if ended else ())
+    # An encoder reads its prompt as the tokenizer itself writes it.
+    assert [*row.encoder_ids] == tokenizer(prompt_text("What is cash?"))["input_ids"]
+    labels = collate([row], 0).answers.tolist()
+    assert labels == [*row.input_ids[row.answer_start :]]
+    if kind == "bytes":
+        assert tokenizer.decode(labels[:-1]) == f" {answer}"
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+)
+def test_prompt_and_answer_decode_to_the_text(made, question, answer):
+    tokenizer = made("bytes", TEMPLATES[-1])
+    (row,) = encode(tokenizer, ["r"], [question], [answer], 500)
+    assert tokenizer.decode(row.input_ids[1:-1]) == f"{prompt_text(question)} {answer}"
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_decoder_reads_what_it_was_pretrained_on(template, made):
+    tokenizer = made("metaspace always", template)
+    start, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+    (row,) = encode(tokenizer, ["r"], ["What is cash?"], ["Money in hand."], 500)
+    batch = collate([row], 0, start)
+    begin, _ = marks(tokenizer)
+    answer = tokenizer("Money in hand.", add_special_tokens=False)["input_ids"]
+    # As transformers makes it of labels that are begin, text, end: shifted by one.
+    assert batch.input_ids[0].tolist() == [start, *begin, *answer]
+    assert batch.labels[0].tolist() == [*[IGNORED] * len(begin), *answer, end]
+    if begin:  # where the decoder starts with the begin mark itself, it stands there once
+        assert collate([row], 0, begin[0]).input_ids[0].tolist() == [*begin, *answer]
+    assert answered_rows(batch) == answered_rows(collate([row], 0)) == [row]
+
+
+def test_a_cut_prompt_keeps_its_begin_mark(made):
+    tokenizer = made("bytes", TEMPLATES[1])
+    (row,) = encode(tokenizer, ["r"], ["cash " * 100], ["Money"], 40)
+    assert len(row.input_ids) == 40
+    assert row.input_ids[0] == tokenizer.bos_token_id
+    assert tokenizer.decode(row.input_ids[1:]).endswith("cash \nAnswer: Money</s>")
+
+
+def test_lengths_are_those_of_rows_that_nothing_cut(made):
+    tokenizer = made("bytes", TEMPLATES[3])
+    questions, answers = ["What is cash?", "cash " * 50], ["Money in hand.", ""]
+    rows = encode(tokenizer, ["a", "b"], questions, answers, 10**6)
+    assert whole_lengths(tokenizer, questions, answers) == [len(row.input_ids) for row in rows]
+    assert answer_lengths(tokenizer, answers) == [row.answer_tokens for row in rows]

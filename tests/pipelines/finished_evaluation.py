@@ -25,6 +25,7 @@ from kd_kedro.pipelines.evaluation.params import (
     VerdictParams,
 )
 from kd_kedro.pipelines.reporting.params import Licences, ReportParams
+from kd_kedro.training.lengths import count_long_rows
 from tests.pipelines.distillation.recipe import whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,6 +161,8 @@ def evaluation_inputs() -> dict[str, Any]:
         "personal_data_summary": table(SUMMARY, [["email", "2", "3", "no"]]),
         "review_queue": stage.iloc[:0],
         "relevance_facts": {"mode": "cold_start", "abstained": "", "warnings": []},
+        "length_facts": count_long_rows({"training": {"r06": 97, "r07": 20}}, 96, 0.5),
+        "student_length_facts": count_long_rows({}, 96),
         "teacher_history": history,
         "baseline_history": history,
         "student_history": [],

@@ -110,7 +110,8 @@ def print_plan(plan: Plan) -> None:
     )
     if plan.not_counted:
         console.print(f"Not counted: {'; '.join(plan.not_counted)}.", soft_wrap=True)
-    console.print(Text(plan.conclusion(), style="bold"), soft_wrap=True)
+    for each in (plan.conclusion(), *plan.length_notes):
+        console.print(Text(each, style="bold"), soft_wrap=True)
 
 
 # Rows that a stage took away lie in tables of their own.

@@ -1,13 +1,22 @@
 """Asking a language model: its greedy answers, and its logits where given ones stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import IGNORED, Batch, batches_by_length, encode_prompts, pad_token_id
+from kd_kedro.models.encoding import (
+    IGNORED,
+    Batch,
+    Example,
+    batches_by_length,
+    cut_prompt,
+    encode_prompts,
+    marks,
+    pad_token_id,
+)
 from kd_kedro.models.modes import decoder_start, evaluating
 
 
@@ -50,17 +59,14 @@ def write_answers(
     model, tokenizer = language_model.model, language_model.tokenizer
     limit = language_model.max_length
     new_tokens = min(max_new_tokens, limit - 1)
-    cut = max(limit - new_tokens, limit // 2)
-    prompts = [
-        ids if len(ids) < limit else ids[-cut:] for ids in encode_prompts(tokenizer, questions)
-    ]
+    prompts = _prompts(model, tokenizer, questions, limit, max(limit - new_tokens, limit // 2))
+    # A decoder of its own counts its positions from the answer's first token.
+    apart = model.config.is_encoder_decoder
+    rooms = [min(new_tokens, limit - (0 if apart else len(row.input_ids))) for row in prompts]
     answers = [("", False)] * len(prompts)
     with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
-        for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
-            # A decoder of its own counts its positions from the answer's first token.
-            longest = 0 if model.config.is_encoder_decoder else len(prompts[chosen[0]])
-            budget = min(new_tokens, limit - longest)
-            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], budget)
+        for room, chosen in _batches(prompts, rooms, batch_size):
+            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], room)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
             ended = (generated == tokenizer.eos_token_id).any(1).tolist()
             for index, text, whole in zip(chosen, texts, ended, strict=True):
@@ -111,23 +117,55 @@ def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
     return logits
 
 
-def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: int) -> Any:
+def _prompts(
+    model: Any, tokenizer: Any, questions: Sequence[str], limit: int, cut: int
+) -> list[Example]:
+    """Return prompts without answers; one that leaves no room within `limit` is cut to `cut`."""
+    begin, end = marks(tokenizer)
+    after = end if model.config.is_encoder_decoder else ()
+    encoded = encode_prompts(tokenizer, questions)
+    fitting = [
+        ids if len(ids) + len(after) < limit else cut_prompt(ids, cut - len(after), len(begin))
+        for ids in encoded
+    ]
+    return [Example("", tuple(ids), len(ids), len(begin), after) for ids in fitting]
+
+
+def _batches(
+    prompts: Sequence[Example], rooms: Sequence[int], batch_size: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield places of prompts of like length whose answers have the same room, with that room.
+
+    A longer neighbour would else take room from the answer of a shorter prompt.
+    """
+    for room in sorted(set(rooms), reverse=True):
+        places = [place for place, own in enumerate(rooms) if own == room]
+        sizes = [len(prompts[place].input_ids) for place in places]
+        for chosen in batches_by_length(sizes, batch_size):
+            yield room, [places[index] for index in chosen]
+
+
+def _generate(model: Any, tokenizer: Any, rows: list[Example], new_tokens: int) -> Any:
+    prompts = [list(row.encoder_ids) for row in rows]
     longest = max(len(ids) for ids in prompts)
     padding = pad_token_id(tokenizer)
-    encoder_decoder = bool(model.config.is_encoder_decoder)
+    start = decoder_start(model)
 
     def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
         fill = [[filler] * (longest - len(row)) for row in rows]
         # An encoder counts positions from the left, a causal model goes on at the right.
-        pairs = zip(rows, fill, strict=True) if encoder_decoder else zip(fill, rows, strict=True)
+        pairs = zip(fill, rows, strict=True) if start is None else zip(rows, fill, strict=True)
         return torch.tensor([left + right for left, right in pairs], device=model.device)
 
     mask = padded([[1] * len(ids) for ids in prompts], 0)
     inputs: dict[str, Any] = {"input_ids": padded(prompts, padding), "attention_mask": mask}
-    if encoder_decoder:
-        inputs["decoder_start_token_id"] = decoder_start(model)
-    else:
+    if start is None:
+        read = longest
         inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+    else:
+        before = torch.tensor([row.decoder_prefix(start) for row in rows], device=model.device)
+        read = before.shape[1]
+        inputs |= {"decoder_input_ids": before, "decoder_start_token_id": start}
     generated = model.generate(
         **inputs,
         max_new_tokens=new_tokens,
@@ -137,4 +175,4 @@ def _generate(model: Any, tokenizer: Any, prompts: list[list[int]], new_tokens: 
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=padding,
     )
-    return generated[:, 1 if encoder_decoder else longest :]
+    return generated[:, read:]

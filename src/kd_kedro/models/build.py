@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from kd_kedro.models.adapters import adapter_card, is_adapted, refuse_narrow
+from kd_kedro.models.encoding import marks
 from kd_kedro.models.model_config import ArchitectureConfig
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.quiet import quiet_transformers
@@ -195,6 +196,7 @@ def _name_special_tokens(model: Any, tokenizer: Any) -> None:
     """Let a model generate as it is asked to, not by penalties its checkpoint brought along."""
     from transformers import GenerationConfig
 
+    begin: tuple[int, ...] = ()
     if model.config.is_encoder_decoder:
         if getattr(model.config, "pad_token_id", None) is None:
             model.config.pad_token_id = tokenizer.pad_token_id
@@ -202,11 +204,15 @@ def _name_special_tokens(model: Any, tokenizer: Any) -> None:
             starts = (tokenizer.cls_token_id, tokenizer.bos_token_id, model.config.pad_token_id)
             start = next((token for token in starts if token is not None), tokenizer.eos_token_id)
             model.config.decoder_start_token_id = start
+        begin = marks(tokenizer)[0]
+    # Whoever generates without this project's prefix of the decoder (BART's `</s> <s>`).
+    forced = begin[0] if begin and begin[0] != decoder_start(model) else None
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         decoder_start_token_id=decoder_start(model),
+        forced_bos_token_id=forced,
     )
 
 

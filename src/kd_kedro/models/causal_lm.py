@@ -56,7 +56,10 @@ def check_length(models: Iterable[Any], rows: "Sequence[Example]") -> None:
     for model in models:
         # An encoder reads the prompt, its decoder the answer, a causal model both.
         apart = model.config.is_encoder_decoder
-        sizes = [max(r.answer_start, r.answer_tokens) if apart else len(r.input_ids) for r in rows]
+        sizes = [
+            max(len(r.encoder_ids), r.begin + r.answer_tokens) if apart else len(r.input_ids)
+            for r in rows
+        ]
         if max(sizes, default=0) > positions(model):
             raise ValueError(
                 f"a row has {max(sizes)} tokens but {type(model).__name__} has positions for "

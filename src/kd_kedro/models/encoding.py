@@ -22,16 +22,35 @@ class Example:
         row_id: The identity that teacher targets are joined by.
         input_ids: Prompt, answer and, unless the answer was cut, the end-of-sequence token.
         answer_start: Where in `input_ids` the answer begins; at least 1.
+        begin: How many marks the tokenizer puts before a text: the first ids of the prompt.
+        end: The marks it puts after a text. An encoder reads them after the prompt; a model that
+            goes on with the answer must not, and an answer ends with the end-of-sequence token.
     """
 
     row_id: str
     input_ids: tuple[int, ...]
     answer_start: int
+    begin: int = 0
+    end: tuple[int, ...] = ()
 
     @property
     def answer_tokens(self) -> int:
         """How many tokens the loss is taken over, the end-of-sequence token included."""
         return len(self.input_ids) - self.answer_start
+
+    @property
+    def encoder_ids(self) -> tuple[int, ...]:
+        """What an encoder reads: the prompt between the tokenizer's marks."""
+        return (*self.input_ids[: self.answer_start], *self.end)
+
+    def decoder_prefix(self, start: int) -> tuple[int, ...]:
+        """Return what a decoder reads before the answer: its first token, then the begin marks.
+
+        BART learned its texts as `</s> <s> text </s>`; where the decoder starts with the begin
+        mark itself, as that of an encoder made into both halves, it stands there once.
+        """
+        begin = self.input_ids[: self.begin]
+        return begin if begin[:1] == (start,) else (start, *begin)
 
 
 @dataclass(frozen=True)
@@ -48,6 +67,8 @@ class Batch:
         encoder_ids: (rows, longest prompt) int64, the prompts an encoder reads; None without one.
         encoder_mask: Mask of `encoder_ids`: 1 where a prompt is, 0 where it is padding.
         written: Whether people wrote the answers; False where the student sampled them itself.
+        begin: As in `Example`.
+        end: As in `Example`.
     """
 
     row_ids: tuple[str, ...]
@@ -56,6 +77,8 @@ class Batch:
     encoder_ids: torch.Tensor | None = None
     encoder_mask: torch.Tensor | None = None
     written: bool = True
+    begin: int = 0
+    end: tuple[int, ...] = ()
 
     @property
     def answers(self) -> torch.Tensor:
@@ -79,13 +102,21 @@ def prompt_text(question: str) -> str:
 
 
 def encode_prompts(tokenizer: Any, questions: Sequence[str]) -> list[list[int]]:
-    """Return the prompt of each question as token ids, the question's own text kept literal."""
-    if not questions:
-        return []
-    prompts = [prompt_text(question) for question in questions]
-    # split_special_tokens: a question that quotes the end-of-sequence token does not end there.
-    ids = tokenizer(prompts, split_special_tokens=True, return_attention_mask=False)["input_ids"]
-    return [list(row) for row in ids]
+    """Return the prompt of each question as token ids, the question's own text kept literal.
+
+    The tokenizer's begin marks stand before a prompt, its end marks do not stand after it: the
+    answer comes there, or an encoder's own end (`marks`).
+    """
+    begin, _ = marks(tokenizer)
+    return [[*begin, *ids] for ids in _ids(tokenizer, list(map(prompt_text, questions)))]
+
+
+def marks(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the ids that a tokenizer puts by itself before a text, and those after it."""
+    text = [prompt_text("a")]
+    (bare,), (whole,) = (_ids(tokenizer, text, marked=marked) for marked in (False, True))
+    place = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
+    return tuple(whole[:place]), tuple(whole[place + len(bare) :])
 
 
 def encode(
@@ -109,18 +140,30 @@ def encode(
     Returns:
         One example for each row, in order.
     """
-    if not questions:
-        return []
-    lead = "" if _adds_space(tokenizer) else " "
-    texts = [f"{lead}{answer}" if answer else "" for answer in answers]
-    answer_ids = tokenizer(
-        texts, split_special_tokens=True, add_special_tokens=False, return_attention_mask=False
-    )["input_ids"]
-    prompts = encode_prompts(tokenizer, questions)
+    begin, end = marks(tokenizer) if questions else ((), ())
     return [
-        _join(row_id, prompt, [*answer, tokenizer.eos_token_id], max_length)
-        for row_id, prompt, answer in zip(row_ids, prompts, answer_ids, strict=True)
+        _join(Example(row_id, (*prompt, *answer), len(prompt), len(begin), end), max_length)
+        for row_id, (prompt, answer) in zip(
+            row_ids, _pairs(tokenizer, questions, answers), strict=True
+        )
     ]
+
+
+def whole_lengths(tokenizer: Any, questions: Sequence[str], answers: Sequence[str]) -> list[int]:
+    """Return the tokens of each example before `encode` cuts it, the end token included."""
+    return [len(prompt) + len(answer) for prompt, answer in _pairs(tokenizer, questions, answers)]
+
+
+def answer_lengths(tokenizer: Any, answers: Sequence[str]) -> list[int]:
+    """Return the tokens of each answer before `encode` cuts it, the end token included."""
+    return [len(answer) for answer in _answers(tokenizer, answers)]
+
+
+def cut_prompt(prompt: Sequence[int], size: int, begin: int) -> list[int]:
+    """Return a prompt of at most `size` tokens: it loses its beginning, but for the begin marks."""
+    if len(prompt) <= size:
+        return list(prompt)
+    return [*prompt[:begin], *prompt[len(prompt) - max(0, size - begin) :]]
 
 
 def collate(
@@ -138,22 +181,25 @@ def collate(
             prompts as encoder input and predicts the answers alone. None for a causal model.
     """
     row_ids = tuple(example.row_id for example in examples)
-    prompts = [example.input_ids[: example.answer_start] for example in examples]
     answers = [example.input_ids[example.answer_start :] for example in examples]
     if decoder_start is None:
         read = [example.input_ids for example in examples]
-        unlabelled = [len(prompt) - 1 for prompt in prompts]
+        unlabelled = [example.answer_start - 1 for example in examples]
     else:
-        read = [(decoder_start, *answer[:-1]) for answer in answers]
-        unlabelled = [0] * len(examples)
+        before = [example.decoder_prefix(decoder_start) for example in examples]
+        read = [(*first, *answer[:-1]) for first, answer in zip(before, answers, strict=True)]
+        unlabelled = [len(first) - 1 for first in before]
     input_ids = _padded(read, pad_token_id)
     labels = torch.full_like(input_ids, IGNORED)
     for row, (answer, start) in enumerate(zip(answers, unlabelled, strict=True)):
         labels[row, start : start + len(answer)] = torch.tensor(answer, dtype=torch.long)
+    begin, end = examples[0].begin, examples[0].end  # one tokenizer's
     if decoder_start is None:
-        return Batch(row_ids, input_ids, labels)
+        return Batch(row_ids, input_ids, labels, begin=begin, end=end)
+    prompts = [example.encoder_ids for example in examples]
     mask = _padded([(1,) * len(prompt) for prompt in prompts], 0)
-    return Batch(row_ids, input_ids, labels, _padded(prompts, pad_token_id), mask)
+    encoder_ids = _padded(prompts, pad_token_id)
+    return Batch(row_ids, input_ids, labels, encoder_ids, mask, begin=begin, end=end)
 
 
 def answered_rows(batch: Batch) -> list[Example]:
@@ -167,8 +213,10 @@ def answered_rows(batch: Batch) -> list[Example]:
             # The last token of a prompt predicts the first of its answer: there the labels begin.
             prompt = batch.input_ids[place, : int(answered[place].int().argmax()) + 1].tolist()
         else:
-            prompt = batch.encoder_ids[place, : int(batch.encoder_mask[place].sum())].tolist()
-        rows.append(Example(batch.row_ids[place], (*prompt, *answer), len(prompt)))
+            size = int(batch.encoder_mask[place].sum()) - len(batch.end)
+            prompt = batch.encoder_ids[place, :size].tolist()
+        ids = (*prompt, *answer)
+        rows.append(Example(batch.row_ids[place], ids, len(prompt), batch.begin, batch.end))
     return rows
 
 
@@ -199,12 +247,41 @@ def pad_token_id(tokenizer: Any) -> int:
     return int(tokenizer.eos_token_id if chosen is None else chosen)
 
 
-def _adds_space(tokenizer: Any) -> bool:
-    """Return whether a tokenizer puts a space before each text by itself, as Llama 2's does.
+def _pairs(
+    tokenizer: Any, questions: Sequence[str], answers: Sequence[str]
+) -> list[tuple[list[int], list[int]]]:
+    """Return the ids of each prompt and of its answer with the end token, nothing cut."""
+    prompts = encode_prompts(tokenizer, questions) if questions else []
+    return list(zip(prompts, _answers(tokenizer, answers), strict=True))
 
-    A second one would be a token of its own between prompt and answer, which no text has.
+
+def _answers(tokenizer: Any, answers: Sequence[str]) -> list[list[int]]:
+    lead = _lead(tokenizer)
+    texts = [f"{lead}{answer}" if answer else "" for answer in answers]
+    return [[*ids, tokenizer.eos_token_id] for ids in _ids(tokenizer, texts)]
+
+
+def _lead(tokenizer: Any) -> str:
+    """Return what to put before an answer, so that its tokens are those it has in a whole text.
+
+    A space; nothing where the tokenizer puts a space before each text by itself, as Llama 2's:
+    a second one would be a token of its own between prompt and answer, which no text has.
     """
-    return str(next(iter(tokenizer.tokenize("a")), "")).startswith("▁")
+    first, whole = _ids(tokenizer, ["a", "a a"])
+    leads = (" ", "")
+    fits = (lead for lead in leads if [*first, *_ids(tokenizer, [f"{lead}a"])[0]] == whole)
+    return next(fits, " ")
+
+
+def _ids(tokenizer: Any, texts: list[str], *, marked: bool = False) -> list[list[int]]:
+    """Return the ids of texts, kept literal, with or without the tokenizer's marks."""
+    if not texts:
+        return []
+    # split_special_tokens: a text that quotes the end-of-sequence token does not end there.
+    ids = tokenizer(
+        texts, split_special_tokens=True, add_special_tokens=marked, return_attention_mask=False
+    )["input_ids"]
+    return [list(row) for row in ids]
 
 
 def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
@@ -214,9 +291,14 @@ def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
     return padded
 
 
-def _join(row_id: str, prompt: list[int], answer: list[int], max_length: int) -> Example:
-    if len(prompt) + len(answer) > max_length:
-        budget = max(max_length // 2, max_length - len(answer))
-        prompt = prompt[-budget:]
-        answer = answer[: max_length - len(prompt)]
-    return Example(row_id, (*prompt, *answer), len(prompt))
+def _join(whole: Example, max_length: int) -> Example:
+    if len(whole.input_ids) <= max_length:
+        return whole
+    prompt, answer = (
+        whole.input_ids[: whole.answer_start],
+        whole.input_ids[whole.answer_start :],
+    )
+    budget = max(max_length // 2, max_length - len(answer))
+    prompt = tuple(cut_prompt(prompt, budget, whole.begin))
+    ids = (*prompt, *answer[: max_length - len(prompt)])
+    return replace(whole, input_ids=ids, answer_start=len(prompt))

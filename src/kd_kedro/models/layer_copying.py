@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+_OWN_NUMBER = re.compile(r"(^|_)(idx|index)$|layer_id|layer_number|block_id")
+
 
 def copy_layers(teacher: Any, layers: Sequence[int], seed: int) -> Any:
     """Return a float32 student with chosen layers of the teacher, in the order given.
@@ -23,9 +25,9 @@ def copy_layers(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         ValueError: If the teacher has no such layer.
     """
     student = same_shape(teacher, layers, seed)
-    given, stacks = teacher.state_dict(), list(blocks(student))
-    names = {name: _origin(name, layers, stacks, given) for name in student.state_dict()}
-    student.load_state_dict({name: given[origin] for name, origin in names.items()})
+    given = teacher.state_dict()
+    origins = _origins(student, layers, given)
+    student.load_state_dict({name: given[origin] for name, origin in origins.items()})
     return student
 
 
@@ -41,18 +43,18 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         ValueError: If the teacher has no such layer, or its class is not made of layers that way.
     """
     check_layers(teacher, layers)
-    config = copy.deepcopy(teacher.config)
-    halves = [half for name in ("encoder", "decoder") if (half := getattr(config, name, None))]
-    for part in halves or [config]:
-        _shorten(part, layers)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        student = type(teacher)(config=config).float()
-    if not _same_kinds(teacher, student, layers):
-        raise ValueError(
-            f"distillation.student.copy_layers: a {type(teacher).__name__} with other layers "
-            "cannot be made; leave it empty and give student.pretrained"
-        )
+    refused = ValueError(
+        f"distillation.student.copy_layers: a {type(teacher).__name__} with other layers "
+        "cannot be made; leave it empty and give student.pretrained"
+    )
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            student = type(teacher)(config=_shortened(teacher.config, layers)).float()
+    except Exception as error:  # whatever a class says of a configuration that it cannot have
+        raise refused from error
+    if not (_same_kinds(teacher, student, layers) and _same_shapes(teacher, student, layers)):
+        raise refused
     student.generation_config = copy.deepcopy(teacher.generation_config)
     return student.eval()
 
@@ -94,11 +96,20 @@ def blocks(model: Any) -> dict[str, torch.nn.ModuleList]:
     return stacks
 
 
+def _shortened(config: Any, layers: Sequence[int]) -> Any:
+    config = copy.deepcopy(config)
+    halves = [half for name in ("encoder", "decoder") if (half := getattr(config, name, None))]
+    for part in halves or [config]:
+        _shorten(part, layers)
+    return config
+
+
 def _shorten(config: Any, layers: Sequence[int]) -> None:
     # What a configuration says layer by layer (layer_types, attention_layers, …) goes with them.
+    count = config.num_hidden_layers
     for name, value in list(vars(config).items()):
-        told = isinstance(value, list | tuple) and len(value) == config.num_hidden_layers
-        if told and "token" not in name and name != "architectures":
+        told = isinstance(value, list | tuple) and len(value) == count
+        if told and not re.search(r"token|limit", name) and name != "architectures":
             setattr(config, name, [value[layer] for layer in layers])
     if getattr(config, "attention_types", None) is not None:  # GPT-Neo: how often each kind comes
         config.attention_types = [[[kind], 1] for kind in config.attention_layers]
@@ -113,31 +124,57 @@ def _same_kinds(teacher: Any, student: Any, layers: Sequence[int]) -> bool:
     return given.keys() == made.keys() and all(
         len(made[name]) == len(layers)
         and all(
-            _kind(own) == _kind(stack[layer]) for own, layer in zip(made[name], layers, strict=True)
+            _kind(made[name][own], own) == _kind(stack[layer], layer)
+            for own, layer in enumerate(layers)
         )
         for name, stack in given.items()
     )
 
 
-def _kind(layer: torch.nn.Module) -> list[tuple[str, ...]]:
-    # T5's first layer alone holds the positions; a layer's own number is no kind.
+def _same_shapes(teacher: Any, student: Any, layers: Sequence[int]) -> bool:
+    """Return whether each weight of a student has the shape of the one that it stands for.
+
+    Gemma 3n and 4 have an embedding whose width grows with the number of layers.
+    """
+    given, own = teacher.state_dict(), student.state_dict()
+    origins = _origins(student, layers, given)
+    return all(
+        origin in given and given[origin].shape == own[name].shape
+        for name, origin in origins.items()
+    )
+
+
+def _kind(layer: torch.nn.Module, number: int) -> list[tuple[str, ...]]:
+    # T5's first layer alone holds the positions.
     said = [
-        (name, type(module).__name__, *(f"{key}={value}" for key, value in _settings(module)))
+        (
+            name,
+            type(module).__name__,
+            *(f"{key}={value}" for key, value in _settings(module, number)),
+        )
         for name, module in layer.named_modules()
         if "relative_attention_bias" not in name
     ]
     return sorted(said)
 
 
-def _settings(module: torch.nn.Module) -> list[tuple[str, Any]]:
+def _settings(module: torch.nn.Module, number: int) -> list[tuple[str, Any]]:
+    """Return what a module of the layer with a number is told, but for the number itself.
+
+    Numbers count: GPT-2 may divide by that of the layer, DIFF Transformer's lambda follows it.
+    """
     own = ("training", "has_relative_attention_bias")
     return [
-        (key, value)
+        (key, value - number if type(value) is int and _OWN_NUMBER.search(key) else value)
         for key, value in sorted(vars(module).items())
-        if isinstance(value, bool | int | str)
-        and key not in own
-        and not re.search(r"idx|index|layer_id|layer_number", key)
+        if isinstance(value, bool | int | float | str) and key not in own
     ]
+
+
+def _origins(student: Any, layers: Sequence[int], given: dict[str, Any]) -> dict[str, str]:
+    """Return by name of each of a student's weights the name of the one it stands for."""
+    stacks = list(blocks(student))
+    return {name: _origin(name, layers, stacks, given) for name in student.state_dict()}
 
 
 def _origin(name: str, layers: Sequence[int], stacks: Sequence[str], given: dict[str, Any]) -> str:

@@ -139,6 +139,15 @@ def encode_examples(examples: pd.DataFrame, tokenizer: Any, max_length: int) -> 
     return encode(tokenizer, ids, questions, answers, max_length)
 
 
+def example_lengths(examples: pd.DataFrame, tokenizer: Any) -> dict[str, int]:
+    """Return the tokens of each example by its id, before `encode_examples` cuts it."""
+    from kd_kedro.models.encoding import whole_lengths
+
+    ids, answers = list(examples["example_id"]), list(examples["answer"])
+    lengths = whole_lengths(tokenizer, questions_of(examples), answers)
+    return dict(zip(ids, lengths, strict=True))
+
+
 def _by_hash(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """Return at most `count` rows, a choice that follows neither the sheet's order nor a seed."""
     order = rows["row_id"].astype(str).map(lambda name: hashlib.sha256(name.encode()).hexdigest())

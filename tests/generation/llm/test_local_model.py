@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from kd_kedro.generation.llm.llm_generator import Failure, LanguageModelGenerator, Question
-from kd_kedro.generation.llm.local_model import LocalModel, LocalOptions, fingerprint
+from kd_kedro.generation.llm.local_model import LocalModel, LocalOptions, _encode, fingerprint
 from kd_kedro.generation.llm.replies import Reply
 from kd_kedro.generation.llm.response_cache import ResponseCache
 from kd_kedro.generation.prompts import Prompt
 from tests.generation.llm.asking import rephrase
+from tests.models.tokenizers_of_kinds import BEGIN, TEMPLATES, tokenizer_of
 from tests.training.tiny import QUESTIONS
 
 MakeFolder = Callable[[str], Path]
@@ -53,6 +54,21 @@ def test_greedy_text_is_what_plain_transformers_writes(model_folder: MakeFolder)
         new = written[0, ids["input_ids"].shape[1] :]
         assert reply.text == tokenizer.decode(new, skip_special_tokens=True)
         assert reply.prompt_tokens == ids["input_ids"].shape[1]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_prompt_has_each_mark_once_and_ends_where_the_reply_begins(template: str) -> None:
+    tokenizer = tokenizer_of("bytes", template, QUESTIONS)
+    for chat in (None, "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"):
+        tokenizer.chat_template = chat
+        begun = chat is not None or template.startswith(BEGIN)
+        ids = _encode(tokenizer, questions()[0].messages, False)
+        assert ids.count(tokenizer.bos_token_id) == begun == (ids[0] == tokenizer.bos_token_id)
+        assert tokenizer.eos_token_id not in ids
+        assert tokenizer.decode(ids[begun:]) == QUESTIONS[0]
+    tokenizer.chat_template = None
+    encoder = _encode(tokenizer, questions()[0].messages, True)
+    assert encoder == tokenizer(QUESTIONS[0])["input_ids"]
 
 
 def test_a_sample_follows_its_seed(model_folder: MakeFolder) -> None:

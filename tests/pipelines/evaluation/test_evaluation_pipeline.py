@@ -108,7 +108,7 @@ def test_parameters_in_yaml_are_the_models_fields() -> None:
 
 
 def test_students_of_another_tokenizer_are_not_compared_token_by_token(
-    evaluation_inputs: dict[str, Any],
+    evaluation_inputs: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     from kd_kedro.models.tokenization import train_byte_bpe
 
@@ -117,8 +117,9 @@ def test_students_of_another_tokenizer_are_not_compared_token_by_token(
     baseline, student, *seeds = (language_model(16, seed, other) for seed in (2, 2, 3, 3))
     rows = evaluation_inputs["augmented_qa"]
     answering = evaluation_inputs["params:evaluation.answering"]
-    results, _ = answer_held_out(
-        choose_held_out_examples(rows, answering),
+    held_out = choose_held_out_examples(rows, answering)
+    results, facts = answer_held_out(
+        held_out,
         rows,
         evaluation_inputs["teacher"],
         baseline,
@@ -128,6 +129,18 @@ def test_students_of_another_tokenizer_are_not_compared_token_by_token(
         evaluation_inputs["sentence_embedder"],
         answering,
     )
+    # References are counted in the tokens of both.
+    tokens = {
+        row: max(len(other.encode(f" {answer}")), len(own.encode(f" {answer}")))
+        for own in [evaluation_inputs["teacher"].tokenizer]
+        for row, answer in zip(held_out["row_id"], held_out["answer"], strict=True)
+    }
+    long = {row["row_id"]: row["tokens"] for row in facts["cut_references"]["rows"]}
+    assert long == {row: count for row, count in tokens.items() if count > 4}
+    [said] = [each for each in caplog.messages if "reference answers" in each]
+    assert said.startswith(f"{len(long)} of 16 held-out reference answers (")
+    needed = max(long.values())
+    assert f"max_new_tokens={needed} (the evaluation alone has to run again) lets " in said
     verdict = judge_student(results, evaluation_inputs["params:evaluation.verdict"])
     agreement = verdict["metrics"]["teacher_agreement"]
     assert agreement["conclusion"] == "not applicable"

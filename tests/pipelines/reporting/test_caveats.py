@@ -3,6 +3,7 @@
 from typing import Any
 
 from kd_kedro.pipelines.reporting.caveats import caveats
+from kd_kedro.training.lengths import count_long_rows
 
 JUDGED = {"conclusion": "better", "reason": "the interval lies above zero"}
 
@@ -37,3 +38,8 @@ def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
     ]
     evidence["leakage"]["max_near_share"] = 0.3
     assert len(caveats(evidence)) == 3
+    evidence["cut"] = [{**count_long_rows({"training": {"a": 9}}, 8), "where": "student's tokens"}]
+    assert caveats(evidence)[-1] == (
+        "1 of 1 training rows (100 %) were cut: they are longer than 8 tokens in the tokens of the "
+        "student's own tokenizer (distillation.examples.max_length), question and answer together."
+    )

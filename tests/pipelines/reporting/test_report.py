@@ -56,6 +56,20 @@ def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) ->
     assert "email" in finished_evaluation["report"].partition('id="personal-data"')[2]
 
 
+def test_the_page_says_which_rows_were_cut(finished_evaluation: dict[str, Any]) -> None:
+    page = finished_evaluation["report"]
+    warnings = page.partition('class="warnings"')[2].partition("</div>")[0]
+    assert "1 of 2 training rows (50 %) were cut: they are longer than 96 tokens (dis" in warnings
+    asked = finished_evaluation["evaluation_facts"]["cut_references"]
+    (part,) = asked["parts"]
+    assert (asked["limit"], part["rows"]) == (4, 16)
+    assert f"{part['long']} of 16 held-out reference answers (" in warnings
+    shown = page.partition('id="cut"')[2].partition("</section>")[0]
+    assert '<code>r06</code></td><td>training</td><td class="n">97</td>' in shown
+    longest = asked["rows"][0]
+    assert f"<code>{longest['row_id']}</code></td><td>held-out</td>" in shown
+
+
 def test_the_page_shows_no_row_as_it_was_before_a_mask(
     evaluation_inputs: dict[str, Any],
 ) -> None:

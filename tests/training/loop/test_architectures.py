@@ -9,13 +9,20 @@ from transformers import (
     BartForConditionalGeneration,
     CohereConfig,
     CohereForCausalLM,
+    DeepseekV3ForCausalLM,
+    DiffLlamaForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma4ForCausalLM,
+    GPT2LMHeadModel,
     GPTNeoConfig,
     GPTNeoForCausalLM,
+    Lfm2ForCausalLM,
+    LlamaForCausalLM,
     Qwen3ForCausalLM,
     Qwen3MoeConfig,
     Qwen3MoeForCausalLM,
+    SmolLM3ForCausalLM,
 )
 
 from kd_kedro.inference.generate import answer_logits, generate_answers
@@ -243,13 +250,13 @@ def test_chosen_layers_are_the_teacher_with_the_others_taken_out(kind, tokenizer
 
 def skip_second_layer(model):
     """Make the second layer hand on what it was given."""
-
-    def skip(_, given, kwargs, output):
-        hidden = given[0] if given else kwargs["hidden_states"]
-        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
-
     for stack in blocks(model).values():
-        stack[1].register_forward_hook(skip, with_kwargs=True)
+        stack[1].register_forward_hook(hand_on, with_kwargs=True)
+
+
+def hand_on(_, given, kwargs, output):
+    hidden = given[0] if given else kwargs["hidden_states"]
+    return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
 def test_a_first_layer_of_t5_other_than_the_teachers_first_knows_positions(tokenizer):
@@ -315,6 +322,79 @@ def test_kinds_that_follow_from_the_number_of_a_layer_are_refused(tokenizer):
     with pytest.raises(ValueError, match=r"copy_layers: a Qwen3MoeForCausalLM with other layers"):
         check_copy(outline, [1, 3])
     check_copy(outline, [0, 1])
+
+
+def small(kind, **config):
+    """A model of four layers with weights large enough that every mistake shows."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2}
+    sizes |= {"vocab_size": 300, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
+    torch.manual_seed(0)
+    model = kind(kind.config_class(**sizes | config)).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(std=0.3)
+    return model
+
+
+NARROW = {"intermediate_size": 16, "num_key_value_heads": 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "layers"),
+    [
+        (SmolLM3ForCausalLM, {**NARROW, "no_rope_layers": [1, 0, 0, 1]}, [1, 3]),
+        (Lfm2ForCausalLM, {**NARROW, "layer_types": ["conv", "full_attention"] * 2}, [0, 1]),
+        (GPT2LMHeadModel, {"scale_attn_by_inverse_layer_idx": True}, [0, 1]),
+        (Qwen3ForCausalLM, {**NARROW, "head_dim": 8, "max_window_layers": 2}, [1, 2]),
+    ],
+)
+def test_a_copy_says_what_the_teacher_says_without_the_other_layers(kind, config, layers):
+    teacher = small(kind, **config)
+    student = copy_layers(teacher, layers, 0)
+    ids = torch.arange(20, 32)[None]
+    for stack in blocks(teacher).values():
+        for number in {0, 1, 2, 3} - {*layers}:
+            stack[number].register_forward_hook(hand_on, with_kwargs=True)
+    with torch.no_grad():
+        expected = teacher(ids, use_cache=False).logits
+        torch.testing.assert_close(student(ids, use_cache=False).logits, expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        # Attention is divided by the number of the layer; a weight of it follows the number.
+        (GPT2LMHeadModel, {"scale_attn_by_inverse_layer_idx": True}),
+        (DiffLlamaForCausalLM, NARROW),
+        # Which layers are dense, by their numbers and from a number on.
+        (
+            Qwen3MoeForCausalLM,
+            {**NARROW, "moe_intermediate_size": 8, "num_experts": 2, "mlp_only_layers": [1]},
+        ),
+        (
+            DeepseekV3ForCausalLM,
+            {
+                **NARROW,
+                **{"first_k_dense_replace": 2, "n_routed_experts": 2, "moe_intermediate_size": 8},
+                **{"n_group": 1, "topk_group": 1, "num_experts_per_tok": 1},
+            },
+        ),
+        # An embedding is as wide as there are layers.
+        (Gemma4ForCausalLM, {**NARROW, "hidden_size_per_layer_input": 4, "head_dim": 8}),
+    ],
+)
+def test_what_follows_from_the_number_of_a_layer_is_refused_before_training(kind, config):
+    with torch.device("meta"):
+        outline = small(kind, **config)
+    with pytest.raises(ValueError, match=rf"copy_layers: a {kind.__name__} with other layers"):
+        check_copy(outline, [1, 2])
+    check_copy(outline, [0, 1, 2, 3])
+
+
+def test_what_only_has_as_many_values_as_there_are_layers_stays(tokenizer):
+    teacher = small(LlamaForCausalLM, **NARROW)
+    teacher.config.time_step_limit = (0.0, 0.5, 0.7, float("inf"))
+    assert len(copy_layers(teacher, [1, 2], 0).config.time_step_limit) == 4
 
 
 def test_a_baseline_of_the_same_shape_has_none_of_the_teachers_weights(tokenizer):

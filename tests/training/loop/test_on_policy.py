@@ -124,7 +124,10 @@ def test_an_answer_ends_where_the_positions_do(tokenizer, examples, policy):
     assert (batch.labels != IGNORED).sum(1).max() <= 128 - longest
 
 
-def test_an_encoder_decoder_samples_too(tokenizer, examples, policy):
+@pytest.mark.parametrize("end", [(), (5,)])
+def test_an_encoder_decoder_samples_too(end, tokenizer, examples, policy):
+    # The marks of a tokenizer: one before a text, where there is one after it.
+    examples = [replace(row, begin=len(end), end=end) for row in examples]
     config = T5Config(
         vocab_size=len(tokenizer),
         d_model=16,
@@ -143,8 +146,9 @@ def test_an_encoder_decoder_samples_too(tokenizer, examples, policy):
     assert torch.equal(batch.encoder_mask, written.encoder_mask)
     for row in range(len(examples)):
         answer = batch.labels[row][batch.labels[row] != IGNORED].tolist()
-        read = batch.input_ids[row, : len(answer)].tolist()
-        assert read == [tokenizer.pad_token_id, *answer[:-1]]
+        begin = examples[row].input_ids[: len(end)]
+        read = batch.input_ids[row, : len(begin) + len(answer)].tolist()
+        assert read == [tokenizer.pad_token_id, *begin, *answer[:-1]]
         assert 1 <= len(answer) <= 6
 
 

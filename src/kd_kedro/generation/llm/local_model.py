@@ -71,9 +71,10 @@ class LocalModel:
         import torch
 
         model, tokenizer = self._load()
-        prompts = [_encode(tokenizer, question.messages) for question in questions]
+        apart = bool(model.config.is_encoder_decoder)
+        prompts = [_encode(tokenizer, question.messages, apart) for question in questions]
         longest = _context(model, tokenizer)
-        if not model.config.is_encoder_decoder:
+        if not apart:
             longest -= self._options.max_tokens
         order = sorted(range(len(prompts)), key=lambda place: (-len(prompts[place]), place))
         fit = [place for place in order if len(prompts[place]) <= longest]
@@ -224,11 +225,19 @@ def _folder(name: str, options: LocalOptions) -> Path:
     return folder
 
 
-def _encode(tokenizer: Any, messages: list[Message]) -> list[int]:
-    """Return the ids of a prompt, through the chat template where the tokenizer has one."""
+def _encode(tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
+    """Return the ids of a prompt, through the chat template where the tokenizer has one.
+
+    A template writes its marks itself. Without one the tokenizer's stand around the text; those
+    after it only where an encoder reads it, since a causal model goes on behind them.
+    """
     merged = [{"role": "user", "content": "\n".join(m["content"] for m in messages)}]
     if not tokenizer.chat_template:
-        return list(tokenizer(merged[0]["content"])["input_ids"])
+        from kd_kedro.models.encoding import marks
+
+        ids: list[int] = tokenizer(merged[0]["content"])["input_ids"]
+        after = () if apart else marks(tokenizer)[1]
+        return ids[: len(ids) - len(after)]
     from jinja2 import TemplateError
 
     try:

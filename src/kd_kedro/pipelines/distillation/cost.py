@@ -15,6 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.lengths import length_notes
 from kd_kedro.pipelines.distillation.models import make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import choose_examples, train_tokenizer
 from kd_kedro.pipelines.distillation.params import (
@@ -98,6 +99,8 @@ def plan_distillation(
         made = train_tokenizer(chosen[0], tokenizer)
         tokenizer_seconds = time.perf_counter() - start
         place = (examples.max_length, Path(folder))
+        models = (teacher.pretrained, student.tokenizer)
+        notes = length_notes(*chosen, augmented_qa, made, examples, *models)
         encoded = encode_inputs(TrainingInputs(*chosen, made, *place))
         taught, teacher_cost = _teacher(encoded, teacher)
 
@@ -157,6 +160,7 @@ def plan_distillation(
             ensemble_teachers=len(ensemble.seeds) + bool(second),
             asks_live=targets.source == "live",
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
+            length_notes=notes,
         )
 
 

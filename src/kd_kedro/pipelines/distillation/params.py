@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig
-from kd_kedro.training.loop.training_config import TrainingConfig
+from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,19 @@ class ExampleParams(BaseModel):
     max_length: int = Field(
         ge=8,
         le=131_072,
-        description="Most tokens of prompt and answer together; longer rows are cut.",
+        description=(
+            "Most tokens of prompt and answer together; longer rows are cut, counted and listed."
+        ),
+    )
+    max_cut_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        json_schema_extra=OPERATIONAL,
+        description=(
+            "Share of rows that may be longer than max_length; where more of the training, the "
+            "validation or the held-out rows are, the run stops before training."
+        ),
     )
     validation_rows: int = Field(
         default=300,

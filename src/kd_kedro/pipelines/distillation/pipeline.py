@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from kedro.pipeline import Node, Pipeline
 
+from kd_kedro.pipelines.distillation.lengths import check_lengths, check_student_lengths
 from kd_kedro.pipelines.distillation.nodes import (
     capture_targets,
     choose_examples,
@@ -33,6 +34,12 @@ class Groups(NamedTuple):
 
 _SEED = "params:distillation.seeds.first"
 _MAX_LENGTH = "params:distillation.examples.max_length"
+_STUDENT_TOKENIZER = "params:distillation.student.tokenizer"
+_COUNTED = {
+    "training_examples": "training_examples",
+    "validation_examples": "validation_examples",
+    "augmented_qa": "augmented_qa",
+}
 _BASELINE = Groups(
     set_baseline,
     {
@@ -175,6 +182,27 @@ def _teacher() -> Pipeline:
                 name="train_tokenizer",
             ),
             Node(
+                check_lengths,
+                {
+                    **_COUNTED,
+                    "tokenizer": "tokenizer",
+                    "params": "params:distillation.examples",
+                    "teacher": "params:distillation.teacher.pretrained",
+                },
+                ["length_facts", "length_settings"],
+                name="check_lengths",
+            ),
+            Node(
+                check_student_lengths,
+                {
+                    **_COUNTED,
+                    "params": "params:distillation.examples",
+                    "tokenizer": _STUDENT_TOKENIZER,
+                },
+                "student_length_facts",
+                name="check_student_lengths",
+            ),
+            Node(
                 train_teacher,
                 {
                     "training_examples": "training_examples",
@@ -182,7 +210,8 @@ def _teacher() -> Pipeline:
                     "tokenizer": "tokenizer",
                     "params": "params:distillation.teacher",
                     "ensemble": "params:distillation.ensemble",
-                    "max_length": _MAX_LENGTH,
+                    # The same length, and no training before the rows were held against it.
+                    "max_length": "length_settings",
                     "training_work_dir": "training_work_dir",
                 },
                 ["teacher", "teacher_history"],
@@ -195,6 +224,7 @@ def _teacher() -> Pipeline:
                     "teacher": "teacher",
                     "text_generator": "text_generator",
                     "params": "params:distillation.sequence_level",
+                    "student_tokenizer": _STUDENT_TOKENIZER,
                 },
                 "student_examples",
                 name="make_student_examples",

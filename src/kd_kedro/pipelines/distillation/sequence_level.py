@@ -12,6 +12,7 @@ from kd_kedro.generation.llm.reply_defects import answer_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.metrics.scores.exact_match import exact_match, gradable
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.models import STUDENT
 from kd_kedro.pipelines.distillation.params import SequenceLevelParams
 from kd_kedro.training.examples import questions_of
 
@@ -26,8 +27,17 @@ def make_student_examples(
     teacher: LanguageModel,
     text_generator: TextGenerator,
     params: SequenceLevelParams,
+    student_tokenizer: str = "",
 ) -> pd.DataFrame:
     """Return what students learn from: the training examples, and answers that a teacher wrote.
+
+    Args:
+        training_examples: The questions, with the answers of the sheet.
+        teacher: The teacher; its tokenizer and length also say which answers students can read
+            whole.
+        text_generator: What writes the answers where the source is a generator.
+        params: Who writes, and what is kept of it.
+        student_tokenizer: Hub name or folder of the student's own tokenizer, where it has one.
 
     Returns:
         The training examples with `outcome` reference, then one example for each answer of the
@@ -40,7 +50,7 @@ def make_student_examples(
     reference = training_examples.assign(outcome=REFERENCE, reason="")
     if params.source == "none":
         return reference
-    answered = _answered(training_examples, teacher, text_generator, params)
+    answered = _answered(training_examples, teacher, text_generator, params, student_tokenizer)
     if not params.keep_reference:
         reference["weight"] = "0"
         if not (answered["outcome"] == "ok").any():
@@ -61,6 +71,7 @@ def _answered(
     teacher: LanguageModel,
     text_generator: TextGenerator,
     params: SequenceLevelParams,
+    student_tokenizer: str,
 ) -> pd.DataFrame:
     """Return an example for each answer that a teacher wrote."""
     questions = questions_of(examples)
@@ -68,6 +79,7 @@ def _answered(
         made = _ask_teacher(questions, teacher, params)
     else:
         made = _ask_generator(questions, text_generator, params)
+    made = _that_fit(questions, made, teacher, student_tokenizer)
     judged = [
         _judge(outcome, written, params.must_match)
         for outcome, written in zip(made, examples["answer"], strict=True)
@@ -93,6 +105,25 @@ def _judge(outcome: Outcome, written: str, must_match: bool) -> Outcome:
     if status == "ok" and must_match and gradable(written) and not exact_match(answer, written):
         return answer, "rejected", "differs from the reference answer, which can be graded"
     return outcome
+
+
+def _that_fit(
+    questions: list[str], made: list[Outcome], teacher: LanguageModel, student_tokenizer: str
+) -> list[Outcome]:
+    """Return the outcomes with those rejected that a student would learn the beginning of alone."""
+    from kd_kedro.models.encoding import whole_lengths
+    from kd_kedro.models.tokenization import load_pretrained_tokenizer
+
+    tokenizer = teacher.tokenizer
+    if student_tokenizer:
+        tokenizer = load_pretrained_tokenizer(student_tokenizer, f"{STUDENT}.tokenizer")
+    lengths = whole_lengths(tokenizer, questions, [answer for answer, _, _ in made])
+    return [
+        (answer, "rejected", "longer than examples.max_length with its question")
+        if status == "ok" and length > teacher.max_length
+        else (answer, status, reason)
+        for (answer, status, reason), length in zip(made, lengths, strict=True)
+    ]
 
 
 def _reasons(answered: pd.DataFrame) -> str:

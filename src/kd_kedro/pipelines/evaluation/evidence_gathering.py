@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ from kd_kedro.metrics.scores.classification import classification_report
 from kd_kedro.pipelines.evaluation.params import LeakageParams, SlicesParams, VerdictParams
 
 JUDGED = ("teacher", "baseline", "student")
+NONE: Mapping[str, Any] = MappingProxyType({})
+SHOWN_ROWS = 20  # of those that were cut, the longest
 
 
 def describe_answers(
@@ -57,8 +60,15 @@ def gather_evidence(
     compression: Mapping[str, Any],
     curation: Mapping[str, Any],
     judging: VerdictParams,
+    length_facts: Mapping[str, Any] = NONE,
+    student_length_facts: Mapping[str, Any] = NONE,
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
+    cut = {
+        "training": length_facts,
+        "student's tokens": student_length_facts,
+        "answering": evaluation_facts.get("cut_references", NONE),
+    }
     return {
         "schema": SCHEMA,
         "held_out": dict(evaluation_facts["held_out"]),
@@ -69,6 +79,12 @@ def gather_evidence(
         **answer_facts,
         "compression": dict(compression),
         "curation": dict(curation),
+        # A list: what is shown of it are sentences and rows.
+        "cut": [
+            {**facts, "where": where, "rows": facts["rows"][:SHOWN_ROWS]}
+            for where, facts in cut.items()
+            if facts and facts["rows"]
+        ],
     }
 
 

@@ -1,6 +1,7 @@
 """Nodes of the evaluation pipeline: connect the models to the metrics."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,11 @@ from kd_kedro.pipelines.evaluation.params import (
 )
 from kd_kedro.text.embedder import TokenEmbedder
 from kd_kedro.training.examples import make_examples, questions_of
+from kd_kedro.training.lengths import Facts, count_long_rows, counts_sentence, longest_row
+
+logger = logging.getLogger(__name__)
+
+_LIMIT = "evaluation.answering.max_new_tokens"
 
 
 def choose_held_out_examples(
@@ -47,17 +53,19 @@ def answer_held_out(
     """Let every model of every seed, and the controls, answer and score the held-out rows.
 
     Returns:
-        `validation_results`, and the facts around it: how many rows were held out and used, and
-        each model's card.
+        `validation_results`, and the facts around it: how many rows were held out and used, which
+        reference answers are longer than those of a model can be, and each model's card.
     """
     rows = _asked(held_out_examples)
     train = augmented_qa[(augmented_qa["split"] == "train") & (augmented_qa["style"] == "original")]
     asked = who_is_asked(teacher, baseline_student, student, student_seeds, control_models)
+    cut = _cut_references(rows, (teacher, student), answering.max_new_tokens)
     with cpu_threads(answering.threads):
         results = grade_all(rows, train, asked, sentence_embedder, answering)
     facts = {
         "held_out": _held_out_counts(augmented_qa, rows),
         "max_new_tokens": answering.max_new_tokens,
+        "cut_references": cut,
         "models": {each.model: dict(each.language_model.card) for each in asked[:3]},
     }
     return results, facts
@@ -165,6 +173,29 @@ def slice_results(
 
 def _asked(held_out_examples: pd.DataFrame) -> pd.DataFrame:
     return held_out_examples.assign(question=questions_of(held_out_examples))
+
+
+def _cut_references(rows: pd.DataFrame, models: Sequence[Any], limit: int) -> Facts:
+    """Count the reference answers that no model could write whole, and tell of them."""
+    from kd_kedro.models.encoding import answer_lengths
+
+    # The end token need not be written: an answer of just so many tokens is whole without it.
+    lengths = [answer_lengths(each.tokenizer, list(rows["answer"])) for each in models]
+    longest = [max(sizes) - 1 for sizes in zip(*lengths, strict=True)]
+    facts = count_long_rows({"held-out": dict(zip(rows["row_id"], longest, strict=True))}, limit)
+    if facts["rows"]:
+        needed = longest_row(facts)
+        beside = (
+            "and a distillation.examples.max_length with room for them"
+            if needed >= min(each.max_length for each in models)
+            else "(the evaluation alone has to run again)"
+        )
+        logger.warning(
+            f"{counts_sentence(facts, 'reference answers')} are longer than {_LIMIT}={limit} "
+            f"tokens, after which models are stopped: --params {_LIMIT}={needed} {beside} lets "
+            "them be written whole"
+        )
+    return facts
 
 
 def _by_row(table: pd.DataFrame, column: str) -> dict[str, str]:

@@ -178,6 +178,8 @@ def _evidence() -> Node:
             "compression": "compression",
             "curation": "curation_facts",
             "judging": "params:evaluation.verdict",
+            "length_facts": "length_facts",
+            "student_length_facts": "student_length_facts",
         },
         outputs="evidence",
         name="gather_evidence",

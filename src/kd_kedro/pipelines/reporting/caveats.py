@@ -6,13 +6,14 @@ from typing import Any
 from kd_kedro.metrics.report.evidence import TO_BEAT
 from kd_kedro.metrics.scores.formatting import title
 from kd_kedro.pipelines.evaluation.params import VerdictParams
+from kd_kedro.training.lengths import counts_sentence
 
 
 def caveats(evidence: Mapping[str, Any]) -> list[str]:
     """Return the sentences that the pages open with, none where nothing speaks against them.
 
     Args:
-        evidence: Its `verdict`, `controls`, `leakage` and `curation` are read.
+        evidence: Its `verdict`, `controls`, `leakage`, `curation` and `cut` are read.
     """
     verdict, leakage = evidence["verdict"], evidence["leakage"]
     primary = {name: verdict["metrics"][name] for name in verdict["primary"]}
@@ -28,7 +29,22 @@ def caveats(evidence: Mapping[str, Any]) -> list[str]:
         for name, metric in primary.items()
         if metric["conclusion"] == "not applicable"
     ]
-    return said
+    return said + [_cut(facts) for facts in evidence.get("cut", [])]
+
+
+def _cut(facts: Mapping[str, Any]) -> str:
+    """Say which rows no model read whole, or which answers none could write whole."""
+    if facts["where"] == "answering":
+        return (
+            f"{counts_sentence(facts, 'reference answers')} are longer than the {facts['limit']} "
+            "tokens after which models were stopped (evaluation.answering.max_new_tokens): scores "
+            "of written answers compare them with answers that could not be whole."
+        )
+    own = " in the tokens of the student's own tokenizer" if facts["where"] != "training" else ""
+    return (
+        f"{counts_sentence(facts)} were cut: they are longer than {facts['limit']} tokens{own} "
+        "(distillation.examples.max_length), question and answer together."
+    )
 
 
 def _unbeaten_controls(

@@ -292,7 +292,10 @@ def _policy(described: dict[str, Any] | None) -> OnPolicy | None:
 
 
 def _examples(rows: list[Any]) -> list[Example]:
-    return [Example(row_id, tuple(ids), start) for row_id, ids, start in rows]
+    return [
+        Example(row_id, tuple(ids), start, begin, tuple(end))
+        for row_id, ids, start, begin, end in rows
+    ]
 
 
 def _is_loopback(endpoint: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from kd_kedro.models.causal_lm import positions
-from kd_kedro.models.encoding import Batch, answered_rows, collate
+from kd_kedro.models.encoding import Batch, Example, answered_rows, collate
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.storage.fingerprints import settings_fingerprint
 from kd_kedro.training.loop.training_config import OnPolicyConfig
@@ -62,18 +62,21 @@ class OnPolicy:
         rows = answered_rows(batch)
         if not rows:  # a process without a row of its own
             return batch
-        prompts = [row.input_ids[: row.answer_start] for row in rows]
         with torch.random.fork_rng():
             torch.manual_seed(_seed("answers", *place))
-            answers = self._answers(model, prompts)
+            answers = self._answers(model, rows)
         sampled = [
-            replace(row, input_ids=(*prompt, *answer))
-            for row, prompt, answer in zip(rows, prompts, answers, strict=True)
+            replace(row, input_ids=(*row.input_ids[: row.answer_start], *answer))
+            for row, answer in zip(rows, answers, strict=True)
         ]
         return replace(collate(sampled, self.padding, decoder_start(model)), written=False)
 
-    def _answers(self, model: Any, prompts: list[tuple[int, ...]]) -> list[list[int]]:
-        longest, start = max(map(len, prompts)), decoder_start(model)
+    def _answers(self, model: Any, rows: list[Example]) -> list[list[int]]:
+        start = decoder_start(model)
+        prompts = [
+            row.input_ids[: row.answer_start] if start is None else row.encoder_ids for row in rows
+        ]
+        longest = max(map(len, prompts))
         readers = [model, *(judge for judge, _ in self.teacher.models)]
         budget = min(map(positions, readers)) - longest
         ids = torch.full((len(prompts), longest), self.padding)
@@ -83,10 +86,14 @@ class OnPolicy:
             first = longest - len(prompt) if start is None else 0
             ids[row, first : first + len(prompt)] = torch.tensor(prompt)
             mask[row, first : first + len(prompt)] = 1
-        given: dict[str, Any] = {"decoder_start_token_id": start}
+        given: dict[str, Any]
         if start is None:
-            places = (mask.cumsum(-1) - 1).clamp(min=0)
-            given = {"position_ids": places.to(model.device)}
+            read = longest
+            given = {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0).to(model.device)}
+        else:
+            before = torch.tensor([row.decoder_prefix(start) for row in rows])
+            read = before.shape[1]
+            given = {"decoder_input_ids": before.to(model.device), "decoder_start_token_id": start}
         with evaluating(model):
             generated = model.generate(
                 input_ids=ids.to(model.device),
@@ -102,7 +109,7 @@ class OnPolicy:
                 eos_token_id=self.end,
                 pad_token_id=self.padding,
             )
-        return [self._until_end(row) for row in generated[:, longest if start is None else 1 :]]
+        return [self._until_end(row) for row in generated[:, read:]]
 
     def _until_end(self, generated: torch.Tensor) -> list[int]:
         ids: list[int] = generated.tolist()

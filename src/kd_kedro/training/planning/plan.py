@@ -111,6 +111,7 @@ class Plan:
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
         not_counted: What the figures leave out, in words.
+        length_notes: What a run would say of rows that are too long, in words.
         device: `cpu` or `cuda`.
     """
 
@@ -125,6 +126,7 @@ class Plan:
     ensemble_teachers: int = 0
     asks_live: bool = False
     not_counted: tuple[str, ...] = ()
+    length_notes: tuple[str, ...] = ()
 
     @property
     def taught(self) -> TrainingCost:

@@ -1,0 +1,173 @@
+"""Rows that are longer than `examples.max_length`, counted before anything is trained."""
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from kd_kedro.pipelines.distillation.models import STUDENT
+from kd_kedro.pipelines.distillation.params import ExampleParams
+from kd_kedro.training.examples import ORIGINAL, example_lengths, make_examples
+from kd_kedro.training.lengths import (
+    Facts,
+    count_long_rows,
+    counts_sentence,
+    longest_row,
+    too_many_long_rows,
+)
+
+logger = logging.getLogger(__name__)
+
+_MAX_CUT_SHARE = "distillation.examples.max_cut_share"
+_TEACHER = "distillation.teacher.pretrained"
+_IN_ITS_TOKENS = f"in the tokens of {STUDENT}.tokenizer "
+_NAMED = 3  # rows that a refusal names
+
+
+def check_lengths(
+    training_examples: pd.DataFrame,
+    validation_examples: pd.DataFrame,
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    params: ExampleParams,
+    teacher: str,
+) -> tuple[Facts, int]:
+    """Count the rows that will be cut, before the first model is trained.
+
+    Args:
+        training_examples: What is learned from.
+        validation_examples: What early stopping looks at.
+        augmented_qa: Its held-out rows are counted as well.
+        tokenizer: The tokenizer of teacher and students.
+        params: The length, and the share of rows that may be longer.
+        teacher: Hub name or folder of a pretrained teacher; empty where it is made here.
+
+    Returns:
+        What `count_long_rows` tells, and the length, with which the trainings may begin.
+
+    Raises:
+        ValueError: More rows are longer than `params.max_cut_share` allows.
+    """
+    examples = (training_examples, validation_examples, augmented_qa)
+    facts = _count(*examples, tokenizer, params)
+    _tell(facts, params, teacher=teacher)
+    return facts, params.max_length
+
+
+def check_student_lengths(
+    training_examples: pd.DataFrame,
+    validation_examples: pd.DataFrame,
+    augmented_qa: pd.DataFrame,
+    params: ExampleParams,
+    tokenizer: str,
+) -> Facts:
+    """Count the rows that will be cut in the tokens of a student that has its own tokenizer.
+
+    Args:
+        training_examples: What is learned from.
+        validation_examples: What early stopping looks at.
+        augmented_qa: Its held-out rows are counted as well.
+        params: The length, and the share of rows that may be longer.
+        tokenizer: Hub name or folder of the student's own tokenizer; empty where it has none.
+
+    Raises:
+        ValueError: More rows are longer than `params.max_cut_share` allows.
+    """
+    if not tokenizer:
+        return count_long_rows({}, params.max_length)
+    examples = (training_examples, validation_examples, augmented_qa)
+    facts = _count(*examples, _own(tokenizer), params)
+    _tell(facts, params, _IN_ITS_TOKENS)
+    return facts
+
+
+def length_notes(
+    training_examples: pd.DataFrame,
+    validation_examples: pd.DataFrame,
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    params: ExampleParams,
+    teacher: str,
+    student_tokenizer: str,
+) -> tuple[str, ...]:
+    """Return what a run would say of long rows, or stop with, as sentences."""
+    examples = (training_examples, validation_examples, augmented_qa)
+    counted = [(_count(*examples, tokenizer, params), "", teacher)]
+    if student_tokenizer:
+        counted.append((_count(*examples, _own(student_tokenizer), params), _IN_ITS_TOKENS, ""))
+    said = []
+    for facts, where, model in counted:
+        sentence = _sentence(facts, params, where, model)
+        stops = "a run would stop before training: " if too_many_long_rows(facts) else ""
+        said.append(f"{stops}{sentence}")
+    return tuple(filter(None, said))
+
+
+def _own(tokenizer: str) -> Any:
+    from kd_kedro.models.tokenization import load_pretrained_tokenizer
+
+    return load_pretrained_tokenizer(tokenizer, f"{STUDENT}.tokenizer")
+
+
+def _count(
+    training_examples: pd.DataFrame,
+    validation_examples: pd.DataFrame,
+    augmented_qa: pd.DataFrame,
+    tokenizer: Any,
+    params: ExampleParams,
+) -> Facts:
+    held_out = augmented_qa[(augmented_qa["split"] == "test") & (augmented_qa["style"] == ORIGINAL)]
+    parts = {
+        "training": training_examples,
+        "validation": validation_examples,
+        "held-out": make_examples(held_out),
+    }
+    lengths = {part: example_lengths(examples, tokenizer) for part, examples in parts.items()}
+    return count_long_rows(lengths, params.max_length, params.max_cut_share)
+
+
+def _tell(facts: Facts, params: ExampleParams, where: str = "", teacher: str = "") -> None:
+    sentence = _sentence(facts, params, where, teacher)
+    if too_many_long_rows(facts):
+        raise ValueError(sentence)
+    if sentence:
+        logger.warning(sentence)
+
+
+def _sentence(facts: Facts, params: ExampleParams, where: str, teacher: str) -> str:
+    """Return what is to be said of long rows, '' where there is none."""
+    if not facts["rows"]:
+        return ""
+    longest, enough = longest_row(facts), facts["enough"]
+    told = f"{where}{counts_sentence(facts)} are longer than {_length(facts['limit'])} tokens"
+    if not too_many_long_rows(facts):
+        none = f"--params {_length(longest)} cuts none{_room(teacher, longest)}"
+        return f"{told} and are cut (length_facts): {none}"
+    share = f"{100 * params.max_cut_share:g} %"
+    most = f" cuts at most {share} of them and {longest}" if enough < longest else ""
+    rows = ", ".join(f"{row['row_id']} with {row['tokens']}" for row in facts["rows"][:_NAMED])
+    return (
+        f"{told}, question and answer together, and would be cut, the longest being {rows}: "
+        f"--params {_length(enough)}{most} cuts none{_room(teacher, longest)}, and --params "
+        f"{_MAX_CUT_SHARE}=1 trains on cut rows"
+    )
+
+
+def _length(tokens: int) -> str:
+    return f"distillation.examples.max_length={tokens}"
+
+
+def _room(teacher: str, wanted: int) -> str:
+    """Return what a pretrained teacher can read, where that is less than what is wanted."""
+    if not teacher:
+        return ""
+    from kd_kedro.models.build import outline
+    from kd_kedro.models.causal_lm import positions
+
+    model = outline(teacher, _TEACHER)
+    if model.config.is_encoder_decoder or positions(model) >= wanted:
+        return ""
+    return (
+        f" (but {_TEACHER} '{teacher}' reads at most {positions(model)} tokens: longer rows need "
+        "another teacher)"
+    )
