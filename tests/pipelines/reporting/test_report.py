@@ -117,6 +117,10 @@ def test_precision_and_recall_of_each_filter_are_shown(finished_evaluation: dict
     section = finished_evaluation["report"].split('id="filters"')[1].split("</section>")[0]
     (off_topic,) = (row for row in section.split("<tr>") if "<td>off topic</td>" in row)
     assert off_topic.count("100.0 %") == 2
+    (mojibake,) = (row for row in section.split("<tr>") if "<td>mojibake</td>" in row)
+    assert "no row treated" in mojibake
+    assert "no row has it" in mojibake
+    assert "cannot be compared with reviewers" in section
 
 
 def test_without_a_truth_the_page_says_why_there_is_no_precision(

@@ -141,6 +141,10 @@ def _curation(curation: Mapping[str, Any]) -> dict[str, Any]:
         "bars": waterfall_bars(stages),
         "filters": filters,
         "truth_known": any(record["filter"] != "soap" for record in filters),
+        "reviewed": any(
+            (record["filter"], record["defect"]) == ("soap", "reviewer_reject")
+            for record in filters
+        ),
         "personal_data": curation["personal_data"],
     }
 
