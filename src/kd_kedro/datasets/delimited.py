@@ -60,8 +60,8 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} is a spreadsheet by content: give it the ending .xlsx")
     if (nul := data.find(b"\0")) >= 0:
         raise ValueError(
-            f"{path}, line {_line_of(data, nul)}: NUL byte at offset {nul}; the file is damaged "
-            "or not UTF-8 text, save it again as UTF-8"
+            f"{path}, line {_line_of(data, nul)}: NUL byte at offset {nul}, which no "
+            "text has; save the sheet as UTF-8"
         )
     try:
         return data.decode("utf-8-sig")

@@ -105,9 +105,8 @@ def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:
         shown = value if len(value) <= 60 else value[:57] + "..."
         return (
             f"column verdict says '{shown}', not one of {', '.join(sorted(allowed - {''}))} or "
-            "blank: an unquoted comma in the answer may have moved its end there, or the sheet's "
-            "words belong in preprocessing.validation.verdicts and preprocessing.review."
-            "reject_verdicts"
+            "blank: correct the cell, or add the word to preprocessing.validation.verdicts, and "
+            "where it rejects a row to preprocessing.review.reject_verdicts"
         )
     return ""
 

@@ -56,8 +56,8 @@ def power_curves(
 
     A world of the simulation draws seeds, families and their interaction from normal distributions
     with the spreads measured here, and judges them by the rule of the verdict's intervals. The
-    level is Holm's first step, that of a metric that is alone in its gain. A metric in which student
-    and baseline never differed has no spread and so no curve.
+    level is Holm's first step, that of a metric that is alone in its gain. A metric in which
+    student and baseline never differed has no spread and so no curve.
 
     Args:
         results: `validation_results`.

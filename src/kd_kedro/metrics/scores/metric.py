@@ -98,5 +98,6 @@ def refuse_infinite(rows: pd.DataFrame, numbers: Floats, column: str) -> None:
         bad = rows.iloc[int(np.argmin(finite))]
         raise ValueError(
             f"validation_results: {bad['model']} of seed {bad['seed']!r} has no finite "
-            f"{column} for row {bad['row_id']}: its training diverged; lower the learning rate"
+            f"{column} for row {bad['row_id']}: nothing can be computed with it; its losses are in "
+            "training_histories"
         )
