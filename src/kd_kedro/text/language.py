@@ -57,6 +57,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _FEWEST_WORDS = 3  # with fewer, letters with accents may be a name
 
 
+_FEWEST_ENGLISH = 2
+_ENGLISH_SHARE = 0.25  # of the words of an English text at least so many are small words
+
+
 @lru_cache(maxsize=100_000)
 def foreign_language(text: str) -> str:
     """Return what a text is written in where it is not English, '' where it may be English.
@@ -88,6 +92,20 @@ def foreign_language(text: str) -> str:
     if not english and len(words) >= _FEWEST_WORDS and _accented(long) > 1:
         return "another language"
     return ""
+
+
+def language_of(text: str) -> str:
+    """Return what a text is written in as far as its words tell it, '' where they do not.
+
+    Returns:
+        "English", or what `foreign_language` returns.
+    """
+    if foreign := foreign_language(text):
+        return foreign
+    words = [word.casefold() for word in _WORD.findall(text)]
+    english = sum(word in _ENGLISH for word in words)
+    is_so = english >= max(_FEWEST_ENGLISH, _ENGLISH_SHARE * len(words))
+    return "English" if is_so else ""
 
 
 def _accented(words: list[str]) -> int:

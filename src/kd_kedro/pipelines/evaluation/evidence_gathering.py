@@ -12,6 +12,7 @@ from kd_kedro.metrics.report.slices import score_runs, worst_slice
 from kd_kedro.metrics.scores.agreement import agree_and_correct
 from kd_kedro.metrics.scores.calibration import reliability_table
 from kd_kedro.metrics.scores.classification import classification_report
+from kd_kedro.pipelines.evaluation.data_quality import is_made_here
 from kd_kedro.pipelines.evaluation.params import LeakageParams, SlicesParams, VerdictParams
 
 JUDGED = ("teacher", "baseline", "student")
@@ -59,6 +60,8 @@ def gather_evidence(
     row_waterfall: pd.DataFrame,
     personal_data_summary: pd.DataFrame,
     judging: VerdictParams,
+    final_qa_truth: pd.DataFrame,
+    row_events: pd.DataFrame,
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
     return {
@@ -74,6 +77,7 @@ def gather_evidence(
             "waterfall": _records(row_waterfall),
             "filters": _records(filter_quality),
             "personal_data": _records(personal_data_summary),
+            "made_here": is_made_here(final_qa_truth, row_events),
         },
     }
 

@@ -165,6 +165,8 @@ def _evidence() -> Node:
             "row_waterfall": "row_waterfall",
             "personal_data_summary": "personal_data_summary",
             "judging": "params:evaluation.verdict",
+            "final_qa_truth": "final_qa_truth",
+            "row_events": "row_events",
         },
         outputs="evidence",
         name="gather_evidence",

@@ -23,6 +23,7 @@ from kd_kedro.pipelines.reporting.evidence_plots import (
     power_lines,
     reliability_lines,
 )
+from kd_kedro.pipelines.reporting.licences import known_licences
 from kd_kedro.pipelines.reporting.params import ReportParams
 from kd_kedro.pipelines.reporting.plots import (
     difference_strips,
@@ -91,7 +92,7 @@ def render_report(
         gallery=_kinds_by_stage(curation_examples),
         curves=loss_curves(histories),
         tuning=_study(tuning, facts["models"]["student"], student),
-        licences=wording.licences.model_dump(),
+        licences=known_licences(wording.licences, evidence, facts["models"]),
         cards={model: _flat_card(card) for model, card in facts["models"].items()},
     )
 
