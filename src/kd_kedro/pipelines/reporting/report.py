@@ -35,6 +35,8 @@ from kd_kedro.pipelines.reporting.plots import (
 from kd_kedro.pipelines.reporting.report_numbers import writers
 
 TEMPLATE = "page.html.j2"
+# Percent of colour in the fullest cell of the confusion matrix: numbers on more are hard to read.
+CELL_TINT = 40
 _NO_FLOOR = "there is no second teacher (distillation.controls.teacher_seed)"
 
 
@@ -75,6 +77,7 @@ def render_report(
     return environment.get_template(TEMPLATE).render(
         **writers(evidence),
         title=wording.title,
+        cell_tint=CELL_TINT,
         title_of=title,
         show=show,
         evidence=evidence,
