@@ -14,9 +14,8 @@ def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
     """Print the life of a row: what each stage did to it, and its text where it changed."""
     from kd_kedro.cli.terminal import print_trace
     from kd_kedro.curation.records.lineage import trace as trace_row
-    from kd_kedro.runs.provenance import no_version
 
     with one_sentence(metadata.project_path), open_catalog(metadata.project_path, env) as catalog:
         if not catalog.exists("row_events"):
-            raise ValueError(f"{no_version('row_events', catalog)}: run `kedro run` first")
+            raise ValueError("row_events has not been made yet: run `kedro run` first")
         print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)

@@ -94,7 +94,7 @@ def foreign_language(text: str) -> str:
     return ""
 
 
-def language_of(text: str) -> str:
+def language(text: str) -> str:
     """Return what a text is written in as far as its words tell it, '' where they do not.
 
     Returns:

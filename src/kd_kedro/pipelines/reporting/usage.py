@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.text.language import language_of
+from kd_kedro.text.language import language
 
 # Scripts stand for a language where one alone is commonly written in them.
 _CODES = {
@@ -60,7 +60,7 @@ def languages(texts: Sequence[str]) -> list[str]:
     Returns:
         ISO 639 codes; none where no text tells its language, or none that has a code.
     """
-    told = Counter(name for text in texts if (name := language_of(text)))
+    told = Counter(name for text in texts if (name := language(text)))
     if "the script Hiragana" in told or "the script Katakana" in told:
         told["the script Hiragana"] += told.pop("the script Cjk", 0)
     least = _LEAST_SHARE * told.total()
