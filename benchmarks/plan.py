@@ -54,7 +54,7 @@ def given(env: str | None, data: Path | None) -> dict[str, Any]:
         elif catalog.exists("augmented_qa"):
             table = catalog.load("augmented_qa")
         else:
-            raise ValueError("augmented_qa has not been made yet: run `kedro run`, or give --data")
+            raise ValueError("there is no augmented_qa: run `kedro run`, or give --data")
         return values | {"augmented_qa": table}
 
 

@@ -78,7 +78,11 @@ def test_a_fresh_artifact_passes(folder: Path) -> None:
 
 
 def test_what_was_never_made_names_the_command(folder: Path) -> None:
-    with pytest.raises(ValueError, match="cleaned has not been made yet: run `kedro run --pipelin"):
+    missing = r"there is no cleaned \(\S*/cleaned is missing\): run `kedro run --pipelines"
+    with pytest.raises(ValueError, match=missing):
+        check(build(folder))
+    (folder / "cleaned").mkdir()
+    with pytest.raises(ValueError, match=r"/cleaned has no version\): run"):
         check(build(folder))
 
 

@@ -28,6 +28,7 @@ def distill_plan(
     """Tell what the distillation will cost: disk, memory and time, and whether to capture."""
     from kd_kedro.cli.terminal import print_plan
     from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
+    from kd_kedro.runs.provenance import no_version
     from kd_kedro.runs.registered import check_inputs
 
     with one_sentence(metadata.project_path):
@@ -36,7 +37,7 @@ def distill_plan(
             if not catalog.exists("augmented_qa"):
                 choice = f" --env {env}" if env else ""
                 raise ValueError(
-                    "augmented_qa has not been made yet: run `kedro run --pipelines "
+                    f"{no_version('augmented_qa', catalog)}: run `kedro run --pipelines "
                     f"preprocessing,filtering,augmentation{choice}` first"
                 )
             check_inputs({"augmented_qa"}, catalog, context.config_loader["catalog"])

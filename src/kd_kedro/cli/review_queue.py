@@ -24,18 +24,19 @@ from kd_kedro.cli.session import one_sentence, open_catalog
 @click.pass_obj
 def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | None) -> None:
     """Write the rows most worth a reviewer's minute, to be filled in and handed back."""
+    from kd_kedro.runs.provenance import no_version
+
     with one_sentence(metadata.project_path):
         with open_catalog(metadata.project_path, env) as catalog:
             if not catalog.exists("review_queue"):
-                raise ValueError("review_queue has not been made yet: run `kedro run` first")
+                raise ValueError(f"{no_version('review_queue', catalog)}: run `kedro run` first")
             if output.exists():
-                raise ValueError(
-                    f"{output} is there already and may hold verdicts: name another --output"
-                )
+                raise ValueError(f"{output} is there already: name another --output")
             queue = catalog.load("review_queue").head(rows)
             if queue.empty:
                 raise ValueError(
-                    "the review queue is empty: every row is reviewed and the model agrees"
+                    "the review queue is empty: no verdict differs from the model's, and no row is "
+                    "near its threshold"
                 )
             # The mark at its start tells spreadsheet programs that the file is UTF-8.
             queue.to_csv(output, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8-sig")

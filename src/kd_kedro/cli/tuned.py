@@ -10,6 +10,7 @@ from kd_kedro.runs.parameter_check import flatten
 from kd_kedro.runs.provenance import (
     difference,
     expected_provenance,
+    no_version,
     read_provenance,
     source_hashes,
     version_folder,
@@ -45,7 +46,7 @@ def tuned_parameters(
     remedy = "run `kedro run --pipelines tuning` first"
     folder = version_folder(catalog, BEST, "load")
     if folder is None:
-        raise ValueError(f"--tuned: there are no {BEST} yet: {remedy}")
+        raise ValueError(f"--tuned: {no_version(BEST, catalog)}: {remedy}")
     recorded = read_provenance(BEST, folder, remedy)
     best = catalog.load(BEST)
     values: dict[str, Any] = best["parameters"]

@@ -13,6 +13,7 @@ from kd_kedro.models.model_config import ArchitectureConfig
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.models.tokenization import load_pretrained_tokenizer
+from kd_kedro.storage.atomic import first_line
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 OWN_TOKENIZER = (
@@ -94,7 +95,7 @@ def pretrained_model(
             load = _load_around_encoder if _is_encoder(config) else _load
             model, missing = load(name, config, given)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _not_there(name, key) from error
+        raise _not_there(name, key, error) from error
     _refuse_missing_weights(name, key, missing)
     refuse_other_tokenizer(name, key, model, tokenizer)
     _name_special_tokens(model, tokenizer)
@@ -133,7 +134,7 @@ def outline(name: str, key: str) -> Any:
             decoder = AutoModelForCausalLM.from_config(decoding)
             return EncoderDecoderModel(encoder=encoder, decoder=decoder)
     except (OSError, ValueError) as error:
-        raise _not_there(name, key) from error
+        raise _not_there(name, key, error) from error
 
 
 def size_card(model: Any) -> dict[str, Any]:
@@ -216,10 +217,10 @@ def _name_special_tokens(model: Any, tokenizer: Any) -> None:
     )
 
 
-def _not_there(name: str, key: str) -> OSError:
+def _not_there(name: str, key: str, error: Exception) -> OSError:
     return OSError(
-        f"{key}: no safetensors model could be loaded from '{name}'; give a hub name that "
-        "this machine can reach or a folder with config.json and model.safetensors"
+        f"{key}: no safetensors model could be loaded from '{name}' ({first_line(error)}); give a "
+        "hub name that this machine can reach or a folder with config.json and model.safetensors"
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from kd_kedro.storage.atomic import first_line
+
 END = "<|endoftext|>"
 PAD = "<|pad|>"
 
@@ -65,7 +67,7 @@ def load_pretrained_tokenizer(name: str, key: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
     except (OSError, ValueError) as error:
         raise OSError(
-            f"{key}: no tokenizer could be loaded from '{name}'; "
+            f"{key}: no tokenizer could be loaded from '{name}' ({first_line(error)}); "
             "give a hub name that this machine can reach or a folder with a tokenizer.json"
         ) from error
     if tokenizer.eos_token_id is None and tokenizer.sep_token_id is not None:

@@ -86,10 +86,10 @@ def check_fresh(
         if getattr(catalog.get(name), "OPTIONAL", False):
             continue  # its reader looks at what it says of itself
         remedy = f"run `kedro run --pipelines {made_by[name]}` first"
-        absent = f"has not been made yet: {remedy}"
         path = version_folder(catalog, name, "load")
         if path is None:
-            raise ValueError(_not_there(name, catalog, name in set(pinned)) or f"{name} {absent}")
+            absent = _not_there(name, catalog, name in set(pinned))
+            raise ValueError(absent or f"{no_version(name, catalog)}: {remedy}")
         recorded[name] = read_provenance(name, path, remedy)
         if name not in set(pinned):
             now = expected_provenance(name, full, catalog, sources, {}, operational)
@@ -99,6 +99,16 @@ def check_fresh(
                     "run the same --params"
                 )
     return recorded
+
+
+def no_version(name: str, catalog: DataCatalog) -> str:
+    """Return the words that say that a dataset has nothing to load, and where it would lie."""
+    place = filepath(catalog.get(name))
+    return f"there is no {name} ({place} {'has no version' if _is_there(place) else 'is missing'})"
+
+
+def _is_there(place: Path | None) -> bool:
+    return place is not None and place.exists()
 
 
 def _not_there(name: str, catalog: DataCatalog, pinned: bool) -> str:

@@ -206,7 +206,7 @@ def _choice(each: Version, reason: str) -> Choice:
     if each.finished:
         return Choice(each, True, "older")
     if each.age < _SECONDS:
-        return Choice(each, False, "unfinished, perhaps being written")
+        return Choice(each, False, f"unfinished, changed {each.age / 60:.0f} minutes ago")
     return Choice(each, True, "unfinished")
 
 

@@ -236,7 +236,7 @@ def read_recipe(client: Any, run: Any) -> Recipe:
     text = artifact_text(client, run.info.run_id, RECIPE)
     if text is None:
         raise ValueError(
-            f"run {run_name(run)} has no {RECIPE}: it was killed, or made before runs left one"
+            f"run {run_name(run)} has no {RECIPE} (MLflow says {run.info.status}): name another run"
         )
     try:
         return Recipe.model_validate_json(text)

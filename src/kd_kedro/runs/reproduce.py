@@ -118,8 +118,7 @@ def check_loaded(
         path = version_path(catalog.get(name), version)
         if not path.exists():
             raise ValueError(
-                f"{name} of version {version}, which the run loaded, is gone: it was pruned or "
-                "deleted"
+                f"{name} of version {version}, which the run loaded, is gone: {path} does not exist"
             )
         maker = recipe_of(version)
         saved = maker.saved.get(name) if maker else None

@@ -1,10 +1,22 @@
 """Writing: failures in one sentence that names the place, and one writer of a folder at a time."""
 
+import errno
 import fcntl
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_OS_ERROR = re.compile(r"\bos error (\d+)\b")
+_REMEDY = {
+    errno.ENOSPC: "free space there and run again",
+    errno.EDQUOT: "free space there and run again",
+    errno.EACCES: "get the right to write there and run again",
+    errno.EPERM: "get the right to write there and run again",
+    errno.EROFS: "name a place on a file system that can be written to",
+    errno.ENAMETOOLONG: "name a shorter place",
+}
 
 
 @contextmanager
@@ -16,10 +28,13 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise OSError(
-            f"{place} could not be written ({reason}): free space or rights there and run again"
-        ) from error
+        remedy = _REMEDY.get(_code(error), "run again when that is mended")
+        raise OSError(f"{place} could not be written ({first_line(error)}): {remedy}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, the error's type where it has none."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def write_folder(place: Path, fill: Callable[[Path], None]) -> None:
@@ -43,6 +58,18 @@ def write_folder(place: Path, fill: Callable[[Path], None]) -> None:
             unfinished.replace(place)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _code(error: BaseException | None) -> int:
+    """Return the system's code of an error or of what caused it, 0 where none has one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error.errno
+        # Libraries in other languages say it in words: "No space left on device (os error 28)".
+        if said := _OS_ERROR.search(str(error)):
+            return int(said[1])
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 @contextmanager

@@ -17,7 +17,10 @@ RECORDS = table(
 def test_what_breaks_the_contract_is_named_with_file_line_and_column() -> None:
     records = identify(RECORDS)
     reasons = list(check_records(records, ["yes", "no"]).values())
-    assert reasons[0].startswith("s.csv, line 3: column verdict says 'asked for a good.'")
+    assert reasons[0].startswith(
+        "s.csv, line 3: column verdict says 'asked for a good.', not one of no, yes or blank: "
+        "correct the cell, or add the word to preprocessing.validation.verdicts"
+    )
     assert reasons[1] == "s.csv, line 4: column question is empty"
     assert reasons[2] == "s.csv, line 5: 6 cells where the header has 5"
     valid, quarantined = split_valid(records, check_records(records, ["yes", "no"]), set())

@@ -21,8 +21,8 @@ def results(nll, families="fgh"):
                 "model": "student",
                 "seed": seed,
                 "question": f"What is {family}?",
-                "reference": f"{family} it is",
-                "prediction": f"{family} it is",
+                "reference": f"{family} it surely is",
+                "prediction": f"{family} it surely is",
                 "nll": str(nll[seed, family]),
                 "answer_tokens": str(TOKENS[family]),
             }
@@ -92,8 +92,15 @@ def test_equal_runs_are_not_shown_to_differ():
     assert said["metrics"]["bleu"]["conclusion"] == "not shown"
 
 
+def test_a_metric_that_can_say_nothing_does_not_apply():
+    short = results(A).assign(reference="yes")
+    said = compare(short, short)["metrics"]["bleu"]
+    assert said["conclusion"] == "not applicable"
+    assert said["reason"] == "no held-out answer has the four words in a row that BLEU counts"
+
+
 def test_a_changed_reference_is_another_row():
-    changed = results(A).replace({"reference": {"f it is": "f it is not"}})
+    changed = results(A).replace({"reference": {"f it surely is": "f it is not"}})
     assert compare(results(A), changed)["rows"]["common"] == 2
 
 

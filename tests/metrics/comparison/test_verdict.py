@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -297,6 +298,48 @@ def test_the_teacher_kept_and_recovered(results: Maker) -> None:
     )
     assert verdict(results(effect=0.2))["non_inferior"] is False
     assert verdict(results(), primary=("teacher_agreement",))["non_inferior"] is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "cells", "reason"),
+    [
+        (
+            "exact_match",
+            {"exact_match": "no"},
+            "score the same in every seed and on every resample",
+        ),
+        ("bleu", {"reference": "three words only"}, "has the four words in a row that BLEU counts"),
+        ("bleu", {"prediction": "42"}, "score the same in every seed and on every resample"),
+        (
+            "accuracy",
+            {"label": "asset", "predicted_label": "unparsable"},
+            "every held-out label is “asset”",
+        ),
+    ],
+)
+def test_a_metric_that_can_say_nothing_widens_no_interval(
+    results: Maker, metric: str, cells: dict[str, str], reason: str
+) -> None:
+    table = results(effect=0.1, seed_spread=0.02).assign(**cells)
+    said = verdict(table, primary=("perplexity", metric))["metrics"]
+    assert said[metric]["conclusion"] == "not applicable"
+    assert reason in said[metric]["reason"]
+    alone = verdict(table, primary=("perplexity",))["metrics"]
+    assert said["perplexity"]["difference"] == alone["perplexity"]["difference"]
+    assert said["perplexity"]["p_holm"] == alone["perplexity"]["p_holm"]
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.03, 0.06, 0.4])
+def test_a_share_of_the_lead_is_shown_exactly_where_a_difference_is(
+    results: Maker, effect: float
+) -> None:
+    said = verdict(results(effect=effect, seed_spread=0.02), metrics=DECIDING)["metrics"]
+    metric = said["perplexity"]
+    gap = metric["gap_recovered"]
+    assert (gap["low"] > 0) == (metric["conclusion"] == "better")
+    assert (gap["high"] < 0) == (metric["conclusion"] == "worse")
+    (level,) = re.findall(r"\(([\d.]+) % by Holm", metric["reason"])
+    assert gap["reason"].endswith(f"; {level} %")
 
 
 def test_descriptions_tell_of_every_model_and_of_the_references(results: Maker) -> None:

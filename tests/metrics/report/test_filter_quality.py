@@ -25,7 +25,7 @@ def events(stage: str, actions: Mapping[str, str], reason: str = "") -> pd.DataF
         [(row, stage, action, reason) for row, action in actions.items()],
         columns=["row_id", "stage", "action", "reason"],
         dtype="str",
-    )
+    ).assign(evidence="")
 
 
 def texts(cells: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
@@ -186,6 +186,19 @@ def test_the_relevance_filter_is_measured_where_persons_judged():
     assert measured.to_numpy().tolist() == [
         ["soap", "reviewer_reject", "0.5000", "0.5000", "1", "1", "1", "2"]
     ]
+
+
+def test_a_filter_that_is_off_is_not_compared_with_reviewers():
+    validated = pd.DataFrame([("a", "yes"), ("b", "no")], columns=["row_id", "verdict"])
+    queue = pd.DataFrame({"row_id": ["b"]})
+    review = events("review", {"a": "kept", "b": "dropped"})
+
+    def measured(mode: str) -> int:
+        soap = events("soap", {"a": "kept"}).assign(evidence=f'{{"mode":"{mode}"}}')
+        logs = pd.concat([review, soap], ignore_index=True)
+        return len(measure_against_reviewers(validated, queue, logs))
+
+    assert (measured("none"), measured("cold_start")) == (0, 1)
 
 
 def test_without_a_rejected_row_there_is_nothing_to_measure_against():

@@ -175,7 +175,7 @@ def test_events_and_texts_give_back_what_every_stage_let_out(left: dict[str, Any
 def test_the_plot_ends_where_the_table_does(left: dict[str, Any]) -> None:
     figure = json.loads(left["waterfall_plot"].to_json())["data"][0]
     assert figure["type"] == "waterfall"
-    assert figure["y"][0] == len(ROWS)
+    assert figure["x"][0] == len(ROWS)
 
 
 def test_only_ok_enters_the_data() -> None:

@@ -143,6 +143,10 @@ def test_precision_and_recall_of_each_filter_are_shown(finished_evaluation: dict
     section = finished_evaluation["report"].split('id="filters"')[1].split("</section>")[0]
     (off_topic,) = (row for row in section.split("<tr>") if "<td>off topic</td>" in row)
     assert off_topic.count("100.0 %") == 2
+    (mojibake,) = (row for row in section.split("<tr>") if "<td>mojibake</td>" in row)
+    assert "no row treated" in mojibake
+    assert "no row has it" in mojibake
+    assert "cannot be compared with reviewers" in section
 
 
 def test_without_a_truth_the_page_says_why_there_is_no_precision(
@@ -235,6 +239,41 @@ def test_the_page_fits_the_screen(
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(20, 21, 24)") == (scheme == "dark")
     page.close()
+
+
+@pytest.mark.browser
+def test_on_a_phone_a_table_shows_that_it_scrolls_and_keeps_the_verdict_in_view(
+    finished_evaluation: dict[str, Any], browser: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(finished_evaluation["report"], encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+    told = page.evaluate(
+        """[...document.querySelectorAll('.scroll')]
+        .filter(box => box.scrollWidth > box.clientWidth)
+        .map(box => {
+            box.scrollLeft = box.scrollWidth
+            const first = box.querySelector('tbody tr').firstElementChild
+            const edge = box.getBoundingClientRect()
+            const badge = box.querySelector('table.metrics .narrow .badge')
+            return {
+                shadow: getComputedStyle(box).backgroundAttachment,
+                kept: first.getBoundingClientRect().left - edge.left,
+                badge: badge && badge.getBoundingClientRect().left - edge.left,
+                width: edge.width,
+            }
+        })"""
+    )
+    page.close()
+    assert told
+    for each in told:
+        assert each["shadow"] == "local, local, scroll, scroll"
+        assert each["kept"] == pytest.approx(0, abs=1)
+    badges = [(each["badge"], each["width"]) for each in told if each["badge"] is not None]
+    assert badges
+    assert all(0 <= left < width / 2 for left, width in badges)
 
 
 def test_parameters_in_yaml_are_the_models_fields() -> None:

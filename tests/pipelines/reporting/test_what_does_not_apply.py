@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from kd_kedro.curation.records.lineage import WATERFALL_COLUMNS
+from kd_kedro.curation.records.lineage import EVENT_COLUMNS, WATERFALL_COLUMNS
 from kd_kedro.curation.repair.personal_data import SUMMARY
 from kd_kedro.metrics.report.filter_quality import COLUMNS as FILTER_COLUMNS
 from kd_kedro.metrics.report.leakage import COLUMNS as OVERLAP_COLUMNS
@@ -93,6 +93,8 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
             pd.DataFrame(columns=WATERFALL_COLUMNS),
             pd.DataFrame(columns=SUMMARY),
             {"mode": "none", "abstained": "", "warnings": []},
+            pd.DataFrame(),
+            pd.DataFrame(columns=EVENT_COLUMNS),
         ),
         judging,
     )
@@ -110,7 +112,7 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
         StudentParams.model_validate(whole("test")["student"]),
         wording,
     )
-    card = write_model_card(evidence, identity, FACTS, wording)
+    card = write_model_card(evidence, identity, FACTS, results, wording)
     assert len(plot_evidence(evidence)) == 4
     for text in (re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL), card):
         assert said in text

@@ -11,6 +11,7 @@ from safetensors.torch import load_model
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.training.loop.distillation_module import DistillationModule
+from kd_kedro.training.loop.launch import exit_words
 from kd_kedro.training.loop.sampling import LengthGroupedSampler, RankBatches
 from kd_kedro.training.loop.sharding import shard
 from kd_kedro.training.loop.training_config import ObjectiveConfig
@@ -124,6 +125,11 @@ def test_two_nodes_end_with_the_weights_of_one_process(tokenizer, examples, tmp_
         other = tiny_model(tokenizer).double()
         load_model(other, folder / "ended.safetensors")
         assert (weights(model) - weights(other)).abs().max() < 1e-9
+
+
+def test_how_a_process_ended_is_said_and_nothing_is_guessed():
+    assert exit_words(-9) == "SIGKILL"
+    assert exit_words(3) == "exit code 3"
 
 
 def test_every_batch_is_dealt_out_whole_and_all_ranks_stay_in_step():

@@ -118,7 +118,7 @@ def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:
         value = record["verdict"].strip()
         shown = value if len(value) <= 60 else value[:57] + "..."
         return (
-            f"column verdict says '{shown}', not one of {', '.join(sorted(allowed))} or "
+            f"column verdict says '{shown}', not one of {', '.join(sorted(allowed - {''}))} or "
             "blank: correct the cell, or add the word to preprocessing.validation.verdicts, and "
             "where it rejects a row to preprocessing.review.reject_verdicts"
         )

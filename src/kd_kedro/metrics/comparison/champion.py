@@ -94,7 +94,7 @@ def compare_weights(
     measured = {
         metric: scores
         for metric in METRICS
-        if metric.name in primary and metric.against_teacher
+        if metric.name in primary and metric.against_teacher and not metric.silent(sides[0])
         if (scores := pair(metric, runs, draws=draws, seed=seed)).families >= min_families
         if not metric.per_token or scores.same_tokens("teacher", "student")
     }

@@ -20,6 +20,7 @@ class Decision:
         low: Lower end of its adjusted interval.
         high: Upper end of its adjusted interval.
         p_holm: p-value, adjusted by Holm.
+        level: What its interval leaves outside, 0.05 for 95 %.
         conclusion: better, worse or not shown.
         reason: Why, with the interval's confidence and the number of families.
     """
@@ -28,6 +29,7 @@ class Decision:
     low: float
     high: float
     p_holm: float
+    level: float
     conclusion: str
     reason: str
 
@@ -74,7 +76,7 @@ def decide_by_holm(
         conclusion, reason = conclude(low, high, metric.higher_is_better)
         shown = f"{100 * (1 - own_level):.4g} % by Holm, {scores[metric].families} families"
         decisions[metric.name] = Decision(
-            each.value, low, high, p_holm, conclusion, f"{reason} ({shown})"
+            each.value, low, high, p_holm, own_level, conclusion, f"{reason} ({shown})"
         )
     return decisions
 

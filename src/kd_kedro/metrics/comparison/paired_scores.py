@@ -15,6 +15,8 @@ from kd_kedro.metrics.statistics.significance import (
     resample_families,
 )
 
+# What scores that are the same may differ by in the last digits.
+_NOTHING = 1e-12
 SYSTEMS = ("teacher", "baseline", "student")
 Runs = Mapping[tuple[str, str], pd.DataFrame]
 
@@ -50,6 +52,12 @@ class PairedScores:
         """
         first, second = (self.statistics[self.of(model)[0], :, 1] for model in (one, other))
         return bool(np.array_equal(first, second))
+
+    def told_apart(self, models: Sequence[str]) -> bool:
+        """Tell whether any two runs of some models differ, as observed or on any resample."""
+        runs = [run for model in models for run in self.of(model)]
+        scores = np.vstack([self.observed[runs], self.resampled[:, runs]])
+        return not np.allclose(scores, scores[:, :1], rtol=0, atol=_NOTHING)
 
     def estimate(self, weights: Mapping[str, float]) -> Estimate:
         """Return a weighted sum of models, paired by family and seed; the teacher has one run.
@@ -124,6 +132,29 @@ def pair(metric: Metric, runs: Runs, *, draws: int, seed: int) -> PairedScores:
     observed = metric.score(statistics.sum(axis=1))
     resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
     return PairedScores(count, models, statistics, observed, resampled, seed)
+
+
+def why_not_judged(metric: Metric, runs: Runs, scores: PairedScores, min_families: int) -> str:
+    """Return why a metric can say nothing of the runs on these rows, '' where it can.
+
+    Args:
+        metric: The metric.
+        runs: What `paired_runs` returned.
+        scores: The metric's scores of them.
+        min_families: Fewer families decide nothing.
+    """
+    if metric.absent and not scores.families:
+        return metric.absent
+    if reason := metric.silent(runs["teacher", ""]):
+        return reason
+    if scores.families < min_families:
+        counted = f"only {scores.families} held-out families have {metric.counted}"
+        return f"{counted}; {min_families} are needed"
+    if len(seeds_of(runs)) < 2:
+        return "one seed cannot tell the method from the luck of the seed; train at least two"
+    if not scores.told_apart(SYSTEMS):
+        return "teacher, baseline and student score the same in every seed and on every resample"
+    return ""
 
 
 def _order(key: tuple[str, str]) -> tuple[Any, ...]:

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.comparison.paired_scores import PairedScores, pair, paired_runs, seeds_of
+from kd_kedro.metrics.comparison.paired_scores import (
+    PairedScores,
+    pair,
+    paired_runs,
+    seeds_of,
+    why_not_judged,
+)
 from kd_kedro.metrics.scores.metric import Metric
 from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.metrics.statistics.significance import Floats
@@ -50,8 +56,8 @@ def power_curves(
 
     A world of the simulation draws seeds, families and their interaction from normal distributions
     with the spreads measured here, and judges them by the rule of the verdict's intervals. The
-    level is Holm's first step, that of a metric that is alone in its gain. A metric that never
-    differed, such as an exact match that is zero for all, has no spread and so no curve.
+    level is Holm's first step, that of a metric that is alone in its gain. A metric in which
+    student and baseline never differed has no spread and so no curve.
 
     Args:
         results: `validation_results`.
@@ -77,7 +83,7 @@ def power_curves(
     judged = {
         name: scores
         for name, scores in paired.items()
-        if scores.families >= min_families and seeds > 1
+        if not why_not_judged(metrics[name], runs, scores, min_families)
     }
     level = (1 - confidence) / max(1, len(judged))
     spreads = {name: measure_spread(metrics[name], scores) for name, scores in judged.items()}

@@ -168,6 +168,8 @@ def _measure(
             f"{counted} held-out families common to both runs have {metric.counted}; "
             f"{min_families} are needed"
         )
+    if reason := metric.silent(tables[0]):
+        return reason
     half = len(tables) // 2  # the first run's seeds come first, in the same order
     models = ("first",) * half + ("second",) * half
     observed = metric.score(statistics.sum(axis=1))

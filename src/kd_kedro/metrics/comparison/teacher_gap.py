@@ -68,6 +68,7 @@ def gap_recovered(
     The interval holds every share r for which student - (1 - r) baseline - r teacher may be zero
     (Fieller 1954, "Some problems in interval estimation", with the paired bootstrap over families
     and seeds in place of the normal). It has ends only where the teacher is ahead of the baseline.
+    At the level of the interval of student - baseline, it excludes 0 exactly where that does.
     """
     nothing: dict[str, Any] = {"estimate": None, "low": None, "high": None}
     if reason := refusal or _incomparable(metric, scores):
@@ -90,7 +91,7 @@ def gap_recovered(
         "estimate": gained.value / ahead.value,
         "low": low,
         "high": high,
-        "reason": f"(student - baseline) / (teacher - baseline){scale}; {100 * (1 - level):g} %",
+        "reason": f"(student - baseline) / (teacher - baseline){scale}; {100 * (1 - level):.4g} %",
     }
 
 

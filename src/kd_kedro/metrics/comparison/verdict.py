@@ -14,6 +14,7 @@ from kd_kedro.metrics.comparison.paired_scores import (
     pair,
     paired_runs,
     seeds_of,
+    why_not_judged,
 )
 from kd_kedro.metrics.comparison.teacher_gap import gap_recovered, non_inferiority
 from kd_kedro.metrics.scores.diversity import describe_runs
@@ -68,8 +69,7 @@ def judge(
     level = 1 - confidence
     scores = {metric: pair(metric, runs, draws=draws, seed=seed) for metric in metrics}
     refusals = {
-        metric: _refusal(metric, each.families, len(seeds_of(runs)), min_families)
-        for metric, each in scores.items()
+        metric: why_not_judged(metric, runs, each, min_families) for metric, each in scores.items()
     }
     decisions = decide_by_holm(
         {metric: each for metric, each in scores.items() if not refusals[metric]},
@@ -82,7 +82,9 @@ def judge(
             **_systems(metric, each, level),
             **_decided(metric, each, decisions.get(metric.name), refusals[metric], draws),
             "role": "primary" if metric.name in primary else "secondary",
-            **_against_teacher(metric, each, margin, level, refusals[metric]),
+            **_against_teacher(
+                metric, each, decisions.get(metric.name), refusals[metric], margin, level
+            ),
             "families": each.families,
             "higher_is_better": metric.higher_is_better,
             "signature": metric.signature(),
@@ -126,16 +128,6 @@ def conclude_overall(conclusions: Mapping[str, str]) -> tuple[str, str]:
     if "not shown" in found:
         return "not shown", "no primary metric's interval excludes zero."
     return "not applicable", "no primary metric could be judged."
-
-
-def _refusal(metric: Metric, families: int, seeds: int, min_families: int) -> str:
-    if metric.absent and not families:
-        return metric.absent
-    if families < min_families:
-        return f"only {families} held-out families have {metric.counted}; {min_families} are needed"
-    if seeds < 2:
-        return "one seed cannot tell the method from the luck of the seed; train at least two"
-    return ""
 
 
 def _systems(metric: Metric, scores: PairedScores, level: float) -> dict[str, Any]:
@@ -183,13 +175,20 @@ def _decided(
 
 
 def _against_teacher(
-    metric: Metric, scores: PairedScores, margin: float, level: float, refusal: str
+    metric: Metric,
+    scores: PairedScores,
+    decision: Decision | None,
+    refusal: str,
+    margin: float,
+    level: float,
 ) -> dict[str, Any]:
+    # The share's interval has the level of the difference's: it holds no gain where that does not.
+    own_level = level if decision is None else decision.level
     return {
         "non_inferiority": non_inferiority(
             metric, scores, margin=margin, level=level, refusal=refusal
         ),
-        "gap_recovered": gap_recovered(metric, scores, level=level, refusal=refusal),
+        "gap_recovered": gap_recovered(metric, scores, level=own_level, refusal=refusal),
     }
 
 

@@ -152,7 +152,7 @@ def certified(
     if spread > max_spread:
         reason = (
             f"the ratio spreads by ±{100 * spread:.0f} % over {turns} turns, more than "
-            f"{100 * max_spread:.0f} %: the machine was busy or the turns too few"
+            f"{100 * max_spread:.0f} %"
         )
         return {"refused": reason}, spread
     return value, spread

@@ -1,5 +1,6 @@
 """Precision and recall of each curation step against a table of planted defects."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -77,15 +78,23 @@ def measure_against_reviewers(
         events: `row_events`; what the stage `review` dropped, a person rejected.
 
     Returns:
-        Table with `COLUMNS`, one row, or none where no row was rejected or none accepted.
+        Table with `COLUMNS`, one row, or none where no row was rejected or none accepted, or where
+        the filter was off and judged nothing.
     """
     dropped = (events["stage"] == "review") & (events["action"] == "dropped")
     rejected = set(events.loc[dropped, "row_id"])
     said = set(validated_qa.loc[validated_qa["verdict"].str.strip() != "", "row_id"])
     accepted, disagreed = said - rejected, set(review_queue["row_id"])
     outcome = Outcome(rejected - disagreed, accepted & disagreed, rejected & disagreed)
-    records = [_record("soap", "reviewer_reject", outcome)] if rejected and accepted else []
+    comparable = rejected and accepted and not _is_off(events)
+    records = [_record("soap", "reviewer_reject", outcome)] if comparable else []
     return pd.DataFrame(records, columns=COLUMNS, dtype="str")
+
+
+def _is_off(events: pd.DataFrame) -> bool:
+    """Tell whether the relevance filter's mode is `none`, which its events say."""
+    said = events.loc[events["stage"] == "soap", "evidence"]
+    return bool(said.map(lambda text: text != "" and json.loads(text)["mode"] == "none").any())
 
 
 class _Ledger:

@@ -148,7 +148,7 @@ def show_difference(name: str, value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "no end" if value is None else f"{100 * value:.0f} %"
+    return "no end" if value is None else f"{round(100 * value) + 0:,d} %"
 
 
 def show_figure(value: float | None, digits: int) -> str:

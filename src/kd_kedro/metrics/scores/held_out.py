@@ -30,8 +30,8 @@ def choose_held_out(rows: pd.DataFrame, *, max_rows: int) -> pd.DataFrame:
     held_out = rows[(rows["split"] == "test") & (rows["style"] == "original")]
     if held_out.empty:
         raise ValueError(
-            "augmented_qa has no row in the test split: the sheet is too small to hold rows out, "
-            "or augmentation's test share is 0"
+            f"augmented_qa has no row in the test split, of {rows['family_id'].nunique()} families "
+            "in all: give more rows or a larger augmentation.split.test"
         )
     order = held_out["family_id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
     ordered = held_out.assign(order=order).sort_values(["order", "row_id"])

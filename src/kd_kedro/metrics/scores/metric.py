@@ -32,6 +32,8 @@ class Metric:
         percent: A share, shown in percent and its differences in points.
         decimals: Digits after the point; None takes fewer the larger the number.
         absent: Why no family at all counts, as it is said then; '' says it with `counted`.
+        silent: Takes one run's rows, says why no answer to them could tell models apart; '' where
+            one could.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Metric:
     decimals: int | None = None
     counted: str = "an answer"
     absent: str = ""
+    silent: Callable[[pd.DataFrame], str] = lambda _: ""
 
     def displayed(self, score: float) -> float | None:
         """Return the number that people read of a score, within bounds; None of an infinite one."""
@@ -95,5 +98,6 @@ def refuse_infinite(rows: pd.DataFrame, numbers: Floats, column: str) -> None:
         bad = rows.iloc[int(np.argmin(finite))]
         raise ValueError(
             f"validation_results: {bad['model']} of seed {bad['seed']!r} has no finite "
-            f"{column} for row {bad['row_id']}: its training diverged; lower the learning rate"
+            f"{column} for row {bad['row_id']}: nothing can be computed with it; its losses are in "
+            "training_histories"
         )

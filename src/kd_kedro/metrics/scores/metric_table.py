@@ -56,6 +56,19 @@ def _bits_and_bytes(rows: pd.DataFrame) -> Floats:
     return bits
 
 
+def _too_short(rows: pd.DataFrame) -> str:
+    """Say whether BLEU gives the references themselves nothing: it counts runs of four words."""
+    references = list(rows["reference"])
+    if text.bleu_statistics(references, references)[:, -1].any():
+        return ""
+    return "no held-out answer has the four words in a row that BLEU counts"
+
+
+def _one_label(rows: pd.DataFrame) -> str:
+    labels = set(rows["label"]) - {""}
+    return f"every held-out label is “{labels.pop()}”" if len(labels) == 1 else ""
+
+
 def _gaps(rows: pd.DataFrame) -> Floats:
     gaps = calibration.numbers_of_bins(rows["calibration_gaps"])
     tokens = numbers(rows, "answer_tokens")[:, 0] * (rows["calibration_gaps"] != "").to_numpy()
@@ -132,6 +145,7 @@ METRICS = (
         shown=float,
         bounds=(0.0, 100.0),
         signature=lambda: f"sacrebleu|{text.bleu_signature()}",
+        silent=_too_short,
     ),
     Metric(
         name="chrf",
@@ -200,6 +214,7 @@ METRICS = (
         ),
         counted="a label for an answer",
         absent=_NO_LABELS,
+        silent=_one_label,
         percent=True,
     ),
     Metric(
@@ -215,6 +230,7 @@ METRICS = (
         ),
         counted="a label for an answer",
         absent=_NO_LABELS,
+        silent=_one_label,
         percent=True,
     ),
     Metric(

@@ -137,6 +137,8 @@ def collect_row_texts(quarantined_rows: pd.DataFrame, **products: pd.DataFrame) 
 def _plot(waterfall: pd.DataFrame) -> Any:
     from plotly.graph_objects import Figure, Waterfall
 
+    from kd_kedro.metrics.report.figure_layout import BAD, GOOD, IDLE, SIZE, lay_out
+
     labels, measures, values = ["raw"], ["absolute"], [int(waterfall["in"].iloc[0])]
     for stage in waterfall.to_dict("records"):
         for what, sign in (("dropped", -1), ("quarantined", -1), ("created", 1)):
@@ -147,8 +149,27 @@ def _plot(waterfall: pd.DataFrame) -> Any:
     labels.append("training table")
     measures.append("total")
     values.append(0)
-    figure = Figure(Waterfall(x=labels, measure=measures, y=values, texttemplate="%{delta:+d}"))
-    figure.update_layout(
-        title="What became of the rows", yaxis_title="rows", template="plotly_white"
+    left = int(waterfall["out"].iloc[-1])
+    figure = Figure(
+        Waterfall(
+            y=labels,
+            x=values,
+            measure=measures,
+            orientation="h",
+            text=[
+                f"{value:+,d}" if measure == "relative" else f"{value:,d}"
+                for value, measure in zip([*values[:-1], left], measures, strict=True)
+            ],
+            textposition="outside",
+            cliponaxis=False,
+            textfont={"size": SIZE},
+            increasing={"marker": {"color": GOOD}},
+            decreasing={"marker": {"color": BAD}},
+            totals={"marker": {"color": IDLE}},
+        )
     )
-    return figure
+    return lay_out(
+        figure,
+        x={"title": "rows", "range": [0, 1.25 * max(values[0], left)], "nticks": 4},
+        y={"autorange": "reversed", "nticks": len(labels) + 1},
+    )

@@ -14,6 +14,23 @@ _COMPARED = {
 }
 
 
+def is_made_here(final_qa_truth: pd.DataFrame, row_events: pd.DataFrame) -> bool:
+    """Tell whether every row was drawn from a template of fabrication, and no model wrote of them.
+
+    A row's identity is of its cells and its line: a truth that has it is of this very sheet.
+
+    Args:
+        final_qa_truth: Of each fabricated row its template; it may be empty or of another sheet.
+        row_events: All events; what a language model said stands in the evidence with its name.
+    """
+    if final_qa_truth.empty:
+        return False
+    drawn = final_qa_truth.loc[final_qa_truth["template"] != "", "row_id"]
+    read = row_events.loc[row_events["stage"] == "validation", "row_id"]
+    written = row_events["evidence"].str.contains('"model":', regex=False)
+    return bool(read.isin(drawn).all() and not written.any())
+
+
 def measure_curation(
     final_qa_truth: pd.DataFrame,
     row_events: pd.DataFrame,

@@ -13,6 +13,7 @@ from kd_kedro.metrics.report.slices import score_runs, worst_slice
 from kd_kedro.metrics.scores.agreement import agree_and_correct
 from kd_kedro.metrics.scores.calibration import reliability_table
 from kd_kedro.metrics.scores.classification import classification_report
+from kd_kedro.pipelines.evaluation.data_quality import is_made_here
 from kd_kedro.pipelines.evaluation.params import LeakageParams, SlicesParams, VerdictParams
 
 JUDGED = ("teacher", "baseline", "student")
@@ -93,6 +94,8 @@ def gather_curation(
     row_waterfall: pd.DataFrame,
     personal_data_summary: pd.DataFrame,
     relevance_facts: Mapping[str, Any],
+    final_qa_truth: pd.DataFrame,
+    row_events: pd.DataFrame,
 ) -> dict[str, Any]:
     """Return `curation_facts`: what the curation did, as the evidence holds it."""
     return {
@@ -100,6 +103,7 @@ def gather_curation(
         "filters": _records(filter_quality),
         "personal_data": _records(personal_data_summary),
         "relevance": dict(relevance_facts),
+        "made_here": is_made_here(final_qa_truth, row_events),
     }
 
 

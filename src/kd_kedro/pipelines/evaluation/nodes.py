@@ -66,7 +66,7 @@ def answer_held_out(
         "held_out": _held_out_counts(augmented_qa, rows),
         "max_new_tokens": answering.max_new_tokens,
         "cut_references": cut,
-        "models": {each.model: dict(each.language_model.card) for each in asked[:3]},
+        "models": {each.model: _card(each.language_model) for each in asked[:3]},
     }
     return results, facts
 
@@ -200,6 +200,12 @@ def _cut_references(rows: pd.DataFrame, models: Sequence[Any], limit: int) -> Fa
 
 def _by_row(table: pd.DataFrame, column: str) -> dict[str, str]:
     return dict(zip(table["row_id"], table[column], strict=True))
+
+
+def _card(model: Any) -> dict[str, Any]:
+    """Return a model's card; of an ensemble also where the weights of its others come from."""
+    others = {name: each.card["origin"] for name, each in model.ensemble.items()}
+    return {**model.card, **({"ensemble": others} if others else {})}
 
 
 def _held_out_counts(augmented_qa: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:

@@ -160,6 +160,8 @@ def _curation() -> list[Node]:
                 "row_waterfall": "row_waterfall",
                 "personal_data_summary": "personal_data_summary",
                 "relevance_facts": "relevance_facts",
+                "final_qa_truth": "final_qa_truth",
+                "row_events": "row_events",
             },
             outputs="curation_facts",
             name="gather_curation",

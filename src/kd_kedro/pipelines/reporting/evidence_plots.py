@@ -8,7 +8,11 @@ from kd_kedro.metrics.report.evidence import TO_BEAT
 from kd_kedro.metrics.scores.metric_table import METRICS
 
 LOG_SCALED = {metric.name for metric in METRICS if metric.log_scale}
+Box = tuple[float, float, float, float]
 _MARGIN = 6.0  # percent of the width kept free on either side
+# The drawing of cost where it is narrowest, on a phone, in pixels; the style has its height.
+PARETO_WIDTH, PARETO_HEIGHT = 300.0, 288.0
+LETTER, LINE = 6.5, 14.0  # the size of its labels' letters
 _PARTS = ("agree_right", "differ_right", "agree_wrong", "differ_wrong")
 
 
@@ -99,6 +103,8 @@ def pareto_marks(pareto: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return where models stand by latency (x) and perplexity (y), in percent; size is the radius.
 
     Fast and good is at the lower left. Models whose perplexity cannot be compared are left out.
+    A mark's `label` has the `anchor` and the distance `label_dy` in pixels with which it lies on no
+    other label and on no other mark, also where the drawing is as narrow as a phone.
     """
     shown = [row for row in pareto if row["perplexity"] and row["latency_p50_ms"]]
     if not shown:
@@ -106,10 +112,32 @@ def pareto_marks(pareto: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     across = _places([log(row["latency_p50_ms"]) for row in shown])
     down = _places([-log(row["perplexity"]) for row in shown])
     largest = max(row["bytes"] for row in shown)
-    return [
-        {**row, "x": x, "y": y, "r": 4 + 14 * (row["bytes"] / largest) ** 0.5}
+    marks = [
+        {**row, "x": x, "y": y, "r": 4 + 14 * (row["bytes"] / largest) ** 0.5, "label": _label(row)}
         for row, x, y in zip(shown, across, down, strict=True)
     ]
+    _place_labels(marks)
+    return marks
+
+
+def label_box(mark: Mapping[str, Any]) -> Box:
+    """Return left, top, right and bottom of a mark's label in pixels, on the least width."""
+    width = LETTER * len(mark["label"])
+    before = {"start": 0.0, "middle": width / 2, "end": width}[mark["anchor"]]
+    left = mark["x"] * PARETO_WIDTH / 100 - before
+    baseline = mark["y"] * PARETO_HEIGHT / 100 + mark["label_dy"]
+    return left, baseline - LINE + 3, left + width, baseline + 3
+
+
+def mark_box(mark: Mapping[str, Any]) -> Box:
+    """Return left, top, right and bottom of a mark in pixels, on the least width."""
+    x, y, r = mark["x"] * PARETO_WIDTH / 100, mark["y"] * PARETO_HEIGHT / 100, mark["r"]
+    return x - r, y - r, x + r, y + r
+
+
+def overlap(one: Box, other: Box) -> bool:
+    """Tell whether two boxes have an area in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def power_lines(power: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -141,6 +169,26 @@ def power_lines(power: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "reach": reach,
         }
     return drawn
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    rejected = " (rejected)" if row["status"] == "rejected" else ""
+    return f"{row['model'].replace('_', ' ')}{rejected}"
+
+
+def _place_labels(marks: Sequence[dict[str, Any]]) -> None:
+    """Give each label the place nearest its mark that is free: above it, below it, farther off."""
+    taken = [mark_box(mark) for mark in marks]
+    for mark in sorted(marks, key=lambda mark: mark["x"]):
+        mark["anchor"] = "start" if mark["x"] < 30 else "end" if mark["x"] > 70 else "middle"
+        for line in range(2 * len(marks)):
+            beyond = mark["r"] + 4 + LINE * (line // 2)
+            mark["label_dy"] = beyond + LINE - 4 if line % 2 else -beyond
+            box = label_box(mark)
+            inside = box[1] >= 0 and box[3] <= PARETO_HEIGHT
+            if inside and not any(overlap(box, other) for other in taken):
+                break
+        taken.append(label_box(mark))
 
 
 def _places(values: Sequence[float]) -> list[float]:

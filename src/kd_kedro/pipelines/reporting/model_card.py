@@ -1,8 +1,10 @@
 """The student's model card: Hugging Face metadata and the report's content, as Markdown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pandas as pd
 
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
@@ -15,7 +17,20 @@ from kd_kedro.metrics.scores.formatting import (
     verdict_sentence,
 )
 from kd_kedro.pipelines.reporting.caveats import caveats
+from kd_kedro.pipelines.reporting.licences import (
+    base_model,
+    hub_licence,
+    known_licences,
+    pretrained,
+)
 from kd_kedro.pipelines.reporting.params import ReportParams
+from kd_kedro.pipelines.reporting.usage import (
+    Example,
+    fence,
+    held_out_example,
+    languages,
+    pipeline_tag,
+)
 
 TEMPLATE = "model_card.md.j2"
 
@@ -24,11 +39,19 @@ def write_model_card(
     evidence: Mapping[str, Any],
     run_identity: Mapping[str, str],
     evaluation_facts: Mapping[str, Any],
+    validation_results: pd.DataFrame,
     wording: ReportParams,
 ) -> str:
     """Write the student's model card."""
-    limit = evaluation_facts["max_new_tokens"]
-    card = render_model_card(evidence, evaluation_facts["models"], wording, limit)
+    asked = validation_results.drop_duplicates("row_id")
+    card = render_model_card(
+        evidence,
+        evaluation_facts["models"],
+        wording,
+        evaluation_facts["max_new_tokens"],
+        held_out_example(validation_results),
+        wording.model_card.language or languages([*asked["question"], *asked["reference"]]),
+    )
     run, commit, tree = (run_identity[name] for name in ("run", "commit", "tree"))
     return f"{card}\nRun {run}, commit {commit}, tree {tree}.\n"
 
@@ -38,16 +61,22 @@ def render_model_card(
     cards: Mapping[str, Mapping[str, Any]],
     wording: ReportParams,
     max_new_tokens: int,
+    example: Example,
+    language: Sequence[str],
 ) -> str:
     """Return the card: metadata with `model-index`, then what the report says.
 
     Args:
         evidence: The one object of all numbers; only its verdict must be there.
         cards: Each model's own card by name, from `answer_held_out`.
-        wording: Names, language and licences.
+        wording: Names and licences.
         max_new_tokens: Tokens after which the judged answers were cut.
+        example: A held-out question.
+        language: Languages of the rows, as ISO 639 codes; none where they are not known.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from kd_kedro.models.encoding import prompt_text
 
     verdict = evidence["verdict"]
     environment = Environment(
@@ -59,8 +88,16 @@ def render_model_card(
     )
     environment.filters["cell"] = cell
     compression = evidence.get("compression")
+    licences = known_licences(wording.licences, evidence, cards)
+    prompt = prompt_text(example.question)
     body = environment.get_template(TEMPLATE).render(
         wording=wording,
+        licences=licences,
+        language=language,
+        example=example,
+        prompt=repr(prompt),
+        fence=fence(prompt),
+        encoder_decoder=pipeline_tag(cards["student"]) != "text-generation",
         max_new_tokens=max_new_tokens,
         sentence=verdict_sentence(verdict),
         teacher=teacher_sentence(verdict),
@@ -79,7 +116,8 @@ def render_model_card(
         show=show,
         percent=lambda value: f"{100 * value:g} %",
     )
-    return f"---\n{_metadata(verdict, cards, wording)}\n---\n\n{body}"
+    metadata = _metadata(verdict, cards, wording, licences["student"], language)
+    return f"---\n{metadata}\n---\n\n{body}"
 
 
 def cell(text: Any) -> str:
@@ -89,14 +127,20 @@ def cell(text: Any) -> str:
 
 
 def _metadata(
-    verdict: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]], wording: ReportParams
+    verdict: Mapping[str, Any],
+    cards: Mapping[str, Mapping[str, Any]],
+    wording: ReportParams,
+    licence: str,
+    language: Sequence[str],
 ) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     card = wording.model_card
+    task = pipeline_tag(cards["student"])
+    known = card.licence or hub_licence(licence)
     results = [
         EvalResult(
-            task_type="text-generation",
+            task_type=task,
             dataset_type=_slug(card.dataset),
             dataset_name=card.dataset,
             dataset_split="test",
@@ -107,16 +151,15 @@ def _metadata(
         for name, metric in verdict["metrics"].items()
         if metric["student"]["estimate"] is not None
     ]
-    origin = str(cards.get("student", {}).get("origin", ""))
     data = ModelCardData(
-        language=list(card.language),
-        license=card.licence,
-        license_name=_slug(wording.licences.student) if card.licence == "other" else None,
+        language=list(language) or None,
+        license=known,
+        license_name=_slug(licence) if known == "other" else None,
         library_name="transformers",
-        pipeline_tag="text-generation",
+        pipeline_tag=task,
         tags=["knowledge-distillation", "kd_kedro", "question-answering"],
-        base_model=origin if origin and origin != "made in this run" else None,
-        teacher=str(cards.get("teacher", {}).get("origin", "")) or None,
+        base_model=base_model(cards),
+        teacher=pretrained(cards, "teacher"),
         model_name=card.name,
         eval_results=results,
     )

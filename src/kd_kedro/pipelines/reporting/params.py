@@ -6,13 +6,24 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 
 class Licences(BaseModel):
-    """Under which licences the report's data and models stand."""
+    """Under which licences the report's data and models stand.
+
+    An empty text is "not stated", unless this run made all of it from nothing.
+    """
 
     model_config = _CONFIG
 
-    data: str = Field(description="Licence of the sheet.")
-    teacher: str = Field(description="Licence of the teacher's weights.")
-    student: str = Field(description="Licence of the student's weights.")
+    data: str = Field(
+        default="", description="Licence of the sheet; empty: not stated, or this project's own."
+    )
+    teacher: str = Field(
+        default="",
+        description="Licence of the teacher's weights; empty: not stated, or this project's own.",
+    )
+    student: str = Field(
+        default="",
+        description="Licence of the student's weights; empty: not stated, or this project's own.",
+    )
 
 
 class ModelCardParams(BaseModel):
@@ -22,12 +33,14 @@ class ModelCardParams(BaseModel):
 
     name: str = Field(default="kd_kedro student", min_length=1, description="The student's name.")
     language: list[str] = Field(
-        default=["en"], min_length=1, description="Languages of the answers, as ISO 639 codes."
+        default=[],
+        description="Languages as ISO 639 codes; empty: measured on the held-out rows.",
     )
     licence: str = Field(
-        default="other",
-        pattern=r"^[a-z0-9.-]+$",
-        description="Licence of the student as the Hugging Face hub calls it, as apache-2.0.",
+        default="",
+        pattern=r"^[a-z0-9.-]*$",
+        description="Licence of the student as the Hugging Face hub calls it, as apache-2.0; "
+        "empty: apache-2.0 where this run made all of it from nothing, else other.",
     )
     dataset: str = Field(
         default="held-out families of the sheet",
@@ -55,7 +68,7 @@ class ReportParams(BaseModel):
     instructive_examples: int = Field(
         default=12, ge=1, le=200, description="Rows in the table of instructive examples."
     )
-    licences: Licences = Field(description="Licences of data and models.")
+    licences: Licences = Field(default=Licences(), description="Licences of data and models.")
     model_card: ModelCardParams = Field(
         default=ModelCardParams(), description="What the model card says beside the numbers."
     )

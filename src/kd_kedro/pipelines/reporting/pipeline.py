@@ -68,6 +68,7 @@ def create_pipeline() -> Pipeline:
                     "evidence": "evidence",
                     "run_identity": "run_identity",
                     "evaluation_facts": "evaluation_facts",
+                    "validation_results": "validation_results",
                     "wording": "params:reporting",
                 },
                 outputs="model_card",

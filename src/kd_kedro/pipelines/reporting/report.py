@@ -23,6 +23,7 @@ from kd_kedro.pipelines.reporting.evidence_plots import (
     power_lines,
     reliability_lines,
 )
+from kd_kedro.pipelines.reporting.licences import known_licences
 from kd_kedro.pipelines.reporting.params import ReportParams
 from kd_kedro.pipelines.reporting.plots import (
     difference_strips,
@@ -34,6 +35,8 @@ from kd_kedro.pipelines.reporting.plots import (
 from kd_kedro.pipelines.reporting.report_numbers import writers
 
 TEMPLATE = "page.html.j2"
+# Percent of colour in the fullest cell of the confusion matrix: numbers on more are hard to read.
+CELL_TINT = 40
 _NO_FLOOR = "there is no second teacher (distillation.controls.teacher_seed)"
 
 
@@ -74,6 +77,7 @@ def render_report(
     return environment.get_template(TEMPLATE).render(
         **writers(evidence),
         title=wording.title,
+        cell_tint=CELL_TINT,
         title_of=title,
         show=show,
         evidence=evidence,
@@ -91,7 +95,7 @@ def render_report(
         gallery=_kinds_by_stage(curation_examples),
         curves=loss_curves(histories),
         tuning=_study(tuning, facts["models"]["student"], student),
-        licences=wording.licences.model_dump(),
+        licences=known_licences(wording.licences, evidence, facts["models"]),
         cards={model: _flat_card(card) for model, card in facts["models"].items()},
     )
 
@@ -141,6 +145,10 @@ def _curation(curation: Mapping[str, Any]) -> dict[str, Any]:
         "bars": waterfall_bars(stages),
         "filters": filters,
         "truth_known": any(record["filter"] != "soap" for record in filters),
+        "reviewed": any(
+            (record["filter"], record["defect"]) == ("soap", "reviewer_reject")
+            for record in filters
+        ),
         "personal_data": curation["personal_data"],
     }
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-COLOURS = {"complete": "#2a6fb0", "pruned": "#b8b8b8"}
+from kd_kedro.metrics.report.figure_layout import IDLE, STUDENT, lay_out
+
+COLOURS = {"complete": STUDENT, "pruned": IDLE}
 
 
 def history_figure(record: Mapping[str, Any]) -> Any:
@@ -40,11 +42,15 @@ def history_figure(record: Mapping[str, Any]) -> Any:
             ),
         ]
     )
-    return figure.update_layout(
-        title="Optimisation history",
-        xaxis_title="trial",
-        yaxis_title="validation loss, nats per answer token",
-        template="plotly_white",
+    return lay_out(
+        figure,
+        x={"title": "trial"},
+        y={"title": "validation loss, nats a token"},
+        names={
+            "finished, line: best so far": COLOURS["complete"],
+            "ended early": COLOURS["pruned"],
+        },
+        names_at=("right", "top"),
     )
 
 
@@ -60,10 +66,10 @@ def importance_figure(record: Mapping[str, Any]) -> Any:
         text=[f"{share:.0%}" for _, share in shares],
         marker={"color": COLOURS["complete"]},
     )
-    return Figure(bars).update_layout(
-        title="Importance of the parameters (PED-ANOVA)",
-        xaxis={"title": "share", "tickformat": ".0%", "range": [0, 1]},
-        template="plotly_white",
+    return lay_out(
+        Figure(bars),
+        x={"title": "importance (PED-ANOVA)", "tickformat": ".0%", "range": [0, 1]},
+        y={"nticks": len(shares) + 1},
     )
 
 

@@ -70,6 +70,8 @@ def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
     """
     from tqdm import tqdm
 
+    from kd_kedro.training.loop.launch import exit_words
+
     context = multiprocessing.get_context("spawn")
     permits, failures = context.Semaphore(count), context.SimpleQueue()
     workers = min(work.params.workers, count)
@@ -95,8 +97,8 @@ def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
     for process in processes:
         if process.exitcode:
             raise ValueError(
-                f"a worker of the study ended with exit code {process.exitcode}, killed or out of "
-                "memory: the trials that ended are kept, run the same command again for the others"
+                f"a worker of the study ended with {exit_words(process.exitcode)}: the trials that "
+                "ended are kept, run the same command again for the others"
             )
 
 

@@ -117,10 +117,14 @@ def _raise_what_failed(handed: Path, failed: Any) -> None:
         raise kinds.get(told["type"], RuntimeError)(told["message"]) from None
     rank, failure = failed.get_first_failure()
     raise OSError(
-        f"training.num_processes: process {rank} of the training was ended from outside "
-        f"({failure.signal_name()}), perhaps for want of memory; run again and it goes on from "
-        "its last checkpoint"
+        f"training.num_processes: process {rank} of the training ended with "
+        f"{exit_words(failure.exitcode)}; run again and it goes on from its last checkpoint"
     ) from None
+
+
+def exit_words(code: int) -> str:
+    """Return in words how a process ended; a negative exit code is that of a signal."""
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
 def _work(place: str) -> None:

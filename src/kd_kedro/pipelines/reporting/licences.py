@@ -1,0 +1,66 @@
+"""Licences of data and models: as stated, or known because all of it was made here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kd_kedro.pipelines.reporting.params import Licences
+
+NOT_STATED = "not stated"
+_OWN_ID = "apache-2.0"
+_ROWS = "Apache-2.0: its rows were fabricated by kd_kedro"
+_WEIGHTS = "Apache-2.0: trained from random weights on rows fabricated by kd_kedro"
+_OWN = {"data": _ROWS, "teacher": _WEIGHTS, "student": _WEIGHTS}
+_COPIED = "the teacher's layers"
+
+
+def known_licences(
+    stated: Licences, evidence: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the licences of data, teacher and student.
+
+    One that is not stated is known only where everything it was made from was made here: rows of
+    the fabrication pipeline, and models whose weights were random.
+
+    Args:
+        stated: What the parameters say; an empty text states nothing.
+        evidence: The one object of all numbers; of it, whether the rows were made here.
+        cards: Each model's own card by name.
+    """
+    rows = bool(evidence.get("curation", {}).get("made_here"))
+    teacher = rows and _was_random(cards.get("teacher", {}))
+    made = {
+        "data": rows,
+        "teacher": teacher,
+        "student": teacher and _was_random(cards.get("student", {})),
+    }
+    return {
+        name: text or (_OWN[name] if made[name] else NOT_STATED)
+        for name, text in stated.model_dump().items()
+    }
+
+
+def hub_licence(licence: str) -> str:
+    """Return what the hub calls a licence that `known_licences` returned: its id, or other."""
+    return _OWN_ID if licence == _WEIGHTS else "other"
+
+
+def _was_random(card: Mapping[str, Any]) -> bool:
+    """Tell whether a model's weights, or the teacher's that they were copied from, were random."""
+    origins = [card.get("origin", ""), *card.get("ensemble", {}).values()]
+    return all(
+        origin == "made in this run" or origin.startswith(("random weights", _COPIED))
+        for origin in origins
+    )
+
+
+def base_model(cards: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return the name of the pretrained model that a student's weights come from; None of none."""
+    origin = str(cards.get("student", {}).get("origin", ""))
+    return pretrained(cards, "teacher" if origin.startswith(_COPIED) else "student")
+
+
+def pretrained(cards: Mapping[str, Mapping[str, Any]], model: str) -> str | None:
+    """Return the name that a model was loaded by; None where its weights were random."""
+    card = cards.get(model, {})
+    origin = str(card.get("origin", ""))
+    return origin if origin and not _was_random({"origin": origin}) else None
