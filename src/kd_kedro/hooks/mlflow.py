@@ -7,11 +7,13 @@ import logging
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from filelock import FileLock
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -29,6 +31,7 @@ from kd_kedro.runs.mlflow_store import (
     dataset_entity,
     follow_project,
     is_tracked,
+    make_store,
     tracking_client,
 )
 from kd_kedro.runs.parameter_check import flatten
@@ -75,6 +78,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     def after_context_created(self, context: KedroContext) -> None:
         """Set MLflow up, mend what a move or a kill left wrong, note where the configuration is."""
         self._end_as("FAILED")
+        with suppress(MissingConfigException):
+            make_store(context.config_loader["mlflow"])
         super().after_context_created(context)
         follow_project(self.mlflow_config)
         end_lost_runs(self._client, context.project_path)
@@ -224,7 +229,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
 
         self._tables.add(name)
         folder = version_folder(self._catalog, name, mode)
-        source = relative(folder or filepath(self._catalog.get(name)) or Path(name), self._project)
+        path = folder or filepath(self._catalog.get(name)) or Path(name)
+        # Of an optional sheet that is not given the path is the project's own.
+        source = name if path == self._project else relative(path, self._project)
         # MLflow's own digest fails on an empty table of pandas 3 and reads but the first rows.
         hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
         digest = hashlib.sha256(hashes.tobytes()).hexdigest()[:16]

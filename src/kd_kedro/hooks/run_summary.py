@@ -11,30 +11,31 @@ _LONGEST = 60
 
 
 def run_name(run_params: Mapping[str, Any], sheet: str) -> str:
-    """Return a run's name: sheet, recipe, the part that runs if not all does, and time.
+    """Return a run's name: sheet, recipe, time, and the part that runs if not all does.
 
     Args:
         run_params: Kedro's, of the run.
         sheet: Name of the sheet's file, without its folder and ending.
     """
-    parts = [sheet, run_params["env"] or "base", _part(run_params)]
-    # As `kedro compare` and others take it, to the second.
-    parts.append(run_params["run_id"].rpartition(".")[0])
+    # The time as `kedro compare` and others take it, to the second.
+    time = run_params["run_id"].rpartition(".")[0]
+    parts = (sheet, run_params["env"] or "base", time, _part(run_params))
     return " · ".join(part for part in parts if part)
 
 
 def headlines(verdict: Mapping[str, Any]) -> dict[str, float]:
-    """Return by metric name, as in the evidence, the few numbers that runs are compared by.
+    """Return the few numbers that runs are compared by.
 
     Args:
         verdict: The verdict.
 
     Returns:
-        Of every primary metric what student, baseline and teacher reach, and the difference
-        student - baseline; what could not be measured is left out.
+        As `verdict/<metric>.<who>`, of every primary metric, what student, baseline and teacher
+        reach, and the difference student - baseline; what could not be measured is left out.
+        MLflow draws metrics with a slash in their name before all others.
     """
     return {
-        f"verdict.{name}.{what}.estimate": float(value)
+        f"{VERDICT}/{name}.{what}": float(value)
         for name in verdict["primary"]
         for what in ("student", "baseline", "teacher", "difference")
         if (value := verdict["metrics"][name][what]["estimate"]) is not None

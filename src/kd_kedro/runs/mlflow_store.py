@@ -5,6 +5,7 @@
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,26 @@ def sqlite_uri(path: str) -> str:
     return URL.create("sqlite+pysqlite", database=path).render_as_string()
 
 
+def make_store(settings: Mapping[str, Any]) -> None:
+    """Make an SQLite store where there is none yet, in a folder of any name.
+
+    Left to itself MLflow puts the working directory into an SQL statement as it is, and a quotation
+    mark in it ends the statement.
+
+    Args:
+        settings: Content of mlflow.yml.
+    """
+    uri = str((settings.get("server") or {}).get("mlflow_tracking_uri") or "")
+    experiment = (settings.get("tracking") or {}).get("experiment") or {}
+    location = (experiment.get("create_experiment_kwargs") or {}).get("artifact_location") or ""
+    if not uri.startswith("sqlite") or not Path(location).is_absolute():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    if not Path(_file(uri)).exists():
+        SqlAlchemyStore(uri, Path(location).as_uri())  # type: ignore[no-untyped-call]
+
+
 def local_folder(uri: str) -> Path | None:
     """Return the folder that an artifact's address names; None where it is on another machine."""
     parts = urlsplit(uri)
@@ -81,15 +102,19 @@ def follow_project(config: Any) -> None:
     former, present = local_folder(then), local_folder(now)
     if not uri.startswith("sqlite") or former == present or former is None or present is None:
         return
-    from sqlalchemy import make_url
-
-    with closing(sqlite3.connect(make_url(uri).database or "", timeout=30)) as store, store:
+    with closing(sqlite3.connect(_file(uri), timeout=30)) as store, store:
         store.execute("BEGIN IMMEDIATE")  # another command may do the same
         for table, column in _ADDRESSES:
             query = f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL"
             for row, address in store.execute(query).fetchall():
                 moved = _moved(address, former, present, known=table == "experiments")
                 store.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (moved, row))
+
+
+def _file(uri: str) -> str:
+    from sqlalchemy import make_url
+
+    return make_url(uri).database or ""
 
 
 def _moved(address: str, former: Path, present: Path, *, known: bool) -> str:
