@@ -84,9 +84,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
             continue
         versions = _versions(client, run, context)
         if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
-            return _load(
-                client, context, run, _with_card(client, experiment, run, context, versions)
-            )
+            return _load(client, experiment, run, context, versions)
     raise ValueError(
         "no finished run has a student and a verdict in this environment: run `kedro run`, or name "
         "another environment with --env"
