@@ -179,7 +179,9 @@ def newest_run(project: Path) -> tuple[Path, str]:
     with sqlite3.connect(project / "mlflow.db") as store:
         newest = "select artifact_uri, status from runs order by start_time desc limit 1"
         [[artifacts, status]] = store.execute(newest).fetchall()
-    return Path(urlsplit(artifacts).path), status
+    folder = Path(urlsplit(artifacts).path)
+    assert folder.is_relative_to(project)  # which is a copy of the one that made the store
+    return folder, status
 
 
 def pause(project: Path) -> Started:

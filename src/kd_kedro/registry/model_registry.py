@@ -210,8 +210,11 @@ def register(
     }
     found = registered(client, name, fingerprint)
     if found is None:
-        if name not in {model.name for model in client.search_registered_models(f"name='{name}'")}:
+        known = {each.name: each for each in client.search_registered_models(f"name='{name}'")}
+        if name not in known:
             client.create_registered_model(name, description=_WHAT)
+        elif not known[name].description:
+            client.update_registered_model(name, _WHAT)
         with TemporaryDirectory() as place:
             save(language_model, Path(place) / "model", card, asking)
             client.log_artifacts(run_id, str(Path(place) / "model"), name)
