@@ -43,6 +43,8 @@ def test_a_student_is_registered_once_and_is_no_champion_without_a_gain(project:
 
 
 def test_the_snippet_of_the_docs_gives_the_judged_answers(project: Path) -> None:
+    [promoted] = run_commands(project, [["promote", *TEST]])
+    assert promoted["code"] == 0, promoted["err"]
     page = (ROOT / "docs" / "promotion.md").read_text(encoding="utf-8")
     section = page.partition("## Load it")[2]
     snippet = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]

@@ -21,11 +21,11 @@ def params(**chosen: Any) -> dict[str, Any]:
         ({"pipeline_names": ["__default__"]}, "bread · base · 2026-11-29T18.49.26"),
         (
             {"env": "test", "pipeline_names": ["filtering", "augmentation"]},
-            "bread · test · 2026-11-29T18.49.26 · filtering+augmentation",
+            "bread · test · filtering+augmentation · 2026-11-29T18.49.26",
         ),
-        ({"node_names": ["judge"]}, "bread · base · 2026-11-29T18.49.26 · judge"),
-        ({"from_nodes": ["judge"]}, "bread · base · 2026-11-29T18.49.26 · a part"),
-        ({"node_names": ["n" * 99]}, f"bread · base · 2026-11-29T18.49.26 · {'n' * 59}…"),
+        ({"node_names": ["judge"]}, "bread · base · judge · 2026-11-29T18.49.26"),
+        ({"from_nodes": ["judge"]}, "bread · base · a part · 2026-11-29T18.49.26"),
+        ({"node_names": ["n" * 99]}, f"bread · base · {'n' * 59}… · 2026-11-29T18.49.26"),
     ],
 )
 def test_a_run_is_called_by_sheet_recipe_and_time(chosen: dict[str, Any], name: str) -> None:
@@ -67,13 +67,13 @@ VERDICT = {
 
 def test_the_few_numbers_are_those_of_the_primary_metrics() -> None:
     assert headlines(VERDICT) == {
-        "verdict/bleu.student": 12.0,
-        "verdict/bleu.baseline": 10.0,
-        "verdict/bleu.teacher": 20.0,
-        "verdict/bleu.difference": 2.0,
-        "verdict/exact_match.student": 0.5,
-        "verdict/exact_match.baseline": 0.25,
-        "verdict/exact_match.difference": 0.25,
+        "student/bleu": 12.0,
+        "baseline/bleu": 10.0,
+        "teacher/bleu": 20.0,
+        "difference/bleu": 2.0,
+        "student/exact_match": 0.5,
+        "baseline/exact_match": 0.25,
+        "difference/exact_match": 0.25,
     }
 
 

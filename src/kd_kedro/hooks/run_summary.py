@@ -11,7 +11,7 @@ _LONGEST = 60
 
 
 def run_name(run_params: Mapping[str, Any], sheet: str) -> str:
-    """Return a run's name: sheet, recipe, time, and the part that runs if not all does.
+    """Return a run's name: sheet, recipe, the part that runs if not all does, and time.
 
     Args:
         run_params: Kedro's, of the run.
@@ -19,7 +19,7 @@ def run_name(run_params: Mapping[str, Any], sheet: str) -> str:
     """
     # The time as `kedro compare` and others take it, to the second.
     time = run_params["run_id"].rpartition(".")[0]
-    parts = (sheet, run_params["env"] or "base", time, _part(run_params))
+    parts = (sheet, run_params["env"] or "base", _part(run_params), time)
     return " · ".join(part for part in parts if part)
 
 
@@ -30,12 +30,12 @@ def headlines(verdict: Mapping[str, Any]) -> dict[str, float]:
         verdict: The verdict.
 
     Returns:
-        As `verdict/<metric>.<who>`, of every primary metric, what student, baseline and teacher
-        reach, and the difference student - baseline; what could not be measured is left out.
-        MLflow draws metrics with a slash in their name before all others.
+        As `<who>/<metric>`, of every primary metric, what student, baseline and teacher reach, and
+        the difference student - baseline; what could not be measured is left out. MLflow draws
+        metrics with a slash in their name before all others, and shows a dozen letters of it.
     """
     return {
-        f"{VERDICT}/{name}.{what}": float(value)
+        f"{what}/{name}": float(value)
         for name in verdict["primary"]
         for what in ("student", "baseline", "teacher", "difference")
         if (value := verdict["metrics"][name][what]["estimate"]) is not None
