@@ -21,13 +21,17 @@ time.sleep(600)
 """
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> mlflow.MlflowClient:
-    return mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db")
+
+
+def new_run(client: mlflow.MlflowClient) -> str:
+    return str(client.create_run("0").info.run_id)
 
 
 def test_a_killed_process_leaves_a_killed_run(client: mlflow.MlflowClient, tmp_path: Path) -> None:
-    run = client.create_run(client.create_experiment("runs")).info.run_id
+    run = new_run(client)
     words = [sys.executable, "-c", SCRIPT, str(tmp_path), run]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -44,7 +48,7 @@ def test_a_killed_process_leaves_a_killed_run(client: mlflow.MlflowClient, tmp_p
 
 
 def test_a_run_that_ended_stays_as_it_ended(client: mlflow.MlflowClient, tmp_path: Path) -> None:
-    run = client.create_run(client.create_experiment("runs")).info.run_id
+    run = new_run(client)
     lock = hold(tmp_path, run)
     client.set_terminated(run, "FAILED")
     lock.release()  # it ended between the two
