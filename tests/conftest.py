@@ -35,6 +35,7 @@ MARKED = {
         "end_to_end",
         "generation/llm/test_llm_generator.py",
         "generation/llm/test_model_server.py",
+        "hooks/test_run_lock.py",
         "pipelines/evaluation/test_lm_eval_tasks.py",
         "pipelines/tuning",
         "runs/test_reproduce.py",

@@ -49,9 +49,9 @@ class Started:
         """Return whether the last command has not ended."""
         return not self._answers.poll()
 
-    def interrupt(self) -> None:
-        """Do what Ctrl-C does."""
-        os.kill(self._process.pid, signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Do what Ctrl-C does, or send another signal."""
+        os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         """End the process at once and wait for its end."""

@@ -9,6 +9,7 @@ from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.hooks.parameters import ParameterHooks
 from kd_kedro.hooks.progress import ProgressHooks
 from kd_kedro.runs.config_loader import CheckedConfigLoader
+from kd_kedro.runs.mlflow_store import sqlite_uri
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -23,7 +24,7 @@ CONFIG_LOADER_ARGS = {
     # An environment lists only the leaves it changes.
     "merge_strategy": {"parameters": "soft"},
     # mlflow.yml needs an absolute path: a relative sqlite path would follow the working directory.
-    "custom_resolvers": {"project_path": PROJECT_PATH.as_posix},
+    "custom_resolvers": {"project_path": PROJECT_PATH.as_posix, "sqlite_uri": sqlite_uri},
 }
 
 # TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks/mlflow.py.

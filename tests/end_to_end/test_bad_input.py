@@ -1,16 +1,20 @@
 """Whatever is wrong with the input: one sentence, an exit status, earlier versions untouched."""
 
 import json
+import signal
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.end_to_end.harness import run_commands, start_commands
+from tests.end_to_end.harness import run_commands, run_kedro, start_commands
 from tests.end_to_end.test_commands import TEST, check_sentence
+from tests.processes import Started
 
 HEADER = "Question,Answer,Classification,Correction_Question,Remarks\n"
 ROW = "What is cash?,Money at hand.,Yes,,\n"
@@ -150,29 +154,84 @@ HOOKS = (*HOOKS, Pause())
 """
 
 
-def test_a_run_that_is_interrupted_ends_as_killed_with_its_recipe(project: Path) -> None:
-    before = {path.parent for path in project.glob("data/test_env/**/provenance.json")}
+# Appended to a project's settings: the run is refused after MLflow was told of it.
+REFUSE = """
+
+from kedro.framework.hooks import hook_impl
+
+
+class Refuse:
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self):
+        raise ValueError("refused at the start")
+
+
+HOOKS = (*HOOKS, Refuse())
+"""
+
+
+@contextmanager
+def added_to_settings(project: Path, text: str) -> Iterator[None]:
     settings = project / "src" / "kd_kedro" / "settings.py"
     own = settings.read_text(encoding="utf-8")
-    settings.write_text(own + PAUSE, encoding="utf-8")
+    settings.write_text(own + text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        settings.write_text(own, encoding="utf-8")
+        (project / "paused").unlink(missing_ok=True)
+
+
+def newest_run(project: Path) -> tuple[Path, str]:
+    """Where the artifacts of the newest run are, and how it ended."""
+    with sqlite3.connect(project / "mlflow.db") as store:
+        newest = "select artifact_uri, status from runs order by start_time desc limit 1"
+        [[artifacts, status]] = store.execute(newest).fetchall()
+    folder = Path(urlsplit(artifacts).path)
+    assert folder.is_relative_to(project)  # which is a copy of the one that made the store
+    return folder, status
+
+
+def pause(project: Path) -> Started:
+    """Start a run and wait until it stands still."""
     run = start_commands(project, [["run", *TEST, "--pipelines", "preprocessing"]])
     while not (project / "paused").exists():
         assert run.running(), run.outcomes()
         time.sleep(0.05)
-    run.interrupt()
-    [outcome] = run.outcomes()
-    settings.write_text(own, encoding="utf-8")
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_a_signal_ends_is_killed_and_has_its_recipe(project: Path, number: int) -> None:
+    before = {path.parent for path in project.glob("data/test_env/**/provenance.json")}
+    with added_to_settings(project, PAUSE):
+        run = pause(project)
+        run.interrupt(number)
+        [outcome] = run.outcomes()
     said = outcome["err"]
-    assert outcome["code"] == 130, said
+    assert outcome["code"] == 128 + number, said
     assert "Interrupted: what was finished is kept" in said
     assert "Traceback" not in said
-    with sqlite3.connect(project / "mlflow.db") as store:
-        newest = "select artifact_uri, status from runs order by start_time desc limit 1"
-        [[artifacts, status]] = store.execute(newest).fetchall()
+    artifacts, status = newest_run(project)
     assert status == "KILLED"
-    recipe = json.loads(
-        (Path(urlsplit(artifacts).path) / "recipe.json").read_text(encoding="utf-8")
-    )
+    recipe = json.loads((artifacts / "recipe.json").read_text(encoding="utf-8"))
     made = {path.parent for path in project.glob("data/test_env/**/provenance.json")} - before
     assert {project / each["path"] for each in recipe["saved"].values()} == made
     assert len(made) >= 2
+
+
+def test_a_run_that_was_killed_at_once_is_told_so_by_the_next_command(project: Path) -> None:
+    with added_to_settings(project, PAUSE):
+        pause(project).kill()
+    assert newest_run(project)[1] == "RUNNING"
+    [outcome] = run_commands(project, [["compare", "nosuch", "nosuch", *TEST]])
+    check_sentence(outcome, "no run nosuch")
+    assert newest_run(project)[1] == "KILLED"
+
+
+def test_a_run_that_is_refused_at_its_start_failed(project: Path) -> None:
+    with added_to_settings(project, REFUSE):
+        done = run_kedro(project, "run", *TEST, "--pipelines", "preprocessing")
+    assert done.returncode == 1
+    assert "Error: refused at the start" in done.stderr
+    assert newest_run(project)[1] == "FAILED"

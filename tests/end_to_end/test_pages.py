@@ -123,7 +123,7 @@ def test_two_runs_stand_side_by_side_in_mlflow(project: Path, browser: Browser) 
             timeout=PATIENCE,
         )
         # The table of metrics is drawn as it is scrolled: what comes first in it is there.
-        page.wait_for_selector("text=agreement.student.answers", timeout=PATIENCE, state="attached")
+        page.wait_for_selector("text=baseline.cross_entropy", timeout=PATIENCE, state="attached")
         page.close()
 
 

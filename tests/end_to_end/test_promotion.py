@@ -1,13 +1,14 @@
 """After a run: its student is registered, and the field's own judge agrees with the verdict."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 from huggingface_hub import ModelCard
 
-from tests.end_to_end.harness import environment, run_commands
-from tests.processes import module, start
+from tests.end_to_end.harness import ROOT, environment, run_commands
+from tests.processes import module, script, start
 
 TEST = ["--env", "test"]
 
@@ -39,6 +40,34 @@ def test_a_student_is_registered_once_and_is_no_champion_without_a_gain(project:
         assert outcome["code"] == 1
         assert said in outcome["err"]
         assert "Traceback" not in outcome["err"]
+
+
+def test_the_snippet_of_the_docs_gives_the_judged_answers(project: Path) -> None:
+    [promoted] = run_commands(project, [["promote", *TEST]])
+    assert promoted["code"] == 0, promoted["err"]
+    page = (ROOT / "docs" / "promotion.md").read_text(encoding="utf-8")
+    section = page.partition("## Load it")[2]
+    snippet = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
+    rows = pd.read_csv(
+        latest(project, "07_model_output/validation_results.csv"),
+        dtype="str",
+        keep_default_na=False,
+    )
+    card = json.loads((latest(project, "06_models/student") / "card.json").read_text("utf-8"))
+    judged = rows[(rows["model"] == "student") & (rows["seed"] == str(card["seed"]))]
+    asked = list(judged["question"])
+    ask = project / "ask.py"
+    ask.write_text(
+        f"{snippet}\nimport json\nprint(json.dumps(model.predict({asked!r})))\n"
+        f"chats = [[{{'role': 'user', 'content': each}}] for each in {asked[:5]!r}]\n"
+        "print(json.dumps([pipeline(each)[0]['generated_text'].strip() for each in chats]))\n",
+        encoding="utf-8",
+    )
+    [done] = start(script, [[str(ask)]], project, environment(project)).outcomes()
+    assert done["code"] == 0, done["err"][-2000:]
+    answers, chatted = map(json.loads, done["out"].splitlines()[-2:])
+    assert answers == list(judged["prediction"])
+    assert chatted == answers[:5]
 
 
 def test_lm_eval_scores_the_same_rows_the_same(project: Path, tmp_path: Path) -> None:

@@ -133,8 +133,18 @@ def test_mlflow_knows_the_run(finished: Finished) -> None:
     assert run.data.params["filtering.soap.mode"]
     assert not any(" " in key or len(value) > 500 for key, value in run.data.params.items())
     verdict = json.loads(newest(project, "**/verdict.json/*/verdict.json").read_text())
-    logged = run.data.metrics["verdict.perplexity.student.estimate"]
+    time = run.data.tags["kedro_run_id"].rpartition(".")[0]
+    assert run.info.run_name == f"test_qa · test · {time}"
+    assert run.data.tags["verdict"] == verdict["overall"]
+    assert run.data.tags["mlflow.note.content"].startswith(f"**Verdict: {verdict['overall']}**")
+    logged = run.data.metrics["student/perplexity"]
     assert logged == pytest.approx(verdict["metrics"]["perplexity"]["student"]["estimate"])
+    steps = {name for name in run.data.metrics if "/" not in name}
+    assert {name.partition(".")[0] for name in steps} == {
+        path.name.removesuffix("_history.json")
+        for path in project.glob("data/test_env/**/*_history.json")
+        if path.is_dir()
+    }
     assert len(client.get_metric_history(run.info.run_id, "student.loss")) > 1
     inputs = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
     for names in TABLES.values():
@@ -158,7 +168,9 @@ def test_the_reports_numbers_are_mlflows(finished: Finished) -> None:
     page = report.read_text(encoding="utf-8")
     told = re.findall(r'<data data-key="([^"]+)" value="([^"]+)">', page)
     assert len(told) > 200
-    wrong = [key for key, value in told if run.data.metrics[key] != float(value)]
+    path = client.download_artifacts(run.info.run_id, "tables/numbers.json")
+    known = dict(json.loads(Path(path).read_text(encoding="utf-8"))["data"])
+    wrong = [key for key, value in told if float(known[key]) != float(value)]
     assert wrong == []
     listed = {
         entry.path

@@ -75,7 +75,7 @@ def test_every_trial_is_a_child_run(tuned):
     client = mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("kd_kedro")
     runs = client.search_runs([experiment.experiment_id])
-    (parent,) = [run for run in runs if run.info.run_name == "tuning"]
+    (parent,) = [run for run in runs if " · tuning · " in run.info.run_name]
     own = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert sorted(run.data.tags["trial"] for run in own) == ["0", "1", "2"]
     for run in own:

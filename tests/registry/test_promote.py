@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from tokenizers.processors import TemplateProcessing
 
 from kd_kedro.inference.generate import generate_answers
 from kd_kedro.models.causal_lm import LanguageModel
@@ -20,6 +22,7 @@ from kd_kedro.registry.promote import _decide_first, promote
 from kd_kedro.runs.recipe import Recipe, Saved, recipe_text
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
+from tests.training.architectures import build
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = rows_with_amounts(40)
@@ -95,7 +98,13 @@ class Place:
         self.runs = 0
         self.git_dirty = "false"
 
-    def run(self, student: LanguageModel | None, overall: str = "better", rows: Any = ROWS) -> str:
+    def run(
+        self,
+        student: LanguageModel | None,
+        overall: str = "better",
+        rows: Any = ROWS,
+        parameters: dict[str, Any] | None = None,
+    ) -> str:
         """Put a finished run down; return its id."""
         self.runs += 1
         version = f"2026-01-{self.runs:02}T00.00.00.000Z"
@@ -105,16 +114,22 @@ class Place:
             made |= {"student": student, "verdict": verdict(overall)}
         for name, product in made.items():
             catalog.save(name, product)
-        return self.track(version, saved=dict.fromkeys([*made, "validation_results"], version))
+        saved = dict.fromkeys([*made, "validation_results"], version)
+        return self.track(version, saved, parameters=parameters)
 
     def track(
-        self, version: str, saved: dict[str, str], loaded: dict[str, str] | None = None
+        self,
+        version: str,
+        saved: dict[str, str],
+        loaded: dict[str, str] | None = None,
+        parameters: dict[str, Any] | None = None,
     ) -> str:
         """Track a run that ended, with its recipe; return its id."""
         recipe = RECIPE_OF_NOTHING.model_copy(
             update={
                 "kedro_run_id": version,
                 "loaded": loaded or {},
+                "parameters": parameters or {},
                 "saved": {
                     name: Saved(version=each, sha256="", path="") for name, each in saved.items()
                 },
@@ -169,15 +184,80 @@ def test_a_better_student_is_registered_and_generates_offline(
     assert int(version.tags["parameters"]) == trained.parameters
 
     monkeypatch.setattr("socket.socket.connect", _no_network)
-    loaded = mlflow.transformers.load_model("models:/kd_kedro_student@champion")
-    assert loaded.task == "text-generation"
+    address = "models:/kd_kedro_student@champion"
+    pipeline = mlflow.transformers.load_model(address, return_full_text=False)
+    assert pipeline.task == "text-generation"
     question = ROWS["question"][0]
-    asked = f"Question: {question}\nAnswer:"
-    answer = loaded(asked, max_new_tokens=20, do_sample=False, return_full_text=False)
-    ours = generate_answers(trained, [question], max_new_tokens=20, batch_size=1)
-    assert answer[0]["generated_text"].strip() == ours[0] == "Debit."
-    predicted = mlflow.pyfunc.load_model("models:/kd_kedro_student@champion").predict([asked])
-    assert "Debit." in predicted[0]
+    chat = [{"role": "user", "content": question}]
+    assert pipeline(chat)[0]["generated_text"].strip() == "Debit."
+    assert mlflow.pyfunc.load_model(address).predict([question]) == ["Debit."]
+
+
+def test_a_version_tells_what_it_is_and_its_example_is_a_held_out_question(
+    place: Place, trained: LanguageModel
+) -> None:
+    import mlflow
+
+    rows = ROWS.assign(split=["train"] * 10 + ["test"] * 30)
+    place.run(trained, "not shown", rows=rows)
+    place.promote()
+    [version] = place.versions
+    assert version.description.startswith("The distilled student is better than its baseline in pe")
+    assert "load_model('models:/kd_kedro_student/1').predict([question])" in version.description
+    [model] = place.client.search_registered_models()
+    assert model.description
+    loaded = mlflow.pyfunc.load_model("models:/kd_kedro_student/latest")
+    assert loaded.input_example == [rows["question"][10]]
+    assert loaded.metadata.metadata["prompt_template"] == "Question: {prompt}\nAnswer:"
+
+
+def test_an_answer_is_as_long_as_when_it_was_judged(place: Place, untrained: LanguageModel) -> None:
+    import mlflow
+
+    run = place.run(untrained, parameters={"evaluation.answering.max_new_tokens": 3})
+    place.promote(run)
+    loaded = mlflow.pyfunc.load_model("models:/kd_kedro_student/1")
+    questions = list(ROWS["question"].head(4))
+    assert loaded.predict(questions) == generate_answers(
+        untrained, questions, max_new_tokens=3, batch_size=4
+    )
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "t5", "encoder_decoder"])
+def test_every_kind_of_student_gives_the_judged_answers(
+    kind: str, tokenizer: Any, tmp_path: Path
+) -> None:
+    import mlflow
+
+    reader = copy.deepcopy(tokenizer)
+    if kind == "llama":  # puts a mark before every text
+        reader.backend_tokenizer.post_processor = TemplateProcessing(
+            single=f"{reader.eos_token} $A", special_tokens=[(reader.eos_token, 0)]
+        )
+    model = build(kind, reader)
+    model.generation_config.update(do_sample=True, temperature=0.7, top_k=5)  # as GPT-2's own
+    student = LanguageModel(model, reader, {"max_length": 90})
+    registry.save(student, tmp_path / "model", "", registry.Asking(20, "What is cash?"))
+    questions = [
+        "What is cash?",
+        f"What does {reader.eos_token} mean in {{braces}}?",
+        "Which of them? " * 20,  # leaves no room for an answer
+        "é" * 400,  # is longer than the model is
+    ]
+    judged = [
+        generate_answers(student, [each], max_new_tokens=20, batch_size=1)[0] for each in questions
+    ]
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert loaded.predict(questions) == judged
+    assert loaded.predict(questions[0]) == judged[:1]
+    assert loaded.predict(pd.DataFrame({"question": questions})) == judged
+    parts = mlflow.transformers.load_model(str(tmp_path / "model"), return_type="components")
+    assert type(parts["model"]) is type(model)
+    assert model.generation_config.do_sample  # as it was
+    if not model.config.is_encoder_decoder:
+        chat = mlflow.transformers.load_model(str(tmp_path / "model"), return_full_text=False)
+        asked = chat([{"role": "user", "content": questions[0]}])
+        assert asked[0]["generated_text"].strip() == judged[0]
 
 
 def test_nothing_of_the_registered_folder_is_pickled_or_names_this_machine(
@@ -367,16 +447,6 @@ def test_a_lenient_verdict_makes_no_first_champion(lenient: dict[str, Any], said
     got = _decide_first({**verdict("better"), **lenient}, VerdictParams(min_families=5))
     assert not got.moves
     assert said in got.reason
-
-
-def test_what_cannot_be_registered_is_refused_before_anything_is_decided(
-    place: Place, trained: LanguageModel
-) -> None:
-    place.run(trained)
-    candidate = find_candidate(place.context, place.client, place.experiment, None)
-    candidate.student.model.config.is_encoder_decoder = True
-    with pytest.raises(ValueError, match="has an encoder and a decoder"):
-        promote(place.client, candidate, place.context, dry_run=True)
 
 
 def _keep_store_in(project: Path) -> None:

@@ -7,6 +7,8 @@ A failure here after an upgrade names the one file to change: `runs/kedro_intern
 
 import inspect
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +25,7 @@ from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Dataset, DatasetInput
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from transformers import Trainer, TrainingArguments
 
 from kd_kedro.datasets import previews
@@ -128,6 +131,26 @@ def test_kedro_mlflow_has_a_client_and_says_whether_it_tracks(tmp_path: Path) ->
     assert "self._is_mlflow_enabled = " in source
 
 
+def test_mlflows_store_has_the_columns_that_hold_addresses(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{file}", (tmp_path / "mlruns").as_uri())
+    with closing(sqlite3.connect(file)) as store:
+        columns = {
+            (table, column[1])
+            for [table] in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for column in store.execute(f"PRAGMA table_info({table})")
+        }
+    known = set(mlflow_store._ADDRESSES)
+    assert known <= columns
+    # A new one of such a name would be left behind in a project that is moved.
+    like = ("artifact_location", "artifact_uri", "storage_location")
+    assert {each for each in columns if each[1] in like} <= known
+    # And the experiment that `follow_project` looks at.
+    assert "self.tracking.experiment._experiment = " in inspect.getsource(
+        KedroMlflowConfig._set_experiment
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
@@ -188,7 +211,10 @@ def test_an_optuna_trial_has_the_number_that_heartbeats_need(tmp_path: Path) -> 
     [
         (r"from kedro_datasets\._", {"datasets/previews.py"}),
         (r"\b_split_params\b|\._get_versioned_path|\._get_catalog\(", {"runs/kedro_internals.py"}),
-        (r"_mlflow_client|_is_mlflow_enabled|_to_mlflow_entity", {"runs/mlflow_store.py"}),
+        (
+            r"_mlflow_client|_is_mlflow_enabled|_to_mlflow_entity|SqlAlchemyStore|\._experiment\b",
+            {"runs/mlflow_store.py"},
+        ),
         (r"\b_tr_loss\b|_globalstep_last_logged", {"training/loop/hf_trainer.py"}),
         (r"\._trial_id\b", {"pipelines/tuning/workers.py"}),
     ],

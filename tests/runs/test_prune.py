@@ -9,10 +9,12 @@ import pytest
 from kedro.io import DataCatalog
 
 from kd_kedro.cli.past_runs import _pins, choose_versions
+from kd_kedro.cli.runs_terminal import print_choices
 from kd_kedro.runs.provenance import write_provenance
 from kd_kedro.runs.prune import (
     FORGOTTEN,
     Version,
+    artifact_folders,
     choose,
     delete,
     protected_runs,
@@ -172,6 +174,32 @@ def test_what_goes_is_deleted_and_nothing_else(folder):
     assert sorted(path.name for path in (folder / "table").iterdir()) == TIMES[3:]
     assert sorted(path.name for path in (folder / "model").iterdir()) == TIMES
     assert next(each.version.size for each in found) > 5
+
+
+def test_mlflows_copy_is_counted_and_goes_with_its_version(folder, capsys):
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.create_experiment("runs", artifact_location=str(folder / "artifacts"))
+    runs = [client.create_run(experiment, tags={"kedro_run_id": time}) for time in TIMES[:2]]
+    for run in runs:
+        for name in ("table/table", "model/model", "recipe.json"):
+            client.log_text(run.info.run_id, "1234567", name)
+    catalog = catalog_of(folder, "table", "model")
+    catalog.get("table").metadata = {"runs": {"kept": True}}
+    found = choose(
+        versions_of(catalog, ["table", "model"], artifact_folders(client, experiment)),
+        keep_last=4,
+        protected={},
+        pinned=(),
+        recipe_of=lambda _: None,
+    )
+    going = {each.version.dataset: each.version for each in found if each.goes}
+    assert {name: each.copy_size for name, each in going.items()} == {"table": 0, "model": 7}
+    print_choices(found, deleted=False)
+    assert "2 versions, 91 B (7 B of it MLflow's copies), would go" in capsys.readouterr().out
+    delete(found)
+    first, second = ({each.path for each in client.list_artifacts(run.info.run_id)} for run in runs)
+    assert first == {"table", "recipe.json"}
+    assert second == {"table", "model", "recipe.json"}
 
 
 def test_mlflow_says_which_runs_are_registered_and_tagged(tmp_path):

@@ -16,6 +16,7 @@ from kd_kedro.runs.provenance import artifact_nodes
 from kd_kedro.runs.prune import (
     VERSION,
     Choice,
+    artifact_folders,
     choose,
     known_runs,
     protected_runs,
@@ -160,10 +161,9 @@ def choose_versions(context: Any, keep_last: int, *, forgotten: bool = False) ->
         ValueError: MLflow knows the run of none: it is not the store that they belong to.
     """
     client, experiment = tracking(context)
-    versions, known = (
-        versions_of(context.catalog, dataset_names(context.catalog)),
-        known_runs(client, experiment),
-    )
+    names = dataset_names(context.catalog)
+    versions = versions_of(context.catalog, names, artifact_folders(client, experiment))
+    known = known_runs(client, experiment)
     if versions and known.isdisjoint(each.version for each in versions):
         raise ValueError(
             "MLflow knows the run of none of the versions here, so it cannot tell which are "

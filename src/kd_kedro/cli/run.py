@@ -33,8 +33,8 @@ def _run(tuned: bool, **options: Any) -> None:
         options |= {name: _whole_names(options[name] or ()) for name in _NODE_OPTIONS}
         stock_run.callback(**options)  # type: ignore[misc]
         _show_outcome(metadata.project_path, options)
-    except KeyboardInterrupt:
-        end_interrupted()
+    except (KeyboardInterrupt, SystemExit) as ended:
+        end_interrupted(ended)
     except Exception as error:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)

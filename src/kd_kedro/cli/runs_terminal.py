@@ -100,7 +100,9 @@ def print_choices(choices: Sequence[Choice], *, deleted: bool) -> None:
             header = ["version", "why", "datasets", "size"]
             console.print(table(heading, header, _by_version(part)))
     kept = len(choices) - len(going)
-    size = _size(sum(choice.version.size for choice in going))
+    size = _size(sum(map(_bytes, going)))
+    if copies := sum(choice.version.copy_size for choice in going):
+        size += f" ({_size(copies)} of it MLflow's copies)"
     if not going:
         text = f"Nothing to delete: all {kept} versions are kept."
     elif deleted:
@@ -170,8 +172,12 @@ def _by_version(part: Sequence[Choice]) -> list[list[str]]:
     for (version, reason), own in sorted(groups.items()):
         names = [choice.version.dataset for choice in own]
         shown = ", ".join(names) if len(names) <= 4 else f"{len(names)} datasets"
-        rows.append([version, reason, shown, _size(sum(choice.version.size for choice in own))])
+        rows.append([version, reason, shown, _size(sum(map(_bytes, own)))])
     return rows
+
+
+def _bytes(choice: Choice) -> int:
+    return choice.version.size + choice.version.copy_size
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from kedro.io import DataCatalog
 
 from kd_kedro.cli.errors import sentence
 
+# `kill` and batch systems send the first, a terminal that is closed the second.
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 @contextmanager
 def one_sentence(project: Path) -> Iterator[None]:
@@ -23,23 +28,48 @@ def one_sentence(project: Path) -> Iterator[None]:
     set_up_terminal(project)
     try:
         yield
-    except KeyboardInterrupt:
-        end_interrupted()
+    except (KeyboardInterrupt, SystemExit) as ended:
+        end_interrupted(ended)
     except Exception as error:
         logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
         click.secho(f"Error: {sentence(error)}", fg="red", err=True)
         raise SystemExit(1) from None
 
 
-def end_interrupted() -> NoReturn:
-    """End what Ctrl-C has stopped as an error would: hooks hear of errors alone."""
+def end_interrupted(ended: BaseException) -> NoReturn:
+    """End what a signal has stopped as an error would: hooks hear of errors alone.
+
+    Args:
+        ended: KeyboardInterrupt (Ctrl-C), or SystemExit with 128 and the number of another signal,
+            as shells have it; any other SystemExit goes its way.
+    """
+    code = ended.code if isinstance(ended, SystemExit) else 128 + signal.SIGINT
+    if code not in {128 + number for number in (signal.SIGINT, *_ENDING)}:
+        raise ended
     click.secho(
         "Interrupted: what was finished is kept, what was begun is removed.", fg="red", err=True
     )
     for hook in settings.HOOKS:
         if hasattr(hook, "on_interrupt"):
             hook.on_interrupt()
-    raise SystemExit(130) from None  # 128 + SIGINT, as shells have it
+    raise SystemExit(code) from None
+
+
+def heed_signals() -> None:
+    """Let the signals that end a process raise SystemExit, so that what was begun is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    owner = os.getpid()
+
+    def end(number: int, _: Any) -> None:
+        if os.getpid() == owner:
+            raise SystemExit(128 + number)
+        signal.signal(number, signal.SIG_DFL)  # a child that was forked has nothing to remove
+        os.kill(os.getpid(), number)
+
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores one: so do we
+            signal.signal(number, end)
 
 
 def set_up_terminal(project: Path) -> Path | None:
@@ -51,6 +81,7 @@ def set_up_terminal(project: Path) -> Path | None:
     Returns:
         The log file; None where the configuration has none.
     """
+    heed_signals()
     logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     logging.captureWarnings(True)
     warnings.simplefilter("default")

@@ -20,6 +20,7 @@ from kd_kedro.runs.recipe import (
     tracked_runs,
 )
 
+ANSWER_LENGTH = "evaluation.answering.max_new_tokens"
 NEEDED = ("student", "verdict", "augmented_qa")
 
 
@@ -37,6 +38,7 @@ class Candidate:
         commit: Git's name of the run's code; '' where there was no repository.
         git_dirty: `true` where files differed from that commit, `false`, or '' where not known.
         card: Its model card; '' where the run made none.
+        max_new_tokens: Most tokens of a judged answer; None where the recipe does not say it.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Candidate:
     commit: str = ""
     git_dirty: str = ""
     card: str = ""
+    max_new_tokens: int | None = None
 
 
 def find_candidate(context: Any, client: Any, experiment: str, name: str | None) -> Candidate:
@@ -75,13 +78,13 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
             )
         if other := _judged_otherwise(versions, recipe_of):
             raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
-        return _load(context, run, _with_card(client, experiment, run, context, versions))
+        return _load(client, experiment, run, context, versions)
     for run in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
         if REPRODUCES in run.data.tags or artifact_text(client, run.info.run_id, RECIPE) is None:
             continue
         versions = _versions(client, run, context)
         if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
-            return _load(context, run, _with_card(client, experiment, run, context, versions))
+            return _load(client, experiment, run, context, versions)
     raise ValueError(
         "no finished run has a student and a verdict in this environment: run `kedro run`, or name "
         "another environment with --env"
@@ -152,9 +155,12 @@ def versions_exist(context: Any, versions: Mapping[str, str]) -> bool:
     )
 
 
-def _load(context: Any, run: Any, versions: Mapping[str, str]) -> Candidate:
+def _load(
+    client: Any, experiment: str, run: Any, context: Any, versions: Mapping[str, str]
+) -> Candidate:
     from kd_kedro.models.adapters import merged
 
+    versions = _with_card(client, experiment, run, context, versions)
     catalog = catalog_of_versions(context, versions)
     student = catalog.load("student")
     return Candidate(
@@ -167,4 +173,5 @@ def _load(context: Any, run: Any, versions: Mapping[str, str]) -> Candidate:
         run.data.tags.get("mlflow.source.git.commit", ""),
         run.data.tags.get("git_dirty", ""),
         catalog.load("model_card") if "model_card" in versions else "",
+        read_recipe(client, run).parameters.get(ANSWER_LENGTH),
     )

@@ -1,70 +1,150 @@
 """Students in MLflow's model registry: written and read without pickle and without the network."""
 
-from collections.abc import Mapping
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.encoding import TEMPLATE, pad_token_id
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.fingerprints import weights_fingerprint
 
 CHAMPION = "champion"
-TASK = "text-generation"
+_LOADER = Path(__file__).with_name("registered_student.py")
 _NEEDED = ("mlflow", "torch", "transformers", "tokenizers", "safetensors")
+_WHAT = "Students of kd_kedro that `kedro promote` registered; @champion is the one to beat."
 _PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".dill", ".ckpt"}
+# What belongs to sampling or to beams, and a greedy generation config must not have.
+_NOT_GREEDY = (
+    *("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff"),
+    *("eta_cutoff", "early_stopping", "length_penalty", "max_length"),
+)
 
 
-def save(language_model: LanguageModel, folder: Path, card: str = "") -> None:
-    """Write a student in MLflow's transformers flavour.
+@dataclass(frozen=True)
+class Asking:
+    """How a student is asked.
+
+    Attributes:
+        max_new_tokens: Most tokens of an answer, as when it was judged.
+        example: A question of its sheet that it has not learnt.
+    """
+
+    max_new_tokens: int = 64
+    example: str = "What is depreciation?"
+
+
+def save(
+    language_model: LanguageModel, folder: Path, card: str = "", asking: Asking | None = None
+) -> None:
+    """Write a student as a model of MLflow that answers as it was judged.
+
+    The folder has two flavours. `python_function` takes questions and gives answers.
+    `transformers` gives the pipeline, greedy, whose chat template is the prompt's; of an
+    encoder-decoder model, for which there is no pipeline, model and tokenizer.
 
     Args:
-        language_model: A causal language model without adapter.
+        language_model: A language model without adapter.
         folder: A folder that is not there yet.
         card: Its model card, Markdown with its metadata; '' for none.
+        asking: How it is asked.
 
     Raises:
-        ValueError: It is an encoder-decoder model, or a file of the folder holds pickled objects.
+        ValueError: A file of the folder holds pickled objects.
     """
     import mlflow
-    from huggingface_hub import ModelCard
+    import transformers
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
 
-    model = language_model.model
-    check(model)
-    named = model.name_or_path
-    # MLflow writes this name into its files and asks the hub for a name that could be one there.
-    model.name_or_path = "kd_kedro student"
-    # Whoever loads it asks without a limit; an answer without an end stops at the last position.
-    limit = model.generation_config.max_length
-    model.generation_config.max_length = language_model.max_length
-    try:
-        with quiet_transformers():
-            mlflow.transformers.save_model(
-                {"model": model, "tokenizer": language_model.tokenizer},
-                str(folder),
-                task=TASK,
-                model_card=ModelCard(card) if card else None,
-                # Without these MLflow loads the model to see what it imports, torchvision too.
-                pip_requirements=[f"{name}=={installed(name)}" for name in _NEEDED],
-            )
-    finally:
-        model.name_or_path = named
-        model.generation_config.max_length = limit
+    from kd_kedro.registry.registered_student import ANSWERING
+
+    asking = asking or Asking()
+    model, tokenizer = language_model.model, _chatting(language_model)
+    text = Schema([ColSpec(DataType.string)])
+    described = Model()
+    mlflow.pyfunc.save_model(
+        str(folder),
+        loader_module=_LOADER.stem,
+        code_paths=[str(_LOADER)],
+        mlflow_model=described,
+        signature=ModelSignature(inputs=text, outputs=text),
+        input_example=[asking.example],
+        metadata={"prompt_template": TEMPLATE.format(question="{prompt}")},
+        # Without these MLflow loads the model to see what it imports, torchvision too.
+        pip_requirements=[f"{name}=={installed(name)}" for name in _NEEDED],
+    )
+    two_parts = model.config.is_encoder_decoder
+    described.add_flavor(
+        "transformers",
+        transformers_version=transformers.__version__,
+        code=None,
+        task="text2text-generation" if two_parts else "text-generation",
+        instance_type=f"Text{'2Text' if two_parts else ''}GenerationPipeline",
+        pipeline_model_type=type(model).__name__,
+        source_model_name="kd_kedro student",
+        model_binary="model",
+        components=["tokenizer"],
+        tokenizer_type=type(tokenizer).__name__,
+    )
+    with quiet_transformers(), _greedy(language_model, asking.max_new_tokens):
+        model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "components" / "tokenizer")
+    answering = {
+        "template": TEMPLATE,
+        "max_length": language_model.max_length,
+        "max_new_tokens": asking.max_new_tokens,
+    }
+    (folder / ANSWERING).write_text(json.dumps(answering, indent=1) + "\n", encoding="utf-8")
+    if card:
+        (folder / "model_card.md").write_text(card, encoding="utf-8")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    described.model_size_bytes = sum(path.stat().st_size for path in files)
+    described.save(str(folder / "MLmodel"))
     refuse_pickle(folder)
 
 
-def check(model: Any) -> None:
-    """Make sure that a model can be registered.
+@contextmanager
+def _greedy(language_model: LanguageModel, max_new_tokens: int) -> Iterator[None]:
+    """Let a model generate greedily by itself, put back as it was afterwards.
 
-    Raises:
-        ValueError: It is an encoder-decoder model.
+    A pipeline samples, and a pretrained model's own generation config may ask for it.
     """
-    if model.config.is_encoder_decoder:
-        raise ValueError(
-            f"the student ({type(model).__name__}) has an encoder and a decoder, and the installed "
-            "transformers has no pipeline for their text: MLflow cannot register it"
-        )
+    model, tokenizer = language_model.model, language_model.tokenizer
+    before = model.generation_config
+    model.generation_config = copy.deepcopy(before)
+    model.generation_config.update(
+        **dict.fromkeys(_NOT_GREEDY),
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=pad_token_id(tokenizer),
+        _from_model_config=False,
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = before
+
+
+def _chatting(language_model: LanguageModel) -> Any:
+    """Return a copy of the tokenizer whose chat template is the prompt of the last question."""
+    tokenizer = copy.deepcopy(language_model.tokenizer)
+    # A chat template writes by itself what the tokenizer puts before every text.
+    plain, whole = (
+        tokenizer("a", add_special_tokens=marks)["input_ids"] for marks in (False, True)
+    )
+    begin = "".join(tokenizer.convert_ids_to_tokens(whole[: whole.index(plain[0])]))
+    asked = TEMPLATE.format(question="{{ messages[-1]['content'] }}")
+    tokenizer.chat_template = f"{{{{ {begin!r} }}}}{asked}" if begin else asked
+    return tokenizer
 
 
 def refuse_pickle(folder: Path) -> None:
@@ -88,20 +168,11 @@ def read(folder: Path, card: Mapping[str, Any]) -> LanguageModel:
         folder: The folder, downloaded.
         card: What its card is to say.
     """
-    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from kd_kedro.registry.registered_student import read_model
 
     refuse_pickle(folder)
     with quiet_transformers():
-        model = AutoModelForCausalLM.from_pretrained(
-            folder / "model",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype="auto",
-        )
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(
-            folder / "components" / "tokenizer", local_files_only=True
-        )
+        model, tokenizer = read_model(folder)
     return LanguageModel(model.eval(), tokenizer, card)
 
 
@@ -114,6 +185,8 @@ def register(
     tags: Mapping[str, Any],
     decision: Mapping[str, Any],
     card: str = "",
+    asking: Asking | None = None,
+    description: str = "",
 ) -> Any:
     """Return the version of the registered model with these weights, a new one if there is none.
 
@@ -125,6 +198,8 @@ def register(
         tags: What the version is and where it comes from: written once, with the version.
         decision: What was decided of it now; what was decided earlier is replaced.
         card: The card that `save` describes.
+        asking: How the student is asked.
+        description: What the version is, in Markdown; its address is added.
     """
     fingerprint = weights_fingerprint(language_model.model)
     kept = {
@@ -135,17 +210,22 @@ def register(
     }
     found = registered(client, name, fingerprint)
     if found is None:
-        if name not in {model.name for model in client.search_registered_models(f"name='{name}'")}:
-            client.create_registered_model(name)
+        known = {each.name: each for each in client.search_registered_models(f"name='{name}'")}
+        if name not in known:
+            client.create_registered_model(name, description=_WHAT)
+        elif not known[name].description:
+            client.update_registered_model(name, _WHAT)
         with TemporaryDirectory() as place:
-            save(language_model, Path(place) / "model", card)
+            save(language_model, Path(place) / "model", card, asking)
             client.log_artifacts(run_id, str(Path(place) / "model"), name)
         source = f"{client.get_run(run_id).info.artifact_uri}/{name}"
         texts = {key: str(value) for key, value in {**kept, **decision}.items()}
-        return client.create_model_version(name, source, run_id, tags=texts)
+        found = client.create_model_version(name, source, run_id, tags=texts)
     for key, value in decision.items():
         client.set_model_version_tag(name, found.version, key, str(value))
-    return found
+    asked = f"mlflow.pyfunc.load_model('models:/{name}/{found.version}').predict([question])"
+    client.update_model_version(name, found.version, f"{description}\n\n`{asked}`".strip())
+    return client.get_model_version(name, found.version)
 
 
 def registered(client: Any, name: str, fingerprint: str) -> Any | None:

@@ -17,7 +17,7 @@ from kd_kedro.metrics.comparison.champion import (
 )
 from kd_kedro.metrics.efficiency.compression import certify, cpu_threads
 from kd_kedro.metrics.report.evidence import TO_BEAT
-from kd_kedro.metrics.scores.formatting import title
+from kd_kedro.metrics.scores.formatting import title, verdict_sentence
 from kd_kedro.metrics.scores.held_out import choose_held_out, grade
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.evaluation.certificate import certificate_entry
@@ -72,7 +72,6 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
     """
     rules = _rules(context)
     name = rules.promotion.model
-    registry.check(candidate.student.model)
     fingerprint = weights_fingerprint(candidate.student.model)
     holder = registry.champion(client, name)
     if holder is not None and holder.tags.get("weights") == fingerprint:
@@ -108,11 +107,21 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
         tags=tags,
         decision=decided,
         card=candidate.card,
+        asking=_asking(candidate, rules),
+        description=f"{verdict_sentence(candidate.verdict)} Run {candidate.kedro_run_id}.",
     )
     if decision.moves:
         client.set_registered_model_alias(name, registry.CHAMPION, version.version)
     label = f"version {version.version}{_dirty(version.tags)}"
     return _sentence(name, label, decision, holder)
+
+
+def _asking(candidate: Candidate, rules: Rules) -> registry.Asking:
+    """Return how a student was asked when it was judged, with a question it has not learnt."""
+    rows = candidate.augmented_qa
+    held_out = rows.loc[rows["split"] == "test", "question"]
+    tokens = candidate.max_new_tokens or rules.answering.max_new_tokens
+    return registry.Asking(tokens, *held_out.head(1))
 
 
 def _decide(

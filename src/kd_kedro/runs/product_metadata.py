@@ -2,7 +2,7 @@
 
 It stands in the entry's `metadata`, beside what kedro-viz reads:
 
-    metadata: {kedro-viz: {layer: reporting}, runs: {metrics: ""}}
+    metadata: {kedro-viz: {layer: reporting}, runs: {numbers: true}}
 """
 
 from typing import Any
@@ -29,6 +29,12 @@ class ProductMetadata(BaseModel):
     )
     metrics: str | None = Field(
         default=None, description="Its numbers are metrics; this is what their names begin with."
+    )
+    verdict: bool = Field(
+        default=False, description="A verdict: tag, description and first metrics of its run."
+    )
+    numbers: bool = Field(
+        default=False, description="Its numbers, too many for metrics, are one table."
     )
     trials: bool = Field(default=False, description="A study, whose trials are child runs.")
     measured_part: str = Field(

@@ -13,6 +13,8 @@ from typing import Any
 from kedro.io import DataCatalog
 
 from kd_kedro.runs.kedro_internals import filepath, is_versioned, on_this_machine
+from kd_kedro.runs.mlflow_store import local_folder
+from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import FILE_NAME
 from kd_kedro.runs.recipe import RECIPE, Recipe, artifact_text, read_recipe, tracked_runs
 
@@ -26,7 +28,15 @@ _SECONDS = 3600
 
 @dataclass(frozen=True)
 class Version:
-    """One version of one dataset."""
+    """One version of one dataset.
+
+    Attributes:
+        size: Bytes of the folder.
+        finished: Whether all of it was written.
+        age: Seconds since the folder was last changed.
+        copy: MLflow's copy, which goes with the version; None where it keeps none on this machine.
+        copy_size: Bytes of the copy.
+    """
 
     dataset: str
     version: str
@@ -34,6 +44,8 @@ class Version:
     size: int
     finished: bool
     age: float
+    copy: Path | None = None
+    copy_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,19 @@ class Choice:
     reason: str
 
 
-def versions_of(catalog: DataCatalog, names: Iterable[str]) -> list[Version]:
-    """Return every version folder that the datasets of these names have on this machine."""
+def versions_of(
+    catalog: DataCatalog, names: Iterable[str], artifacts: Mapping[str, Path] | None = None
+) -> list[Version]:
+    """Return every version folder that the datasets of these names have on this machine.
+
+    Args:
+        catalog: Where the datasets lie.
+        names: Their names.
+        artifacts: By timestamp of a run, the folder in which MLflow has its artifacts, see
+            `artifact_folders`.
+    """
     found = []
+    artifacts = artifacts or {}
     for name in sorted(names):
         dataset = catalog.get(name)
         place = filepath(dataset) if is_versioned(dataset) else None
@@ -57,7 +79,20 @@ def versions_of(catalog: DataCatalog, names: Iterable[str]) -> list[Version]:
             continue
         for folder in sorted(place.iterdir()):
             if VERSION.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
-                found.append(_version(name, folder))
+                # What outlives its version is no copy that would go with it.
+                kept = product_metadata(catalog, name).kept
+                run = None if kept else artifacts.get(folder.name)
+                found.append(_version(name, folder, run and run / name))
+    return found
+
+
+def artifact_folders(client: Any, experiment: str) -> dict[str, Path]:
+    """Return by Kedro's timestamp the folder of a run's artifacts, where this machine has it."""
+    found = {}
+    for run in tracked_runs(client, experiment, deleted=True):
+        timestamp, folder = run.data.tags.get("kedro_run_id"), local_folder(run.info.artifact_uri)
+        if timestamp and folder is not None and folder.is_dir():
+            found[timestamp] = folder
     return found
 
 
@@ -160,14 +195,16 @@ def recipes(client: Any, experiment: str) -> Callable[[str], Recipe | None]:
 
 
 def delete(choices: Iterable[Choice]) -> None:
-    """Delete the versions that go.
+    """Delete the versions that go, and MLflow's copies of them.
 
     The provenance goes first: a version whose deletion was interrupted is none that was finished.
+    The folder goes last, since without it nobody looks for the copy again.
     """
-    for choice in choices:
-        if choice.goes and choice.version.folder.is_dir():  # two entries may name one folder
-            (choice.version.folder / FILE_NAME).unlink(missing_ok=True)
-            shutil.rmtree(choice.version.folder)
+    for version in (choice.version for choice in choices if choice.goes):
+        (version.folder / FILE_NAME).unlink(missing_ok=True)
+        for folder in (version.copy, version.folder):
+            if folder is not None and folder.is_dir():  # two entries may name one folder
+                shutil.rmtree(folder)
 
 
 def _last(versions: Iterable[Version], count: int) -> dict[tuple[str, str], str]:
@@ -210,15 +247,22 @@ def _choice(each: Version, reason: str) -> Choice:
     return Choice(each, True, "unfinished")
 
 
-def _version(name: str, folder: Path) -> Version:
+def _version(name: str, folder: Path, copy: Path | None) -> Version:
+    there = copy is not None and copy.is_dir()
     return Version(
         dataset=name,
         version=folder.name,
         folder=folder,
-        size=sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()),
+        size=_bytes_in(folder),
         finished=(folder / FILE_NAME).is_file(),
         age=time.time() - folder.stat().st_mtime,
+        copy=copy if there else None,
+        copy_size=_bytes_in(copy) if there and copy else 0,
     )
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _timestamp(client: Any, run_id: str | None) -> str | None:

@@ -113,7 +113,7 @@ def make_recipe(
             "version": folder.name,
             "sha256": content_hash(folder),
             "unmeasured_sha256": unmeasured_hash(folder, measured_parts.get(name, "")),
-            "path": _relative(folder, project),
+            "path": relative(folder, project),
         }
         for name, folder in sorted(saved.items())
     }
@@ -257,8 +257,9 @@ def artifact_text(client: Any, run_id: str, path: str) -> str | None:
         return Path(client.download_artifacts(run_id, path, to)).read_bytes().decode("utf-8")
 
 
-def _relative(folder: Path, project: Path) -> str:
-    whole = project / folder
+def relative(path: Path, project: Path) -> str:
+    """Return a path as it stands in the project; one outside of it whole."""
+    whole = project / path
     return (whole.relative_to(project) if whole.is_relative_to(project) else whole).as_posix()
 
 

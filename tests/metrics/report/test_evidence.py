@@ -20,7 +20,7 @@ def metric(student: Any, conclusion: str = "better", **controls: Any) -> dict[st
     }
 
 
-def test_numbers_have_the_names_of_mlflows_metrics() -> None:
+def test_numbers_have_the_names_of_mlflows_table() -> None:
     evidence = {
         "verdict": {
             "overall": "better",

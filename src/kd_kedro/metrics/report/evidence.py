@@ -11,7 +11,7 @@ FLOOR = "floor_teacher"
 
 
 def numbers(evidence: Mapping[str, Any]) -> dict[str, float]:
-    """Return every number of the evidence by its dotted path, as MLflow's metrics are called.
+    """Return every number of the evidence by its dotted path, as in MLflow's table `numbers`.
 
     The word `metrics` is left out of paths, and so is what stands in lists: those are tables.
     """

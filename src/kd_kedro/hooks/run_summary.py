@@ -1,0 +1,73 @@
+"""What MLflow's list of runs shows of a run: its name, its verdict, the few numbers that count."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kd_kedro.metrics.scores.formatting import SummaryTable, summarise
+
+VERDICT = "verdict"
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
+_LONGEST = 60
+
+
+def run_name(run_params: Mapping[str, Any], sheet: str) -> str:
+    """Return a run's name: sheet, recipe, the part that runs if not all does, and time.
+
+    Args:
+        run_params: Kedro's, of the run.
+        sheet: Name of the sheet's file, without its folder and ending.
+    """
+    # The time as `kedro compare` and others take it, to the second.
+    time = run_params["run_id"].rpartition(".")[0]
+    parts = (sheet, run_params["env"] or "base", _part(run_params), time)
+    return " · ".join(part for part in parts if part)
+
+
+def headlines(verdict: Mapping[str, Any]) -> dict[str, float]:
+    """Return the few numbers that runs are compared by.
+
+    Args:
+        verdict: The verdict.
+
+    Returns:
+        As `<who>/<metric>`, of every primary metric, what student, baseline and teacher reach, and
+        the difference student - baseline; what could not be measured is left out. MLflow draws
+        metrics with a slash in their name before all others, and shows a dozen letters of it.
+    """
+    return {
+        f"{what}/{name}": float(value)
+        for name in verdict["primary"]
+        for what in ("student", "baseline", "teacher", "difference")
+        if (value := verdict["metrics"][name][what]["estimate"]) is not None
+    }
+
+
+def describe(verdict: Mapping[str, Any], timestamp: str) -> str:
+    """Return a run's description in Markdown: the verdict, its table, what to do next.
+
+    Args:
+        verdict: The verdict.
+        timestamp: Kedro's, of the run.
+    """
+    [table] = summarise(None, verdict, None)
+    return (
+        f"**{table.title}**\n\n{_markdown(table)}\n\n{table.note}\n\n"
+        f"`kedro compare {timestamp} OTHER` · `kedro promote {timestamp}`"
+    )
+
+
+def _part(run_params: Mapping[str, Any]) -> str:
+    """Return in words what of the whole job runs; '' where all does."""
+    chosen: Sequence[str] = run_params.get("node_names") or run_params.get("pipeline_names") or ()
+    words = "+".join(name for name in chosen if name != "__default__")
+    if not words and any(
+        run_params.get(key)
+        for key in ("tags", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
+    ):
+        words = "a part"
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+
+
+def _markdown(table: SummaryTable) -> str:
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

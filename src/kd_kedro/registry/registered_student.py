@@ -1,0 +1,96 @@
+"""A registered student as MLflow loads it: questions come in, the answers that were judged go out.
+
+This file lies beside the weights in the registry, so that whoever loads the model needs none of
+this project: it imports nothing but what the model's requirements name. The answers are those of
+`kd_kedro.inference.generate`, one question at a time, and tests compare the two.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    PreTrainedTokenizerFast,
+)
+
+# Written beside the weights: template, max_length, max_new_tokens, as they were when it was judged.
+ANSWERING = "answering.json"
+
+
+class RegisteredStudent:
+    """Answers questions greedily, in the way it was judged.
+
+    Attributes:
+        model: The model.
+        tokenizer: Its tokenizer.
+        answering: Content of `answering.json`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read weights, tokenizer and the way it was judged from a registered folder."""
+        self.answering = json.loads((folder / ANSWERING).read_text(encoding="utf-8"))
+        self.model, self.tokenizer = read_model(folder)
+        self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[str]:
+        """Return one answer for each question, in order.
+
+        Args:
+            model_input: A question, several of them, or a table whose first column they are.
+            params: None are known.
+        """
+        if hasattr(model_input, "iloc"):
+            model_input = model_input.iloc[:, 0] if model_input.ndim == 2 else model_input
+        questions: Iterable[Any] = [model_input] if isinstance(model_input, str) else model_input
+        with torch.inference_mode():
+            return [self._answer(str(question)) for question in questions]
+
+    def _answer(self, question: str) -> str:
+        model, tokenizer = self.model, self.tokenizer
+        limit = self.answering["max_length"]
+        new_tokens = min(self.answering["max_new_tokens"], limit - 1)
+        prompt = self.answering["template"].format(question=question)
+        ids = tokenizer(prompt, split_special_tokens=True, return_attention_mask=False)["input_ids"]
+        if len(ids) >= limit:
+            ids = ids[-max(limit - new_tokens, limit // 2) :]
+        inputs = {"input_ids": torch.tensor([ids], device=model.device)}
+        if model.config.is_encoder_decoder:
+            start = getattr(model.config, "decoder_start_token_id", None)
+            inputs["decoder_start_token_id"] = model.config.pad_token_id if start is None else start
+        else:
+            new_tokens = min(new_tokens, limit - len(ids))
+        padding = tokenizer.pad_token_id
+        written = model.generate(
+            **inputs,
+            attention_mask=torch.ones_like(inputs["input_ids"]),
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.eos_token_id if padding is None else padding,
+        )[0]
+        answer = written[1:] if model.config.is_encoder_decoder else written[len(ids) :]
+        return str(tokenizer.decode(answer, skip_special_tokens=True)).strip()
+
+
+def read_model(folder: Path) -> tuple[Any, Any]:
+    """Return model and tokenizer of a registered folder, from safetensors and JSON alone."""
+    here = {"local_files_only": True, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(folder / "model", **here)
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model = kind.from_pretrained(folder / "model", use_safetensors=True, dtype="auto", **here)
+    # tokenizer.json says all; a class named after an architecture would rebuild it its own way.
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(
+        folder / "components" / "tokenizer", local_files_only=True
+    )
+    return model, tokenizer
+
+
+def _load_pyfunc(path: str) -> RegisteredStudent:
+    """Return the model; MLflow calls this."""
+    return RegisteredStudent(Path(path))
