@@ -95,7 +95,7 @@ def test_flatten_gives_dotted_leaves() -> None:
 
 
 def test_an_unknown_group_of_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown parameter tpy in conf/base/tpy/parameters\.yml"):
+    with pytest.raises(ValueError, match=r"unknown parameter tpy in conf/base/toy/parameters\.yml"):
         check(tmp_path, GOOD + "tpy: {size: 3}\n")
 
 

@@ -1,5 +1,7 @@
 """The project's commands, as one group that Kedro finds."""
 
+import sys
+
 import click
 
 from kd_kedro.cli.plan import distill_plan
@@ -7,8 +9,9 @@ from kd_kedro.cli.promote import promote
 from kd_kedro.cli.review_queue import review_queue
 from kd_kedro.cli.run import run
 from kd_kedro.cli.runs import compare, prune, reproduce
+from kd_kedro.cli.session import on_uncaught_error
 from kd_kedro.cli.trace import trace
-from kd_kedro.cli.viz import lineage
+from kd_kedro.cli.viz import check_before_viz, lineage
 
 
 @click.group(name="kd_kedro")
@@ -28,3 +31,7 @@ for command in (
     lineage,
 ):
     cli.add_command(command)
+
+# What goes wrong in a command of Kedro or of a plug-in is one sentence too.
+check_before_viz()
+sys.excepthook = on_uncaught_error

@@ -22,7 +22,7 @@ from kd_kedro.runs.prune import (
     recipes,
     versions_of,
 )
-from kd_kedro.runs.recipe import Recipe, find_run, read_recipe
+from kd_kedro.runs.recipe import CODE, Recipe, find_run, read_recipe
 from kd_kedro.runs.registered import dataset_names, read_parameters, registered
 from kd_kedro.runs.reproduce import (
     agreement,
@@ -77,7 +77,7 @@ def recipe_to_reproduce(context: Any, name: str) -> tuple[Any, Recipe]:
     recipe = read_recipe(client, run)
     check_recipe(run, recipe)
     project = context.project_path
-    check_tree(recipe, git(project, "rev-parse", "HEAD"), changed_files(project))
+    check_tree(recipe, git(project, "rev-parse", "HEAD"), changed_files(project, CODE))
     return run, recipe
 
 
@@ -132,7 +132,12 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     now = read_recipe(client, again)
     full = artifact_nodes(registered().values(), context.catalog)
     products = {name: product_metadata(context.catalog, name) for name in full.all_outputs()}
-    not_repeatable = {n: each.not_repeatable for n, each in products.items() if each.not_repeatable}
+    # What a run read of an earlier one is the same in both: only what it made can differ.
+    not_repeatable = {
+        n: each.not_repeatable
+        for n, each in products.items()
+        if each.not_repeatable and n in recipe.saved
+    }
     measured = {name: each.measured_part for name, each in products.items()}
     outputs = agreement(recipe, now, not_comparable(full, not_repeatable), measured)
     found = {each["outcome"] for each in outputs.values()}

@@ -24,7 +24,7 @@ from kd_kedro.runs.mlflow_store import dataset_entity, is_tracked, tracking_clie
 from kd_kedro.runs.parameter_check import flatten
 from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import FILE_NAME, version_folder
-from kd_kedro.runs.recipe import RECIPE, REPRODUCES, make_recipe, recipe_text
+from kd_kedro.runs.recipe import CODE, RECIPE, REPRODUCES, make_recipe, recipe_text
 from kd_kedro.runs.registered import is_parameter, read_parameters
 from kd_kedro.storage.git import changed_files, git
 
@@ -68,7 +68,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         project = Path(run_params["project_path"])
         runtime = dict(flatten(run_params.get("runtime_params") or {}))
         commit = git(project, "rev-parse", "HEAD")
-        dirty = bool(commit and changed_files(project))
+        dirty = bool(commit and changed_files(project, CODE))
         self._code = {"commit": commit, "dirty": dirty, "conf_source": self._conf_source}
         tags = {
             "kedro_run_id": run_params["run_id"],

@@ -48,7 +48,7 @@ def check_tree(recipe: Recipe, commit: str, changes: str) -> None:
     Args:
         recipe: The run's recipe.
         commit: The present commit.
-        changes: What `git status --porcelain` says.
+        changes: What `git status --porcelain` says of the files that decide a run.
 
     Raises:
         ValueError: The tree is dirty or at another commit.

@@ -1,5 +1,6 @@
 """The preprocessing pipeline."""
 
+from kd_kedro.curation.records.schema import CELLS
 from kd_kedro.pipelines.preprocessing.params import PreprocessingParams
 from kd_kedro.pipelines.preprocessing.pipeline import create_pipeline
 
@@ -9,6 +10,8 @@ PARAMETERS = PreprocessingParams
 CATALOG_KEYS = {
     "qa_csv": "the sheet to work on: CSV or XLSX",
     "mended_csv": "a mended copy of quarantined rows, to bring them back",
+    **{f"columns.{cell}": f"the sheet's column that holds the {cell}" for cell in CELLS},
+    "columns.options": "the sheet's columns that hold one option each, in order: [A,B,C]",
     "server_url": "with `--env server`: where the model server is, as http://127.0.0.1:8000/v1",
     "server_model": "with `--env server`: the model's name there",
 }
