@@ -68,8 +68,8 @@ def test_the_base_comes_first_and_this_machine_has_the_last_word(
 
 def test_of_stacked_recipes_the_later_wins_leaf_by_leaf(conf: Path) -> None:
     def split(env: str | None, **runtime: Any) -> dict[str, float]:
-        values: dict[str, float] = loader(conf, env, **runtime)["parameters"]["augmentation"]
-        return values["split"]  # type: ignore[return-value]
+        values = loader(conf, env, **runtime)["parameters"]["augmentation"]["split"]
+        return {name: values[name] for name in ("train", "validation", "test")}
 
     assert split(None) == {"train": 0.8, "validation": 0.1, "test": 0.1}
     assert split("one,two") == {"train": 0.7, "validation": 0.25, "test": 0.05}
@@ -105,9 +105,9 @@ def test_a_clone_without_a_folder_for_this_machine_is_whole(conf: Path) -> None:
 
 
 def test_columns_of_params_win_over_those_of_the_files_one_by_one(conf: Path) -> None:
-    found = loader(conf, "one", columns={"answer": "Antwort", "options": ["A", "B"]})
     columns = loader(conf)["catalog"]["raw_qa"]["columns"]
     given = {"answer": "Antwort", "options": ["A", "B"]}
+    found = loader(conf, "one", columns=given)
     assert found["catalog"]["raw_qa"]["columns"] == {**columns, **given}
     found["parameters"]  # which knows these keys
     wrong = loader(conf, columns={"answr": "Antwort"})

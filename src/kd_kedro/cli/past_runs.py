@@ -132,14 +132,9 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     now = read_recipe(client, again)
     full = artifact_nodes(registered().values(), context.catalog)
     products = {name: product_metadata(context.catalog, name) for name in full.all_outputs()}
-    # What a run read of an earlier one is the same in both: only what it made can differ.
-    not_repeatable = {
-        n: each.not_repeatable
-        for n, each in products.items()
-        if each.not_repeatable and n in recipe.saved
-    }
+    not_repeatable = {n: each.not_repeatable for n, each in products.items() if each.not_repeatable}
     measured = {name: each.measured_part for name, each in products.items()}
-    outputs = agreement(recipe, now, not_comparable(full, not_repeatable), measured)
+    outputs = agreement(recipe, now, not_comparable(full, not_repeatable, recipe.saved), measured)
     found = {each["outcome"] for each in outputs.values()}
     return {
         "runs": [recipe.kedro_run_id, timestamp],
