@@ -194,13 +194,13 @@ def test_a_run_is_told_before_its_first_node(folder, caplog):
     catalog = DataCatalog({"parameters": MemoryDataset(loader["parameters"])})
     hooks = PreflightHooks()
     hooks.after_context_created(SimpleNamespace(config_loader=loader))
-    pipeline = Pipeline([node(str, "params:distillation.student", "out")])
+    pipeline = Pipeline([node(len, "params:distillation.student", "out")])
     with caplog.at_level("WARNING", "kd_kedro.pipelines.distillation"):
         hooks.before_pipeline_run(pipeline, catalog)
     assert [record.getMessage() for record in caplog.records] == [
-        "Warning: distillation.training.learning_rate is 0.004, which conf/base has for small models "
-        f"with random weights, but students begin as {name}, which is pretrained: usual are 1e-5 to "
-        "1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
+        "Warning: distillation.training.learning_rate is 0.004, which conf/base has for small "
+        f"models with random weights, but students begin as {name}, which is pretrained: usual "
+        "are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
         "distillation.training.learning_rate=5e-05"
     ]
 
