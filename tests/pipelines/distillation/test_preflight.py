@@ -1,5 +1,6 @@
 """Models that no student can be made of are refused before the teacher is trained."""
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.models.build import outline
 from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.pipelines.distillation import preflight
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.preflight import check_generator, check_models, inherited_rates
 from tests.pipelines.distillation.recipe import run, whole
@@ -181,7 +183,7 @@ def test_rates_of_small_models_are_not_taken_for_pretrained_ones_unsaid(
         assert "some/model, which is pretrained: usual are 1e-5 to 1e-4" in sentence
 
 
-def test_a_run_is_told_before_its_first_node(folder, caplog):
+def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     bootstrap_project(ROOT)
     name = str(folder / "gpt2")
     models = {"student": {"pretrained": name}, "tokenizer": {"pretrained": name}}
@@ -195,8 +197,9 @@ def test_a_run_is_told_before_its_first_node(folder, caplog):
     hooks = PreflightHooks()
     hooks.after_context_created(SimpleNamespace(config_loader=loader))
     pipeline = Pipeline([node(len, "params:distillation.student", "out")])
-    with caplog.at_level("WARNING", "kd_kedro.pipelines.distillation"):
-        hooks.before_pipeline_run(pipeline, catalog)
+    # Kedro's configuration of logging, which bootstrapping applies, takes pytest's handler away.
+    monkeypatch.setattr(logging.getLogger(preflight.__name__), "handlers", [caplog.handler])
+    hooks.before_pipeline_run(pipeline, catalog)
     assert [record.getMessage() for record in caplog.records] == [
         "Warning: distillation.training.learning_rate is 0.004, which conf/base has for small "
         f"models with random weights, but students begin as {name}, which is pretrained: usual "
