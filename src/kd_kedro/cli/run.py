@@ -12,7 +12,7 @@ from kedro.framework.startup import ProjectMetadata
 from kd_kedro.cli.session import (
     PARAMS,
     end_interrupted,
-    open_context,
+    open_catalog,
     print_sentence,
     set_up_terminal,
 )
@@ -110,8 +110,8 @@ def _show_outcome(project: Path, options: dict[str, Any]) -> None:
     """Print the waterfall and, where the run reached it, the verdict and where to look next."""
     from kd_kedro.cli.terminal import print_outcome
 
-    with open_context(project, options.get("env")) as context:
+    with open_catalog(project, options.get("env")) as catalog:
         chosen = options["pipelines"] or [options["pipeline"] or "__default__"]
         if any(options[name] for name in _PARTS):
             chosen = []  # a part of a pipeline need not have reached its tables
-        print_outcome(context.catalog, chosen, context.env)
+        print_outcome(catalog, chosen, project)

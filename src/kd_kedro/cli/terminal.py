@@ -12,18 +12,17 @@ from rich.text import Text
 
 from kd_kedro.metrics.scores.formatting import summarise
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
-from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.kedro_internals import load_path
 from kd_kedro.training.planning.plan import Plan, cost_lines
 
 
-def print_outcome(catalog: DataCatalog, chosen: Sequence[str], env: str | None) -> None:
+def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) -> None:
     """Print what the pipelines that just ran left behind.
 
     Args:
         catalog: The project's catalog.
         chosen: Names of the pipelines that ran.
-        env: The run's environment, which the commands that are named need too.
+        project: The project's folder; paths are shown relative to the working directory.
     """
     console = Console()
     everything = "__default__" in chosen
@@ -43,8 +42,7 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], env: str | None) 
         values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
         console.print(
             f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation "
-            f"loss {best['validation_loss']:.4f}: {values}\n`{kedro_command('run --tuned', env)}` "
-            "takes these.",
+            f"loss {best['validation_loss']:.4f}: {values}\n`kedro run --tuned` takes these.",
             soft_wrap=True,
             highlight=False,
         )
@@ -52,15 +50,14 @@ def print_outcome(catalog: DataCatalog, chosen: Sequence[str], env: str | None) 
         report = _short(load_path(catalog.get("report")))
         console.print(f"\nReport:  {report}", soft_wrap=True, highlight=False)
     elif judged:
-        command = kedro_command("run --pipelines reporting", env)
-        console.print(f"\nReport:  {command}", soft_wrap=True, highlight=False)
-    for what, words, note in (
-        ("Lineage:", "viz run", "a page at http://127.0.0.1:4141"),
-        ("Runs:", "mlflow ui", "a page at http://127.0.0.1:5000"),
-        ("One row:", "trace ROW_ID", "ROW_ID from any table"),
-    ):
-        line = f"{what:8} {kedro_command(words, env):24} ({note})"
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        console.print("\nReport:  kedro run --pipelines reporting", highlight=False)
+    console.print(
+        "Lineage: kedro viz run            (a page at http://127.0.0.1:4141)\n"
+        "Runs:    kedro mlflow ui          (a page at http://127.0.0.1:5000)\n"
+        "One row: kedro trace ROW_ID       (ROW_ID from any table)",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None:

@@ -3,8 +3,7 @@
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from kd_kedro.cli.session import one_sentence, open_context
-from kd_kedro.runs.environments import kedro_command
+from kd_kedro.cli.session import one_sentence, open_catalog
 
 
 @click.command()
@@ -16,9 +15,7 @@ def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
     from kd_kedro.cli.terminal import print_trace
     from kd_kedro.curation.records.lineage import trace as trace_row
 
-    with one_sentence(metadata.project_path), open_context(metadata.project_path, env) as context:
-        catalog = context.catalog
+    with one_sentence(metadata.project_path), open_catalog(metadata.project_path, env) as catalog:
         if not catalog.exists("row_events"):
-            command = kedro_command("run", context.env)
-            raise ValueError(f"row_events has not been made yet: run `{command}` first")
+            raise ValueError("row_events has not been made yet: run `kedro run` first")
         print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
