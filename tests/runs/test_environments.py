@@ -28,6 +28,7 @@ FILES = {
     "one/catalog.yml": "other: {type: json.JSONDataset, filepath: one.json, metadata: {a: 1}}\n",
     "two/parameters_of_two.yml": "augmentation: {split: {validation: 0.25, test: 0.05}}\n",
     "two/catalog.yml": "other: {type: json.JSONDataset, filepath: two.json}\n",
+    "two/.ipynb_checkpoints/parameters.yml": "augmentation: {split: {train: 0.1}}\n",
     "local/globals.yml": "data_root: /large/disk\n",
     "local/credentials.yml": "server: {keys: [secret]}\n",
 }
@@ -129,6 +130,7 @@ def test_where_a_parameter_was_set_is_the_file_that_has_the_last_word(conf: Path
         return parameter_origin(key, loader(conf, env, **runtime))
 
     assert origin(f"{SPLIT}.test") == "conf/base/augmentation/parameters.yml"
+    assert origin(f"{SPLIT}.train", "two") == "conf/base/augmentation/parameters.yml"
     assert origin(f"{SPLIT}.test", "one") == "conf/base/augmentation/parameters.yml"
     assert origin(f"{SPLIT}.test", "two,one") == "conf/two/parameters_of_two.yml"
     assert origin(f"{SPLIT}.validation", "two,one") == "conf/one/augmentation/parameters.yml"

@@ -4,7 +4,7 @@
 what belongs to this machine alone, in conf/local, counts with every recipe.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,20 @@ def parameter_origin(key: str, loader: OmegaConfigLoader) -> str:
         return PARAMS
     folder = Path(loader.conf_source)
     for name in reversed(environment_names(loader)):
-        for path in sorted((folder / name).rglob("*")):
-            parts = path.relative_to(folder / name).parts
-            if path.suffix in _ENDINGS and any(part.startswith("parameters") for part in parts):
-                values = yaml.safe_load(path.read_text(encoding="utf-8"))
-                if _holds(values, key):
-                    return f"conf/{path.relative_to(folder).as_posix()}"
+        for path in _parameter_files(folder / name):
+            if _holds(yaml.safe_load(path.read_text(encoding="utf-8")), key):
+                return f"conf/{path.relative_to(folder).as_posix()}"
     return ""
+
+
+def _parameter_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of an environment that Kedro reads parameters from."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in parts)
+        named = any(part.startswith("parameters") for part in parts)
+        if named and not hidden and path.suffix in _ENDINGS:
+            yield path
 
 
 def _holds(values: Any, key: str) -> bool:
