@@ -7,7 +7,6 @@ import pytest
 from tests.end_to_end.harness import copy_project, run_commands
 
 COMMANDS = {
-    "lineage": ["lineage"],
     "viz run": ["viz", "run", "--no-browser"],
     "viz": ["viz", "--no-browser"],
     "viz build": ["viz", "build"],
@@ -15,6 +14,7 @@ COMMANDS = {
     "catalog": ["catalog", "describe-datasets"],
     "patterns": ["catalog", "list-patterns", "--env", "gpt2,nosuch"],
     "run": ["run", "--env", "test"],
+    "lineage": ["lineage"],
 }
 SENTENCES = {
     "viz --params": "unknown parameter nosuch in --params",

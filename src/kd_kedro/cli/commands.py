@@ -14,7 +14,16 @@ from kd_kedro.cli.trace import trace
 from kd_kedro.cli.viz import check_before_viz, lineage
 
 
-@click.group(name="kd_kedro")
+class ProjectCommands(click.Group):
+    """The project's commands, where Kedro looks before it looks among its own."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of ours; an error in one of Kedro's is one sentence from here on."""
+        sys.excepthook = on_uncaught_error
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(name="kd_kedro", cls=ProjectCommands)
 def cli() -> None:
     """Commands of kd_kedro."""
 
@@ -31,7 +40,4 @@ for command in (
     lineage,
 ):
     cli.add_command(command)
-
-# What goes wrong in a command of Kedro or of a plug-in is one sentence too.
 check_before_viz()
-sys.excepthook = on_uncaught_error
