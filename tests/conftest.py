@@ -31,6 +31,7 @@ MARKED = {
     ],
     "subprocess": [
         "benchmarks",
+        "cli/test_other_commands.py",
         "cli/test_session.py",
         "end_to_end",
         "generation/llm/test_llm_generator.py",

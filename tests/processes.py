@@ -13,7 +13,6 @@ import runpy
 import signal
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -158,7 +157,7 @@ def _exit_status(work: Work, words: Sequence[str]) -> int:
             return 1
         return ended.code or 0
     except BaseException:
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 1
     return 0
 

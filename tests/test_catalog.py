@@ -90,7 +90,7 @@ def test_layers_close_no_circle(entries: dict[str, Any]) -> None:
 )
 def test_a_file_named_in_params_is_the_one_that_is_read(key: str, name: str) -> None:
     bootstrap_project(ROOT)
-    loader = OmegaConfigLoader(
+    loader = project.CONFIG_LOADER_CLASS(
         conf_source=str(ROOT / "conf"),
         runtime_params={key: "mine.csv"},
         **{**project.CONFIG_LOADER_ARGS, "default_run_env": "base"},

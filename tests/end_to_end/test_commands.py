@@ -102,7 +102,7 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
         ],
     )
     assert told["code"] == 0, told["err"]
-    for word in ("teacher targets", "4 steps", "3 x both", "peak memory"):
+    for word in ("teacher targets", "4 steps", "both with 3 further seeds", "peak memory"):
         assert word in told["out"]
     figures = json.loads((project / "plan.json").read_text(encoding="utf-8"))
     assert figures["further_seeds"] == 3

@@ -32,7 +32,7 @@ def test_tuned_without_a_study_says_what_to_run(tuned):
     _, (refused, *_) = tuned
     assert refused["code"] == 1
     assert (
-        "there are no best_hyperparameters yet: run `kedro run --pipelines tuning`"
+        "there are no best_hyperparameters yet: run `kedro run --pipelines tuning --env test`"
         in (refused["err"])
     )
 

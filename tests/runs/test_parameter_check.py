@@ -34,7 +34,7 @@ class Doubled(Outer):
         return self
 
 
-CATALOG_KEYS = {"qa_csv": "a sheet"}
+CATALOG_KEYS = {"qa_csv": "a sheet", "columns.question": "a column", "columns.options": "columns"}
 RENAMED = {"toy.length": "toy.size", "toy.old": "toy.inner", "sheet": "qa_csv"}
 GOOD = "toy:\n  size: 3\n  inner:\n    share: 0.5\n"
 
@@ -85,6 +85,42 @@ def test_a_missing_value_is_named(tmp_path: Path) -> None:
         check(tmp_path, "toy:\n  inner:\n    share: 0.5\n")
 
 
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        (
+            {"toy": 4},
+            r"parameter toy in --params is 4, but it is a group of parameters: .*, as toy\.",
+        ),
+        (
+            {"toy": {"inner": 4}},
+            r"toy\.inner in --params is 4, but it is .*, as toy\.inner\.share$",
+        ),
+        ({"columns": 4}, r"parameter columns in --params is 4, but it is .*, as columns\.options$"),
+    ],
+)
+def test_a_value_in_place_of_a_group_names_a_parameter_of_it(
+    tmp_path: Path, runtime: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        check(tmp_path, **runtime)
+
+
+def test_a_value_in_place_of_a_group_is_named_by_its_file(tmp_path: Path) -> None:
+    said = r"toy\.inner in conf/base/toy/parameters\.yml is 4, but it is a group"
+    with pytest.raises(ValueError, match=said):
+        check(tmp_path, "toy: {size: 3, inner: 4}\n")
+
+
+def test_columns_must_be_texts(tmp_path: Path) -> None:
+    said = "columns.question in --params is 7: it takes a text, in quotes of its own where it reads"
+    with pytest.raises(ValueError, match=said):
+        check(tmp_path / "one", columns={"question": 7})
+    with pytest.raises(ValueError, match=r"columns\.options in --params is 'A': it takes a list"):
+        check(tmp_path / "two", columns={"options": "A"})
+    assert check(tmp_path / "three", columns={"options": ["A", "B"], "question": "7"})["toy"]
+
+
 def test_a_path_must_be_a_path(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="parameter qa_csv in --params is 3: it takes a file"):
         check(tmp_path, qa_csv=3)
@@ -95,7 +131,7 @@ def test_flatten_gives_dotted_leaves() -> None:
 
 
 def test_an_unknown_group_of_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown parameter tpy in conf/base/tpy/parameters\.yml"):
+    with pytest.raises(ValueError, match=r"unknown parameter tpy in conf/base/toy/parameters\.yml"):
         check(tmp_path, GOOD + "tpy: {size: 3}\n")
 
 

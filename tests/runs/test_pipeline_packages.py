@@ -82,7 +82,7 @@ def test_a_check_before_a_run_asks_only_where_students_are_read() -> None:
 
     assert checks_before_run()
     for check in checks_before_run():
-        check({"raw_qa", "params:preprocessing.review"}, load)
+        check({"raw_qa", "params:preprocessing.review"}, load, load)
 
 
 def checked(env: str = "base", **runtime: Any) -> dict[str, Any]:

@@ -87,11 +87,6 @@ def test_kedro_datasets_of_our_own_know_where_to_load_and_save(tmp_path: Path) -
     assert own._version == Version(None, VERSION)
 
 
-def test_kedro_reads_params_as_its_own_run_does() -> None:
-    split = kedro_internals.split_params(None, None, "a.b=3,c=text")
-    assert split == {"a": {"b": 3}, "c": "text"}
-
-
 def test_kedro_makes_a_catalog_of_chosen_versions() -> None:
     signature = inspect.signature(KedroContext._get_catalog)
     assert signature.parameters["load_versions"].default is None
@@ -210,7 +205,7 @@ def test_an_optuna_trial_has_the_number_that_heartbeats_need(tmp_path: Path) -> 
     ("pattern", "files"),
     [
         (r"from kedro_datasets\._", {"datasets/previews.py"}),
-        (r"\b_split_params\b|\._get_versioned_path|\._get_catalog\(", {"runs/kedro_internals.py"}),
+        (r"\._get_versioned_path|\._get_catalog\(", {"runs/kedro_internals.py"}),
         (
             r"_mlflow_client|_is_mlflow_enabled|_to_mlflow_entity|SqlAlchemyStore|\._experiment\b",
             {"runs/mlflow_store.py"},

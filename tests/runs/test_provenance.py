@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
 from kd_kedro.runs.provenance import (
     check_fresh,
+    check_readable,
     expected_provenance,
     source_hashes,
     version_folder,
@@ -84,6 +86,32 @@ def test_what_was_never_made_names_the_command(folder: Path) -> None:
     (folder / "cleaned").mkdir()
     with pytest.raises(ValueError, match=r"/cleaned has no version\): run"):
         check(build(folder))
+
+
+def test_what_is_to_be_run_first_is_run_in_the_same_environment(folder: Path) -> None:
+    catalog = build(folder)
+    with pytest.raises(ValueError, match="run `kedro run --pipelines curation --env gpt2,server`"):
+        check_fresh(
+            ["cleaned"], PIPELINE, catalog, sources(catalog), (), MADE_BY, env="gpt2,server"
+        )
+
+
+def test_a_damaged_table_is_named_before_it_is_used(folder: Path) -> None:
+    entry = {
+        "type": "pandas.CSVDataset",
+        "filepath": str(folder / "rows.csv"),
+        "versioned": True,
+        "validator": "kd_kedro.datasets.tables.row_waterfall",
+    }
+    catalog = DataCatalog.from_config({"rows": entry}, save_version="2026-01-01T00.00.00.000Z")
+    counts = dict.fromkeys(["in", "created", "out", "dropped", "quarantined"], "0")
+    catalog.save("rows", pd.DataFrame([{"stage": "soap", **counts}]))
+    check_readable(["rows"], catalog, {"rows": "augmentation"})
+    path = next(folder.rglob("rows.csv/*/rows.csv"))
+    path.write_text(path.read_text().replace("created", "creat"))
+    said = r"^rows is damaged: column created is missing.* in .*; run `kedro run --pipelines augmen"
+    with pytest.raises(ValueError, match=said):
+        check_readable(["rows"], catalog, {"rows": "augmentation"})
 
 
 def test_another_parameter_makes_it_stale(folder: Path) -> None:

@@ -8,7 +8,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
 from kd_kedro.runs.provenance import source_hashes
-from kd_kedro.runs.recipe import Recipe, Saved, content_hash
+from kd_kedro.runs.recipe import CODE, Recipe, Saved, content_hash
 from kd_kedro.runs.reproduce import (
     agreement,
     check_inputs,
@@ -78,10 +78,26 @@ def test_another_tree_is_refused_with_what_to_do():
 
 
 def test_a_tree_that_git_does_not_tell_of_is_not_clean(tmp_path):
-    assert changed_files(tmp_path) == "?? git status did not answer"
+    assert changed_files(tmp_path, CODE) == "?? git status did not answer"
     assert git(tmp_path, "rev-parse", "HEAD") == ""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    assert changed_files(tmp_path) == ""
+    assert changed_files(tmp_path, CODE) == ""
+
+
+def test_only_what_decides_a_run_makes_its_code_unknown(tmp_path):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    for name in ("data/sheet.csv", "review_queue.csv", "docs/page.md", "tests/test_x.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    assert changed_files(tmp_path, CODE) == ""
+    for name in ("src/kd_kedro/x.py", "conf/mine/globals.yml", "pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    assert {line[3:] for line in changed_files(tmp_path, CODE).splitlines()} == {
+        "src/",
+        "conf/",
+        "pyproject.toml",
+    }
 
 
 ENTRIES = {
@@ -141,15 +157,19 @@ def test_what_is_made_from_measured_times_cannot_be_compared():
     full = Pipeline(
         [
             node(len, "model", "compression", name="measure"),
-            node(len, "compression", "report", name="report"),
+            node(divmod, ["compression", "study"], "report", name="report"),
             node(len, "report", "card", name="card"),
             node(sorted, "model", "verdict", name="judge"),
         ]
     )
-    reasons = not_comparable(full, {"compression": "it holds measured times"})
+    measured = {"compression": "it holds measured times", "study": "it goes on"}
+    reasons = not_comparable(full, measured, ["compression", "report", "card", "verdict"])
     assert reasons["compression"] == "it holds measured times"
     assert reasons["report"] == reasons["card"] == "it is made from compression"
     assert "verdict" not in reasons
+    # What the run had from an earlier one, or not at all, makes no difference.
+    reasons = not_comparable(full, measured, ["study", "report", "card"])
+    assert reasons["report"] == "it is made from study"
 
 
 def test_what_holds_measured_times_is_compared_without_them():

@@ -1,5 +1,7 @@
 """The project's commands, as one group that Kedro finds."""
 
+import sys
+
 import click
 
 from kd_kedro.cli.plan import distill_plan
@@ -7,11 +9,21 @@ from kd_kedro.cli.promote import promote
 from kd_kedro.cli.review_queue import review_queue
 from kd_kedro.cli.run import run
 from kd_kedro.cli.runs import compare, prune, reproduce
+from kd_kedro.cli.session import on_uncaught_error
 from kd_kedro.cli.trace import trace
-from kd_kedro.cli.viz import lineage
+from kd_kedro.cli.viz import check_before_viz, lineage
 
 
-@click.group(name="kd_kedro")
+class ProjectCommands(click.Group):
+    """The project's commands, where Kedro looks before it looks among its own."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of ours; an error in one of Kedro's is one sentence from here on."""
+        sys.excepthook = on_uncaught_error
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(name="kd_kedro", cls=ProjectCommands)
 def cli() -> None:
     """Commands of kd_kedro."""
 
@@ -28,3 +40,4 @@ for command in (
     lineage,
 ):
     cli.add_command(command)
+check_before_viz()

@@ -23,7 +23,7 @@ from kd_kedro.runs.prune import (
     recipes,
     versions_of,
 )
-from kd_kedro.runs.recipe import Recipe, find_run, read_recipe
+from kd_kedro.runs.recipe import CODE, Recipe, find_run, read_recipe
 from kd_kedro.runs.registered import dataset_names, read_parameters, registered
 from kd_kedro.runs.reproduce import (
     agreement,
@@ -78,7 +78,7 @@ def recipe_to_reproduce(context: Any, name: str) -> tuple[Any, Recipe]:
     recipe = read_recipe(client, run)
     check_recipe(run, recipe)
     project = context.project_path
-    check_tree(recipe, git(project, "rev-parse", "HEAD"), changed_files(project))
+    check_tree(recipe, git(project, "rev-parse", "HEAD"), changed_files(project, CODE))
     return run, recipe
 
 
@@ -135,7 +135,7 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     products = {name: product_metadata(context.catalog, name) for name in full.all_outputs()}
     not_repeatable = {n: each.not_repeatable for n, each in products.items() if each.not_repeatable}
     measured = {name: each.measured_part for name, each in products.items()}
-    outputs = agreement(recipe, now, not_comparable(full, not_repeatable), measured)
+    outputs = agreement(recipe, now, not_comparable(full, not_repeatable, recipe.saved), measured)
     found = {each["outcome"] for each in outputs.values()}
     return {
         "runs": [recipe.kedro_run_id, timestamp],

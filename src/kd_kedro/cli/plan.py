@@ -7,19 +7,13 @@ from typing import Any
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from kd_kedro.cli.session import one_sentence, open_context
-from kd_kedro.runs.kedro_internals import split_params
+from kd_kedro.cli.session import PARAMS, one_sentence, open_context
+from kd_kedro.runs.environments import kedro_command
 
 
 @click.command("distill-plan")
 @click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
-@click.option(
-    "--params",
-    type=click.UNPROCESSED,
-    default="",
-    callback=split_params,
-    help="Parameters, as for `kedro run`.",
-)
+@click.option("--params", **PARAMS)
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write the figures here.")
 @click.pass_obj
 def distill_plan(
@@ -35,12 +29,13 @@ def distill_plan(
         with open_context(metadata.project_path, env, params) as context:
             catalog = context.catalog
             if not catalog.exists("augmented_qa"):
-                choice = f" --env {env}" if env else ""
+                parts = "run --pipelines preprocessing,filtering,augmentation"
                 raise ValueError(
-                    f"{no_version('augmented_qa', catalog)}: run `kedro run --pipelines "
-                    f"preprocessing,filtering,augmentation{choice}` first"
+                    f"{no_version('augmented_qa', catalog)}: run "
+                    f"`{kedro_command(parts, context.env)}` first"
                 )
-            check_inputs({"augmented_qa"}, catalog, context.config_loader["catalog"])
+            config = context.config_loader["catalog"]
+            check_inputs({"augmented_qa"}, catalog, config, env=context.env)
             groups = {name: catalog.load(f"params:distillation.{name}") for name in GROUPS}
             plan = plan_distillation(catalog.load("augmented_qa"), **groups)
         print_plan(plan)

@@ -5,21 +5,14 @@ from typing import Any
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from kd_kedro.cli.session import one_sentence, open_context
-from kd_kedro.runs.kedro_internals import split_params
+from kd_kedro.cli.session import PARAMS, one_sentence, open_context
 
 
 @click.command()
 @click.argument("run_id", required=False)
 @click.option("--dry-run", is_flag=True, help="Decide and say it; change nothing.")
 @click.option("--env", "-e", default=None, help="Kedro environment that the run was made in.")
-@click.option(
-    "--params",
-    type=click.UNPROCESSED,
-    default="",
-    callback=split_params,
-    help="Parameters, as for `kedro run`.",
-)
+@click.option("--params", **PARAMS)
 @click.pass_obj
 def promote(
     metadata: ProjectMetadata,

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from kd_kedro.cli.session import one_sentence, open_catalog
+from kd_kedro.cli.session import one_sentence, open_context
+from kd_kedro.runs.environments import kedro_command
 
 
 @click.command("review-queue")
@@ -27,9 +28,10 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
     from kd_kedro.runs.provenance import no_version
 
     with one_sentence(metadata.project_path):
-        with open_catalog(metadata.project_path, env) as catalog:
+        with open_context(metadata.project_path, env) as context:
+            catalog, run = context.catalog, kedro_command("run", context.env)
             if not catalog.exists("review_queue"):
-                raise ValueError(f"{no_version('review_queue', catalog)}: run `kedro run` first")
+                raise ValueError(f"{no_version('review_queue', catalog)}: run `{run}` first")
             if output.exists():
                 raise ValueError(f"{output} is there already: name another --output")
             queue = catalog.load("review_queue").head(rows)
@@ -42,6 +44,5 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
             queue.to_csv(output, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8-sig")
         click.echo(
             f"{len(queue)} rows are in {output}. Fill in the column verdict, delete the rows you "
-            f"did not judge, and run: kedro run{f' --env {env}' if env else ''} --params "
-            f"mended_csv={output}"
+            f"did not judge, and run: {run} --params mended_csv={output}"
         )

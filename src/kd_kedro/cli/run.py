@@ -1,7 +1,5 @@
 """`kedro run`: Kedro's own, with `--tuned`, errors in one sentence, and what came out."""
 
-import logging
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,13 @@ from kedro.framework.cli.project import run as stock_run
 from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import ProjectMetadata
 
-from kd_kedro.cli.errors import sentence
-from kd_kedro.cli.session import end_interrupted, open_catalog, set_up_terminal
+from kd_kedro.cli.session import (
+    PARAMS,
+    end_interrupted,
+    open_catalog,
+    print_sentence,
+    set_up_terminal,
+)
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
 _PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
@@ -36,8 +39,7 @@ def _run(tuned: bool, **options: Any) -> None:
     except (KeyboardInterrupt, SystemExit) as ended:
         end_interrupted(ended)
     except Exception as error:
-        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
-        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        print_sentence(error)
         if log:
             click.echo(f"(traceback: {log})", err=True)
         raise SystemExit(1) from None
@@ -46,7 +48,8 @@ def _run(tuned: bool, **options: Any) -> None:
 run = click.command(
     "run",
     params=[
-        *stock_run.params,
+        *(option for option in stock_run.params if option.name != "params"),
+        click.Option(["--params"], **PARAMS),
         click.Option(
             ["--tuned"],
             is_flag=True,
@@ -97,7 +100,7 @@ def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
         full = artifact_nodes(registered().values(), context.catalog)
         config = context.config_loader["catalog"]
         params, line = tuned_parameters(
-            context.catalog, config, full, explicit, operational_parameters()
+            context.catalog, config, full, explicit, operational_parameters(), context.env
         )
     click.echo(line)
     return params

@@ -3,20 +3,43 @@
 import logging
 import os
 import signal
+import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn
 
 import click
 import yaml
+from kedro.config import MissingConfigException
 from kedro.framework.project import configure_logging, settings
 from kedro.io import DataCatalog
+from kedro.utils import find_kedro_project
 
 from kd_kedro.cli.errors import sentence
+from kd_kedro.runs.parameter_text import read_parameters_of
+
+
+def _read_params(context: click.Context, option: click.Parameter, given: Any) -> dict[str, Any]:
+    if isinstance(given, dict):  # `kedro run --config` hands over what its file says
+        return given
+    try:
+        return read_parameters_of(given)
+    except ValueError as error:
+        raise click.UsageError(str(error), context) from error
+
+
+# Settings of the option `--params`, the same for every command.
+PARAMS: dict[str, Any] = {
+    "type": click.UNPROCESSED,
+    "default": "",
+    "callback": _read_params,
+    "help": "Parameters of this run: key=value,key=[value,value].",
+}
 
 # `kill` and batch systems send the first, a terminal that is closed the second.
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -31,9 +54,50 @@ def one_sentence(project: Path) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit) as ended:
         end_interrupted(ended)
     except Exception as error:
-        logging.getLogger("kd_kedro.traceback").error(traceback.format_exc())
-        click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+        print_sentence(error)
         raise SystemExit(1) from None
+
+
+def print_sentence(error: BaseException) -> None:
+    """Print what went wrong as one sentence, and write its traceback to the log."""
+    logging.getLogger("kd_kedro.traceback").error("".join(traceback.format_exception(error)))
+    click.secho(f"Error: {sentence(error)}", fg="red", err=True)
+
+
+def on_uncaught_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print, as Python's `sys.excepthook`, one sentence: an error in a command that is not ours."""
+    project = find_kedro_project(Path.cwd())
+    if project is None or not isinstance(error, Exception):
+        return sys.__excepthook__(kind, error, trace)
+    set_up_terminal(project)
+    print_sentence(error)
+    return None
+
+
+def check_configuration(
+    project: Path, env: str | None = None, params: dict[str, Any] | None = None
+) -> None:
+    """Refuse a configuration that cannot be used, without a session and its hooks.
+
+    Raises:
+        ValueError: An environment, parameter or catalog entry is wrong.
+    """
+    loader = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(project / settings.CONF_SOURCE),
+        env=env or os.environ.get("KEDRO_ENV"),
+        runtime_params=params,
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    loader["parameters"]
+    try:
+        credentials = loader["credentials"]
+    except MissingConfigException:
+        credentials = {}
+    catalog = DataCatalog.from_config(loader["catalog"], credentials)
+    for name in catalog:
+        catalog.get(name)
 
 
 def end_interrupted(ended: BaseException) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.parameter_check import flatten
 from kd_kedro.runs.provenance import (
     difference,
@@ -25,6 +26,7 @@ def tuned_parameters(
     full: Pipeline,
     explicit: Mapping[str, Any],
     operational: Set[str] = frozenset(),
+    env: str | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Return what a study found best, where it was made from the present parameters and data.
 
@@ -35,6 +37,7 @@ def tuned_parameters(
         explicit: The `--params` of the run, nested; they win.
         operational: Keys of the parameters that change nothing in what comes out: another number
             of trials or workers is still the same study.
+        env: The run's environment, which the study needs too.
 
     Returns:
         The parameters to run with, nested, the explicit ones included; and one line that says what
@@ -43,7 +46,7 @@ def tuned_parameters(
     Raises:
         ValueError: There are none, or they were found with other parameters or data.
     """
-    remedy = "run `kedro run --pipelines tuning` first"
+    remedy = f"run `{kedro_command('run --pipelines tuning', env)}` first"
     folder = version_folder(catalog, BEST, "load")
     if folder is None:
         raise ValueError(f"--tuned: {no_version(BEST, catalog)}: {remedy}")

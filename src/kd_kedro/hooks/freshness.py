@@ -11,11 +11,12 @@ from kedro.pipeline import Pipeline
 from kd_kedro.runs.provenance import (
     FILE_NAME,
     Provenance,
+    check_readable,
     expected_provenance,
     version_folder,
     write_provenance,
 )
-from kd_kedro.runs.registered import check_inputs, operational_parameters
+from kd_kedro.runs.registered import check_inputs, makers, operational_parameters
 
 
 class FreshnessHooks:
@@ -39,8 +40,13 @@ class FreshnessHooks:
     ) -> None:
         """Refuse to read anything stale, before anything is written."""
         self._sources, self._recorded = check_inputs(
-            pipeline.inputs(), catalog, self._config, run_params["load_versions"] or {}
+            pipeline.inputs(),
+            catalog,
+            self._config,
+            run_params["load_versions"] or {},
+            run_params["env"],
         )
+        check_readable(self._recorded, catalog, makers(), run_params["env"])
         self._pipeline = pipeline
 
     @hook_impl(tryfirst=True)

@@ -37,7 +37,7 @@ from kd_kedro.runs.mlflow_store import (
 from kd_kedro.runs.parameter_check import flatten
 from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import FILE_NAME, version_folder
-from kd_kedro.runs.recipe import RECIPE, REPRODUCES, make_recipe, recipe_text, relative
+from kd_kedro.runs.recipe import CODE, RECIPE, REPRODUCES, make_recipe, recipe_text, relative
 from kd_kedro.runs.registered import is_parameter, read_parameters
 from kd_kedro.storage.git import changed_files, git
 
@@ -208,7 +208,7 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     def _tag(self, run_params: Mapping[str, Any]) -> None:
         runtime = dict(flatten(run_params.get("runtime_params") or {}))
         commit = git(self._project, "rev-parse", "HEAD")
-        dirty = bool(commit and changed_files(self._project))
+        dirty = bool(commit and changed_files(self._project, CODE))
         self._code = {"commit": commit, "dirty": dirty, "conf_source": self._conf_source}
         tags = {
             "kedro_run_id": run_params["run_id"],

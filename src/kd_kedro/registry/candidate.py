@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.kedro_internals import catalog_of_versions, version_path
 from kd_kedro.runs.prune import recipes
 from kd_kedro.runs.recipe import (
@@ -73,8 +74,9 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         versions = _versions(client, run, context)
         if missing := [part for part in NEEDED if part not in versions]:
             raise ValueError(
-                f"run {run_name(run)} has no {missing[0]} in this environment: run `kedro run` to "
-                "its end, or name the environment that it was made in with --env"
+                f"run {run_name(run)} has no {missing[0]} in this environment: run "
+                f"`{kedro_command('run', context.env)}` to its end, or name the environment that "
+                "it was made in with --env"
             )
         if other := _judged_otherwise(versions, recipe_of):
             raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
@@ -86,8 +88,8 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
             return _load(client, experiment, run, context, versions)
     raise ValueError(
-        "no finished run has a student and a verdict in this environment: run `kedro run`, or name "
-        "another environment with --env"
+        "no finished run has a student and a verdict in this environment: run "
+        f"`{kedro_command('run', context.env)}`, or name another environment with --env"
     )
 
 

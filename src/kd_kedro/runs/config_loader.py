@@ -1,34 +1,76 @@
-"""The configuration loader of the project: parameters come checked and complete."""
+"""The configuration of the project: from several environments, parameters checked and complete."""
 
+from contextlib import suppress
+from functools import reduce
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import pipelines
+from omegaconf import OmegaConf
 
+from kd_kedro.runs.environments import environment_names, no_environment
 from kd_kedro.runs.parameter_check import check_parameters
 from kd_kedro.runs.pipeline_packages import catalog_keys, parameter_models, renamed_parameters
 
 
 class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
-    """Kedro's loader; its parameters are checked, and hold every default of the models.
+    """Kedro's loader, for several environments; its parameters hold every default of the models.
 
-    The check is no hook, because kedro-viz loads a project without hooks, and Kedro passes over a
-    group of parameters that no file has.
+    Kedro reads the base and one environment. This one reads the base, every environment that `env`
+    names (`gpt2,server`), in this order, and the default one (conf/local) last. A key of
+    globals.yml may be given by `--params`; which ones, `CATALOG_KEYS` of the pipelines say.
+
+    The check of parameters is no hook, because kedro-viz loads a project without hooks, and Kedro
+    passes over a group of parameters that no file has.
     """
 
     def __getitem__(self, key: str) -> Any:
         """Return a kind of configuration.
 
         Raises:
-            ValueError: An unknown or impossible parameter, named in one sentence.
+            ValueError: An environment that is not there, or an unknown or impossible parameter;
+                named in one sentence.
         """
-        if key == "parameters" and key not in self:
-            pipelines.set_requested(None)  # a parameter may belong to a pipeline that is not run
-            self[key] = check_parameters(
-                super().__getitem__(key),
-                parameter_models(),
-                self,
-                renamed=renamed_parameters(),
-                catalog_keys=catalog_keys(),
-            )
-        return super().__getitem__(key)
+        if key in self or key not in self.config_patterns:
+            return super().__getitem__(key)
+        if key != "parameters":
+            return self._merged(key)
+        pipelines.set_requested(None)  # a parameter may belong to a pipeline that is not run
+        self[key] = check_parameters(
+            self._merged(key),
+            parameter_models(),
+            self,
+            renamed=renamed_parameters(),
+            catalog_keys=catalog_keys(),
+        )
+        return self[key]
+
+    def _merged(self, key: str) -> dict[str, Any]:
+        layers = [self._of_one(name, key) for name in environment_names(self)]
+        if key == "globals":
+            merged = {name: value for layer in layers for name, value in layer.items()}
+            given = self.runtime_params or {}
+            return _soft(merged, {name: given[name] for name in given.keys() & merged.keys()})
+        if not any(layers):
+            raise MissingConfigException(f"{self.conf_source} has no file of {key}")
+        if self.merge_strategy.get(key) == "soft":
+            return reduce(_soft, layers)
+        return {name: value for layer in layers for name, value in layer.items()}
+
+    def _of_one(self, name: str, key: str) -> dict[str, Any]:
+        """Return what one environment alone says, as Kedro reads it."""
+        ends = self.base_env, self.env
+        self.base_env = self.env = name
+        found: dict[str, Any] | None = None
+        with suppress(MissingConfigException):  # there is no such folder
+            found = super().__getitem__(key)
+        self.base_env, self.env = ends
+        if found is None and name != self.default_run_env:  # a clone has no conf/local
+            raise ValueError(no_environment(name, self))
+        return found or {}
+
+
+def _soft(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return nested values with those of the other put over them, leaf by leaf."""
+    merged: Any = OmegaConf.to_container(OmegaConf.unsafe_merge(one, other))
+    return merged  # type: ignore[no-any-return]

@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.cli.utils import _split_params
 from kedro.io import AbstractVersionedDataset
-
-# Click's callback that reads `--params` as `kedro run` does.
-split_params = _split_params
 
 
 def is_versioned(dataset: Any) -> bool:

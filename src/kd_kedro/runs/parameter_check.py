@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from kd_kedro.runs.environments import PARAMS, parameter_origin
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -42,19 +43,23 @@ def check_parameters(
     known = {key for name, model in models.items() for key, _ in fields(model, f"{name}.")}
     known |= catalog_keys.keys()
     for key, value in runtime.items():
-        if key not in known and not any(name.startswith(f"{key}.") for name in known):
-            raise ValueError(_unknown(key, "--params", known, renamed))
-        if key in catalog_keys and not isinstance(value, str):
-            kind = "a file's path" if key.endswith("_csv") else "a text"
-            raise ValueError(f"parameter {key} in --params is {value!r}: it takes {kind}")
-    for name in sorted(values.keys() - models.keys() - catalog_keys.keys()):
-        raise ValueError(_unknown(name, _file(name, loader), known, renamed))
+        if key in catalog_keys:
+            _check_catalog_value(key, value)
+        elif key not in known:
+            members = sorted(name for name in known if name.startswith(f"{key}."))
+            if not members:
+                raise ValueError(_unknown(key, PARAMS, known, renamed))
+            if not isinstance(value, Mapping):
+                raise ValueError(_no_group(key, PARAMS, value, members[0]))
+    groups = models.keys() | {key.partition(".")[0] for key in catalog_keys}
+    for name in sorted(values.keys() - groups):
+        raise ValueError(_unknown(name, parameter_origin(name, loader), known, renamed))
     complete = dict(values)
     for name, model in models.items():
         try:
             checked = model.model_validate(with_groups(model, values.get(name) or {}))
         except ValidationError as error:
-            raise ValueError(_reason(error, name, model, runtime, renamed, loader)) from error
+            raise ValueError(_reason(error, name, model, renamed, loader)) from error
         complete[name] = checked.model_dump(mode="json")
     return complete
 
@@ -124,24 +129,46 @@ def _reason(
     error: ValidationError,
     name: str,
     model: type[BaseModel],
-    runtime: Mapping[str, Any],
     renamed: Mapping[str, str],
     loader: OmegaConfigLoader,
 ) -> str:
     # A former name comes first: the present one is missing only because of it.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     what = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return f"parameters of {name} do not fit together: {what}"
     key = ".".join([name, *(str(part) for part in first["loc"])])
     if first["type"] == "value_error" and isinstance(first["input"], Mapping):
         return f"parameters of {key} do not fit together: {what}"
-    where = "--params" if key in runtime else _file(name, loader)
+    where = parameter_origin(key, loader) or f"conf/{loader.base_env}/{name}/parameters.yml"
+    known = {each for each, _ in fields(model, f"{name}.")}
     if first["type"] == "extra_forbidden":
-        return _unknown(key, where, {each for each, _ in fields(model, f"{name}.")}, renamed)
+        return _unknown(key, where, known, renamed)
     if first["type"] == "missing":
         return f"parameter {key} is missing: it belongs in {where}"
+    if first["type"] == "model_type":
+        member = min(each for each in known if each.startswith(f"{key}."))
+        return _no_group(key, where, first["input"], member)
     return f"parameter {key} in {where} is {first['input']!r}: {what}"
+
+
+def _check_catalog_value(key: str, value: Any) -> None:
+    """Refuse a value of `--params` that a catalog entry cannot read."""
+    many = key.endswith(".options")
+    texts = value if many and isinstance(value, list) else [value]
+    if isinstance(value, list) != many or not all(isinstance(text, str) for text in texts):
+        if many:
+            kind = "a list of texts, as [A,B,C]"
+        elif key.endswith("_csv"):
+            kind = "a file's path"
+        else:
+            kind = f"a text, in quotes of its own where it reads as a number: '{key}=\"{value}\"'"
+        raise ValueError(f"parameter {key} in {PARAMS} is {value!r}: it takes {kind}")
+
+
+def _no_group(key: str, where: str, value: Any, member: str) -> str:
+    return (
+        f"parameter {key} in {where} is {value!r}, but it is a group of parameters: name one of "
+        f"them, as {member}"
+    )
 
 
 def _unknown(key: str, where: str, known: set[str], renamed: Mapping[str, str]) -> str:
@@ -153,11 +180,3 @@ def _unknown(key: str, where: str, known: set[str], renamed: Mapping[str, str]) 
     if close:
         hint = f"did you mean {renamed.get(close[0], close[0])}?"
     return f"unknown parameter {key} in {where}: {hint}"
-
-
-def _file(name: str, loader: OmegaConfigLoader) -> str:
-    for env in (loader.env or loader.default_run_env, loader.base_env):
-        path = Path(str(env)) / name / "parameters.yml"
-        if (Path(loader.conf_source) / path).is_file():
-            break
-    return f"conf/{path.as_posix()}"

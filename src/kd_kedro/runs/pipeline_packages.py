@@ -8,8 +8,9 @@ The package `kd_kedro.pipelines.<name>` of a registered pipeline may export
 - `RENAMED`: by the former dotted key of a parameter or group, the key that it has now;
 - `CATALOG_KEYS`: by key of `--params` that catalog entries read through `${runtime_params:…}`,
   what it is;
-- `check_before_run(inputs, load)`: refuses, before the first node, a run that would fail later;
-  it gets the names of what the run reads and the catalog's `load`.
+- `check_before_run(inputs, load, origin)`: refuses, before the first node, a run that would fail
+  later; it gets the names of what the run reads, the catalog's `load`, and `parameter_origin`
+  (`kd_kedro.runs.environments`) of a key.
 """
 
 from collections.abc import Callable, Set
@@ -18,6 +19,8 @@ from typing import Any
 
 from kedro.framework.project import pipelines
 from pydantic import BaseModel
+
+Check = Callable[[Set[str], Callable[[str], Any], Callable[[str], str]], None]
 
 
 def parameter_models() -> dict[str, type[BaseModel]]:
@@ -35,7 +38,7 @@ def catalog_keys() -> dict[str, str]:
     return _merged("CATALOG_KEYS")
 
 
-def checks_before_run() -> list[Callable[[Set[str], Callable[[str], Any]], None]]:
+def checks_before_run() -> list[Check]:
     """Return the checks that a run has to pass before its first node."""
     return list(_exported("check_before_run").values())
 

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
+from kedro.validation import DataValidationError
 from pydantic import BaseModel
 
-from kd_kedro.runs.kedro_internals import filepath, is_versioned, version_path
+from kd_kedro.runs.environments import kedro_command
+from kd_kedro.runs.kedro_internals import filepath, is_versioned, load_path, version_path
 from kd_kedro.runs.parameter_check import flatten
 
 FILE_NAME = "provenance.json"
@@ -62,6 +64,7 @@ def check_fresh(
     pinned: Iterable[str],
     made_by: Mapping[str, str],
     operational: Set[str] = frozenset(),
+    env: str | None = None,
 ) -> dict[str, Provenance]:
     """Check that what a pipeline is about to read was made from the present inputs.
 
@@ -73,6 +76,7 @@ def check_fresh(
         pinned: Names given to `--load-versions`: the user chose that version, stale or not.
         made_by: Name of the pipeline that makes each dataset.
         operational: The keys that `expected_provenance` describes.
+        env: The run's environment, which what it is told to run needs too.
 
     Returns:
         The recorded provenance by name of those that were made by an earlier run.
@@ -85,7 +89,7 @@ def check_fresh(
     for name in sorted(set(needed) & full.all_outputs()):
         if getattr(catalog.get(name), "OPTIONAL", False):
             continue  # its reader looks at what it says of itself
-        remedy = f"run `kedro run --pipelines {made_by[name]}` first"
+        remedy = f"run `{kedro_command(f'run --pipelines {made_by[name]}', env)}` first"
         path = version_folder(catalog, name, "load")
         if path is None:
             absent = _not_there(name, catalog, name in set(pinned))
@@ -109,6 +113,40 @@ def no_version(name: str, catalog: DataCatalog) -> str:
 
 def _is_there(place: Path | None) -> bool:
     return place is not None and place.exists()
+
+
+def check_readable(
+    names: Iterable[str],
+    catalog: DataCatalog,
+    made_by: Mapping[str, str],
+    env: str | None = None,
+) -> None:
+    """Refuse a damaged table or JSON file before the first node, not where it is read.
+
+    Args:
+        names: Names of datasets that an earlier run made.
+        catalog: The session's catalog.
+        made_by: Name of the pipeline that makes each dataset.
+        env: The run's environment, which what it is told to run needs too.
+
+    Raises:
+        ValueError: One cannot be read; the message names it, what is wrong, and the command that
+            makes it anew.
+    """
+    for name in names:
+        path = load_path(catalog.get(name))
+        if not path.is_file():  # a model, whose weights take long
+            continue
+        try:
+            catalog.load(name)
+        except (DatasetError, DataValidationError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            command = kedro_command(f"run --pipelines {made_by[name]}", env)
+            raise ValueError(
+                f"{name} is damaged: {cause} in {path}; run `{command}` to make it anew"
+            ) from error
 
 
 def _not_there(name: str, catalog: DataCatalog, pinned: bool) -> str:

@@ -27,6 +27,11 @@ def dataset_names(catalog: DataCatalog) -> set[str]:
     return {name for name in {*catalog.keys(), *made} if not is_parameter(name)}
 
 
+def makers() -> dict[str, str]:
+    """Return by dataset the name of the pipeline that makes it."""
+    return {output: name for name, part in registered().items() for output in part.all_outputs()}
+
+
 def is_parameter(name: str) -> bool:
     """Return whether a node's input is a parameter."""
     return name == "parameters" or name.startswith("params:")
@@ -53,6 +58,7 @@ def check_inputs(
     catalog: DataCatalog,
     config: Mapping[str, Any],
     pinned: Iterable[str] = (),
+    env: str | None = None,
 ) -> tuple[dict[str, str], dict[str, Provenance]]:
     """Check that what is about to be read was made from the present inputs.
 
@@ -61,14 +67,15 @@ def check_inputs(
         catalog: The session's catalog.
         config: Its configuration.
         pinned: Names given to `--load-versions`.
+        env: The environment, which what the user is told to run needs too.
 
     Returns:
         Hash by name of every source, and what `check_fresh` says.
     """
-    made_by = {output: name for name, part in registered().items() for output in part.all_outputs()}
+    made_by = makers()
     full = artifact_nodes(registered().values(), catalog)
     leaves = (full.inputs() | needed) - full.all_outputs()
     sources = source_hashes(leaves, catalog, config)
     operational = operational_parameters()
-    recorded = check_fresh(needed, full, catalog, sources, pinned, made_by, operational)
+    recorded = check_fresh(needed, full, catalog, sources, pinned, made_by, operational, env)
     return sources, recorded

@@ -1,7 +1,7 @@
 """A past run once more: whether it can be run again, and whether it made the same."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from kedro.io import DataCatalog
@@ -48,7 +48,7 @@ def check_tree(recipe: Recipe, commit: str, changes: str) -> None:
     Args:
         recipe: The run's recipe.
         commit: The present commit.
-        changes: What `git status --porcelain` says.
+        changes: What `git status --porcelain` says of the files that decide a run.
 
     Raises:
         ValueError: The tree is dirty or at another commit.
@@ -129,18 +129,21 @@ def check_loaded(
             )
 
 
-def not_comparable(full: Pipeline, not_repeatable: Mapping[str, str]) -> dict[str, str]:
+def not_comparable(
+    full: Pipeline, not_repeatable: Mapping[str, str], made: Collection[str]
+) -> dict[str, str]:
     """Return by dataset why it cannot be compared.
 
     Args:
         full: The pipeline of everything.
         not_repeatable: By output that no run makes twice, why. What is made from it cannot be
             compared either.
+        made: Names of what the run made. What it read of an earlier run is the same this time.
     """
-    reasons = dict(not_repeatable)
-    for name in not_repeatable:
-        for made in sorted(full.from_inputs(name).all_outputs()):
-            reasons.setdefault(made, f"it is made from {name}")
+    reasons = {name: reason for name, reason in not_repeatable.items() if name in made}
+    for name in list(reasons):
+        for output in sorted(full.from_inputs(name).all_outputs()):
+            reasons.setdefault(output, f"it is made from {name}")
     return reasons
 
 

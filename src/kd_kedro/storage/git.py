@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -16,9 +17,14 @@ def ask_git(project: Path, *words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def changed_files(project: Path) -> str:
-    """Return what `git status` says; where it does not answer, that: the tree may be anything."""
-    said = ask_git(project, "status", "--porcelain")
+def changed_files(project: Path, parts: Sequence[str]) -> str:
+    """Return what `git status` says; where it does not answer, that: the tree may be anything.
+
+    Args:
+        project: The project's folder.
+        parts: Files and folders of it that are looked at; the others may be anything.
+    """
+    said = ask_git(project, "status", "--porcelain", "--", *parts)
     return "?? git status did not answer" if said is None else said
 
 

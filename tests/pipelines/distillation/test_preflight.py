@@ -1,16 +1,27 @@
 """Models that no student can be made of are refused before the teacher is trained."""
 
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
+from kedro.framework.project import settings
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
 
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.models.build import outline
 from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.pipelines.distillation import preflight
 from kd_kedro.pipelines.distillation.groups import DistillationParams
-from kd_kedro.pipelines.distillation.preflight import check_generator, check_models
+from kd_kedro.pipelines.distillation.preflight import check_generator, check_models, inherited_rates
 from tests.pipelines.distillation.recipe import run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import CAUSAL, build, save
 
+ROOT = Path(__file__).resolve().parents[3]
 TABLE = augmented_qa(60)
 KINDS = [*CAUSAL, "t5", "bert", "encoder_decoder"]
 
@@ -123,6 +134,78 @@ def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_pa
         history = catalog.load("student_history")
         losses.append([record["loss"] for record in history if "loss" in record])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+RATE = "distillation.training.learning_rate"
+TEACHERS = "distillation.teacher.training.learning_rate"
+SEARCHED = "tuning.space.learning_rate"
+MAIN = {"params:distillation.student", "params:distillation.teacher"}
+STUDY = {"params:distillation.student", "params:tuning"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "inputs", "set_by_recipe", "named"),
+    [
+        ({}, MAIN, (), []),  # made in the run
+        ({"student": {"pretrained": "some/model"}}, MAIN, (), [RATE]),
+        ({"teacher": {"pretrained": "some/model"}}, MAIN, (), [TEACHERS]),
+        ({"teacher": {"pretrained": "some/model", "fine_tune": False}}, MAIN, (), []),
+        ({"teacher": {"pretrained": "some/model"}}, {"params:distillation.student"}, (), []),
+        (
+            {"teacher": {"pretrained": "some/model"}, "student": {"copy_layers": [0]}},
+            MAIN,
+            (TEACHERS,),
+            [RATE],
+        ),
+        ({"student": {"pretrained": "some/model"}}, MAIN, (RATE,), []),
+        (
+            {"student": {"pretrained": "some/model"}, "training": {"learning_rate": 5e-5}},
+            MAIN,
+            (),
+            [],
+        ),
+        ({"student": {"pretrained": "some/model"}}, STUDY, (), [SEARCHED]),
+        ({"student": {"pretrained": "some/model"}}, STUDY, (SEARCHED,), []),
+    ],
+)
+def test_rates_of_small_models_are_not_taken_for_pretrained_ones_unsaid(
+    groups, inputs, set_by_recipe, named
+):
+    def origin(key):
+        if key in set_by_recipe:
+            return "conf/mine/distillation/parameters.yml"
+        return "" if key == SEARCHED else "conf/base/distillation/parameters.yml"
+
+    params = DistillationParams.model_validate(whole("base", groups))
+    said = list(inherited_rates(params, inputs, origin))
+    assert [sentence.split()[0] for sentence in said] == named
+    for sentence in said:
+        assert "some/model, which is pretrained: usual are 1e-5 to 1e-4" in sentence
+
+
+def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
+    bootstrap_project(ROOT)
+    name = str(folder / "gpt2")
+    models = {"student": {"pretrained": name}, "tokenizer": {"pretrained": name}}
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(ROOT / "conf"),
+        env="test",
+        runtime_params={"distillation": models | {"examples": {"max_length": 128}}},
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    catalog = DataCatalog({"parameters": MemoryDataset(loader["parameters"])})
+    hooks = PreflightHooks()
+    hooks.after_context_created(SimpleNamespace(config_loader=loader))
+    pipeline = Pipeline([node(len, "params:distillation.student", "out")])
+    # Kedro's configuration of logging, which bootstrapping applies, takes pytest's handler away.
+    monkeypatch.setattr(logging.getLogger(preflight.__name__), "handlers", [caplog.handler])
+    hooks.before_pipeline_run(pipeline, catalog)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Warning: distillation.training.learning_rate is 0.004, which conf/base has for small "
+        f"models with random weights, but students begin as {name}, which is pretrained: usual "
+        "are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
+        "distillation.training.learning_rate=5e-05"
+    ]
 
 
 def test_rules_that_answer_nothing_are_refused_by_the_parameters_name():

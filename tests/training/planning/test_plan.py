@@ -143,6 +143,14 @@ def test_the_lines_say_all_parts() -> None:
     assert (duration(7322), size(1_234_567)) == ("2.0 h", "1.23 MB")
 
 
+@pytest.mark.parametrize(("count", "noun"), [(1, "1 further {}"), (2, "2 further {}s")])
+def test_one_of_a_kind_is_not_several(count, noun) -> None:
+    plan = replace(PLAN, ensemble_teachers=count, further_seeds=count)
+    names = [line[0] for line in cost_lines(plan)]
+    assert noun.format("teacher") in names
+    assert f"both with {noun.format('seed')}" in names
+
+
 def test_batches_are_spread_over_the_lengths_and_the_longest_is_among_them() -> None:
     assert evenly(range(9), 3) == [0, 4, 8]
     assert evenly(range(10), 1) == [9]

@@ -207,7 +207,8 @@ class ChatServer:
                 return _Again("the server takes no connections any more", pause)
             raise ValueError(
                 f"text generator {self._name} finds no server at {self._options.base_url} "
-                f"({error}): start it, or correct base_url in the catalog"
+                f"({error}): start it, or correct base_url in the catalog "
+                "(with --env server, --params server_url=ADDRESS)"
             ) from error
         except (httpx2.HTTPError, TimeoutError) as error:
             slow = isinstance(error, TimeoutError | httpx2.TimeoutException)

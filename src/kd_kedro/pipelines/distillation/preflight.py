@@ -3,20 +3,32 @@
 Outlines are read, never weights: a wrong name would else be noticed when the teacher is finished.
 """
 
-from collections.abc import Callable, Set
+import logging
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
 
+logger = logging.getLogger(__name__)
 
-def check_before_run(inputs: Set[str], load: Callable[[str], Any]) -> None:
+BASE = "conf/base"
+SEARCHED_RATE = "tuning.space.learning_rate"
+# Devlin et al., 2019 (arXiv:1810.04805, appendix A.3) fine-tune at 2e-5 to 5e-5, Hu et al., 2022
+# (arXiv:2106.09685, appendix D) train adapters at 1e-4 to 5e-4.
+USUAL_AT_MOST = 5e-4
+
+
+def check_before_run(
+    inputs: Set[str], load: Callable[[str], Any], origin: Callable[[str], str]
+) -> None:
     """Refuse, in a run that reads how students are made, one that cannot be trained.
 
     Args:
         inputs: Names of what the run reads and does not make.
         load: Loads one of the catalog.
+        origin: Says of a parameter where it was set; '' for the default of its model.
 
     Raises:
         OSError: A model or tokenizer cannot be had.
@@ -28,6 +40,51 @@ def check_before_run(inputs: Set[str], load: Callable[[str], Any]) -> None:
     check_models(params)
     if params.sequence_level.source == "generator":
         check_generator(load("text_generator"))
+    for warning in inherited_rates(params, inputs, origin):
+        logger.warning("Warning: %s", warning)
+
+
+def inherited_rates(
+    params: DistillationParams, inputs: Set[str], origin: Callable[[str], str]
+) -> Iterator[str]:
+    """Yield what is to be said of pretrained models that inherit the rate of small ones.
+
+    conf/base trains small models with random weights, at rates that make a pretrained one forget
+    what it knows.
+
+    Args:
+        params: All parameters of the pipeline.
+        inputs: Names of what the run reads and does not make.
+        origin: Says of a parameter where it was set; '' for the default of its model.
+    """
+    teacher, student = params.teacher, params.student
+    taught = student.pretrained or (teacher.pretrained if student.copy_layers else "")
+    if taught and "params:tuning" in inputs:
+        if not origin(SEARCHED_RATE):
+            yield (
+                f"{SEARCHED_RATE} is the range for small models with random weights, but students "
+                f"begin as {taught}, which is pretrained: {_usual(f'{SEARCHED_RATE}.high', 1e-4)}"
+            )
+        return
+    begun = [("students", taught, "distillation.training.learning_rate", params.training)]
+    if teacher.fine_tune and "params:distillation.teacher" in inputs:
+        key = "distillation.teacher.training.learning_rate"
+        begun.append(("the teacher", teacher.pretrained, key, teacher.training))
+    for who, name, key, training in begun:
+        rate = training.learning_rate
+        if name and rate > USUAL_AT_MOST and origin(key).startswith(BASE):
+            yield (
+                f"{key} is {rate:g}, which {BASE} has for small models with random weights, but "
+                f"{who} begin{'s' * (who != 'students')} as {name}, which is pretrained: "
+                f"{_usual(key, 5e-5)}"
+            )
+
+
+def _usual(key: str, rate: float) -> str:
+    return (
+        "usual are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
+        f"{key}={rate:g}"
+    )
 
 
 def check_models(params: DistillationParams) -> None:

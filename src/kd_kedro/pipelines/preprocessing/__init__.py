@@ -1,5 +1,6 @@
 """The preprocessing pipeline."""
 
+from kd_kedro.curation.records.schema import CELLS
 from kd_kedro.pipelines.preprocessing.params import PreprocessingParams
 from kd_kedro.pipelines.preprocessing.pipeline import create_pipeline
 
@@ -10,6 +11,8 @@ CATALOG_KEYS = {
     "qa_csv": "the sheet to work on: CSV, XLSX, JSON lines or Parquet",
     "qa_sheet": "the sheet of a workbook, by its name",
     "mended_csv": "a mended copy of quarantined rows, to bring them back",
+    **{f"columns.{cell}": f"the sheet's column that holds the {cell}" for cell in CELLS},
+    "columns.options": "the sheet's columns that hold one option each, in order: [A,B,C]",
     "server_url": "with `--env server`: where the model server is, as http://127.0.0.1:8000/v1",
     "server_model": "with `--env server`: the model's name there",
 }

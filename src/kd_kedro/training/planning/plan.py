@@ -248,7 +248,8 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
     if plan.ensemble_teachers:
         time = duration(plan.ensemble_teachers * plan.teacher.seconds)
         disk = size(plan.ensemble_teachers * plan.teacher.model_bytes)
-        yield f"{plan.ensemble_teachers} x more teachers", "", time, "", disk
+        several = "s" if plan.ensemble_teachers > 1 else ""
+        yield f"{plan.ensemble_teachers} further teacher{several}", "", time, "", disk
     capture = plan.capture
     stored = f"{size(capture.bytes)} ({capture.bytes / capture.answer_tokens:.0f} B a token)"
     memory = size(capture.memory)
@@ -257,7 +258,8 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
     yield _line(plan.baseline)
     yield _line(plan.taught)
     if plan.further_seeds:
-        name = f"{plan.further_seeds} x both, further seeds"
+        several = "s" if plan.further_seeds > 1 else ""
+        name = f"both with {plan.further_seeds} further seed{several}"
         disk = size(plan.further_seeds * (plan.baseline.model_bytes + plan.student.model_bytes))
         yield name, "", duration(plan.further_seconds), "", disk
     yield "checkpoints, while it trains", "", "", "", size(plan.checkpoint_bytes)
