@@ -100,7 +100,7 @@ class SentenceEmbedder:
 
     def _encode_new(self, texts: list[str]) -> None:
         ids = self._cut(texts)
-        with tqdm(total=len(texts), desc="embedding texts", unit="text") as bar:
+        with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=None) as bar:
             for chosen in self._batches(ids):
                 vectors = self._embed([ids[index] for index in chosen])
                 batch_texts = [texts[index] for index in chosen]

@@ -55,7 +55,8 @@ def write_answers(
         ids if len(ids) < limit else ids[-cut:] for ids in encode_prompts(tokenizer, questions)
     ]
     answers = [("", False)] * len(prompts)
-    with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
+    bar = tqdm(total=len(prompts), desc="answers", unit="row", disable=None)
+    with evaluating(model), bar:
         for chosen in batches_by_length([len(ids) for ids in prompts], batch_size):
             # A decoder of its own counts its positions from the answer's first token.
             longest = 0 if model.config.is_encoder_decoder else len(prompts[chosen[0]])

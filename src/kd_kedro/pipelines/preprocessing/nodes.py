@@ -118,7 +118,7 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     reasons: dict[str, str] = {}
     changes: dict[str, list[str]] = {}
     records = reviewed_qa.to_dict("records")
-    for row in tqdm(records, desc="repairing text"):
+    for row in tqdm(records, desc="repairing text", disable=None):
         for column, repaired in texts.items():
             before = row[column]
             text, made = repair(before, params)
