@@ -151,6 +151,24 @@ def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:
     assert len(tables[1].rows) == len(verdict["primary"])
 
 
+@pytest.mark.parametrize("families", [3, 30])  # fewer and more than can be judged
+def test_a_student_worse_than_untrained_is_told_of_first(results: Maker, families: int) -> None:
+    table = results(effect=0.4, families=families)
+    own = table[(table["model"] == "student") & (table["seed"] == "0")]
+    nll = (own["nll"].astype(float) - 0.5 * own["answer_tokens"].astype(float)).map(repr)
+    untrained = own.assign(model="untrained", seed="", nll=nll)
+    verdict = judge(pd.concat([table, untrained], ignore_index=True), **JUDGING)
+    plain = verdict_sentence(judge(table, **JUDGING))
+    metric = verdict["metrics"]["perplexity"]
+    student, before = metric["student"]["estimate"], metric["controls"]["untrained"]["estimate"]
+    assert student > before
+    assert verdict_sentence(verdict) == (
+        "The distilled student is worse than before its training in perplexity "
+        f"({student:.2f}, {before:.2f} untrained). {plain}"
+    )
+    assert summarise(None, verdict, None)[0].note.startswith("The distilled student is worse than")
+
+
 def test_nothing_to_judge_is_said_too(results: Maker) -> None:
     verdict = judge(results(seeds=1), **JUDGING)
     assert verdict_sentence(verdict).startswith("No primary metric could be judged")

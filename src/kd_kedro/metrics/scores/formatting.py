@@ -63,7 +63,28 @@ def summarise(
 
 
 def verdict_sentence(verdict: Mapping[str, Any]) -> str:
-    """Return the verdict in one sentence: the overall word, then what the primary metrics say."""
+    """Return the verdict in one sentence: the overall word, then what the primary metrics say.
+
+    A student that its training has made worse is told of first, in a sentence of its own.
+    """
+    return f"{_worse_than_untrained(verdict)}{_against_baseline(verdict)}"
+
+
+def _worse_than_untrained(verdict: Mapping[str, Any]) -> str:
+    deciding = {name: verdict["metrics"][name] for name in verdict["primary"]}
+    untrained = {name: each["controls"].get("untrained", {}) for name, each in deciding.items()}
+    behind = [
+        f"{title(name)} ({show(name, each['student']['estimate'])}, "
+        f"{show(name, untrained[name]['estimate'])} untrained)"
+        for name, each in deciding.items()
+        if untrained[name].get("student_behind")
+    ]
+    if not behind:
+        return ""
+    return f"The distilled student is worse than before its training in {_join(behind)}. "
+
+
+def _against_baseline(verdict: Mapping[str, Any]) -> str:
     by_conclusion: dict[str, list[str]] = {}
     for name in verdict["primary"]:
         conclusion = verdict["metrics"][name]["conclusion"]
