@@ -2,12 +2,13 @@
 
 import logging
 import os
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 import yaml
@@ -15,6 +16,15 @@ from kedro.framework.project import configure_logging, settings
 from kedro.io import DataCatalog
 
 from kd_kedro.cli.errors import sentence
+
+Hook = TypeVar("Hook")
+# What keeps the bars of libraries out of a file; they read it when they are imported, and so do the
+# processes that a run starts. Our own bars ask the stream they are drawn on.
+_NO_BARS = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "TQDM_DISABLE": "1",
+}
 
 
 @contextmanager
@@ -42,15 +52,31 @@ def end_interrupted() -> NoReturn:
     raise SystemExit(130) from None  # 128 + SIGINT, as shells have it
 
 
+def find_hook(kind: type[Hook]) -> Hook:
+    """Return the project's hook of a kind.
+
+    Raises:
+        LookupError: settings.py names none.
+    """
+    for hook in settings.HOOKS:
+        if isinstance(hook, kind):
+            return hook
+    raise LookupError(f"HOOKS of settings.py names no {kind.__name__}")
+
+
 def set_up_terminal(project: Path) -> Path | None:
     """Apply the project's logging configuration, and let warnings go the way it says.
 
     Kedro has applied it already, but from the project's folder alone, and libraries that were
-    imported since have brought handlers of their own.
+    imported since have brought handlers of their own. Where errors do not go to a terminal, no
+    library draws a progress bar.
 
     Returns:
         The log file; None where the configuration has none.
     """
+    if not sys.stderr.isatty():
+        for name, value in _NO_BARS.items():
+            os.environ.setdefault(name, value)
     logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     logging.captureWarnings(True)
     warnings.simplefilter("default")

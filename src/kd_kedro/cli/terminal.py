@@ -1,6 +1,6 @@
 """What the commands print: the outcome of a run, and the history of a row."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +10,104 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kd_kedro.metrics.scores.formatting import summarise
+from kd_kedro.curation.records.lineage import (
+    EVENT_COLUMNS,
+    collect_events,
+    make_waterfall,
+    stages_of,
+)
+from kd_kedro.curation.records.schema import table as table_of
+from kd_kedro.curation.records.set_aside import count_set_aside, quarantine_sentence
+from kd_kedro.metrics.scores.formatting import SummaryTable, summarise
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.runs.kedro_internals import load_path
 from kd_kedro.training.planning.plan import Plan, cost_lines
 
 
-def print_outcome(catalog: DataCatalog, chosen: Sequence[str], project: Path) -> None:
-    """Print what the pipelines that just ran left behind.
+def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
+    """Print what a run left behind, be it of all pipelines or of a part; paths from the folder.
 
     Args:
-        catalog: The project's catalog.
-        chosen: Names of the pipelines that ran.
-        project: The project's folder; paths are shown relative to the working directory.
+        catalog: The run's catalog.
+        saved: Names of the datasets that it saved.
+        env: The environment it was made in; '' for the default one.
     """
     console = Console()
-    everything = "__default__" in chosen
-    counted = everything or "augmentation" in chosen
-    judged = everything or "evaluation" in chosen
+    events = _events(catalog, saved)
+    gone = _taken_away(events, saved)
     tables = summarise(
-        catalog.load("row_waterfall") if counted else None,
-        catalog.load("verdict") if judged else None,
-        catalog.load("compression") if judged else None,
+        _waterfall(events),
+        catalog.load("verdict") if "verdict" in saved else None,
+        catalog.load("compression") if "compression" in saved else None,
     )
+    if gone:
+        header, note = ["stage", "rows", "were", "why", "and are in"], quarantine_sentence(events)
+        tables.insert(1, SummaryTable("Rows taken away", header, gone, note))
     for each in tables:
         console.print(table(each.title, each.header, each.rows))
         if each.note:
             console.print(Text(each.note, style="bold"), soft_wrap=True)
-    if "tuning" in chosen:
+    if "best_hyperparameters" in saved:
         best = catalog.load("best_hyperparameters")
         values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
         console.print(
             f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation "
-            f"loss {best['validation_loss']:.4f}: {values}\n`kedro run --tuned` takes these.",
+            f"loss {best['validation_loss']:.4f}: {values}\n`{_command('run --tuned', env)}` takes "
+            "these.",
             soft_wrap=True,
             highlight=False,
         )
-    if everything or "reporting" in chosen:
+    console.print()
+    for name in dict.fromkeys(row[-1] for row in gone if row[-1]):
+        path = _short(load_path(catalog.get(name)))
+        console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
+    if "report" in saved:
         report = _short(load_path(catalog.get("report")))
-        console.print(f"\nReport:  {report}", soft_wrap=True, highlight=False)
-    elif judged:
-        console.print("\nReport:  kedro run --pipelines reporting", highlight=False)
-    console.print(
-        "Lineage: kedro viz run            (a page at http://127.0.0.1:4141)\n"
-        "Runs:    kedro mlflow ui          (a page at http://127.0.0.1:5000)\n"
-        "One row: kedro trace ROW_ID       (ROW_ID from any table)",
-        soft_wrap=True,
-        highlight=False,
-    )
+        console.print(f"Report:  {report}", soft_wrap=True, highlight=False)
+    elif "evidence" in saved:
+        command = _command("run --pipelines reporting", env)
+        console.print(f"Report:  {command}", soft_wrap=True, highlight=False)
+    for what, words, note in (
+        ("Lineage:", "viz run", "a page at http://127.0.0.1:4141"),
+        ("Runs:", "runs", "all of them with their verdicts; kedro mlflow ui: with graphs"),
+        ("One row:", "trace ROW_ID", "ROW_ID from any table, or --line LINE of the sheet"),
+    ):
+        line = f"{what:8} {_command(words, env):24} ({note})"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _command(words: str, env: str) -> str:
+    return f"kedro {words} --env {env}" if env else f"kedro {words}"
+
+
+def _events(catalog: DataCatalog, saved: Set[str]) -> pd.DataFrame:
+    """Return the events of the stages of a run; of all stages where it closed the account."""
+    if "row_events" in saved:
+        events: pd.DataFrame = catalog.load("row_events")
+        return events
+    names = [f"{stage}_events" for stage in STAGES]
+    own = [catalog.load(name) for name in names if name in saved]
+    return collect_events(table_of(EVENT_COLUMNS), *own)
+
+
+def _waterfall(events: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the counts of every stage; stages that are run alone need not follow each other."""
+    parts = [events[events["stage"] == stage] for stage in stages_of(events)]
+    return pd.concat([make_waterfall(part) for part in parts]) if parts else None
+
+
+def _taken_away(events: pd.DataFrame, saved: Set[str]) -> list[list[str]]:
+    """Return stage, rows, action, reason, and the dataset that the rows are in."""
+    rows = []
+    for each in count_set_aside(events, _MOST_REASONS):
+        names = (
+            _TAKEN_TO.get((each.stage, each.action), ""),
+            f"{each.stage}_quarantined",
+            f"{each.stage}_events",
+        )
+        place = next((name for name in names if name in saved), "")
+        rows.append([each.stage, str(each.rows), each.action, each.reason, place])
+    return rows
 
 
 def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None:
@@ -108,6 +158,16 @@ _ASIDE = {
     "soap": ("discarded_rows",),
     "deduplication": ("exact_duplicate_qa_pairs", "same_question_diff_answers"),
 }
+
+
+_TAKEN_TO = {
+    ("validation", "quarantined"): "quarantined_rows",
+    ("cleaning", "quarantined"): "quarantined_rows",
+    ("soap", "dropped"): "discarded_rows",
+    ("deduplication", "dropped"): "exact_duplicate_qa_pairs",
+    ("deduplication", "quarantined"): "same_question_diff_answers",
+}
+_MOST_REASONS = 5  # of a stage
 
 
 def _tables() -> Iterator[str]:

@@ -15,7 +15,7 @@ Event = Mapping[Hashable, Any]
 COLUMNS = ["stage", "action", "kind", "rows", "row_id", "question", "answer", "became", "evidence"]
 SHOWN = ("quarantined", "dropped", "changed")
 _WHERE = re.compile(r"^.*?, line \d+: ")
-_FIGURE = re.compile(r"\d[\d.,]*|'[^']*'?")
+_FIGURE = re.compile(r"\d[\d.,]*|(?<!\w)'[^']*'?")
 _LONGEST = 400  # characters of a cell
 
 
@@ -56,18 +56,24 @@ def examples_by_kind(
     return table(COLUMNS, records)
 
 
+def kind_of(reason: str) -> str:
+    """Return an event's reason without places and figures, at most 80 characters."""
+    plain = _FIGURE.sub("…", without_place(reason))
+    return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
+
+
+def without_place(reason: str) -> str:
+    """Return an event's reason without the file and line that it may begin with."""
+    return _WHERE.sub("", reason)
+
+
 def _by_kind(events: pd.DataFrame) -> list[tuple[tuple[str, str], list[Event]]]:
     def key(event: Event) -> tuple[int, str]:
-        return SHOWN.index(event["action"]), _kind(event["reason"])
+        return SHOWN.index(event["action"]), kind_of(event["reason"])
 
     shown = events[events["action"].isin(SHOWN)].to_dict("records")
     shown.sort(key=lambda event: (key(event), event["row_id"]))
     return [((SHOWN[place], kind), list(group)) for (place, kind), group in groupby(shown, key)]
-
-
-def _kind(reason: str) -> str:
-    plain = _FIGURE.sub("…", _WHERE.sub("", reason))
-    return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
 
 
 def _became(

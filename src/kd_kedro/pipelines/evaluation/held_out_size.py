@@ -103,4 +103,4 @@ def _remedy(rows: int, families: int, test_share: float, needed: int) -> str:
 def _round_up(number: float) -> int:
     """Return a number with two digits that count, not smaller."""
     unit = 10 ** max(0, int(log10(number)) - 1)
-    return ceil(number / unit) * unit
+    return int(ceil(number / unit) * unit)
