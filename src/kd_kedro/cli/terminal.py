@@ -110,19 +110,29 @@ def _taken_away(events: pd.DataFrame, saved: Set[str]) -> list[list[str]]:
     return rows
 
 
-def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog) -> None:
+def print_rows(rows: pd.DataFrame) -> None:
+    """Print rows to choose one from.
+
+    Args:
+        rows: Text columns, at least one row.
+    """
+    Console().print(table("Rows", list(rows.columns), rows.to_numpy().tolist()))
+
+
+def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog, stages: Set[str]) -> None:
     """Print a row's events, and its text wherever a stage changed it.
 
     Args:
         row_id: The row.
         events: Its events, `kd_kedro.curation.records.lineage.EVENT_COLUMNS`.
         catalog: Catalog to look the texts up in.
+        stages: The stages that the row may have been through; tables of others are of other rows.
     """
     console = Console()
     shown = events[["stage", "row_id", "action", "reason", "evidence"]]
     console.print(table(f"Row {row_id}", list(shown.columns), shown.to_numpy().tolist()))
     before = None
-    for name in _tables():
+    for name in _tables(stages):
         if not catalog.exists(name):
             continue
         rows = catalog.load(name)
@@ -170,8 +180,10 @@ _TAKEN_TO = {
 _MOST_REASONS = 5  # of a stage
 
 
-def _tables() -> Iterator[str]:
+def _tables(stages: Set[str]) -> Iterator[str]:
     for stage, name in STAGES.items():
+        if stage not in stages:
+            continue
         yield from _ASIDE.get(stage, ())
         yield name
 

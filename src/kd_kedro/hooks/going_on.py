@@ -50,8 +50,8 @@ class GoingOnHooks:
             logger.warning(sentence)
             if costly and not self._goes_on():
                 raise click.ClickException(
-                    f"stopped before {node.short_name}, as you answered: what was made before it "
-                    "is kept, and nothing was begun after it"
+                    f"stopped before {node.short_name}, as you answered; what was made before is "
+                    "kept (--yes goes on without asking)"
                 )
 
     def _goes_on(self) -> bool:

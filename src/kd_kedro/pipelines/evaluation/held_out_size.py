@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.metrics.scores.held_out import choose_held_out
+from kd_kedro.pipelines.augmentation.params import SplitParams
+from kd_kedro.pipelines.distillation.params import SeedParams
 from kd_kedro.pipelines.evaluation.params import EvaluationParams
 
 _SPLIT_TABLES = ("split_qa", "augmented_qa")
@@ -32,14 +34,14 @@ def doubt_before_node(
     rows = next((inputs[name] for name in _SPLIT_TABLES if name in inputs), None)
     if rows is None or not made & {"split_qa", "student", "verdict"}:
         return "", False
-    parameters = load("parameters")
-    evaluation = EvaluationParams.model_validate(parameters["evaluation"])
+    # Parameters of pipelines that are not run are plain mappings.
+    evaluation = EvaluationParams.model_validate(load("params:evaluation"))
     sentence = verdict_doubt(
         rows,
-        test_share=float(parameters["augmentation"]["split"]["test"]),
+        test_share=SplitParams.model_validate(load("params:augmentation.split")).test,
         max_rows=evaluation.answering.max_rows,
         min_families=evaluation.verdict.min_families,
-        seeds=int(parameters["distillation"]["seeds"]["count"]),
+        seeds=SeedParams.model_validate(load("params:distillation.seeds")).count,
     )
     return sentence, "student" in made
 
@@ -63,19 +65,19 @@ def verdict_doubt(
     if there < min_families:
         families = original["family_id"].nunique()
         return (
-            f"This run cannot be judged: {there} of {families} families of questions are held "
-            f"out, and a verdict needs {min_families} (evaluation.verdict.min_families). "
+            f"This run is too small to be judged: {there} of {families} families of questions are "
+            f"held out, and a verdict needs {min_families} (evaluation.verdict.min_families). "
             + _remedy(len(original), families, test_share, min_families)
         )
     if asked < min_families:
         return (
-            f"This run cannot be judged: {asked} of {there} held-out families are asked, and a "
-            f"verdict needs {min_families} (evaluation.verdict.min_families). Raise "
+            f"This run is too small to be judged: {asked} of {there} held-out families are asked, "
+            f"and a verdict needs {min_families} (evaluation.verdict.min_families). Raise "
             f"evaluation.answering.max_rows ({max_rows} now) to {len(held_out)}."
         )
     if seeds < _SEEDS:
         return (
-            f"This run cannot be judged: {seeds} student is trained, and a verdict needs "
+            f"This run is too small to be judged: {seeds} student is trained, and a verdict needs "
             f"{_SEEDS} to tell the method from the luck of the seed. Raise "
             f"distillation.seeds.count to {_SEEDS} or more."
         )
