@@ -38,7 +38,7 @@ def trace(metadata: ProjectMetadata, row_id: str | None, line: int | None, env: 
         if line is not None:
             found, meant = rows_of_line(rows, line), f"begin at line {line}"
         else:
-            found, meant = rows_that_begin(events, row_id or ""), f"begin with {row_id}"
+            found, meant = rows_that_begin(events, rows, row_id or ""), f"begin with {row_id}"
         if len(found) > 1:
             print_rows(rows[rows["row_id"].isin(found)].head(_MOST))
             raise ValueError(f"{len(found)} rows {meant}: name one by its row_id")
@@ -66,23 +66,34 @@ def latest_events(catalog: DataCatalog) -> pd.DataFrame:
     return collect_events(*found)
 
 
-def rows_that_begin(events: pd.DataFrame, start: str) -> list[str]:
+def rows_that_begin(events: pd.DataFrame, rows: pd.DataFrame, start: str) -> list[str]:
     """Return the ids of the rows that begin so; a row's rewrites do not count beside it.
 
+    Args:
+        events: Events of the rows.
+        rows: Text column line of the rows as they were read.
+        start: An id or the start of one.
+
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or it may as well be meant as a line.
     """
     ids = list(dict.fromkeys(events["row_id"]))
     if start in ids:
         return [start]
     # A rewrite is named after its row, with its style behind a hyphen.
     found = [name for name in ids if name.startswith(start) and ("-" in start or "-" not in name)]
-    if not found or not start:
-        line = f", or --line {start} for the row of that line" if start.isdigit() else ""
+    line = f"--line {start}" if start in set(rows["line"]) else ""
+    if found and start and not line:
+        return found
+    if found and start:
         raise ValueError(
-            f"row {start} is in no event: take a row_id from validated_qa, or its start{line}"
+            f"{start} is a line of the sheet and the start of row {found[0]}: give {line}, or more "
+            "of the row_id"
         )
-    return found
+    raise ValueError(
+        f"row {start} is in no event: take a row_id from validated_qa, or its start"
+        + (f", or {line}" if line else "")
+    )
 
 
 def rows_of_line(rows: pd.DataFrame, line: int) -> list[str]:
