@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog
 
+from kd_kedro.cli.runs_terminal import print_runs
 from kd_kedro.cli.terminal import print_outcome
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS
 from kd_kedro.curation.records.schema import QUARANTINED, table
+from kd_kedro.runs.overview import RunSummary
 
 VERSION = "2026-01-01T00.00.00.000Z"
 
@@ -82,3 +84,17 @@ def test_a_run_that_saw_no_row_prints_where_to_look_next(
     printed = capsys.readouterr().out
     assert lines(printed) == []
     assert "kedro trace ROW_ID" in printed
+
+
+def test_where_there_are_no_runs_yet_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_runs([])
+    assert capsys.readouterr().out == "There are no runs yet: `kedro run` makes the first.\n"
+
+
+def test_a_runs_names_stand_whole_on_a_narrow_terminal_and_a_dash_for_what_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_runs([RunSummary("1cd60ee0", "2026-01-01T00.00", "", "base", "running", "", "")])
+    row = capsys.readouterr().out.splitlines()[-2].split()
+    assert row == ["1cd60ee0", "2026-01-01T00.00", "–", "base", "running", "–", "–"]

@@ -97,13 +97,17 @@ def test_what_differs_is_printed_and_written(past: Past, said: dict[str, dict[st
 
 def test_runs_are_listed_with_sheet_state_and_verdict(said: dict[str, dict[str, Any]]) -> None:
     assert said["runs"]["code"] == 0, said["runs"]["err"]
-    lines = [line for line in said["runs"]["out"].splitlines() if line.startswith("│")]
+    lines = [
+        line
+        for line in said["runs"]["out"].splitlines()
+        if line.startswith(tuple("0123456789abcdef"))
+    ]
     refused, other, judged, whole = lines
     for line, words in (
-        (refused, ("preprocessing", "failed")),
+        (refused, ("test, preprocessing", "failed")),
         (other, ("other.csv", "test", "finished")),
-        (judged, ("node names 1", "worse", "perplexity")),
-        (whole, ("test_qa.csv", " all ", "finished", "worse", "perplexity")),
+        (judged, ("test, single nodes", "worse", "perplexity")),
+        (whole, ("test_qa.csv", " test ", "finished", "worse", "perplexity")),
     ):
         for word in words:
             assert word in line, line

@@ -65,17 +65,24 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("yes", "stdin", "how"),
-    [(True, Terminal("n\n"), "as --yes says"), (False, io.StringIO(), "no terminal to ask on")],
+    ("yes", "stdin", "stderr", "how"),
+    [
+        (True, Terminal("n\n"), Terminal(), "without asking"),
+        (False, io.StringIO("n\n"), Terminal(), "no terminal to ask on"),
+        (False, Terminal("n\n"), io.StringIO(), "no terminal to ask on"),  # kedro run > log 2>&1 &
+        (False, None, None, "no terminal to ask on"),  # a service, which has neither
+    ],
 )
 def test_it_goes_on_where_it_is_told_to_or_nobody_can_be_asked(
     yes: bool,
-    stdin: io.StringIO,
+    stdin: io.StringIO | None,
+    stderr: io.StringIO | None,
     how: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("sys.stdin", stdin)
+    monkeypatch.setattr("sys.stderr", stderr)
     hook, catalog = GoingOnHooks(), new_catalog()
     hook.yes = yes
     run(hook, catalog)
@@ -85,13 +92,13 @@ def test_it_goes_on_where_it_is_told_to_or_nobody_can_be_asked(
     assert how in going_on
 
 
-def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
     catalog = new_catalog()
     run(GoingOnHooks(), catalog)
     assert catalog.load("student") == "model"
-    printed = capsys.readouterr()
-    assert (printed.out + printed.err).count("[y/N]") == 1
+    assert terminal.getvalue().count("[y/N]") == 1
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
@@ -99,6 +106,7 @@ def test_no_stops_before_anything_is_made_of_the_rows_and_keeps_them(
     answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(answer))
+    monkeypatch.setattr("sys.stderr", Terminal())
     catalog = new_catalog()
     with pytest.raises(click.ClickException, match=r"stopped before augment, as you answered"):
         run(GoingOnHooks(), catalog)

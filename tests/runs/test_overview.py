@@ -9,7 +9,7 @@ import pytest
 from kd_kedro.runs.overview import RunSummary, list_runs
 from kd_kedro.runs.recipe import RECIPE, REPRODUCES, find_run
 
-DAY = "2026-01-02T03.04"
+DAY = "2026-01-02T03"
 VERDICT = {
     "overall": "better",
     "primary": ["perplexity", "bleu"],
@@ -55,7 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory):
     ids = []
 
     def add(second: int, text: str | None, state: str, **tags: str) -> str:
-        tags |= {"kedro_run_id": f"{DAY}.0{second}.000Z"}
+        tags |= {"kedro_run_id": f"{DAY}.0{second}.05.000Z"}
         run = client.create_run(experiment, start_time=1000 * second, tags=tags).info.run_id
         if text is not None:
             client.log_text(run, text, RECIPE)
@@ -75,6 +75,8 @@ def store(tmp_path_factory: pytest.TempPathFactory):
     (version / "verdict.json").write_text(json.dumps(worse), encoding="utf-8")
     client.log_text(repeated, json.dumps(VERDICT), "verdict/verdict.json")
     add(4, None, "RUNNING", env="test")
+    one = {"pipeline_names": ["evaluation"], "node_names": ["evaluation.judge_student"]}
+    add(5, recipe(command=one), "KILLED")
     client.create_run(experiment, start_time=9000, tags={"mlflow.parentRunId": whole})  # a trial
     return client, experiment, folder, ids
 
@@ -85,20 +87,21 @@ def rows(store, last: int = 20) -> list[RunSummary]:
 
 
 def test_runs_are_told_newest_first_with_what_came_of_them(store) -> None:
-    first, second, third, fourth = (name[:8] for name in store[3])
+    first, second, third, fourth, latest = (name[:8] for name in store[3])
     figure = "perplexity 4.01, baseline 4.13"
     sheet = "my, own sheet.csv"
     assert rows(store) == [
-        RunSummary(fourth, f"{DAY}.04", "", "test", "", "running", "", ""),
-        RunSummary(third, f"{DAY}.03", sheet, "", f"all, as {first}", "finished", "worse", figure),
-        RunSummary(second, f"{DAY}.02", "", "", "filtering, preprocessing", "failed", "", ""),
+        RunSummary(latest, f"{DAY}.05", sheet, "base, single nodes", "killed", "", ""),
+        RunSummary(fourth, f"{DAY}.04", "", "test", "running", "", ""),
+        RunSummary(third, f"{DAY}.03", sheet, f"base, as {first}", "finished", "worse", figure),
+        RunSummary(second, f"{DAY}.02", "", "base, 2 pipelines", "failed", "", ""),
         # Its version is gone: MLflow has a copy.
-        RunSummary(first, f"{DAY}.01", sheet, "gpt2", "all", "finished", "better", figure),
+        RunSummary(first, f"{DAY}.01", sheet, "gpt2", "finished", "better", figure),
     ]
 
 
 def test_the_latest_are_told_as_many_as_asked_for(store) -> None:
-    assert [each.started for each in rows(store, last=2)] == [f"{DAY}.04", f"{DAY}.03"]
+    assert [each.started for each in rows(store, last=2)] == [f"{DAY}.05", f"{DAY}.04"]
 
 
 def test_a_run_is_found_by_either_name_that_is_told(store) -> None:

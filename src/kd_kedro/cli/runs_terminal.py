@@ -20,9 +20,11 @@ def print_runs(runs: Sequence[RunSummary]) -> None:
     if not runs:
         _say(console, "There are no runs yet: `kedro run` makes the first.")
         return
-    header = ["run", "started (UTC)", "sheet", "env", "ran", "state", "verdict", "main figure"]
+    header = ["run", "started (UTC)", "sheet", "recipe", "state", "verdict", "main figure"]
     rows = [[cell or "–" for cell in astuple(each)] for each in runs]
-    console.print(table("Runs", header, rows))
+    shown = table("Runs", header, rows, whole={*header[:2], "state"})
+    shown.box, shown.padding = None, (0, 2, 0, 0)  # lines would take a quarter of 80 columns
+    console.print(shown)
     _say(
         console,
         "What differs: kedro compare RUN RUN. The same again: kedro reproduce RUN. Into the "

@@ -74,7 +74,7 @@ def set_up_terminal(project: Path) -> Path | None:
     Returns:
         The log file; None where the configuration has none.
     """
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         for name, value in _NO_BARS.items():
             os.environ.setdefault(name, value)
     logging.raiseExceptions = False  # a full disk must not print a traceback for every log line

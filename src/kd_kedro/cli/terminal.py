@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -195,12 +195,22 @@ def _rounded(best: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table to print; there is at least one row."""
+def table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], whole: Set[str] = frozenset()
+) -> Table:
+    """Return a table to print; there is at least one row.
+
+    Args:
+        title: What stands above it.
+        header: Names of the columns.
+        rows: Text cells.
+        whole: Columns whose cells are not folded, however narrow the terminal is.
+    """
     shown = Table(title=title, title_justify="left")
     for column, cells in zip(header, zip(*rows, strict=True), strict=True):
         number = all(cell.isdigit() for cell in cells)
-        shown.add_column(column, justify="right" if number else "left", overflow="fold")
+        justify: JustifyMethod = "right" if number else "left"
+        shown.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
         shown.add_row(*map(Text, row))
     return shown

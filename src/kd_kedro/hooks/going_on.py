@@ -56,9 +56,10 @@ class GoingOnHooks:
 
     def _goes_on(self) -> bool:
         if self.yes:
-            logger.warning("It goes on, as --yes says.")
+            logger.warning("It goes on without asking.")
             return True
-        if not sys.stdin.isatty():
+        # Of a question in a log file nobody would know, and the run would wait for ever.
+        if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr)):
             logger.warning("There is no terminal to ask on, so it goes on.")
             return True
         try:

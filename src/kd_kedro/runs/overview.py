@@ -25,10 +25,9 @@ class RunSummary:
 
     Attributes:
         name: The start of MLflow's id, which every command takes.
-        started: Kedro's timestamp without fractions of a second, which they take too.
+        started: The start of Kedro's timestamp, to the minute, which they take too.
         sheet: File that its rows came from.
-        env: Environment, '' for the default one.
-        ran: What it ran, such as names of pipelines; 'all' for the main job.
+        recipe: Environment, 'base' for the default one, and what was run of the main job.
         state: finished, failed, killed or running.
         verdict: Its overall verdict.
         figure: The first metric that decides, of student and baseline.
@@ -37,8 +36,7 @@ class RunSummary:
     name: str
     started: str
     sheet: str
-    env: str
-    ran: str
+    recipe: str
     state: str
     verdict: str
     figure: str
@@ -67,28 +65,27 @@ def _summary(client: Any, run: Any, project: Path, sheet: str, verdict: str) -> 
     except ValueError:  # it goes on, or was killed before it left one
         recipe = None
     said = _verdict(client, run, recipe, project, verdict) if recipe else None
+    env = recipe.env if recipe else run.data.tags.get("env")
     again = run.data.tags.get(REPRODUCES, "")[:_SHOWN]
-    ran = _ran(recipe.command) if recipe else ""
+    ran = [env or "base", _part(recipe.command) if recipe else "", again and f"as {again}"]
     return RunSummary(
         name=run.info.run_id[:_SHOWN],
-        started=run.data.tags["kedro_run_id"].partition("Z")[0].rpartition(".")[0],
+        started=run.data.tags["kedro_run_id"][: len("2026-11-29T18.48")],
         # A source is recorded as its file's name and its hash.
         sheet=recipe.sources.get(sheet, "").rpartition(", ")[0] if recipe else "",
-        env=(recipe.env or "") if recipe else run.data.tags.get("env", ""),
-        ran=f"{ran}, as {again}" if again else ran,
+        recipe=", ".join(filter(None, ran)),
         state=run.info.status.lower(),
         verdict=said["overall"] if said else "",
         figure=_figure(said) if said else "",
     )
 
 
-def _ran(command: Mapping[str, list[str]]) -> str:
-    parts = [
-        ", ".join(names) if key == "pipeline_names" else f"{key.replace('_', ' ')} {len(names)}"
-        for key, names in command.items()
-        if names
-    ]
-    return "; ".join(parts) or "all"
+def _part(command: Mapping[str, list[str]]) -> str:
+    """Return what was run where it was a part of the main job."""
+    names = command.get("pipeline_names", [])
+    if command.keys() - {"pipeline_names"}:
+        return "single nodes"
+    return f"{len(names)} pipelines" if len(names) > 1 else "".join(names)
 
 
 def _verdict(client: Any, run: Any, recipe: Recipe, project: Path, name: str) -> Any:
