@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog
 
@@ -75,6 +76,16 @@ def test_stages_that_do_not_follow_each_other_are_counted_each(
     # The table of quarantined rows is of another run: the events of this one tell of them.
     assert table_of_rows[2][-1] == "validation_events"
     assert "--env" not in printed.replace("mended_csv", "")
+
+
+def test_who_closes_the_account_tells_where_the_rows_of_other_runs_are(
+    catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{stage}_events" for stage in ("validation", "review")]
+    catalog.save("row_events", pd.concat([catalog.load(name) for name in names]))
+    print_outcome(catalog, {"row_events"}, "")
+    places = [row[-1] for row in lines(capsys.readouterr().out) if len(row) == 5]
+    assert places == ["and are in", "quarantined_rows", "review_events"]
 
 
 def test_a_run_that_saw_no_row_prints_where_to_look_next(

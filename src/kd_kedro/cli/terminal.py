@@ -25,7 +25,9 @@ from kd_kedro.training.planning.plan import Plan, cost_lines
 
 
 def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
-    """Print what a run left behind, be it of all pipelines or of a part; paths from the folder.
+    """Print what a run left behind, be it of all pipelines or of a part.
+
+    Paths are shown relative to the working directory.
 
     Args:
         catalog: The run's catalog.
@@ -34,7 +36,7 @@ def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
     """
     console = Console()
     events = _events(catalog, saved)
-    gone = _taken_away(events, saved)
+    gone = _taken_away(events, catalog, saved)
     tables = summarise(
         _waterfall(events),
         catalog.load("verdict") if "verdict" in saved else None,
@@ -96,16 +98,16 @@ def _waterfall(events: pd.DataFrame) -> pd.DataFrame | None:
     return pd.concat([make_waterfall(part) for part in parts]) if parts else None
 
 
-def _taken_away(events: pd.DataFrame, saved: Set[str]) -> list[list[str]]:
+def _taken_away(events: pd.DataFrame, catalog: DataCatalog, saved: Set[str]) -> list[list[str]]:
     """Return stage, rows, action, reason, and the dataset that the rows are in."""
+    # Who closes the account has read the latest versions of what other runs made.
+    closed = "row_events" in saved
     rows = []
     for each in count_set_aside(events, _MOST_REASONS):
-        names = (
-            _TAKEN_TO.get((each.stage, each.action), ""),
-            f"{each.stage}_quarantined",
-            f"{each.stage}_events",
-        )
-        place = next((name for name in names if name in saved), "")
+        own = _TAKEN_TO.get((each.stage, each.action))
+        names = filter(None, (own, f"{each.stage}_quarantined", f"{each.stage}_events"))
+        found = (name for name in names if name in saved or (closed and catalog.exists(name)))
+        place = next(found, "")
         rows.append([each.stage, str(each.rows), each.action, each.reason, place])
     return rows
 
