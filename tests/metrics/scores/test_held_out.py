@@ -1,6 +1,7 @@
 """Which rows are asked, how answers are graded, sliced, shown and summed up."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,6 +168,39 @@ def test_a_student_worse_than_untrained_is_told_of_first(results: Maker, familie
         f"({student:.2f}, {before:.2f} untrained). {plain}"
     )
     assert summarise(None, verdict, None)[0].note.startswith("The distilled student is worse than")
+
+
+def entry(now: float | None, before: float, *, behind: bool, up: bool) -> dict[str, Any]:
+    """Return what `verdict_sentence` reads of a metric."""
+    return {
+        "conclusion": "not shown",
+        "higher_is_better": up,
+        "student": {"estimate": now},
+        "controls": {"untrained": {"estimate": before, "student_behind": behind}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("perplexity", "bleu", "said"),
+    [
+        ((9.0, 8.0, False), (2.0, 1.0, False), "perplexity (9.00, 8.00 untrained)"),
+        ((8.0, 9.0, False), (1.0, 2.0, True), "BLEU (1.00, 2.00 untrained)"),
+        ((8.0, 9.0, False), (1.0, 2.0, False), ""),  # perhaps by chance, and not the first metric
+        ((8.001, 8.0, False), (2.0, 1.0, False), ""),  # the same as it is shown
+        ((None, 8.0, False), (2.0, 1.0, False), "perplexity (–, 8.00 untrained)"),  # infinite
+    ],
+)
+def test_what_counts_as_worse_than_untrained(
+    perplexity: tuple[float | None, float, bool], bleu: tuple[float, float, bool], said: str
+) -> None:
+    metrics = {
+        name: entry(now, before, behind=behind, up=name == "bleu")
+        for name, (now, before, behind) in (("perplexity", perplexity), ("bleu", bleu))
+    }
+    verdict = {"overall": "not shown", "primary": list(metrics), "metrics": metrics}
+    start = f"The distilled student is worse than before its training in {said}. " if said else ""
+    plain = "The distilled student is not shown to differ from its baseline in perplexity and BLEU."
+    assert verdict_sentence(verdict) == start + plain
 
 
 def test_nothing_to_judge_is_said_too(results: Maker) -> None:
