@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 from kd_kedro.hooks.freshness import FreshnessHooks
+from kd_kedro.hooks.going_on import GoingOnHooks
 from kd_kedro.hooks.mlflow import TrackingHooks
 from kd_kedro.hooks.model_check import PreflightHooks
+from kd_kedro.hooks.outcome import OutcomeHooks
 from kd_kedro.hooks.parameters import ParameterHooks
 from kd_kedro.hooks.progress import ProgressHooks
 from kd_kedro.runs.config_loader import CheckedConfigLoader
@@ -29,4 +31,12 @@ CONFIG_LOADER_ARGS = {
 
 # TrackingHooks is kedro-mlflow's hook with pydantic parameters flattened: see hooks/mlflow.py.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
-HOOKS = (ParameterHooks(), PreflightHooks(), FreshnessHooks(), ProgressHooks(), TrackingHooks())
+HOOKS = (
+    ParameterHooks(),
+    PreflightHooks(),
+    FreshnessHooks(),
+    GoingOnHooks(),
+    ProgressHooks(),
+    OutcomeHooks(),
+    TrackingHooks(),
+)

@@ -19,6 +19,8 @@ logging.getLogger("kd_kedro.metrics.x").info("a detail")
 logging.getLogger("mlflow.store").info("a library")
 logging.getLogger("kd_kedro.traceback").error("a traceback")
 warnings.warn("a warning")
+from transformers.utils.logging import tqdm
+list(tqdm(["a bar of a library"]))
 """
 
 

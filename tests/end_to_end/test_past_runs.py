@@ -64,7 +64,8 @@ def said(past: Past) -> dict[str, dict[str, Any]]:
         "no code": ["reproduce", past.first],
         "failed": ["reproduce", failed],
         "raw file": ["reproduce", other],
-        "again": ["reproduce", judged],
+        "runs": ["runs", *TEST],
+        "again": ["reproduce", judged, *TEST],
         "dry": prune,
         "prune": [*prune, "--yes"],
         "after": ["reproduce", judged],
@@ -92,6 +93,24 @@ def test_what_differs_is_printed_and_written(past: Past, said: dict[str, dict[st
     assert comparison["code"]["commit"][0] == ""
     metrics = comparison["students"]["metrics"]
     assert metrics["perplexity"]["difference"] == {"estimate": 0, "low": 0, "high": 0}
+
+
+def test_runs_are_listed_with_sheet_state_and_verdict(said: dict[str, dict[str, Any]]) -> None:
+    assert said["runs"]["code"] == 0, said["runs"]["err"]
+    lines = [
+        line
+        for line in said["runs"]["out"].splitlines()
+        if line.startswith(tuple("0123456789abcdef"))
+    ]
+    refused, other, judged, whole = lines
+    for line, words in (
+        (refused, ("test, preprocessing", "failed")),
+        (other, ("other.csv", "test", "finished")),
+        (judged, ("test, single nodes", "worse", "perplexity")),
+        (whole, ("test_qa.csv", " test ", "finished", "worse", "perplexity")),
+    ):
+        for word in words:
+            assert word in line, line
 
 
 def test_a_run_that_is_not_one_is_named(said: dict[str, dict[str, Any]]) -> None:

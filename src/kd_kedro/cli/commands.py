@@ -8,7 +8,7 @@ from kd_kedro.cli.plan import distill_plan
 from kd_kedro.cli.promote import promote
 from kd_kedro.cli.review_queue import review_queue
 from kd_kedro.cli.run import run
-from kd_kedro.cli.runs import compare, prune, reproduce
+from kd_kedro.cli.runs import compare, prune, reproduce, runs
 from kd_kedro.cli.session import on_uncaught_error
 from kd_kedro.cli.trace import trace
 from kd_kedro.cli.viz import check_before_viz, lineage
@@ -33,6 +33,7 @@ for command in (
     trace,
     distill_plan,
     review_queue,
+    runs,
     compare,
     reproduce,
     prune,

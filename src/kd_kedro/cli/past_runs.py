@@ -1,4 +1,4 @@
-"""What `kedro compare`, `reproduce` and `prune` do: contexts and MLflow in, findings out."""
+"""What `kedro runs`, `compare`, `reproduce` and `prune` do, given a context; findings come out."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,9 +8,11 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from kd_kedro.hooks.going_on import GoingOnHooks
 from kd_kedro.hooks.mlflow import TrackingHooks
 from kd_kedro.runs.compare import SCHEMA, compare_outcomes, compare_recipes, read_table
 from kd_kedro.runs.mlflow_store import tracking
+from kd_kedro.runs.overview import RunSummary, list_runs
 from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import artifact_nodes
 from kd_kedro.runs.prune import (
@@ -34,6 +36,14 @@ from kd_kedro.runs.reproduce import (
     not_comparable,
 )
 from kd_kedro.storage.git import changed_files, git
+
+
+def list_past_runs(context: Any, last: int) -> list[RunSummary]:
+    """Return the latest runs in a context's store, newest first."""
+    client, experiment = tracking(context)
+    return list_runs(
+        client, experiment, context.project_path, last=last, sheet="raw_qa", verdict="verdict"
+    )
 
 
 def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
@@ -103,7 +113,7 @@ def check_reproducible(context: Any, recipe: Recipe) -> None:
 
 @contextmanager
 def marked_as_repetition(run: Any, hooks: Iterable[Any]) -> Iterator[None]:
-    """Tag every run that is started meanwhile with the run that it repeats.
+    """Tag every run that is started meanwhile with the run that it repeats, and ask nothing.
 
     Args:
         run: The past run.
@@ -112,6 +122,9 @@ def marked_as_repetition(run: Any, hooks: Iterable[Any]) -> Iterator[None]:
     tracking_hooks = [hook for hook in hooks if isinstance(hook, TrackingHooks)]
     for hook in tracking_hooks:
         hook.reproduces = run.info.run_id
+    for hook in hooks:
+        if isinstance(hook, GoingOnHooks):
+            hook.yes = True
     try:
         yield
     finally:

@@ -23,7 +23,8 @@ def promote(
 ) -> None:
     """Register a run's student with MLflow; it becomes champion where it has earned it.
 
-    RUN_ID is MLflow's id or Kedro's timestamp; without it, the latest run with a verdict.
+    RUN_ID is as `kedro runs` shows it: MLflow's id or Kedro's timestamp, or the start of either;
+    without it, the latest run with a verdict.
     """
     from kd_kedro.registry.promote import promote_run
 

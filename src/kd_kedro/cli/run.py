@@ -12,16 +12,17 @@ from kedro.framework.startup import ProjectMetadata
 from kd_kedro.cli.session import (
     PARAMS,
     end_interrupted,
-    open_catalog,
+    find_hook,
     print_sentence,
     set_up_terminal,
 )
+from kd_kedro.hooks.going_on import GoingOnHooks
+from kd_kedro.hooks.outcome import OutcomeHooks
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
-_PARTS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
 
 
-def _run(tuned: bool, **options: Any) -> None:
+def _run(tuned: bool, yes: bool, **options: Any) -> None:
     metadata: ProjectMetadata = click.get_current_context().obj
     log = set_up_terminal(metadata.project_path)
     try:
@@ -34,13 +35,14 @@ def _run(tuned: bool, **options: Any) -> None:
         if tuned:
             options["params"] = _tuned(metadata.project_path, options)
         options |= {name: _whole_names(options[name] or ()) for name in _NODE_OPTIONS}
+        find_hook(GoingOnHooks).yes = yes
         stock_run.callback(**options)  # type: ignore[misc]
-        _show_outcome(metadata.project_path, options)
+        _show_outcome()
     except (KeyboardInterrupt, SystemExit) as ended:
         end_interrupted(ended)
     except Exception as error:
         print_sentence(error)
-        if log:
+        if log and not isinstance(error, click.ClickException):
             click.echo(f"(traceback: {log})", err=True)
         raise SystemExit(1) from None
 
@@ -54,6 +56,11 @@ run = click.command(
             ["--tuned"],
             is_flag=True,
             help="Take the values that `kedro run --pipelines tuning` found best; --params win.",
+        ),
+        click.Option(
+            ["--yes"],
+            is_flag=True,
+            help="Go on without asking where the rows are too few for a verdict.",
         ),
     ],
     help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
@@ -106,12 +113,10 @@ def _tuned(project: Path, options: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def _show_outcome(project: Path, options: dict[str, Any]) -> None:
-    """Print the waterfall and, where the run reached it, the verdict and where to look next."""
+def _show_outcome() -> None:
+    """Print the rows, the verdict and where to look next, as far as the run reached them."""
     from kd_kedro.cli.terminal import print_outcome
 
-    with open_catalog(project, options.get("env")) as catalog:
-        chosen = options["pipelines"] or [options["pipeline"] or "__default__"]
-        if any(options[name] for name in _PARTS):
-            chosen = []  # a part of a pipeline need not have reached its tables
-        print_outcome(catalog, chosen, project)
+    hook = find_hook(OutcomeHooks)
+    if hook.catalog is not None:
+        print_outcome(hook.catalog, hook.saved, hook.env)

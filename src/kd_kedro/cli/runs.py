@@ -1,4 +1,4 @@
-"""`kedro compare`, `reproduce` and `prune`: past runs."""
+"""`kedro runs`, `compare`, `reproduce` and `prune`: past runs."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,21 @@ from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 
 from kd_kedro.cli.session import one_sentence, open_context
+
+
+@click.command()
+@click.option("--env", "-e", default=None, help="Kedro environment whose MLflow store is read.")
+@click.option(
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Runs at most."
+)
+@click.pass_obj
+def runs(metadata: ProjectMetadata, env: str | None, last: int) -> None:
+    """List the latest runs with their verdicts, newest first."""
+    from kd_kedro.cli.past_runs import list_past_runs
+    from kd_kedro.cli.runs_terminal import print_runs
+
+    with one_sentence(metadata.project_path), open_context(metadata.project_path, env) as context:
+        print_runs(list_past_runs(context, last))
 
 
 @click.command()
@@ -21,7 +36,7 @@ def compare(
 ) -> None:
     """Print what differs between two runs, and the paired difference of every metric.
 
-    A run is named by MLflow's id or Kedro's timestamp, or the start of either.
+    A run is named as `kedro runs` shows it: by MLflow's id or Kedro's timestamp, or their start.
     """
     from kd_kedro.cli.past_runs import compare_past_runs
     from kd_kedro.cli.runs_terminal import print_comparison
@@ -36,11 +51,12 @@ def compare(
 
 @click.command()
 @click.argument("run_id")
+@click.option("--env", "-e", default=None, help="Kedro environment whose MLflow store has the run.")
 @click.pass_obj
-def reproduce(metadata: ProjectMetadata, run_id: str) -> None:
+def reproduce(metadata: ProjectMetadata, run_id: str, env: str | None) -> None:
     """Run a past run again and say whether it makes the same; exit status 1 where it does not.
 
-    A run is named by MLflow's id or Kedro's timestamp, or the start of either.
+    A run is named as `kedro runs` shows it: by MLflow's id or Kedro's timestamp, or their start.
     """
     from kd_kedro.cli.past_runs import (
         agreement_of,
@@ -52,7 +68,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str) -> None:
 
     project = metadata.project_path
     with one_sentence(project):
-        with open_context(project, None) as context:
+        with open_context(project, env) as context:
             run, recipe = recipe_to_reproduce(context, run_id)
         with open_context(project, recipe.env, recipe.params) as context:
             check_reproducible(context, recipe)

@@ -1,7 +1,8 @@
-"""What `kedro compare`, `reproduce` and `prune` print."""
+"""What `kedro runs`, `compare`, `reproduce` and `prune` print."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +10,26 @@ from rich.text import Text
 
 from kd_kedro.cli.terminal import table
 from kd_kedro.metrics.scores.formatting import show, show_difference, title
+from kd_kedro.runs.overview import RunSummary
 from kd_kedro.runs.prune import Choice
+
+
+def print_runs(runs: Sequence[RunSummary]) -> None:
+    """Print a table of runs, or that there is none yet."""
+    console = Console()
+    if not runs:
+        _say(console, "There are no runs yet: `kedro run` makes the first.")
+        return
+    header = ["run", "started (UTC)", "sheet", "recipe", "state", "verdict", "main figure"]
+    rows = [[cell or "–" for cell in astuple(each)] for each in runs]
+    shown = table("Runs", header, rows, whole={*header[:2], "state"})
+    shown.box, shown.padding = None, (0, 2, 0, 0)  # lines would take a quarter of 80 columns
+    console.print(shown)
+    _say(
+        console,
+        "What differs: kedro compare RUN RUN. The same again: kedro reproduce RUN. Into the "
+        "registry: kedro promote RUN. Each takes --env, as it is listed.",
+    )
 
 
 def print_comparison(comparison: Mapping[str, Any]) -> None:

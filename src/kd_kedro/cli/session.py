@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 import yaml
@@ -43,6 +43,15 @@ PARAMS: dict[str, Any] = {
 
 # `kill` and batch systems send the first, a terminal that is closed the second.
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+Hook = TypeVar("Hook")
+# What keeps the bars of libraries out of a file; they read it when they are imported, and so do the
+# processes that a run starts. Our own bars ask the stream they are drawn on.
+_NO_BARS = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "TQDM_DISABLE": "1",
+}
 
 
 @contextmanager
@@ -136,16 +145,32 @@ def heed_signals() -> None:
             signal.signal(number, end)
 
 
+def find_hook(kind: type[Hook]) -> Hook:
+    """Return the project's hook of a kind.
+
+    Raises:
+        LookupError: settings.py names none.
+    """
+    for hook in settings.HOOKS:
+        if isinstance(hook, kind):
+            return hook
+    raise LookupError(f"HOOKS of settings.py names no {kind.__name__}")
+
+
 def set_up_terminal(project: Path) -> Path | None:
     """Apply the project's logging configuration, and let warnings go the way it says.
 
     Kedro has applied it already, but from the project's folder alone, and libraries that were
-    imported since have brought handlers of their own.
+    imported since have brought handlers of their own. Where errors do not go to a terminal, no
+    library draws a progress bar.
 
     Returns:
         The log file; None where the configuration has none.
     """
     heed_signals()
+    if sys.stderr is None or not sys.stderr.isatty():
+        for name, value in _NO_BARS.items():
+            os.environ.setdefault(name, value)
     logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     logging.captureWarnings(True)
     warnings.simplefilter("default")

@@ -1,21 +1,122 @@
 """`kedro trace`: the life of a row."""
 
 import click
+import pandas as pd
 from kedro.framework.startup import ProjectMetadata
+from kedro.io import DataCatalog
 
-from kd_kedro.cli.session import one_sentence, open_catalog
+from kd_kedro.cli.session import one_sentence, open_context
+
+_MOST = 20  # rows that are listed where several are meant
 
 
 @click.command()
-@click.argument("row_id")
+@click.argument("row_id", required=False)
+@click.option(
+    "--line",
+    type=click.IntRange(min=1),
+    help="In place of ROW_ID: the line of the sheet, or the row of a spreadsheet, where it begins.",
+)
 @click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
 @click.pass_obj
-def trace(metadata: ProjectMetadata, row_id: str, env: str | None) -> None:
-    """Print the life of a row: what each stage did to it, and its text where it changed."""
-    from kd_kedro.cli.terminal import print_trace
+def trace(metadata: ProjectMetadata, row_id: str | None, line: int | None, env: str | None) -> None:
+    """Print the life of a row: what each stage did to it, and its text where it changed.
+
+    ROW_ID is that of any table, or the start of one.
+    """
+    from kd_kedro.cli.terminal import print_rows, print_trace
     from kd_kedro.curation.records.lineage import trace as trace_row
 
-    with one_sentence(metadata.project_path), open_catalog(metadata.project_path, env) as catalog:
-        if not catalog.exists("row_events"):
-            raise ValueError("row_events has not been made yet: run `kedro run` first")
-        print_trace(row_id, trace_row(catalog.load("row_events"), row_id), catalog)
+    with one_sentence(metadata.project_path), open_context(metadata.project_path, env) as context:
+        catalog = context.catalog
+        if (row_id is None) == (line is None):
+            raise ValueError("name one row: `kedro trace ROW_ID`, or `kedro trace --line LINE`")
+        events = latest_events(catalog)
+        if events.empty:
+            raise ValueError("no row has been through a stage yet: run `kedro run` first")
+        rows = _rows_as_read(catalog)
+        if line is not None:
+            found, meant = rows_of_line(rows, line), f"begin at line {line}"
+        else:
+            found, meant = rows_that_begin(events, rows, row_id or ""), f"begin with {row_id}"
+        if len(found) > 1:
+            print_rows(rows[rows["row_id"].isin(found)].head(_MOST))
+            raise ValueError(f"{len(found)} rows {meant}: name one by its row_id")
+        own = trace_row(events, found[0])
+        print_trace(found[0], own, catalog, set(events["stage"]))
+
+
+def latest_events(catalog: DataCatalog) -> pd.DataFrame:
+    """Return the events of the latest rows, of as many stages as they have been through.
+
+    A stage whose events are older than those of the stage before it has not seen these rows.
+    """
+    from kd_kedro.curation.records.lineage import EVENT_COLUMNS, collect_events
+    from kd_kedro.curation.records.schema import table
+    from kd_kedro.pipelines.augmentation.pipeline import STAGES
+    from kd_kedro.runs.provenance import version_folder
+
+    found, newest = [table(EVENT_COLUMNS)], ""
+    for stage in STAGES:
+        folder = version_folder(catalog, f"{stage}_events", "load")
+        if folder is None or folder.name < newest:
+            break
+        newest = folder.name
+        found.append(catalog.load(f"{stage}_events"))
+    return collect_events(*found)
+
+
+def rows_that_begin(events: pd.DataFrame, rows: pd.DataFrame, start: str) -> list[str]:
+    """Return the ids of the rows that begin so; a row's rewrites do not count beside it.
+
+    Args:
+        events: Events of the rows.
+        rows: Text column line of the rows as they were read.
+        start: An id or the start of one.
+
+    Raises:
+        ValueError: There is none, or it may as well be meant as a line.
+    """
+    ids = list(dict.fromkeys(events["row_id"]))
+    if start in ids:
+        return [start]
+    # A rewrite is named after its row, with its style behind a hyphen.
+    found = [name for name in ids if name.startswith(start) and ("-" in start or "-" not in name)]
+    line = f"--line {start}" if start in set(rows["line"]) else ""
+    if found and start and not line:
+        return found
+    if found and start:
+        raise ValueError(
+            f"{start} is a line of the sheet and the start of row {found[0]}: give {line}, or more "
+            "of the row_id"
+        )
+    raise ValueError(
+        f"row {start} is in no event: take a row_id from validated_qa, or its start"
+        + (f", or {line}" if line else "")
+    )
+
+
+def rows_of_line(rows: pd.DataFrame, line: int) -> list[str]:
+    """Return the ids of the rows that begin at a line.
+
+    Args:
+        rows: Text columns row_id and line.
+        line: 1-based line of the sheet, or its row.
+
+    Raises:
+        ValueError: No row begins there; the message names the one before.
+    """
+    lines = pd.to_numeric(rows["line"], errors="coerce")
+    if found := rows.loc[lines == line, "row_id"].tolist():
+        return found
+    before = lines[lines < line].max()
+    hint = "" if pd.isna(before) else f"; the one before it begins at line {before:.0f}"
+    raise ValueError(f"no row begins at line {line}{hint}")
+
+
+def _rows_as_read(catalog: DataCatalog) -> pd.DataFrame:
+    """Return row_id, line, source and question of every row that validation has seen."""
+    columns = ["row_id", "line", "source", "question"]
+    names = ("validated_qa", "validation_quarantined")
+    rows: pd.DataFrame = pd.concat([catalog.load(name)[columns] for name in names])
+    return rows.reset_index(drop=True)

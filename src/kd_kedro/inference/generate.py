@@ -64,7 +64,8 @@ def write_answers(
     apart = model.config.is_encoder_decoder
     rooms = [min(new_tokens, limit - (0 if apart else len(row.input_ids))) for row in prompts]
     answers = [("", False)] * len(prompts)
-    with evaluating(model), tqdm(total=len(prompts), desc="answers", unit="row") as bar:
+    bar = tqdm(total=len(prompts), desc="answers", unit="row", disable=None)
+    with evaluating(model), bar:
         for room, chosen in _batches(prompts, rooms, batch_size):
             generated = _generate(model, tokenizer, [prompts[i] for i in chosen], room)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)

@@ -54,7 +54,8 @@ def score_with(
         (int64 array of answer_tokens).
     """
     records: list[dict[str, Any]] = [{} for _ in examples]
-    with torch.inference_mode(), tqdm(total=len(examples), desc=name, unit="row") as bar:
+    bar = tqdm(total=len(examples), desc=name, unit="row", disable=None)
+    with torch.inference_mode(), bar:
         for chosen in batches_by_length([len(row.input_ids) for row in examples], batch_size):
             batch = collate([examples[index] for index in chosen], padding)
             # Causal attention never looks right, where the padding is: all may be attended to.

@@ -86,7 +86,8 @@ def _score_group(
     with ExitStack() as stack:
         for language_model in models:
             stack.enter_context(evaluating(language_model.model))
-        bar = stack.enter_context(tqdm(total=len(examples), desc="scores", unit="row"))
+        bar = tqdm(total=len(examples), desc="scores", unit="row", disable=None)
+        stack.enter_context(bar)
         for chosen in batches_by_length([len(e.input_ids) for e in examples], batch_size):
             rows = [examples[index] for index in chosen]
             for own, sums in zip(records, _sums_of_rows(models, rows, bins), strict=True):

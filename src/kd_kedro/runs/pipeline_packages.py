@@ -11,9 +11,13 @@ The package `kd_kedro.pipelines.<name>` of a registered pipeline may export
 - `check_before_run(inputs, load, origin)`: refuses, before the first node, a run that would fail
   later; it gets the names of what the run reads, the catalog's `load`, and `parameter_origin`
   (`kd_kedro.runs.environments`) of a key.
+- `doubt_before_node(inputs, made, load)`: says, before a node, why the run may not reach what it is
+  for; it gets what the node reads by name, the names of all that the run makes and the catalog's
+  `load`, and gives a sentence ('' for none) and whether what follows costs so much that a user is
+  to be asked.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from importlib import import_module
 from typing import Any
 
@@ -41,6 +45,13 @@ def catalog_keys() -> dict[str, str]:
 def checks_before_run() -> list[Check]:
     """Return the checks that a run has to pass before its first node."""
     return list(_exported("check_before_run").values())
+
+
+def doubts_before_node() -> list[
+    Callable[[Mapping[str, Any], Set[str], Callable[[str], Any]], tuple[str, bool]]
+]:
+    """Return what may say, before a node, that the run cannot reach what it is for."""
+    return list(_exported("doubt_before_node").values())
 
 
 def _exported(attribute: str) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def find_run(client: Any, experiment: str, name: str) -> Any:
     if not found:
         raise ValueError(
             f"no run {name}: give the start of MLflow's id or of Kedro's timestamp, "
-            "which `kedro mlflow ui` shows"
+            "which `kedro runs` shows"
         )
     if len(found) > 1:
         shown = ", ".join(f"{run_name(run)}" for run in list(found.values())[:5])

@@ -280,6 +280,7 @@ def test_the_student_is_compared_with_controls_row_by_row(results: Maker) -> Non
         said = verdict(pd.concat([table, control], ignore_index=True), metrics=DECIDING)
         metric = said["metrics"]["perplexity"]
         assert metric["controls"]["untrained"]["student_ahead"] is ahead
+        assert metric["controls"]["untrained"]["student_behind"] is (gap < 0)
         assert metric["controls"]["untrained"]["low"] < metric["student"]["high"]
 
 

@@ -1,6 +1,7 @@
 """Which rows are asked, how answers are graded, sliced, shown and summed up."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -149,6 +150,57 @@ def test_summary_says_the_verdict_in_one_sentence(results: Maker) -> None:
     tables = summarise(pd.DataFrame({"stage": ["x"], "in": [1]}), verdict, None)
     assert [table.title for table in tables] == ["Rows", "Verdict: better"]
     assert len(tables[1].rows) == len(verdict["primary"])
+
+
+@pytest.mark.parametrize("families", [3, 30])  # fewer and more than can be judged
+def test_a_student_worse_than_untrained_is_told_of_first(results: Maker, families: int) -> None:
+    table = results(effect=0.4, families=families)
+    own = table[(table["model"] == "student") & (table["seed"] == "0")]
+    nll = (own["nll"].astype(float) - 0.5 * own["answer_tokens"].astype(float)).map(repr)
+    untrained = own.assign(model="untrained", seed="", nll=nll)
+    verdict = judge(pd.concat([table, untrained], ignore_index=True), **JUDGING)
+    plain = verdict_sentence(judge(table, **JUDGING))
+    metric = verdict["metrics"]["perplexity"]
+    student, before = metric["student"]["estimate"], metric["controls"]["untrained"]["estimate"]
+    assert student > before
+    assert verdict_sentence(verdict) == (
+        "The distilled student is worse than before its training in perplexity "
+        f"({student:.2f}, {before:.2f} untrained). {plain}"
+    )
+    assert summarise(None, verdict, None)[0].note.startswith("The distilled student is worse than")
+
+
+def entry(now: float | None, before: float, *, behind: bool, up: bool) -> dict[str, Any]:
+    """Return what `verdict_sentence` reads of a metric."""
+    return {
+        "conclusion": "not shown",
+        "higher_is_better": up,
+        "student": {"estimate": now},
+        "controls": {"untrained": {"estimate": before, "student_behind": behind}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("perplexity", "bleu", "said"),
+    [
+        ((9.0, 8.0, False), (2.0, 1.0, False), "perplexity (9.00, 8.00 untrained)"),
+        ((8.0, 9.0, False), (1.0, 2.0, True), "BLEU (1.00, 2.00 untrained)"),
+        ((8.0, 9.0, False), (1.0, 2.0, False), ""),  # perhaps by chance, and not the first metric
+        ((8.001, 8.0, False), (2.0, 1.0, False), ""),  # the same as it is shown
+        ((None, 8.0, False), (2.0, 1.0, False), "perplexity (–, 8.00 untrained)"),  # infinite
+    ],
+)
+def test_what_counts_as_worse_than_untrained(
+    perplexity: tuple[float | None, float, bool], bleu: tuple[float, float, bool], said: str
+) -> None:
+    metrics = {
+        name: entry(now, before, behind=behind, up=name == "bleu")
+        for name, (now, before, behind) in (("perplexity", perplexity), ("bleu", bleu))
+    }
+    verdict = {"overall": "not shown", "primary": list(metrics), "metrics": metrics}
+    start = f"The distilled student is worse than before its training in {said}. " if said else ""
+    plain = "The distilled student is not shown to differ from its baseline in perplexity and BLEU."
+    assert verdict_sentence(verdict) == start + plain
 
 
 def test_nothing_to_judge_is_said_too(results: Maker) -> None:

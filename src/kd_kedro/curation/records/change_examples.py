@@ -16,7 +16,7 @@ COLUMNS = ["stage", "action", "kind", "rows", "row_id", "question", "answer", "b
 SHOWN = ("quarantined", "dropped", "changed", "kept")
 LEFT = "left as it is"  # so starts the reason of a row that a stage would have changed
 _WHERE = re.compile(r"^.*?, line \d+: ")
-_FIGURE = re.compile(r"\d[\d.,]*|'[^']*'?")
+_FIGURE = re.compile(r"\d[\d.,]*|(?<!\w)'[^']*'?")
 _LONGEST = 400  # characters of a cell
 
 
@@ -57,20 +57,25 @@ def examples_by_kind(
     return table(COLUMNS, records)
 
 
+def kind_of(reason: str) -> str:
+    """Return an event's reason without places and figures, at most 80 characters."""
+    plain = _FIGURE.sub("…", without_place(reason))
+    return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
+
+
+def without_place(reason: str) -> str:
+    """Return an event's reason without the file and line that it may begin with."""
+    return _WHERE.sub("", reason)
+
+
 def _by_kind(events: pd.DataFrame) -> list[tuple[tuple[str, str], list[Event]]]:
     def key(event: Event) -> tuple[int, str]:
-        return SHOWN.index(event["action"]), reason_kind(event["reason"])
+        return SHOWN.index(event["action"]), kind_of(event["reason"])
 
     left = (events["action"] == "kept") & events["reason"].str.startswith(LEFT)
     shown = events[events["action"].isin(SHOWN[:-1]) | left].to_dict("records")
     shown.sort(key=lambda event: (key(event), event["row_id"]))
     return [((SHOWN[place], kind), list(group)) for (place, kind), group in groupby(shown, key)]
-
-
-def reason_kind(reason: str) -> str:
-    """Return the reason of an event without places and figures."""
-    plain = _FIGURE.sub("…", _WHERE.sub("", reason))
-    return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
 
 
 def _became(

@@ -115,7 +115,8 @@ def _solve_without(
     target = (verdicts == REJECTED).astype(np.float32)
     weights = np.zeros((len(kernel), len(hidden)), dtype=np.float32)
     base = np.zeros(len(hidden), dtype=np.float32)
-    for index, some in enumerate(tqdm(hidden, desc="learning from the verdicts")):
+    bar = tqdm(hidden, desc="learning from the verdicts", disable=None)
+    for index, some in enumerate(bar):
         seen = np.flatnonzero(~np.isin(fold, some))
         if len(seen) == 0:
             continue

@@ -170,7 +170,7 @@ class LanguageModelGenerator:
         if not new:
             return replies
         in_a_row, answered = 0, bool(known)
-        bar = tqdm(total=len(new), desc=f"asking {self._name}", unit="request")
+        bar = tqdm(total=len(new), desc=f"asking {self._name}", unit="request", disable=None)
         with bar, closing(self._backend.ask(list(new.values()))) as answers:
             for place, reply in answers:
                 replies[keys[place]] = reply

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kd_kedro.generation.llm.llm_generator import Answers, Failure, Question
 from kd_kedro.generation.llm.replies import Reply
 from kd_kedro.generation.prompts import Message
+from kd_kedro.models.quiet import quiet_transformers
 
 _FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
 
@@ -126,12 +127,13 @@ class LocalModel:
             config = AutoConfig.from_pretrained(self._folder, local_files_only=True)
             kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            model = kind.from_pretrained(
-                self._folder,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=getattr(torch, self._dtype()),
-            )
+            with quiet_transformers():
+                model = kind.from_pretrained(
+                    self._folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    dtype=getattr(torch, self._dtype()),
+                )
             device = "cuda" if torch.cuda.is_available() else "cpu"
             self._loaded = model.eval().to(device), tokenizer
         return self._loaded

@@ -58,7 +58,8 @@ class RulesGenerator:
         Raises:
             ValueError: A request has a task that rules cannot do.
         """
-        bar = tqdm(requests, desc="rewriting by rules", unit="text", disable=len(requests) < 1000)
+        few = len(requests) < 1000
+        bar = tqdm(requests, desc="rewriting by rules", unit="text", disable=few or None)
         outcomes = [self._generate(request) for request in bar]
         foreign = Counter(
             outcome.reason.removeprefix(_FOREIGN)

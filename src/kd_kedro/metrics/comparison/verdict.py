@@ -133,7 +133,7 @@ def conclude_overall(conclusions: Mapping[str, str]) -> tuple[str, str]:
 def _systems(metric: Metric, scores: PairedScores, level: float) -> dict[str, Any]:
     """Return the judged models' estimates, and those of the controls that have the metric.
 
-    Of a control also whether the student is ahead of it, paired on the same families.
+    Of a control also whether the student is ahead of it or behind it, paired on the same families.
     """
     estimates = {
         model: _shown(scores.estimate({model: 1.0}), level, metric)
@@ -142,16 +142,17 @@ def _systems(metric: Metric, scores: PairedScores, level: float) -> dict[str, An
         for model in dict.fromkeys(scores.models)
     }
     controls = {
-        name: {**each, "student_ahead": _ahead(metric, scores, name, level)}
+        name: {**each, **_place(metric, scores, name, level)}
         for name, each in estimates.items()
         if name not in SYSTEMS and scores.families
     }
     return {**{system: estimates[system] for system in SYSTEMS}, "controls": controls}
 
 
-def _ahead(metric: Metric, scores: PairedScores, control: str, level: float) -> bool:
+def _place(metric: Metric, scores: PairedScores, control: str, level: float) -> dict[str, bool]:
     low, high = scores.estimate({"student": 1.0, control: -1.0}).interval(level)
-    return conclude(low, high, metric.higher_is_better)[0] == "better"
+    conclusion = conclude(low, high, metric.higher_is_better)[0]
+    return {"student_ahead": conclusion == "better", "student_behind": conclusion == "worse"}
 
 
 def _decided(

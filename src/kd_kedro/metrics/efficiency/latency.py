@@ -98,7 +98,8 @@ def time_in_turns(
         for name, each in systems.items():
             _answer(steps[name], each, 0, batch, min(2, new_tokens))
         begun = time.perf_counter()
-        for turn in tqdm(range(turns), desc=f"latency, {threads} threads, batch {batch}"):
+        label = f"latency, {threads} threads, batch {batch}"
+        for turn in tqdm(range(turns), desc=label, disable=None):
             if turn and time.perf_counter() - begun > max_seconds:
                 break
             order = list(systems)[:: 1 if turn % 2 else -1]

@@ -63,7 +63,34 @@ def summarise(
 
 
 def verdict_sentence(verdict: Mapping[str, Any]) -> str:
-    """Return the verdict in one sentence: the overall word, then what the primary metrics say."""
+    """Return the verdict in one sentence: the overall word, then what the primary metrics say.
+
+    A student that its training has made worse is told of first, in a sentence of its own: behind
+    its untrained self in the first metric that decides, or clearly so in another.
+    """
+    return f"{_worse_than_untrained(verdict)}{_against_baseline(verdict)}"
+
+
+def _worse_than_untrained(verdict: Mapping[str, Any]) -> str:
+    behind = []
+    for name in verdict["primary"]:
+        metric = verdict["metrics"][name]
+        untrained = metric["controls"].get("untrained")
+        if untrained is None:
+            continue
+        now, before = metric["student"]["estimate"], untrained["estimate"]
+        # A perplexity that no number holds is shown as None.
+        ends = [math.inf if value is None else value for value in (now, before)]
+        worse = ends[0] < ends[1] if metric["higher_is_better"] else ends[0] > ends[1]
+        first = name == verdict["primary"][0] and worse and show(name, now) != show(name, before)
+        if first or untrained.get("student_behind"):
+            behind.append(f"{title(name)} ({show(name, now)}, {show(name, before)} untrained)")
+    if not behind:
+        return ""
+    return f"The distilled student is worse than before its training in {_join(behind)}. "
+
+
+def _against_baseline(verdict: Mapping[str, Any]) -> str:
     by_conclusion: dict[str, list[str]] = {}
     for name in verdict["primary"]:
         conclusion = verdict["metrics"][name]["conclusion"]

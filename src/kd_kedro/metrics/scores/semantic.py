@@ -34,7 +34,7 @@ def compare_meanings(
         embedder.encode([pairs[index][1] for index in asked]),
     )
     asked.sort(key=lambda index: pairs[index][1])
-    with tqdm(total=len(asked), desc="BERTScore", unit="pair") as bar:
+    with tqdm(total=len(asked), desc="BERTScore", unit="pair", disable=None) as bar:
         for start in range(0, len(asked), _CHUNK):
             chosen = asked[start : start + _CHUNK]
             texts = list(dict.fromkeys(text for index in chosen for text in pairs[index]))

@@ -236,7 +236,7 @@ def _device() -> str:
 def _progress() -> Iterator[Callable[[str], None]]:
     """One bar over the parts, in place of one for each of the probe's small trainings."""
     with (
-        tqdm(total=5, desc="probe", unit="part", file=sys.stderr) as bar,
+        tqdm(total=5, desc="probe", unit="part", file=sys.stderr, disable=None) as bar,
         redirect_stderr(StringIO()),
     ):
         begun: list[str] = []

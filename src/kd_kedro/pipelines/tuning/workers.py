@@ -82,7 +82,8 @@ def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
     ]
     try:
         _start(processes)
-        with tqdm(total=count, desc=f"study, {workers} workers", unit="trial") as bar:
+        label = f"study, {workers} workers"
+        with tqdm(total=count, desc=label, unit="trial", disable=None) as bar:
             while alive := [process.sentinel for process in processes if process.is_alive()]:
                 wait(alive, timeout=1.0)
                 bar.update(_ended(study) - before - bar.n)

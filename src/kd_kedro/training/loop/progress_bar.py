@@ -1,14 +1,20 @@
 """A training's progress on the console."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback
 
+logger = logging.getLogger(__name__)
+
 
 class ProgressBar(TrainerCallback):  # type: ignore[misc]
-    """One bar over the optimiser steps, with the latest losses beside it."""
+    """One bar over the optimiser steps, with the latest losses beside it.
+
+    Where nobody watches a terminal there is no bar; the log has every validation loss.
+    """
 
     def __init__(self, description: str) -> None:
         self._description = description
@@ -21,6 +27,7 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
             initial=state.global_step,
             desc=self._description,
             unit="step",
+            disable=None,
         )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -33,6 +40,12 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
         for name, value in shown.items():
             if value is not None:
                 self._bar.set_postfix_str(f"{name} {value:.3f}")
+        if shown["validation"] is not None:
+            step, steps = state.global_step, state.max_steps
+            loss = shown["validation"]
+            logger.info(
+                "%s: step %d of %d, validation loss %.3f", self._description, step, steps, loss
+            )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the bar."""

@@ -102,7 +102,7 @@ def _capture_shards(
     # Rows of like length share a shard, so that its batches have little padding.
     ordered = sorted(examples, key=lambda example: (-len(example.input_ids), example.row_id))
     shards: list[dict[str, Any]] = []
-    with tqdm(total=len(ordered), desc="teacher targets", unit="row") as bar:
+    with tqdm(total=len(ordered), desc="teacher targets", unit="row", disable=None) as bar:
         for start in range(0, len(ordered), config.rows_per_shard):
             rows = ordered[start : start + config.rows_per_shard]
             path = folder / f"shard-{len(shards):05d}.safetensors"

@@ -1,0 +1,111 @@
+"""What a run ends with: of the tables that it saved, and of no others."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog
+
+from kd_kedro.cli.runs_terminal import print_runs
+from kd_kedro.cli.terminal import print_outcome
+from kd_kedro.curation.records.lineage import EVENT_COLUMNS
+from kd_kedro.curation.records.schema import QUARANTINED, table
+from kd_kedro.runs.overview import RunSummary
+
+VERSION = "2026-01-01T00.00.00.000Z"
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataCatalog:
+    """Tables that a run of the preprocessing and one of the filtering left."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    entry = {"type": "pandas.CSVDataset", "versioned": True, "filepath": f"{tmp_path}/{{name}}.csv"}
+    load = {"dtype": "str", "keep_default_na": False}
+    catalog = DataCatalog.from_config(
+        {"{name}": {**entry, "load_args": load}}, save_version=VERSION
+    )
+    gone = "a.csv, line 3: column verdict says 'ja'"
+    told = {
+        "validation": [("r1", "kept", ""), ("r2", "quarantined", gone), ("r3", "kept", "")],
+        "review": [("r1", "dropped", "reviewer's verdict: No"), ("r3", "kept", "")],
+        "soap": [("r3", "kept", ""), ("r4", "dropped", "off topic")],
+    }
+    for stage, events in told.items():
+        rows = [(row, stage, action, why, "", "", "") for row, action, why in events]
+        catalog.save(f"{stage}_events", table(EVENT_COLUMNS, rows))
+    catalog.save("quarantined_rows", table(QUARANTINED))
+    catalog.save("discarded_rows", table(["row_id"]))
+    return catalog
+
+
+def lines(printed: str) -> list[list[str]]:
+    """Return the cells of what was printed as tables."""
+    rows = [line.strip("│┃ ") for line in printed.splitlines() if line.startswith(("│", "┃"))]
+    return [[cell.strip() for cell in row.replace("┃", "│").split("│")] for row in rows]
+
+
+def test_a_part_prints_its_rows_and_why_they_went(
+    catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = {"validation_events", "review_events", "quarantined_rows"}
+    print_outcome(catalog, saved, "test")
+    printed = capsys.readouterr().out
+    assert lines(printed) == [
+        ["stage", "in", "created", "out", "dropped", "quarantined"],
+        ["validation", "3", "0", "2", "0", "1"],
+        ["review", "2", "0", "1", "1", "0"],
+        ["stage", "rows", "were", "why", "and are in"],
+        ["validation", "1", "quarantined", "column verdict says 'ja'", "quarantined_rows"],
+        ["review", "1", "dropped", "reviewer's verdict: No", "review_events"],
+    ]
+    assert "1 of 3 rows were quarantined. To bring them back" in printed
+    assert f"quarantined_rows: quarantined_rows.csv/{VERSION}/quarantined_rows.csv" in printed
+    assert "kedro runs --env test" in printed
+    assert "Report:" not in printed
+
+
+def test_stages_that_do_not_follow_each_other_are_counted_each(
+    catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_outcome(catalog, {"validation_events", "soap_events", "discarded_rows"}, "")
+    printed = capsys.readouterr().out
+    table_of_rows = [row for row in lines(printed) if row[0] in ("validation", "soap")]
+    assert [row[:2] for row in table_of_rows[:2]] == [["validation", "3"], ["soap", "2"]]
+    assert ["soap", "1", "dropped", "off topic", "discarded_rows"] in table_of_rows
+    # The table of quarantined rows is of another run: the events of this one tell of them.
+    assert table_of_rows[2][-1] == "validation_events"
+    assert "--env" not in printed.replace("mended_csv", "")
+
+
+def test_who_closes_the_account_tells_where_the_rows_of_other_runs_are(
+    catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{stage}_events" for stage in ("validation", "review")]
+    catalog.save("row_events", pd.concat([catalog.load(name) for name in names]))
+    print_outcome(catalog, {"row_events"}, "")
+    places = [row[-1] for row in lines(capsys.readouterr().out) if len(row) == 5]
+    assert places == ["and are in", "quarantined_rows", "review_events"]
+
+
+def test_a_run_that_saw_no_row_prints_where_to_look_next(
+    catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_outcome(catalog, {"fabricated_qa"}, "")
+    printed = capsys.readouterr().out
+    assert lines(printed) == []
+    assert "kedro trace ROW_ID" in printed
+
+
+def test_where_there_are_no_runs_yet_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_runs([])
+    assert capsys.readouterr().out == "There are no runs yet: `kedro run` makes the first.\n"
+
+
+def test_a_runs_names_stand_whole_on_a_narrow_terminal_and_a_dash_for_what_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_runs([RunSummary("1cd60ee0", "2026-01-01T00.00", "", "base", "running", "", "")])
+    row = capsys.readouterr().out.splitlines()[-2].split()
+    assert row == ["1cd60ee0", "2026-01-01T00.00", "–", "base", "running", "–", "–"]
