@@ -91,6 +91,5 @@ def pick_curation_examples(
     if (personal_data_summary["masked"] == "yes").any():
         unmasked = stages[: stages.index("personal_data") + 1]
         events = row_events[~row_events["stage"].isin(unmasked)]
-    split = stages.index("split")
-    shown = {stage: products[stage] for stage in (*stages[:split], *stages[split + 1 :])}
+    shown = {stage: products[stage] for stage in stages if stage != "split"}
     return examples_by_kind(events, shown, aside, report.curation_examples)
