@@ -113,6 +113,10 @@ def test_the_other_text_of_a_row_says_what_an_answer_is(answer: str, question: s
     assert repair(answer)[0] != answer or answer == "１２００"
 
 
+def test_a_question_that_nobody_escaped_says_nothing_of_its_answer() -> None:
+    assert repair("R&amp;D", beside="What is R&D?")[0] == "R&D"
+
+
 @pytest.mark.parametrize("text", ["10\u2060000", "1\u200b000", "12\u00ad500"])
 def test_what_has_no_width_parts_no_number(text: str) -> None:
     assert repair_defect(text, repair_text(text)) == ""

@@ -68,13 +68,17 @@ _BACKTICK_RUPEE = re.compile(
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 # The entities that escaping writes, beside those with a number.
 _ESCAPED = re.compile(r"&(?:#\d+|#x[0-9a-f]+|lt|gt|amp|quot|apos|nbsp);", re.IGNORECASE)
-# Which show the sign's name, where a text is about it: a tag, code, a word of the trade, a sign
-# that nobody escaped, an escape that is escaped itself, one without anything it could belong to.
-_TAG = re.compile(r"</?[a-z!][^<>]*>|`", re.IGNORECASE)
+# A text about markup shows the names of its signs: it has a tag, code, or a word of the trade.
 _MARKUP = re.compile(
-    r"`|(?<![a-z])(?:html|xml|xhtml|svg|jsx|markup|entit(?:y|ies)|escap\w*|ampersands?|href"
-    r"|web ?pages?|browsers?|(?:less|greater)[- ]than sign)(?![a-z])"
-    r"|&(?!#?\w+;)|<"
+    r"</?[a-z!][^<>]*>|`"
+    r"|(?<![a-z])(?:html|xml|xhtml|svg|jsx|markup|entit(?:y|ies)|escap\w*|ampersands?|href"
+    r"|web ?pages?|browsers?|(?:less|greater)[- ]than sign)(?![a-z])",
+    re.IGNORECASE,
+)
+# Nobody escaped this text as a whole: it has a sign that would be escaped, an escape that is
+# escaped itself, or one without anything that it could belong to.
+_MEANT = re.compile(
+    r"&(?!#?\w+;)|<"
     r"|&amp;#?\w+;"
     r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
     r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)",
@@ -174,10 +178,10 @@ def _reread_encoding(text: str, beside: str) -> str:
 
 
 def _decode_entities(text: str, beside: str) -> str:
-    if "&" not in text or _says(_MARKUP, text, beside):
+    if "&" not in text or _MEANT.search(text) or _says(_MARKUP, text, beside):
         return text
     decoded = _ESCAPED.sub(lambda found: html.unescape(found.group()), text)
-    return text if _TAG.search(decoded) else decoded
+    return text if _MARKUP.search(decoded) else decoded
 
 
 def _drop_controls(text: str, beside: str) -> str:
