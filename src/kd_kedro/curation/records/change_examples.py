@@ -18,6 +18,7 @@ LEFT = "left as it is"  # so starts the reason of a row that a stage would have 
 _WHERE = re.compile(r"^.*?, line \d+: ")
 _FIGURE = re.compile(r"\d[\d.,]*|'[^']*'?")
 _LONGEST = 400  # characters of a cell
+_LONGEST_KIND = 80
 
 
 def examples_by_kind(
@@ -70,7 +71,11 @@ def _by_kind(events: pd.DataFrame) -> list[tuple[tuple[str, str], list[Event]]]:
 def reason_kind(reason: str) -> str:
     """Return the reason of an event without places and figures."""
     plain = _FIGURE.sub("…", _WHERE.sub("", reason))
-    return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
+    if len(plain) <= _LONGEST_KIND:
+        return plain
+    # What follows the second colon tells what to do; "column Answer" before the first is too little.
+    end = plain.find(": ", _LONGEST_KIND // 2)
+    return plain[: end if 0 < end < _LONGEST_KIND else _LONGEST_KIND]
 
 
 def _became(
