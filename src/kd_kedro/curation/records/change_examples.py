@@ -73,7 +73,7 @@ def reason_kind(reason: str) -> str:
     plain = _FIGURE.sub("…", _WHERE.sub("", reason))
     if len(plain) <= _LONGEST_KIND:
         return plain
-    # What follows the second colon tells what to do; "column Answer" before the first is too little.
+    # Behind the second colon stands what to do; "column Answer" before the first says too little.
     end = plain.find(": ", _LONGEST_KIND // 2)
     return plain[: end if 0 < end < _LONGEST_KIND else _LONGEST_KIND]
 
