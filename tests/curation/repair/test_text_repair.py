@@ -28,6 +28,7 @@ from kd_kedro.curation.repair.text_repair import (
         ("1\u00a0000 ﬁnal　ﬂows", "1 000 final flows"),
         ("１２３ of ＡＢ", "123 of AB"),
         ("P&amp;L of R&#38;D, 3 &lt; 4", "P&L of R&D, 3 < 4"),
+        ("He said &quot;yes&quot;", 'He said "yes"'),
         ("a\x0bb\x0cc\u2028d\x00e\x1b[31mf", "a\nb\nc\nde f".replace(" ", "")),
     ],
 )

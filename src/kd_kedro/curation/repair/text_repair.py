@@ -80,7 +80,7 @@ _MARKUP = re.compile(
 _MEANT = re.compile(
     r"&(?!#?\w+;)|<"
     r"|&amp;#?\w+;"
-    r"|^(?: {2,}|\t)\S|[{};]$"
+    r"|^(?: {2,}|\t)\S|[{}]$|\);$"
     r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
     r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)",
     re.IGNORECASE | re.MULTILINE,
