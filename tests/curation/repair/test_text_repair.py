@@ -29,6 +29,7 @@ from kd_kedro.curation.repair.text_repair import (
         ("１２３ of ＡＢ", "123 of AB"),
         ("P&amp;L of R&#38;D, 3 &lt; 4", "P&L of R&D, 3 < 4"),
         ("He said &quot;yes&quot;", 'He said "yes"'),
+        ("(a) P&amp;L;\n(b) R&amp;D;", "(a) P&L;\n(b) R&D;"),
         ("a\x0bb\x0cc\u2028d\x00e\x1b[31mf", "a\nb\nc\nde f".replace(" ", "")),
     ],
 )

@@ -79,7 +79,7 @@ _MARKUP = re.compile(
 # escape that is escaped itself, or one without anything that it could belong to.
 _MEANT = re.compile(
     r"&(?!#?\w+;)|<"
-    r"|&amp;#?\w+;"
+    r"|&amp;(?:#\w+|[a-z]{2,8}\d*);"
     r"|^(?: {2,}|\t)\S|[{}]$|\);$"
     r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
     r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)",
