@@ -1,6 +1,6 @@
 import pandas as pd
 
-from kd_kedro.curation.records.change_examples import examples_by_kind
+from kd_kedro.curation.records.change_examples import examples_by_kind, reason_kind
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS
 from kd_kedro.curation.records.schema import table
 
@@ -72,3 +72,13 @@ def test_long_cells_are_cut_and_nothing_removed_gives_an_empty_table():
     )
     assert made["question"].str.len().tolist() == [401]
     assert made["became"].iloc[0].endswith("w…")
+
+
+def test_a_kind_is_a_reason_without_places_and_advice():
+    asked = "open the sheet in a spreadsheet program and save it again"
+    told = "the formula there has no stored value"
+    assert (
+        reason_kind(f"s.xlsx, line 5: column Answer: {told}: {asked}") == f"column Answer: {told}"
+    )
+    assert reason_kind("s.csv, line 7: 4 cells, 5 expected") == "… cells, … expected"
+    assert len(reason_kind("word " * 90)) == 80

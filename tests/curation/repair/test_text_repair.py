@@ -28,6 +28,8 @@ from kd_kedro.curation.repair.text_repair import (
         ("1\u00a0000 ﬁnal　ﬂows", "1 000 final flows"),
         ("１２３ of ＡＢ", "123 of AB"),
         ("P&amp;L of R&#38;D, 3 &lt; 4", "P&L of R&D, 3 < 4"),
+        ("He said &quot;yes&quot;", 'He said "yes"'),
+        ("(a) P&amp;L;\n(b) R&amp;D;", "(a) P&L;\n(b) R&D;"),
         ("a\x0bb\x0cc\u2028d\x00e\x1b[31mf", "a\nb\nc\nde f".replace(" ", "")),
     ],
 )
@@ -69,6 +71,9 @@ def test_repairs(broken: str, whole: str) -> None:
         "To show it, write &amp;.",
         "Values stand in &quot; always",
         "a && b; x &lt;&lt; 2",
+        'f() {\n\tprint("a &amp; b")\n}',
+        "It costs ` 5 or \\$5",
+        "ſtill ﬅ",
         "?a=1&copy=2&lt=3",
         "在HTML中，&lt; 表示小于号",
         "the `90s, the class of `08",
@@ -111,6 +116,10 @@ def test_leaves_whole_text_as_it_is(text: str) -> None:
 def test_the_other_text_of_a_row_says_what_an_answer_is(answer: str, question: str) -> None:
     assert repair(answer, beside=question)[0] == answer
     assert repair(answer)[0] != answer or answer == "１２００"
+
+
+def test_a_question_that_nobody_escaped_says_nothing_of_its_answer() -> None:
+    assert repair("R&amp;D", beside="What is R&D?")[0] == "R&D"
 
 
 @pytest.mark.parametrize("text", ["10\u2060000", "1\u200b000", "12\u00ad500"])

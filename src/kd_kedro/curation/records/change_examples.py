@@ -18,6 +18,7 @@ LEFT = "left as it is"  # so starts the reason of a row that a stage would have 
 _WHERE = re.compile(r"^.*?, line \d+: ")
 _FIGURE = re.compile(r"\d[\d.,]*|(?<!\w)'[^']*'?")
 _LONGEST = 400  # characters of a cell
+_LONGEST_KIND = 80
 
 
 def examples_by_kind(
@@ -60,7 +61,11 @@ def examples_by_kind(
 def kind_of(reason: str) -> str:
     """Return an event's reason without places and figures, at most 80 characters."""
     plain = _FIGURE.sub("…", without_place(reason))
-    return plain if len(plain) <= 80 else plain.partition(":")[0][:80]
+    if len(plain) <= _LONGEST_KIND:
+        return plain
+    # Behind the second colon stands what to do; "column Answer" before the first says too little.
+    end = plain.find(": ", _LONGEST_KIND // 2)
+    return plain[: end if 0 < end < _LONGEST_KIND else _LONGEST_KIND]
 
 
 def without_place(reason: str) -> str:

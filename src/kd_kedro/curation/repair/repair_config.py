@@ -9,7 +9,9 @@ class RepairConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     mojibake: bool = Field(
-        default=True, description="Read text again that was read in a wrong encoding (â‚¹ for ₹)."
+        default=True,
+        description="Read text again that was read in a wrong encoding (â‚¹ for ₹), unless it is "
+        "about encodings.",
     )
     html_entities: bool = Field(
         default=True,
@@ -17,11 +19,13 @@ class RepairConfig(BaseModel):
     )
     control_characters: bool = Field(
         default=True,
-        description="Remove characters without ink, and make every line break the same.",
+        description="Remove control characters and marks without ink that no script needs where "
+        "they stand, and make every line break the same.",
     )
     unicode_forms: bool = Field(
         default=True,
-        description="Compose Latin letters; plain ligatures, full-width signs and odd spaces.",
+        description="Compose letters with accents; plain ligatures; outside East Asian text "
+        "full-width signs, and in English odd spaces, as plain ones.",
     )
     edge_spaces: bool = Field(
         default=True, description="Remove white space before and after the text."

@@ -58,7 +58,7 @@ _ODD_SPACE = re.compile("(?<!«)[\xa0\u202f\u2007\u2009\u200a\u2002\u2003\u2008]
 _WIDE_SPACE = "\u3000"
 _LATIN_ACCENTS = re.compile("[A-Za-z\u00c0-\u024f\u0370-\u052f\u1e00-\u1fff][\u0300-\u036f]+")
 _LATIN = re.compile("[a-z\u00c0-\u024f]", re.IGNORECASE)
-_LIGATURE = re.compile("[\ufb00-\ufb06]")
+_LIGATURE = re.compile("[\ufb00-\ufb04\ufb06]")  # not that of the long s
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 # In Indian text books set with a font hack, a backtick stands where the rupee sign stood. TeX and
 # old corpora open a quotation with one that an apostrophe closes; `90s is a decade, `08 a year.
@@ -68,14 +68,19 @@ _BACKTICK_RUPEE = re.compile(
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 # The entities that escaping writes, beside those with a number.
 _ESCAPED = re.compile(r"&(?:#\d+|#x[0-9a-f]+|lt|gt|amp|quot|apos|nbsp);", re.IGNORECASE)
-# Which show the sign's name, where a text is about it: a tag, code, a word of the trade, a sign
-# that nobody escaped, an escape that is escaped itself, one without anything it could belong to.
-_TAG = re.compile(r"</?[a-z!][^<>]*>|`", re.IGNORECASE)
+# A text about markup shows the names of its signs: it has a tag, code, or a word of the trade.
 _MARKUP = re.compile(
-    r"`|(?<![a-z])(?:html|xml|xhtml|svg|jsx|markup|entit(?:y|ies)|escap\w*|ampersands?|href"
-    r"|web ?pages?|browsers?|(?:less|greater)[- ]than sign)(?![a-z])"
-    r"|&(?!#?\w+;)|<"
-    r"|&amp;#?\w+;"
+    r"</?[a-z!][^<>]*>|`"
+    r"|(?<![a-z])(?:html|xml|xhtml|svg|jsx|markup|entit(?:y|ies)|escap\w*|ampersands?|href"
+    r"|web ?pages?|browsers?|(?:less|greater)[- ]than sign)(?![a-z])",
+    re.IGNORECASE,
+)
+# Nobody escaped this text as a whole: it has lines of code, a sign that would be escaped, an
+# escape that is escaped itself, or one without anything that it could belong to.
+_MEANT = re.compile(
+    r"&(?!#?\w+;)|<"
+    r"|&amp;(?:#\w+|[a-z]{2,8}\d*);"
+    r"|^(?: {2,}|\t)\S|[{}]$|\);$"
     r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
     r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)",
     re.IGNORECASE | re.MULTILINE,
@@ -174,10 +179,10 @@ def _reread_encoding(text: str, beside: str) -> str:
 
 
 def _decode_entities(text: str, beside: str) -> str:
-    if "&" not in text or _says(_MARKUP, text, beside):
+    if "&" not in text or _MEANT.search(text) or _says(_MARKUP, text, beside):
         return text
     decoded = _ESCAPED.sub(lambda found: html.unescape(found.group()), text)
-    return text if _TAG.search(decoded) else decoded
+    return text if _MARKUP.search(decoded) else decoded
 
 
 def _drop_controls(text: str, beside: str) -> str:
@@ -306,8 +311,8 @@ def _reread(encoding: str, found: re.Match[str]) -> str:
 
 
 def _restore_rupee(text: str) -> str:
-    # Paired backticks are code, not currency.
-    if "`" in text and text.count("`") == len(_BACKTICK_RUPEE.findall(text)):
+    # Paired backticks are code, not currency, and beside a backslash they are of TeX or a shell.
+    if "`" in text and "\\" not in text and text.count("`") == len(_BACKTICK_RUPEE.findall(text)):
         return _BACKTICK_RUPEE.sub("₹", text)
     return text
 
