@@ -2,6 +2,7 @@
 
 `python benchmarks/opposites.py [--opposites PAIRS] [--paraphrases PAIRS] [--json OUT]`
 
+Of `opposites.csv`, half was held out while the rule was made; `later` pairs were written after it.
 Each pair is a sheet of two rows with one answer, the case in which deduplication merges most
 readily. A pair stays apart where its questions are not near, or near and told apart. Paraphrases
 are judged alike: they are to stay together.

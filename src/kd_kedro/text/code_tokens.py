@@ -70,7 +70,7 @@ def _words(text: str) -> list[str]:
         closing = _CLOSING.replace("!", "") if following[:1].islower() else _CLOSING
         bare = word.lstrip(_OPENING)
         ended = bare.rstrip(closing)
-        words.append(f"{ended}()" if bare.startswith(f"{ended}()") else ended or word)
+        words.append(f"{ended})" if ended.endswith("(") else ended or word)
     return words
 
 

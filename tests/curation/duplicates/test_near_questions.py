@@ -78,7 +78,9 @@ def test_equal_answers_need_be_less_near():
 
 
 def test_a_pair_found_is_left_out_where_its_wording_makes_it_two_questions():
-    rows = sheet(["What is a secured loan?", "What is an unsecured loan?"], ["It has 4 wheels."] * 2)
+    rows = sheet(
+        ["What is a secured loan?", "What is an unsecured loan?"], ["It has 4 wheels."] * 2
+    )
     vectors = np.ones((2, 1), np.float32)
     found = search_questions(rows, vectors, WIDE)
     assert [pair[:2] for pair in found] == [(0, 1)]
@@ -87,7 +89,9 @@ def test_a_pair_found_is_left_out_where_its_wording_makes_it_two_questions():
 
 
 def test_code_that_differs_in_capitals_is_not_one_question():
-    rows = sheet(["What does git branch -d do?", "What does git branch -D do?"], ["It has gone."] * 2)
+    rows = sheet(
+        ["What does git branch -d do?", "What does git branch -D do?"], ["It has gone."] * 2
+    )
     assert first_rows(rows) == [0, 1]
 
 

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 
 from kd_kedro.curation.rewriting.wording import (
-    FRAME,
     anchors,
     asker_defect,
     clause_defect,
@@ -20,7 +19,7 @@ from kd_kedro.text.facts import read_facts
 from kd_kedro.text.names import TOKEN, names, sentence_heads
 from kd_kedro.text.polarity import DECISIVE, direction_marks, negation_defect, opposite_defect
 from kd_kedro.text.quantities import number_marks, plain, quantity_defect
-from kd_kedro.text.words import one_slip, word_set
+from kd_kedro.text.words import FRAME, one_slip, word_set
 
 _LETTER = re.compile(r"(?<![\w.&'’(-])(?:(?<![.?!:] )(?<!^)A|[B-HJ-Z])(?![\w.)-])", re.MULTILINE)
 _A = re.compile(r"(?<!\w)A(?!\w)")
