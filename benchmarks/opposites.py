@@ -67,8 +67,10 @@ def read_table(path: Path) -> pd.DataFrame:
     """Return a file of pairs with all its columns as text.
 
     Raises:
-        ValueError: A column is missing, or a record has not as many cells as the header.
+        ValueError: The file or a column is missing, or a record and the header differ in length.
     """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: give a CSV file of pairs")
     names, *records = read_records(path) or [[]]
     if missing := [name for name in COLUMNS if name not in names]:
         raise ValueError(f"{path} has no column {missing[0]}: pairs have {', '.join(COLUMNS)}")
