@@ -59,12 +59,11 @@ _FOREIGN_NEGATIONS = word_set(
     "no sin nunca ningún ninguna jamás senza mai nessun nessuna não sem nenhum nenhuma niet geen "
     "zonder nooit inte utan aldrig bez nigdy nie değil olmayan tidak bukan tanpa"
 )
+# Without those that are other words too ("ein" in "schalte es ein", "o" in Spanish).
 _FOREIGN_ARTICLES = word_set(
     "der die das den dem des eine einen einem einer eines le la les l un une du el los las lo una "
     "unos unas il gli uno os as um uma de het een"
 )
-# These are articles too, and something else elsewhere.
-_MAY_BE_ARTICLES = _FOREIGN_ARTICLES | word_set("ein o a i")
 # Where one of these joins two things, their order tells nothing.
 _SYMMETRICAL = word_set(
     "and or between versus vs both difference differences differ differs different compare "
@@ -171,7 +170,7 @@ def _substitution(places: Sequence[Place], foreign: bool) -> str:
 
 def _may_stand_for(one: str, other: str, foreign: bool) -> bool:
     if foreign:
-        return are_forms(one, other) or {one, other} <= _MAY_BE_ARTICLES
+        return are_forms(one, other)
     return (
         {one, other} <= _ASKING
         or _KIND.get(one, one) == _KIND.get(other, other)
