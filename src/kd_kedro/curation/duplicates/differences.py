@@ -43,7 +43,7 @@ _QUANTIFIERS = (
     word_set("most mostly majority usually"),
     word_set("few fewest minority rarely seldom"),
     word_set("many much often frequently"),
-    word_set("single once"),
+    word_set("one single once"),
     word_set("both"),
     word_set("either"),
     word_set("half"),
