@@ -35,6 +35,7 @@ from sklearn.model_selection import GroupKFold
 
 from kd_kedro.curation.duplicates.conflicts import find_duplicates
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
+from kd_kedro.curation.duplicates.differences import wording_difference
 from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
 from kd_kedro.curation.duplicates.signature import names_agree, signature
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
@@ -183,7 +184,12 @@ def measure_pairs(
     # What deduplication asks of questions that are near, before it looks at the answers.
     rows = cosine >= THRESHOLDS.question_threshold
     rows &= np.array(
-        [signature(one) == signature(other) and names_agree(one, other) for one, other in pairs]
+        [
+            signature(one) == signature(other)
+            and names_agree(one, other)
+            and not wording_difference(one, other)
+            for one, other in pairs
+        ]
     )
     apart = np.array([contradicts(*pair) for pair in pairs])
     figures: dict[str, Any] = {

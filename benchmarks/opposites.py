@@ -2,6 +2,7 @@
 
 `python benchmarks/opposites.py [--opposites PAIRS] [--paraphrases PAIRS] [--json OUT]`
 
+Of `opposites.csv`, half was held out while the rule was made; `later` pairs were written after it.
 Each pair is a sheet of two rows with one answer, the case in which deduplication merges most
 readily. A pair stays apart where its questions are not near, or near and told apart. Paraphrases
 are judged alike: they are to stay together.
@@ -66,8 +67,10 @@ def read_table(path: Path) -> pd.DataFrame:
     """Return a file of pairs with all its columns as text.
 
     Raises:
-        ValueError: A column is missing, or a record has not as many cells as the header.
+        ValueError: The file or a column is missing, or a record and the header differ in length.
     """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: give a CSV file of pairs")
     names, *records = read_records(path) or [[]]
     if missing := [name for name in COLUMNS if name not in names]:
         raise ValueError(f"{path} has no column {missing[0]}: pairs have {', '.join(COLUMNS)}")

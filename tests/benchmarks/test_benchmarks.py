@@ -58,6 +58,22 @@ def test_duplicates(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_opposites(tmp_path: Path) -> None:
+    pairs, same = tmp_path / "pairs.csv", tmp_path / "same.csv"
+    pairs.write_text(
+        "question_1,question_2,half\nWhat is a secured loan?,What is an unsecured loan?,held_out\n"
+        "What is rent?,What is the rent?,develop\n",
+        encoding="utf-8",
+    )
+    same.write_text("question_1,question_2\nWhat is goodwill?,Define goodwill.\n", encoding="utf-8")
+    made = figures("opposites", tmp_path, "--opposites", pairs, "--paraphrases", same)
+    assert (made["opposites"]["pairs"], made["opposites"]["apart"]) == (2, 1)
+    assert made["by_half"]["held_out"]["share"] == 1
+    assert made["merged"] == [["What is rent?", "What is the rent?"]]
+    assert made["paraphrases"]["apart"] == 0
+
+
+@pytest.mark.slow
 def test_augmentation(tmp_path: Path) -> None:
     made = figures("augmentation", tmp_path, "--data", SHEET, "--rows", "60")
     assert 0.9 < made["kept_share"] <= 1
@@ -232,6 +248,8 @@ def test_distillation(tmp_path: Path) -> None:
         ("duplicates", ["--sheet", "nosuch.csv"], "nosuch.csv does not exist"),
         ("duplicates", ["--scale", "-5"], "--scale: must be 2 or more"),
         ("duplicates", ["--pairs", "{pairs}"], "pairs.csv has only pairs with label 1"),
+        ("opposites", ["--opposites", "nosuch.csv"], "nosuch.csv does not exist"),
+        ("opposites", ["--opposites", "{sheet}"], "has no column question_1"),
         ("relevance", ["--data", "{sheet}", "--train", "{sheet}"], "the file that is judged"),
         ("relevance", ["--data", "{sheet}", "--clinc", "{pairs}"], "pairs.csv has not the parts"),
         ("question_formats", ["--data", "{folder}"], "latin.csv cannot be read as CSV in UTF-8"),

@@ -29,7 +29,7 @@ _INSIDE = re.compile(  # f(), snake_case, camelCase, operators
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 # Abbreviations ("e.g", "Ph.D") and a missing space behind a full stop ("sold.Find").
 _NOT_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|\w*[a-z]\.[A-Z][a-z]*")
-_BLANK = re.compile(r"_{3}|--")  # to be filled in; a ruled line
+_BLANK, _RULE = "___", "--"  # what is to be filled in; a ruled line
 _LETTERS_THAT_COUNT = 2  # in a name so short capitals make another one
 
 
@@ -70,16 +70,17 @@ def _words(text: str) -> list[str]:
         closing = _CLOSING.replace("!", "") if following[:1].islower() else _CLOSING
         bare = word.lstrip(_OPENING)
         ended = bare.rstrip(closing)
-        words.append(f"{ended}()" if bare.startswith(f"{ended}()") else ended or word)
+        words.append(f"{ended})" if ended.endswith("(") else ended or word)
     return words
 
 
 def _is_code(word: str) -> bool:
     if _SYMBOLS.fullmatch(word):
-        return word not in _PROSE_SYMBOLS and not _BLANK.search(word)
+        return word not in _PROSE_SYMBOLS and _RULE not in word
+    if _BLANK in word:
+        return False
     dotted = _DOTTED.fullmatch(word) and not _NOT_DOTTED.fullmatch(word)
-    looks = dotted or _WHOLE.fullmatch(word) or _INSIDE.search(word)
-    return bool(looks) and not _BLANK.match(word.replace("--", ""))
+    return bool(dotted or _WHOLE.fullmatch(word) or _INSIDE.search(word))
 
 
 def _key(token: str) -> str:

@@ -123,15 +123,16 @@ def _spelling(word: str) -> str:
 
 
 def _is_misspelt(one: str, other: str) -> bool:
-    """Return whether an unknown word is a known one with a slip inside.
+    """Return whether an unknown word is a known one with a letter too many, too few or moved.
 
-    At the ends of a word a letter makes another one: "print" and "printf".
+    Another letter makes another word ("nitrate", "nitrite"), one at an end too ("printf").
     """
     return (
         min(len(one), len(other)) >= _SHORTEST_MISSPELT
         and (one[0], one[-1]) == (other[0], other[-1])
-        and _is_known(one) != _is_known(other)
+        and (len(one) != len(other) or sorted(one) == sorted(other))
         and one_slip(one, other)
+        and _is_known(one) != _is_known(other)
     )
 
 

@@ -12,6 +12,7 @@ from kd_kedro.curation.duplicates.conflicts import (
 )
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
 from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, Nearness, find_near_questions
+from kd_kedro.curation.duplicates.neighbours import Pair
 
 
 def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **options):
@@ -45,6 +46,26 @@ def test_exact_duplicates_leave_the_earliest():
     assert found.survivor == {1: 0}
     assert found.reason == {1: EXACT}
     assert not found.conflict
+
+
+@pytest.mark.parametrize("answers", [("It is a loan.",) * 3, ("Land.", "Land.", "A good name.")])
+def test_opposites_are_neither_merged_nor_set_aside(answers):
+    questions = (
+        "What is a secured loan?",
+        "What is an unsecured loan?",
+        "Define an unsecured loan.",
+    )
+    table = pd.DataFrame({"row_id": ["a", "b", "c"], "question": questions, "answer": answers})
+    pairs = [Pair(0, 1, 0.999), Pair(0, 2, 0.998), Pair(1, 2, 0.997)]
+    found = find_duplicates(table, pairs, vectors(3, 0.99), vectors(3, 0.5), Thresholds())
+    assert 0 not in {*found.survivor, *found.survivor.values(), *found.conflict}
+    assert {*found.survivor, *found.conflict} & {1, 2}
+
+
+def test_code_that_differs_in_capitals_alone_is_not_the_same_question():
+    rows = [("What does git branch -d do?", "It deletes."), ("What does git branch -D do?", "So.")]
+    assert not find(rows).conflict
+    assert not find([(question, "It deletes it.") for question, _ in rows], 0.99).survivor
 
 
 def test_reviewed_rows_survive_before_earlier_ones_and_mended_before_all():

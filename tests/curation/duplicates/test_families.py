@@ -74,6 +74,12 @@ def test_near_questions_are_one_family_named_after_the_earliest():
     assert families[0] == split(rows.head(1))["family_id"].iloc[0]
 
 
+def test_opposites_are_two_families():
+    rows = sheet(["What is an asset that grows?", "What is an asset that shrinks?"])
+    vectors = embed(["one", "one"])
+    assert split(rows, vectors)["family_id"].nunique() == 2
+
+
 def test_what_equal_answers_would_merge_is_one_family():
     rows = sheet(["What is goodwill?", "Why does a good name pay?", "What else is there?"])
     cosine = 0.8

@@ -3,7 +3,7 @@
 Near in meaning is not the same. Opposites stand in the same sentences, so an embedder gives them
 cosines near 1, and a word that it does not know is as good as any other. What is compared is the
 wording: words that only one of the texts has, and words that stand in each other's place where the
-texts are laid side by side.
+texts are laid side by side. The more freely a text is reworded, the less the latter tell.
 """
 
 import re
@@ -21,6 +21,7 @@ from kd_kedro.text.quantities import quantities
 from kd_kedro.text.words import FRAME, FUNCTION_WORDS, stem, word_set
 
 Words = tuple[str, ...]
+Place = tuple[Words, Words]  # what each text has there
 
 _WORD = re.compile(r"[^\W_]+(?:[_.-][^\W_]+|['’](?!s\b)[^\W_]+)*")
 _ARTICLES = word_set("a an the")
@@ -42,7 +43,7 @@ _QUANTIFIERS = (
     word_set("most mostly majority usually"),
     word_set("few fewest minority rarely seldom"),
     word_set("many much often frequently"),
-    word_set("single once"),
+    word_set("one single once"),
     word_set("both"),
     word_set("either"),
     word_set("half"),
@@ -58,9 +59,10 @@ _FOREIGN_NEGATIONS = word_set(
     "no sin nunca ningún ninguna jamás senza mai nessun nessuna não sem nenhum nenhuma niet geen "
     "zonder nooit inte utan aldrig bez nigdy nie değil olmayan tidak bukan tanpa"
 )
+# Without those that are other words too ("ein" in "schalte es ein", "o" in Spanish).
 _FOREIGN_ARTICLES = word_set(
-    "der die das den dem des ein eine einen einem einer eines le la les l un une du el los las lo "
-    "una unos unas il gli i uno o os as um uma de het een"
+    "der die das den dem des eine einen einem einer eines le la les l un une du el los las lo una "
+    "unos unas il gli uno os as um uma de het een"
 )
 # Where one of these joins two things, their order tells nothing.
 _SYMMETRICAL = word_set(
@@ -68,8 +70,10 @@ _SYMMETRICAL = word_set(
     "compared distinguish distinguishes relation relationship equal equals und oder zwischen et ou "
     "entre y o e"
 )
-_MOST_PLACES = 2  # in a text reworded in more, one word for another may be chance
+# In a text reworded in more places or words, a quantifier or one word for another may be chance.
+_MOST_PLACES, _LONGEST_PLACE = 2, 4
 _LONGEST_MOVED = 4  # words
+_MOST_OWN_WORDS = 50  # compared with all of the other text's
 
 
 @lru_cache(maxsize=200_000)
@@ -82,27 +86,33 @@ def wording_difference(one: str, other: str) -> str:
     """
     if code_differs(one, other):
         return "code"
-    words, others = _words(one), _words(other)
+    one, other = sorted((one, other))  # texts laid side by side the other way may fit otherwise
     foreign = bool(foreign_language(one) or foreign_language(other))
-    return (
-        _opposites(words, others)
-        or _other_quantifier(words, others)
-        or (_other_negation(words, others) if foreign else "")
-        or _substitution(_places(words, others), foreign)
-        or _exchange(words, others)
-    )
+    words, others = _words(one, foreign), _words(other, foreign)
+    found = _opposites(words, others) or _exchange(words, others)
+    if not found and foreign:
+        found = _other_negation(words, others)
+    places = _places(words, others)
+    if found or _is_reworded(places):
+        return found
+    return _other_quantifier(words, others) or _substitution(places, foreign)
 
 
 @lru_cache(maxsize=200_000)
-def _words(text: str) -> Words:
+def _words(text: str, foreign: bool) -> Words:
     small = text.casefold().replace("every other", "every-other")
-    return tuple(word for word in _WORD.findall(small) if word not in _ARTICLES)
+    articles = _FOREIGN_ARTICLES if foreign else _ARTICLES
+    return tuple(word for word in _WORD.findall(small) if word not in articles)
 
 
 def _opposites(words: Words, others: Words) -> str:
     """Return a word of one text alone whose opposite stands in the other alone."""
-    own, theirs = set(words) - set(others), set(others) - set(words)
-    for one, other in product(sorted(own - FUNCTION_WORDS), sorted(theirs - FUNCTION_WORDS)):
+    own, theirs = (
+        sorted(set(a) - {*b} - FUNCTION_WORDS) for a, b in ((words, others), (others, words))
+    )
+    if max(len(own), len(theirs)) > _MOST_OWN_WORDS:
+        return ""
+    for one, other in product(own, theirs):
         if not {one, other} <= FRAME and _opposed(one, other):
             return f"{one}, {other}"
     return ""
@@ -130,31 +140,40 @@ def _other_negation(words: Words, others: Words) -> str:
     return "" if was == now else "negation"
 
 
-def _places(words: Words, others: Words) -> list[tuple[Words, Words]]:
+def _places(words: Words, others: Words) -> list[Place]:
     """Return what stands in each other's place where two texts are laid side by side."""
     stems, other_stems = [stem(word) for word in words], [stem(word) for word in others]
-    codes = SequenceMatcher(None, stems, other_stems, autojunk=False).get_opcodes()
+    codes = SequenceMatcher(None, stems, other_stems).get_opcodes()
     return [(words[a:b], others[c:d]) for tag, a, b, c, d in codes if tag != "equal"]
 
 
-def _substitution(places: Sequence[tuple[Words, Words]], foreign: bool) -> str:
-    """Return a word and what stands for it: its opposite, or what is neither synonym nor form."""
+def _is_reworded(places: Sequence[Place]) -> bool:
+    longest = max((len(side) for place in places for side in place), default=0)
+    return len(places) > _MOST_PLACES or longest > _LONGEST_PLACE
+
+
+def _substitution(places: Sequence[Place], foreign: bool) -> str:
+    """Return a word and what stands for it: its opposite, or what is neither synonym nor form.
+
+    Of several words in one place each must stand for another.
+    """
     for own, theirs in places:
-        single = len(own) == len(theirs) == 1
-        if len(own) != len(theirs) or (single and (theirs, own) in places):
+        if len(own) != len(theirs) or (theirs, own) in places:
             continue
-        for one, other in zip(own, theirs, strict=True):
-            another = single and len(places) <= _MOST_PLACES
-            if _opposed(one, other) or (another and not _may_stand_for(one, other, foreign)):
-                return f"{one}, {other}"
+        pairs = list(zip(own, theirs, strict=True))
+        opposed = [pair for pair in pairs if _opposed(*pair)]
+        others = [pair for pair in pairs if not _may_stand_for(*pair, foreign)]
+        if opposed or len(others) == len(pairs):
+            return ", ".join((opposed or others)[0])
     return ""
 
 
 def _may_stand_for(one: str, other: str, foreign: bool) -> bool:
     if foreign:
-        return are_forms(one, other) or {one, other} <= _FOREIGN_ARTICLES
+        return are_forms(one, other)
     return (
         {one, other} <= _ASKING
+        or _KIND.get(one, one) == _KIND.get(other, other)
         or not FUNCTION_WORDS.isdisjoint((one, other))
         or are_forms(one, other)
         or are_synonyms(one, other)
