@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from kd_kedro.cli.errors import sentence
 from kd_kedro.curation.duplicates.conflicts import EXACT
-from kd_kedro.curation.records.change_examples import reason_kind
+from kd_kedro.curation.records.change_examples import kind_of
 from kd_kedro.curation.repair.text_changes import changed_characters, changed_spans
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -222,7 +222,7 @@ def _header(sheet: Path) -> list[str]:
 def _figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     events = pd.concat([tables["preprocessing_events"], tables["filtering_events"]])
     dropped = Counter(map(_why_dropped, *_columns(events, "dropped")))
-    reasons = Counter(map(reason_kind, events.loc[events["action"] == "quarantined", "reason"]))
+    reasons = Counter(map(kind_of, events.loc[events["action"] == "quarantined", "reason"]))
     return {
         "rows": int((events["stage"] == "validation").sum()),
         "kept": len(tables[_TABLES[-1]]),

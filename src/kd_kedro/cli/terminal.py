@@ -57,8 +57,8 @@ def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
         values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
         console.print(
             f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation "
-            f"loss {best['validation_loss']:.4f}: {values}\n`{kedro_command('run --tuned', env)}` takes "
-            "these.",
+            f"loss {best['validation_loss']:.4f}: {values}\n"
+            f"`{kedro_command('run --tuned', env)}` takes these.",
             soft_wrap=True,
             highlight=False,
         )

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from kd_kedro.curation.records.change_examples import examples_by_kind, reason_kind
+from kd_kedro.curation.records.change_examples import examples_by_kind, kind_of
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS
 from kd_kedro.curation.records.schema import table
 
@@ -77,8 +77,6 @@ def test_long_cells_are_cut_and_nothing_removed_gives_an_empty_table():
 def test_a_kind_is_a_reason_without_places_and_advice():
     asked = "open the sheet in a spreadsheet program and save it again"
     told = "the formula there has no stored value"
-    assert (
-        reason_kind(f"s.xlsx, line 5: column Answer: {told}: {asked}") == f"column Answer: {told}"
-    )
-    assert reason_kind("s.csv, line 7: 4 cells, 5 expected") == "… cells, … expected"
-    assert len(reason_kind("word " * 90)) == 80
+    assert kind_of(f"s.xlsx, line 5: column Answer: {told}: {asked}") == f"column Answer: {told}"
+    assert kind_of("s.csv, line 7: 4 cells, 5 expected") == "… cells, … expected"
+    assert len(kind_of("word " * 90)) == 80

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from kd_kedro.datasets.sheets import delimited
 from kd_kedro.datasets.sheets.conversation import KEYS, find_conversation, read_content, read_turn
 from kd_kedro.datasets.sheets.header import column_name, find_headers
+from kd_kedro.datasets.sheets.number_format import general, shown
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
-from kd_kedro.text.number_format import general, shown
 
 _SPACES = re.compile(r"\s*")
 _MOMENTS = (date, time, timedelta)

@@ -15,8 +15,8 @@ from kd_kedro.datasets.sheets.header import (
     find_headers,
     likely_header,
 )
+from kd_kedro.datasets.sheets.number_format import is_number, shown, shown_text
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
-from kd_kedro.text.number_format import is_number, shown, shown_text
 
 _HEAD = 5 * DEPTH  # rows of each sheet, blank ones too, that tell which one is meant
 NO_VALUE = "the formula there has no stored value; save the sheet in Excel"

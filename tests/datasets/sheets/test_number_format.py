@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.text.number_format import shown, shown_text
+from kd_kedro.datasets.sheets.number_format import shown, shown_text
 
 
 @pytest.mark.parametrize(

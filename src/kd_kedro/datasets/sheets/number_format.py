@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from kd_kedro.text.moment_format import Moment, iso, shown_moment
+from kd_kedro.datasets.sheets.moment_format import Moment, iso, shown_moment
 
 # Built-in formats whose order of day and month is that of the reader's settings.
 _OF_THE_READER = ("mm-dd-yy", "m/d/yy h:mm", "General", "@")

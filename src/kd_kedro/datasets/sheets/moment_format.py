@@ -7,7 +7,7 @@ import datetime
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
-from kd_kedro.text.date_names import date_names
+from kd_kedro.datasets.sheets.date_names import date_names
 
 Moment = datetime.datetime | datetime.date | datetime.time | datetime.timedelta
 _DATE_TOKEN = re.compile(
