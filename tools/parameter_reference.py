@@ -46,7 +46,12 @@ def main() -> int:
 def _page() -> str:
     arguments = {**settings.CONFIG_LOADER_ARGS, "default_run_env": "base"}
     values = OmegaConfigLoader(conf_source=str(ROOT / "conf"), **arguments)["parameters"]
-    parts = [HEAD, "## Sheet, columns and server, by `--params`\n", "| key | what it is |", "|---|---|"]
+    parts = [
+        HEAD,
+        "## Sheet, columns and server, by `--params`\n",
+        "| key | what it is |",
+        "|---|---|",
+    ]
     parts += [f"| `{key}` | {what} |" for key, what in catalog_keys().items()]
     written, checked = dict(flatten(values)), dict(flatten(_checked(values)))
     for key, model in _groups():
