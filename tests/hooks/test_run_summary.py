@@ -49,6 +49,7 @@ def metric(*values: float | None, conclusion: str = "better") -> dict[str, Any]:
         "role": "primary",
         "non_inferiority": {"conclusion": "not shown"},
         "gap_recovered": estimate(None),
+        "controls": {},
     }
 
 

@@ -41,7 +41,7 @@ def score_relevance(
     """Score every row by how far it is from the domain, learning from the reviewers' labels.
 
     Returns:
-        `relevance_scores`, `review_queue`, `relevance_notes`.
+        `relevance_scores`, `review_queue`, `abstention_facts`.
     """
     columns = [[squeeze(text) for text in review_labels[name]] for name in ("question", "answer")]
     pairs = np.stack([sentence_embedder.encode(texts) for texts in columns], axis=1)
@@ -107,7 +107,7 @@ def describe_relevance(
     converted_mcq: pd.DataFrame,
     soap_qa: pd.DataFrame,
     relevance_scores: pd.DataFrame,
-    relevance_notes: Mapping[str, str],
+    abstention_facts: Mapping[str, str],
 ) -> dict[str, Any]:
     """Say what the relevance filter did, and warn of removals that no verdict explains.
 
@@ -118,7 +118,7 @@ def describe_relevance(
     known = labels_of(answers, converted_mcq["row_id"].tolist(), min_families=LEAST_ROWS)
     labels = [answer for answer in dict.fromkeys(answers) if canonical(answer) in known]
     warnings = describe_losses(converted_mcq, soap_qa, relevance_scores, labels)
-    return {**relevance_notes, "warnings": warnings}
+    return {**abstention_facts, "warnings": warnings}
 
 
 def _ask_relevance(

@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 score_relevance,
                 inputs=["review_labels", "sentence_embedder", "params:filtering.soap"],
-                outputs=["relevance_scores", "review_queue", "relevance_notes"],
+                outputs=["relevance_scores", "review_queue", "abstention_facts"],
                 name="score_relevance",
             ),
             Node(
@@ -39,7 +39,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 describe_relevance,
-                inputs=["converted_mcq", "soap_qa", "relevance_scores", "relevance_notes"],
+                inputs=["converted_mcq", "soap_qa", "relevance_scores", "abstention_facts"],
                 outputs="relevance_facts",
                 name="describe_relevance",
             ),
