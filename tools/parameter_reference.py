@@ -48,11 +48,7 @@ def _page() -> str:
     values = OmegaConfigLoader(conf_source=str(ROOT / "conf"), **arguments)["parameters"]
     parts = [
         HEAD,
-<<<<<<< HEAD
-        "## The sheet, its columns and the server, by `--params`\n",
-=======
         "## Sheet, columns and server, by `--params`\n",
->>>>>>> envs
         "| key | what it is |",
         "|---|---|",
     ]

@@ -44,7 +44,7 @@ def test_a_study_leaves_its_products_and_says_what_was_best(tuned):
     best = json.loads(newest(project, "best_hyperparameters.json").read_text())
     assert len(trials) == 3
     assert best["validation_loss"] == pytest.approx(trials["value"].min())
-    assert "`kedro run --tuned` takes these" in study["out"]
+    assert "`kedro run --tuned --env test` takes these" in study["out"]
     for name in ("tuning_history_plot.json", "tuning_importance_plot.json"):
         assert json.loads(newest(project, name).read_text())["data"]
 

@@ -187,15 +187,6 @@ def set_up_terminal(project: Path) -> Path | None:
 
 
 @contextmanager
-def open_catalog(
-    project: Path, env: str | None, params: dict[str, Any] | None = None
-) -> Iterator[DataCatalog]:
-    """Give the project's catalog, read outside a run."""
-    with open_context(project, env, params) as context:
-        yield context.catalog
-
-
-@contextmanager
 def open_context(
     project: Path, env: str | None, params: dict[str, Any] | None = None
 ) -> Iterator[Any]:

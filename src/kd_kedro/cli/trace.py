@@ -6,6 +6,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.io import DataCatalog
 
 from kd_kedro.cli.session import one_sentence, open_context
+from kd_kedro.runs.environments import kedro_command
 
 _MOST = 20  # rows that are listed where several are meant
 
@@ -33,7 +34,8 @@ def trace(metadata: ProjectMetadata, row_id: str | None, line: int | None, env: 
             raise ValueError("name one row: `kedro trace ROW_ID`, or `kedro trace --line LINE`")
         events = latest_events(catalog)
         if events.empty:
-            raise ValueError("no row has been through a stage yet: run `kedro run` first")
+            command = kedro_command("run", context.env)
+            raise ValueError(f"no row has been through a stage yet: run `{command}` first")
         rows = _rows_as_read(catalog)
         if line is not None:
             found, meant = rows_of_line(rows, line), f"begin at line {line}"

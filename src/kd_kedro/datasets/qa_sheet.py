@@ -260,7 +260,7 @@ def _find_columns(sheet: Sheet, header: Record, names: Mapping[str, str]) -> dic
                 + (
                     "mend a copy of quarantined_rows.csv, which has it"
                     if key in ("row_id", name)
-                    else f"set columns.{key} in globals.yml"
+                    else f"set columns.{key} in globals.yml or by --params"
                 )
             )
     return places
