@@ -122,7 +122,7 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     reasons: dict[str, str] = {}
     changes: dict[str, list[dict[str, Any]]] = {}
     records = reviewed_qa.to_dict("records")
-    for row in tqdm(records, desc="repairing text"):
+    for row in tqdm(records, desc="repairing text", disable=None):
         for column, other in (("question", "answer"), ("answer", "question")):
             text, beside = row[column], row[other]
             for name, before, after in repair_steps(text, params, beside):
