@@ -23,21 +23,26 @@ _ENGLISH = word_set(
 _SMALL_WORDS = {
     "French": "le la les des du un une est sont que qui quel quelle quels quelles dans pour avec "
     "sur aux et ou où ne pas ce cette ces il elle ils par son sa ses au comment "
-    "pourquoi combien quand lors chaque entre d'une l'on qu'est c'est",
+    "pourquoi combien quand lors chaque entre d'une l'on qu'est c'est peut faut doit je vous nous "
+    "très fait sans sous être avoir",
     "German": "der die das und ist nicht ein eine einer einem einen wie was wer wo wann warum für "
     "mit von wird werden welche welcher welches wenn auf den dem zu zum zur im am sind "
     "hat haben bei oder auch nach aus dass sich man kann als unter zwischen über heißt "
-    "wieviel",
+    "wieviel an darf dürfen muss müssen soll sollte gibt gilt ja nein bis ohne durch mehr ich "
+    "sie es ihr nur noch sehr hier werde würde haben sein kein keine",
     "Spanish": "el la los las del un una es son que qué cuál cuáles quién cómo cuándo dónde por "
     "para con en y o no se su sus al lo más este esta está ¿qué ¿cuál cuánto cuánta "
-    "como entre donde",
+    "como entre donde puede debe hay tiene ser muy también sobre sin",
     "Italian": "il lo la gli le un una è sono che chi cosa come quando dove perché quale quali di "
-    "del della dei delle nel nella per con non si da al alla più e o tra quanto qual",
+    "del della dei delle nel nella per con non si da al alla più e o tra quanto qual può deve "
+    "questo questa essere molto senza",
     "Portuguese": "o os as um uma é são que qual quais quem como quando onde por para com "
     "não se do "
-    "da dos das no na nos nas ao à mais e ou seu sua em entre quanto",
+    "da dos das no na nos nas ao à mais e ou seu sua em entre quanto pode deve há tem ser muito "
+    "também sem",
     "Dutch": "de het een en is zijn wat wie hoe waar wanneer waarom welke voor met van niet op "
-    "in te aan bij naar uit dat die dit deze worden wordt kan als ook tussen hoeveel",
+    "in te aan bij naar uit dat die dit deze worden wordt kan als ook tussen hoeveel mag moet ik "
+    "je hij zij wij geen om door",
     "Swedish": "och är att en ett det den som vad vem hur när var varför vilken för med av inte på "
     "i till om från kan ska har mellan",
     "Danish": "og er at en et det den som hvad hvem hvor hvornår hvorfor hvordan hvilken hvilket "
@@ -74,7 +79,7 @@ _KNOWN = {language: word_set(words) for language, words in _SMALL_WORDS.items()}
 # They stand in names, and one of them alone says nothing ("La Rochelle", "de facto").
 _PARTICLES = word_set(
     "la le les los las el il lo der die das den dem de het van von di da do del des du un una une "
-    "ein eine en et al per pro con in no"
+    "ein eine en et al per pro con in no non"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # Marks that make a sentence a question, and that end one, in all scripts. Greek asks with what
@@ -121,6 +126,10 @@ def foreign_language(text: str) -> str:
     language = max(counts, key=lambda name: counts[name])
     telling = len(words) >= _FEWEST_WORDS and any(w in _KNOWN[language] - _PARTICLES for w in long)
     if counts[language] > english and (telling or counts[language] > 1 or _accented(words)):
+        return language
+    own = _KNOWN[language] - _PARTICLES - _ENGLISH
+    even = counts[language] == english and not any(word in _ONLY_ENGLISH for word in words)
+    if even and telling and any(word in own for word in long):
         return language
     if not english and len(words) >= _FEWEST_WORDS and _accented(long) > 1:
         return "another language"

@@ -122,7 +122,8 @@ def _with_decimal_points(small: str, text: str) -> str:
     """Return a text whose numbers are written as in English, where its language says otherwise."""
     if foreign_language(text) not in _DECIMAL_COMMA:
         return small
-    return re.sub(r"(?<=\d),(?=\d)", ".", _THOUSANDS.sub("", small))
+    # Three figures behind a comma are thousands in more sheets than they are decimals.
+    return re.sub(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))", ".", _THOUSANDS.sub("", small))
 
 
 def quantities(text: str) -> list[Quantity]:
