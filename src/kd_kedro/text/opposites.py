@@ -1,13 +1,13 @@
-"""Which words are opposites, and which mean the same?
+"""Which words are opposites, and which are forms of one word?
 
-WordNet's antonyms tell (Miller 1995, "WordNet: a lexical database for English"), and how a word is
-made: one stem behind prefixes that exclude each other ("secured", "unsecured"; "hypertension",
-"hypotension") or before such endings ("harmful", "harmless"; "payer", "payee"). Most prefixes are
-Latin and Greek ones that the neighbours of English have too.
+A list tells (`opposites.txt`), and how a word is made: one stem behind prefixes that exclude each
+other ("secured", "unsecured"; "hypertension", "hypotension") or before such endings ("harmful",
+"harmless"; "payer", "payee"). Most prefixes are Latin and Greek ones that the neighbours of English
+have too.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
@@ -30,7 +30,7 @@ _ENDINGS = (
 )
 _INFLECTIONS = ("s", "es", "d", "ed", "ing", "ly", "r", "er", "st", "est")
 _SHORTEST_STEM = 3
-_SHORTEST_MISSPELT = 5
+_SHORTEST_MISSPELT = 7
 
 
 @lru_cache(maxsize=100_000)
@@ -50,18 +50,6 @@ def are_opposites(one: str, other: str) -> bool:
         second in antonyms.get(first, ()) or _differ_in_prefix(first, second)
         for first, second in product(own, others)
     )
-
-
-@lru_cache(maxsize=100_000)
-def are_synonyms(one: str, other: str) -> bool:
-    """Return whether two words, in whatever form, share a meaning in which both are common.
-
-    Args:
-        one: A word in small letters.
-        other: A word in small letters.
-    """
-    synonyms, others = _synonyms(), _forms(other)
-    return any(others & synonyms.get(form, frozenset()) for form in _forms(one))
 
 
 @lru_cache(maxsize=100_000)
@@ -123,47 +111,26 @@ def _spelling(word: str) -> str:
 
 
 def _is_misspelt(one: str, other: str) -> bool:
-    """Return whether an unknown word is a known one with a letter too many, too few or moved.
+    """Return whether a long word is another with a letter too many, too few or moved.
 
-    Another letter makes another word ("nitrate", "nitrite"), one at an end too ("printf").
+    Another letter makes another word ("nitrate", "nitrite"), one at an end too ("printf"), and
+    short words that are one slip apart are mostly two words ("angle", "angel").
     """
     return (
         min(len(one), len(other)) >= _SHORTEST_MISSPELT
         and (one[0], one[-1]) == (other[0], other[-1])
         and (len(one) != len(other) or sorted(one) == sorted(other))
         and one_slip(one, other)
-        and _is_known(one) != _is_known(other)
     )
-
-
-def _is_known(word: str) -> bool:
-    return any(form in _antonyms() or form in _synonyms() for form in _forms(word))
 
 
 @cache
 def _antonyms() -> Mapping[str, frozenset[str]]:
-    lines = (line.split("|") for line in _lines("opposites.txt") if not line.startswith("#"))
-    own = (pair for one, other in lines for pair in product(one.split(), other.split()))
-    return _both_ways([*_pairs("wordnet/antonyms.txt"), *own])
-
-
-@cache
-def _synonyms() -> Mapping[str, frozenset[str]]:
-    return _both_ways(_pairs("wordnet/synonyms.txt"))
-
-
-def _pairs(name: str) -> list[tuple[str, str]]:
-    """Return the first word of each line of a file with each other word of the line."""
-    return [(word, other) for word, *others in map(str.split, _lines(name)) for other in others]
-
-
-def _lines(name: str) -> list[str]:
-    return files("kd_kedro.text").joinpath(name).read_text(encoding="utf-8").splitlines()
-
-
-def _both_ways(pairs: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+    text = files("kd_kedro.text").joinpath("opposites.txt").read_text(encoding="utf-8")
+    lines = (line.split("|") for line in text.splitlines() if not line.startswith("#"))
     related: dict[str, set[str]] = defaultdict(set)
-    for one, other in pairs:
-        related[one].add(other)
-        related[other].add(one)
+    for left, right in lines:
+        for one, other in product(left.split(), right.split()):
+            related[one].add(other)
+            related[other].add(one)
     return {word: frozenset(others) for word, others in related.items()}

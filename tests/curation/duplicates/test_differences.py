@@ -33,7 +33,6 @@ from kd_kedro.curation.duplicates.differences import wording_difference
         ("What does useradd do?", "What does userdel do?", "useradd, userdel"),
         ("What does git show do?", "What does git fetch do?", "fetch, show"),
         ("How is a fee levied?", "How is a tax levied?", "fee, tax"),
-        ("How do I begin a game?", "How do I start a game?", ""),
         ("Why did the firm receive it?", "Why did the firm recieve it?", ""),
         ("What is the purpose of a ledger?", "What is the function of a ledger?", ""),
         ("Which items are not included?", "Which items are excluded?", ""),

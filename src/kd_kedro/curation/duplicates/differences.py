@@ -15,7 +15,7 @@ from itertools import product
 
 from kd_kedro.text.code_tokens import code_differs
 from kd_kedro.text.language import foreign_language
-from kd_kedro.text.opposites import are_forms, are_opposites, are_synonyms
+from kd_kedro.text.opposites import are_forms, are_opposites
 from kd_kedro.text.polarity import negation_count
 from kd_kedro.text.quantities import quantities
 from kd_kedro.text.words import FRAME, FUNCTION_WORDS, stem, word_set
@@ -153,7 +153,7 @@ def _is_reworded(places: Sequence[Place]) -> bool:
 
 
 def _substitution(places: Sequence[Place], foreign: bool) -> str:
-    """Return a word and what stands for it: its opposite, or what is neither synonym nor form.
+    """Return a word and what stands for it: its opposite, or what is no form of it.
 
     Of several words in one place each must stand for another.
     """
@@ -176,7 +176,6 @@ def _may_stand_for(one: str, other: str, foreign: bool) -> bool:
         or _KIND.get(one, one) == _KIND.get(other, other)
         or not FUNCTION_WORDS.isdisjoint((one, other))
         or are_forms(one, other)
-        or are_synonyms(one, other)
         # The signature compares numbers and negations.
         or bool(quantities(one) and quantities(other))
         or negation_count(one) != negation_count(other)
