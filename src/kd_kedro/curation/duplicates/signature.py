@@ -57,6 +57,7 @@ def signature(text: str) -> Signature:
     )
 
 
+@lru_cache(maxsize=200_000)
 def question_key(text: str) -> str:
     """Return what questions have in common that are the same but for case and punctuation.
 
