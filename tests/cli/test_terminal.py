@@ -98,14 +98,15 @@ def test_a_run_that_saw_no_row_prints_where_to_look_next(
 
 
 def test_where_there_are_no_runs_yet_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    print_runs([])
-    assert capsys.readouterr().out == "There are no runs yet: `kedro run` makes the first.\n"
+    print_runs([], "test")
+    said = "There are no runs yet: `kedro run --env test` makes the first.\n"
+    assert capsys.readouterr().out == said
 
 
 def test_a_runs_names_stand_whole_on_a_narrow_terminal_and_a_dash_for_what_is_not_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    print_runs([RunSummary("1cd60ee0", "2026-01-01T00.00", "", "base", "running", "", "")])
+    print_runs([RunSummary("1cd60ee0", "2026-01-01T00.00", "", "base", "running", "", "")], None)
     row = capsys.readouterr().out.splitlines()[-2].split()
     assert row == ["1cd60ee0", "2026-01-01T00.00", "–", "base", "running", "–", "–"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog
 
-from kd_kedro.cli.trace import latest_events, rows_of_line, rows_that_begin
+from kd_kedro.cli.trace import latest_events, rows_as_named, rows_of_line, rows_that_begin
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS
 from kd_kedro.curation.records.schema import table
 
@@ -28,6 +28,12 @@ ROWS = table(["row_id", "line"], [["17aa", "2"], ["17ab", "5"], ["2bcc", "9"]])
 )
 def test_the_start_of_an_id_is_enough(start: str, found: list[str]) -> None:
     assert rows_that_begin(EVENTS, ROWS, start) == found
+
+
+def test_rewrites_are_listed_with_the_line_of_their_row() -> None:
+    found = rows_that_begin(EVENTS, ROWS, "2bcc-")
+    shown = rows_as_named(ROWS, found)
+    assert shown.to_numpy().tolist() == [["2bcc-typo", "9"], ["2bcc-formal", "9"]]
 
 
 @pytest.mark.parametrize(

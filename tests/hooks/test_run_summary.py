@@ -79,9 +79,14 @@ def test_the_few_numbers_are_those_of_the_primary_metrics() -> None:
 
 
 def test_the_description_has_the_verdict_its_table_and_what_to_do_next() -> None:
-    lines = describe(VERDICT, TIME).splitlines()
+    lines = describe(VERDICT, TIME, None).splitlines()
     assert lines[0] == "**Verdict: better**"
     assert lines[2].startswith("| metric | teacher | baseline student |")
     assert lines[4].startswith("| BLEU | 20.0")
     assert lines[7].startswith("The distilled student is better than its baseline in BLEU")
     assert lines[-1] == f"`kedro compare {TIME} OTHER` · `kedro promote {TIME}`"
+
+
+def test_what_to_do_next_names_the_environment_of_the_run() -> None:
+    last = describe(VERDICT, TIME, "gpt2,server").splitlines()[-1]
+    assert last.count(" --env gpt2,server`") == 2

@@ -8,7 +8,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
 from kd_kedro.runs.provenance import source_hashes
-from kd_kedro.runs.recipe import CODE, Recipe, Saved, content_hash
+from kd_kedro.runs.recipe import Recipe, Saved, content_hash
 from kd_kedro.runs.reproduce import (
     agreement,
     check_inputs,
@@ -17,7 +17,7 @@ from kd_kedro.runs.reproduce import (
     check_tree,
     not_comparable,
 )
-from kd_kedro.storage.git import changed_files, git
+from kd_kedro.storage.git import CODE, changed_files, git
 
 VERSION = "2026-01-01T00.00.00.000Z"
 

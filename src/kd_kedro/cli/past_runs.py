@@ -25,7 +25,7 @@ from kd_kedro.runs.prune import (
     recipes,
     versions_of,
 )
-from kd_kedro.runs.recipe import CODE, Recipe, find_run, read_recipe
+from kd_kedro.runs.recipe import Recipe, find_run, read_recipe
 from kd_kedro.runs.registered import dataset_names, read_parameters, registered
 from kd_kedro.runs.reproduce import (
     agreement,
@@ -35,7 +35,7 @@ from kd_kedro.runs.reproduce import (
     check_tree,
     not_comparable,
 )
-from kd_kedro.storage.git import changed_files, git
+from kd_kedro.storage.git import CODE, changed_files, git
 
 
 def list_past_runs(context: Any, last: int) -> list[RunSummary]:

@@ -10,15 +10,21 @@ from rich.text import Text
 
 from kd_kedro.cli.terminal import table
 from kd_kedro.metrics.scores.formatting import show, show_difference, title
+from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.overview import RunSummary
 from kd_kedro.runs.prune import Choice
 
 
-def print_runs(runs: Sequence[RunSummary]) -> None:
-    """Print a table of runs, or that there is none yet."""
+def print_runs(runs: Sequence[RunSummary], env: str | None) -> None:
+    """Print a table of runs, or that there is none yet.
+
+    Args:
+        runs: The runs.
+        env: The environment whose store was read; None for the default one.
+    """
     console = Console()
     if not runs:
-        _say(console, "There are no runs yet: `kedro run` makes the first.")
+        _say(console, f"There are no runs yet: `{kedro_command('run', env)}` makes the first.")
         return
     header = ["run", "started (UTC)", "sheet", "recipe", "state", "verdict", "main figure"]
     rows = [[cell or "–" for cell in astuple(each)] for each in runs]

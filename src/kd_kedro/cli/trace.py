@@ -9,6 +9,7 @@ from kd_kedro.cli.session import one_sentence, open_context
 from kd_kedro.runs.environments import kedro_command
 
 _MOST = 20  # rows that are listed where several are meant
+_WAYS = ("trace ROW_ID", "trace --line LINE")
 
 
 @click.command()
@@ -31,7 +32,8 @@ def trace(metadata: ProjectMetadata, row_id: str | None, line: int | None, env: 
     with one_sentence(metadata.project_path), open_context(metadata.project_path, env) as context:
         catalog = context.catalog
         if (row_id is None) == (line is None):
-            raise ValueError("name one row: `kedro trace ROW_ID`, or `kedro trace --line LINE`")
+            ways = (f"`{kedro_command(words, context.env)}`" for words in _WAYS)
+            raise ValueError(f"name one row: {', or '.join(ways)}")
         events = latest_events(catalog)
         if events.empty:
             command = kedro_command("run", context.env)
@@ -42,7 +44,7 @@ def trace(metadata: ProjectMetadata, row_id: str | None, line: int | None, env: 
         else:
             found, meant = rows_that_begin(events, rows, row_id or ""), f"begin with {row_id}"
         if len(found) > 1:
-            print_rows(rows[rows["row_id"].isin(found)].head(_MOST))
+            print_rows(rows_as_named(rows, found).head(_MOST))
             raise ValueError(f"{len(found)} rows {meant}: name one by its row_id")
         own = trace_row(events, found[0])
         print_trace(found[0], own, catalog, set(events["stage"]))
@@ -96,6 +98,18 @@ def rows_that_begin(events: pd.DataFrame, rows: pd.DataFrame, start: str) -> lis
         f"row {start} is in no event: take a row_id from validated_qa, or its start"
         + (f", or {line}" if line else "")
     )
+
+
+def rows_as_named(rows: pd.DataFrame, found: list[str]) -> pd.DataFrame:
+    """Return the rows of some ids; a rewrite is shown by what is known of its row.
+
+    Args:
+        rows: Text column row_id, and others, of the rows as they were read.
+        found: Ids of rows or rewrites.
+    """
+    named = rows.set_index("row_id")
+    of_row = [name if name in named.index else name.partition("-")[0] for name in found]
+    return named.reindex(of_row, fill_value="").assign(row_id=found)[list(rows.columns)]
 
 
 def rows_of_line(rows: pd.DataFrame, line: int) -> list[str]:

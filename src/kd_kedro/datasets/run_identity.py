@@ -7,7 +7,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset
 from kedro.io.core import Version
 
-from kd_kedro.storage.git import ask_git
+from kd_kedro.storage.git import CODE, ask_git
 
 
 class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):
@@ -36,7 +36,7 @@ class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):
         """Return `run` (Kedro's timestamp), `commit` and `tree`: clean, changed, or unknown."""
         project = Path(__file__).resolve().parents[3]
         commit = ask_git(project, "rev-parse", "HEAD")
-        changes = ask_git(project, "status", "--porcelain")
+        changes = ask_git(project, "status", "--porcelain", "--", *CODE)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return {
             "run": str(self._version.save) if self._version and self._version.save else now,

@@ -37,9 +37,9 @@ from kd_kedro.runs.mlflow_store import (
 from kd_kedro.runs.parameter_check import flatten
 from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import FILE_NAME, version_folder
-from kd_kedro.runs.recipe import CODE, RECIPE, REPRODUCES, make_recipe, recipe_text, relative
+from kd_kedro.runs.recipe import RECIPE, REPRODUCES, make_recipe, recipe_text, relative
 from kd_kedro.runs.registered import is_parameter, read_parameters
-from kd_kedro.storage.git import changed_files, git
+from kd_kedro.storage.git import CODE, changed_files, git
 
 SHEET = "raw_qa"
 # Every number of the evidence, of which the metrics are a few.
@@ -116,7 +116,8 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         }
         super().before_node_run(node, catalog, plain, is_async)
         if self._lock is not None:
-            os.utime(self._lock.lock_file)  # a sign of life
+            with suppress(FileNotFoundError):  # somebody has removed the folder
+                os.utime(self._lock.lock_file)  # a sign of life
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -264,9 +265,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     def _log_verdict(self, verdict: Mapping[str, Any]) -> None:
         assert self._going_on is not None
         self._log_metrics("", headlines(verdict))
-        timestamp = self._going_on[0]["run_id"]
+        timestamp, env = (self._going_on[0][key] for key in ("run_id", "env"))
         self._client.set_tag(self.run_id, VERDICT, verdict["overall"])
-        self._client.set_tag(self.run_id, NOTE, describe(verdict, timestamp))
+        self._client.set_tag(self.run_id, NOTE, describe(verdict, timestamp, env))
 
     def _log_numbers(self, evidence: Mapping[str, Any]) -> None:
         # As text: MLflow writes tables with ten digits.

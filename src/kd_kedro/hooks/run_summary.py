@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kd_kedro.metrics.scores.formatting import SummaryTable, summarise
+from kd_kedro.runs.environments import kedro_command
 
 VERDICT = "verdict"
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
@@ -42,17 +43,19 @@ def headlines(verdict: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def describe(verdict: Mapping[str, Any], timestamp: str) -> str:
+def describe(verdict: Mapping[str, Any], timestamp: str, env: str | None) -> str:
     """Return a run's description in Markdown: the verdict, its table, what to do next.
 
     Args:
         verdict: The verdict.
         timestamp: Kedro's, of the run.
+        env: Its environment, which the commands need too; None for the default one.
     """
     [table] = summarise(None, verdict, None)
     return (
         f"**{table.title}**\n\n{_markdown(table)}\n\n{table.note}\n\n"
-        f"`kedro compare {timestamp} OTHER` · `kedro promote {timestamp}`"
+        f"`{kedro_command(f'compare {timestamp} OTHER', env)}` · "
+        f"`{kedro_command(f'promote {timestamp}', env)}`"
     )
 
 

@@ -18,8 +18,6 @@ from kd_kedro.runs.provenance import FILE_NAME
 RECIPE = "recipe.json"
 # Tag of a run that `kedro reproduce` made: MLflow's id of the run it repeats.
 REPRODUCES = "reproduces"
-# What decides, with data and parameters, what comes of a run: no sheet, queue or page is among it.
-CODE = ("src", "conf", "pyproject.toml")
 # Of a session's run; what was loaded is pinned instead of `load_versions`.
 COMMAND = (
     "pipeline_names",
@@ -95,7 +93,7 @@ def make_recipe(
     Args:
         run_params: Kedro's, of the run.
         commit: Git's name of the code; '' where there is no repository.
-        dirty: Whether files of `CODE` differed from that commit.
+        dirty: Whether files of `storage.git.CODE` differed from that commit.
         conf_source: Where the configuration lay (`--conf-source`); '' is conf in the project.
         inputs: Names of the datasets the run read and did not make.
         parameters: What its nodes read, flat.

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+# What decides, with data and parameters, what comes of a run: no sheet, queue or page is among it.
+CODE = ("src", "conf", "pyproject.toml")
+
 
 def ask_git(project: Path, *words: str) -> str | None:
     """Return what git says, None where there is no git, no repository or no answer."""
