@@ -1,5 +1,6 @@
 """What a user reads of an error: the sentence written for him, not what caused it."""
 
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,17 @@ def test_a_sentence_of_ours_hides_what_caused_it(kind: type[Exception]) -> None:
 def test_what_the_system_refused_is_named_by_its_file() -> None:
     refused = raised(DatasetError("failed"), FileNotFoundError(2, "No such file", "a.csv"))
     assert sentence(refused) == "No such file: a.csv"
+
+
+def test_a_database_that_fails_is_called_by_whoever_keeps_it() -> None:
+    from mlflow.exceptions import MlflowException
+    from optuna.exceptions import StorageInternalError
+
+    full = sqlite3.OperationalError("database or disk is full")
+    ended = "could not be used: database or disk is full"
+    assert sentence(full) == f"an SQLite file {ended}"
+    assert sentence(raised(MlflowException("no"), full)) == f"the MLflow store {ended}"
+    assert sentence(raised(StorageInternalError("no"), full)) == f"the study's database {ended}"
 
 
 def test_missing_credentials_name_both_pages_that_say_how_to_write_them() -> None:

@@ -9,6 +9,8 @@ from kedro.io import DatasetError
 from kedro.validation import DataValidationError
 from pydantic import ValidationError
 
+_STORES = {"mlflow": "the MLflow store", "optuna": "the study's database"}
+
 
 def sentence(error: BaseException) -> str:
     """Return what a user should read of an error: the innermost cause, on one line.
@@ -32,7 +34,10 @@ def sentence(error: BaseException) -> str:
         if "saving data" in str(chain[0]):
             text = f"{text}; this version was not kept, earlier ones are untouched"
     elif isinstance(inner, sqlite3.OperationalError):
-        return f"the MLflow store could not be used: {inner}; free disk space or mend mlflow.db"
+        # SQLite names no file; what MLflow and Optuna wrap of it says whose it is.
+        owners = {type(each).__module__.partition(".")[0] for each in chain}
+        store = next((name for name in _STORES if name in owners), "")
+        return f"{_STORES.get(store, 'an SQLite file')} could not be used: {inner}"
     elif isinstance(inner, ValidationError):
         first = inner.errors()[0]
         text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
