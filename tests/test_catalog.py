@@ -59,10 +59,11 @@ def test_what_runs_are_told_of_a_product_is_known(entries: dict[str, Any]) -> No
         for name, entry in entries.items()
         if "runs" in entry["metadata"]
     }
-    # What `kedro compare` and the history charts of MLflow read.
+    # What `kedro compare` and `kedro runs` read of runs whose versions were pruned.
     assert {name for name, each in said.items() if each.kept} == {
         "row_waterfall",
         "validation_results",
+        "verdict",
     }
     assert {name for name in entries if name.endswith("_history")} == {
         name for name, each in said.items() if each.history

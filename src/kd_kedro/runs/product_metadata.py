@@ -18,7 +18,7 @@ class ProductMetadata(BaseModel):
 
     kept: bool = Field(
         default=False,
-        description="Of a table: MLflow keeps a copy, which outlives a pruned version.",
+        description="MLflow's copy outlives a pruned version; a table has one only with this.",
     )
     shown: bool = Field(
         default=False, description="Of a table: MLflow shows it beside those of other runs."
