@@ -168,6 +168,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "student_history": [],
         "tuning_record": STUDY,
         "params:distillation.student": STUDENT,
+        "params:distillation.sequence_level.source": "none",
         "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),
         "params:evaluation.verdict": VerdictParams(draws=1000, min_families=9),
         "params:evaluation.compression": CompressionParams(

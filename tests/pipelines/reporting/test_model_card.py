@@ -11,6 +11,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from kd_kedro.metrics.comparison.verdict import judge
+from kd_kedro.pipelines.reporting.licences import known_licences
 from kd_kedro.pipelines.reporting.model_card import cell, render_model_card
 from kd_kedro.pipelines.reporting.params import Licences, ModelCardParams, ReportParams
 from kd_kedro.pipelines.reporting.usage import Example, held_out_example, languages
@@ -152,6 +153,19 @@ def test_a_licence_is_not_stated_unless_all_was_made_here(
     assert card.data.license == ("apache-2.0" if said[2] == "own" else "other")
     assert card.data.license_name == (None if said[2] == "own" else "not-stated")
     assert card.data.base_model == ("owner/student" if "/" in student["origin"] else None)
+
+
+@pytest.mark.parametrize(
+    ("source", "student"), [("teacher", "own"), ("generator", "not")], ids=["teacher", "generator"]
+)
+def test_what_a_language_model_wrote_for_students_is_not_made_here(
+    source: str, student: str
+) -> None:
+    evidence = {"curation": {"made_here": True}, "answers_from": source}
+    cards = {"teacher": {"origin": MADE}, "student": {"origin": MADE}}
+    found = known_licences(Licences(), evidence, cards)
+    assert found["teacher"].startswith("Apache-2.0")
+    assert found["student"].startswith({"own": "Apache-2.0", "not": "not stated"}[student])
 
 
 def test_layers_of_a_pretrained_teacher_are_its_weights(verdict: dict[str, Any]) -> None:

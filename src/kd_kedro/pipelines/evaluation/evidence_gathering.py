@@ -63,6 +63,7 @@ def gather_evidence(
     judging: VerdictParams,
     length_facts: Mapping[str, Any] = NONE,
     student_length_facts: Mapping[str, Any] = NONE,
+    answers_from: str = "none",
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
     cut = {
@@ -80,6 +81,8 @@ def gather_evidence(
         **answer_facts,
         "compression": dict(compression),
         "curation": dict(curation),
+        # `distillation.sequence_level.source`: who wrote answers that students learned from.
+        "answers_from": answers_from,
         # A list: what is shown of it are sentences and rows.
         "cut": [
             {**facts, "where": where, "rows": facts["rows"][:SHOWN_ROWS]}

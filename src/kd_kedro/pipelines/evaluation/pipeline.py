@@ -182,6 +182,7 @@ def _evidence() -> Node:
             "judging": "params:evaluation.verdict",
             "length_facts": "length_facts",
             "student_length_facts": "student_length_facts",
+            "answers_from": "params:distillation.sequence_level.source",
         },
         outputs="evidence",
         name="gather_evidence",

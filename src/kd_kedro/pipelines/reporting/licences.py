@@ -19,19 +19,22 @@ def known_licences(
     """Return the licences of data, teacher and student.
 
     One that is not stated is known only where everything it was made from was made here: rows of
-    the fabrication pipeline, and models whose weights were random.
+    the fabrication pipeline, and models whose weights were random. A student that learned what a
+    language model wrote (`distillation.sequence_level`) is made of more.
 
     Args:
         stated: What the parameters say; an empty text states nothing.
-        evidence: The one object of all numbers; of it, whether the rows were made here.
+        evidence: The one object of all numbers; of it, whether the rows were made here, and who
+            wrote answers.
         cards: Each model's own card by name.
     """
     rows = bool(evidence.get("curation", {}).get("made_here"))
     teacher = rows and _was_random(cards.get("teacher", {}))
+    taught_here = teacher and evidence.get("answers_from") != "generator"
     made = {
         "data": rows,
         "teacher": teacher,
-        "student": teacher and _was_random(cards.get("student", {})),
+        "student": taught_here and _was_random(cards.get("student", {})),
     }
     return {
         name: text or (_OWN[name] if made[name] else NOT_STATED)
