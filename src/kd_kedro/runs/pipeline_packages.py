@@ -6,8 +6,8 @@ The package `kd_kedro.pipelines.<name>` of a registered pipeline may export
   included, with the checks between them; a field with `json_schema_extra={"operational": True}`
   says how a run is done, not what comes of it;
 - `RENAMED`: by the former dotted key of a parameter or group, the key that it has now;
-- `CATALOG_KEYS`: by key of `--params` that catalog entries read through `${runtime_params:…}`,
-  what it is;
+- `CATALOG_KEYS`: by key of `--params` that catalog entries read, through `${globals:…}` or
+  `${runtime_params:…}`, what it is;
 - `check_before_run(inputs, load, origin)`: refuses, before the first node, a run that would fail
   later; it gets the names of what the run reads, the catalog's `load`, and `parameter_origin`
   (`kd_kedro.runs.environments`) of a key.

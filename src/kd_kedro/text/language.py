@@ -101,10 +101,6 @@ _ONLY_ENGLISH = (
 _FEWEST_WORDS = 3  # with fewer, letters with accents may be a name
 
 
-_FEWEST_ENGLISH = 2
-_ENGLISH_SHARE = 0.25  # of the words of an English text at least so many are small words
-
-
 @lru_cache(maxsize=100_000)
 def foreign_language(text: str) -> str:
     """Return what a text is written in where it is not English, '' where it may be English.
