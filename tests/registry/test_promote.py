@@ -223,17 +223,26 @@ def test_an_answer_is_as_long_as_when_it_was_judged(place: Place, untrained: Lan
     )
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "llama", "t5", "encoder_decoder"])
+@pytest.mark.parametrize(
+    ("kind", "marks"),
+    [
+        ("gpt2", "$A"),
+        ("gpt2", "{0} $A {0}"),
+        ("llama", "{0} $A"),
+        ("t5", "$A {0}"),
+        ("t5", "{0} $A {0}"),  # its decoder reads its own start, then the mark, as BART's
+        ("encoder_decoder", "{0} $A {0}"),
+    ],
+)
 def test_every_kind_of_student_gives_the_judged_answers(
-    kind: str, tokenizer: Any, tmp_path: Path
+    kind: str, marks: str, tokenizer: Any, tmp_path: Path
 ) -> None:
     import mlflow
 
     reader = copy.deepcopy(tokenizer)
-    if kind == "llama":  # puts a mark before every text
-        reader.backend_tokenizer.post_processor = TemplateProcessing(
-            single=f"{reader.eos_token} $A", special_tokens=[(reader.eos_token, 0)]
-        )
+    reader.backend_tokenizer.post_processor = TemplateProcessing(
+        single=marks.format(reader.eos_token), special_tokens=[(reader.eos_token, 0)]
+    )
     model = build(kind, reader)
     model.generation_config.update(do_sample=True, temperature=0.7, top_k=5)  # as GPT-2's own
     student = LanguageModel(model, reader, {"max_length": 90})

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import TEMPLATE, pad_token_id
+from kd_kedro.models.encoding import TEMPLATE, Example, marks, pad_token_id
+from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.fingerprints import weights_fingerprint
 
@@ -96,10 +97,16 @@ def save(
     with quiet_transformers(), _greedy(language_model, asking.max_new_tokens):
         model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "components" / "tokenizer")
+    begin, end = marks(language_model.tokenizer)
+    # What stands around a prompt, as `inference.generate` has it.
+    prompt = Example("", begin, len(begin), len(begin), end)
     answering = {
         "template": TEMPLATE,
         "max_length": language_model.max_length,
         "max_new_tokens": asking.max_new_tokens,
+        "begin": begin,
+        "end": end if two_parts else (),
+        "decoder_prefix": prompt.decoder_prefix(decoder_start(model)) if two_parts else (),
     }
     (folder / ANSWERING).write_text(json.dumps(answering, indent=1) + "\n", encoding="utf-8")
     if card:
@@ -138,10 +145,7 @@ def _chatting(language_model: LanguageModel) -> Any:
     """Return a copy of the tokenizer whose chat template is the prompt of the last question."""
     tokenizer = copy.deepcopy(language_model.tokenizer)
     # A chat template writes by itself what the tokenizer puts before every text.
-    plain, whole = (
-        tokenizer("a", add_special_tokens=marks)["input_ids"] for marks in (False, True)
-    )
-    begin = "".join(tokenizer.convert_ids_to_tokens(whole[: whole.index(plain[0])]))
+    begin = "".join(tokenizer.convert_ids_to_tokens(list(marks(tokenizer)[0])))
     asked = TEMPLATE.format(question="{{ messages[-1]['content'] }}")
     tokenizer.chat_template = f"{{{{ {begin!r} }}}}{asked}" if begin else asked
     return tokenizer

@@ -18,7 +18,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-# Written beside the weights: template, max_length, max_new_tokens, as they were when it was judged.
+# Written beside the weights: template, max_length, max_new_tokens, the ids that stand around a
+# prompt and those that a decoder of its own reads first, as they were when it was judged.
 ANSWERING = "answering.json"
 
 
@@ -52,18 +53,15 @@ class RegisteredStudent:
 
     def _answer(self, question: str) -> str:
         model, tokenizer = self.model, self.tokenizer
-        limit = self.answering["max_length"]
-        new_tokens = min(self.answering["max_new_tokens"], limit - 1)
-        prompt = self.answering["template"].format(question=question)
-        ids = tokenizer(prompt, split_special_tokens=True, return_attention_mask=False)["input_ids"]
-        if len(ids) >= limit:
-            ids = ids[-max(limit - new_tokens, limit // 2) :]
+        ids, new_tokens = self._prompt(question)
         inputs = {"input_ids": torch.tensor([ids], device=model.device)}
+        read = len(ids)
         if model.config.is_encoder_decoder:
             start = getattr(model.config, "decoder_start_token_id", None)
             inputs["decoder_start_token_id"] = model.config.pad_token_id if start is None else start
-        else:
-            new_tokens = min(new_tokens, limit - len(ids))
+            first = self.answering["decoder_prefix"]
+            inputs["decoder_input_ids"] = torch.tensor([first], device=model.device)
+            read = len(first)
         padding = tokenizer.pad_token_id
         written = model.generate(
             **inputs,
@@ -74,8 +72,24 @@ class RegisteredStudent:
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.eos_token_id if padding is None else padding,
         )[0]
-        answer = written[1:] if model.config.is_encoder_decoder else written[len(ids) :]
-        return str(tokenizer.decode(answer, skip_special_tokens=True)).strip()
+        return str(tokenizer.decode(written[read:], skip_special_tokens=True)).strip()
+
+    def _prompt(self, question: str) -> tuple[list[int], int]:
+        """Return what is read of a question, and how many tokens its answer may have."""
+        limit, begin, end = (self.answering[key] for key in ("max_length", "begin", "end"))
+        new_tokens = min(self.answering["max_new_tokens"], limit - 1)
+        ids = self.tokenizer(
+            self.answering["template"].format(question=question),
+            split_special_tokens=True,
+            add_special_tokens=False,
+            return_attention_mask=False,
+        )["input_ids"]
+        if len(begin) + len(ids) + len(end) >= limit:  # it loses its beginning, but for the marks
+            room = max(limit - new_tokens, limit // 2) - len(begin) - len(end)
+            ids = ids[max(0, len(ids) - max(0, room)) :]
+        read = [*begin, *ids, *end]
+        apart = self.model.config.is_encoder_decoder
+        return read, new_tokens if apart else min(new_tokens, limit - len(read))
 
 
 def read_model(folder: Path) -> tuple[Any, Any]:
