@@ -51,8 +51,8 @@ def test_a_start_that_two_runs_share_names_them(store):
 @pytest.mark.parametrize("name", ["nosuch", "%", "", "' OR 1=1", "2026-01-02T03.04.05.008Z"])
 def test_an_unknown_run_is_one_sentence(store, name):
     client, experiment, _ = store
-    with pytest.raises(ValueError, match=r"^no run "):
-        find_run(client, experiment, name)
+    with pytest.raises(ValueError, match=r"^no run .* which `kedro runs --env gpt2` shows$"):
+        find_run(client, experiment, name, "gpt2")
 
 
 def version(folder: Path, name: str, text: str) -> Path:

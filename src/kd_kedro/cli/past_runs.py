@@ -55,7 +55,7 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
         second: Name of the other.
     """
     client, experiment = tracking(context)
-    runs = [find_run(client, experiment, name) for name in (first, second)]
+    runs = [find_run(client, experiment, name, context.env) for name in (first, second)]
     found = [read_recipe(client, run) for run in runs]
     recipe_of = recipes(client, experiment)
 
@@ -84,7 +84,7 @@ def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:
 def recipe_to_reproduce(context: Any, name: str) -> tuple[Any, Recipe]:
     """Return a run and its recipe, where it can be run again from the present tree."""
     client, experiment = tracking(context)
-    run = find_run(client, experiment, name)
+    run = find_run(client, experiment, name, context.env)
     recipe = read_recipe(client, run)
     check_recipe(run, recipe)
     project = context.project_path

@@ -70,7 +70,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
     """
     recipe_of = recipes(client, experiment)
     if name:
-        run = find_run(client, experiment, name)
+        run = find_run(client, experiment, name, context.env)
         versions = _versions(client, run, context)
         if missing := [part for part in NEEDED if part not in versions]:
             raise ValueError(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.provenance import FILE_NAME
 
 RECIPE = "recipe.json"
@@ -194,13 +195,14 @@ def tracked_runs(
             return
 
 
-def find_run(client: Any, experiment: str, name: str) -> Any:
+def find_run(client: Any, experiment: str, name: str, env: str | None = None) -> Any:
     """Return the run of that name.
 
     Args:
         client: An `MlflowClient`.
         experiment: Id of the experiment.
         name: MLflow's id of the run or Kedro's timestamp, whole or as much as is needed.
+        env: The environment of the command, which what the user is told to run needs too.
 
     Raises:
         ValueError: No run or more than one has it.
@@ -213,7 +215,7 @@ def find_run(client: Any, experiment: str, name: str) -> Any:
     if not found:
         raise ValueError(
             f"no run {name}: give the start of MLflow's id or of Kedro's timestamp, "
-            "which `kedro runs` shows"
+            f"which `{kedro_command('runs', env)}` shows"
         )
     if len(found) > 1:
         shown = ", ".join(f"{run_name(run)}" for run in list(found.values())[:5])
