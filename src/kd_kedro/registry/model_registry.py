@@ -97,7 +97,7 @@ def save(
     with quiet_transformers(), _greedy(language_model, asking.max_new_tokens):
         model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "components" / "tokenizer")
-    begin, end = marks(language_model.tokenizer)
+    (begin, end), start = marks(language_model.tokenizer), decoder_start(model)
     # What stands around a prompt, as `inference.generate` has it.
     prompt = Example("", begin, len(begin), len(begin), end)
     answering = {
@@ -105,8 +105,8 @@ def save(
         "max_length": language_model.max_length,
         "max_new_tokens": asking.max_new_tokens,
         "begin": begin,
-        "end": end if two_parts else (),
-        "decoder_prefix": prompt.decoder_prefix(decoder_start(model)) if two_parts else (),
+        "end": () if start is None else end,
+        "decoder_prefix": () if start is None else prompt.decoder_prefix(start),
     }
     (folder / ANSWERING).write_text(json.dumps(answering, indent=1) + "\n", encoding="utf-8")
     if card:
