@@ -234,7 +234,7 @@ def _savings(
 ) -> dict[str, float]:
     """Return champion ÷ newcomer of what a smaller or faster model saves.
 
-    A time that the machine was too busy to measure is left out.
+    A time that spread too widely to be certified is left out.
     """
     asked = questions[: timing.prompts]
     champion, newcomer = (certificate_entry(models[n], asked) for n in ("champion", "newcomer"))
