@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import pairwise
+from textwrap import dedent
 
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
@@ -166,7 +167,11 @@ def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
 
 
 def _option(text: str) -> str:
-    return text.strip() if has_layout(text.strip()) else one_line(text)
+    if not has_layout(text.strip()):
+        return one_line(text)
+    # Lines below a label are indented alike; how they are to each other means something.
+    beside, _, below = text.partition("\n")
+    return (text if beside.strip() else dedent(below)).strip()
 
 
 def _same_form(first: Mark, other: Mark) -> bool:
