@@ -69,6 +69,11 @@ def test_the_key_has_what_a_normalised_text_has_not() -> None:
     assert code_key("What?") == ""
 
 
+def test_a_long_word_takes_no_time() -> None:
+    # Base64 of a picture: minutes, where every letter starts a search to the end.
+    assert code_tokens("aB3" * 100_000) == frozenset()
+
+
 @given(st.text("ab.()`<-!? \n"))
 def test_every_text_has_its_own_code(text: str) -> None:
     assert not code_differs(text, text)

@@ -23,7 +23,7 @@ _WHOLE = re.compile(
     r"|\w+!"  # sort!
 )
 _INSIDE = re.compile(  # f(), snake_case, camelCase, operators
-    r"[A-Za-z_]\w*\(\)|\w_\w|\b__|\b[a-z]{2,}[A-Z]|\b[A-Z][a-z]+[A-Z][a-z]"
+    r"[A-Za-z_]\d*\(\)|\w_\w|\b__|\b[a-z]{2,}[A-Z]|\b[A-Z][a-z]+[A-Z][a-z]"
     r"|::|->|=>|[<>=!]=|&&|\|\||\+\+|\w\[\w*\]"
 )
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
