@@ -176,6 +176,12 @@ def test_a_wrong_mapping_ends_with_one_sentence(tmp_path, columns, expected):
     assert expected in sentence(write(tmp_path, HEADER + "q,a,,,\n"), columns=columns)
 
 
+def test_a_sheet_without_the_column_is_told_to_name_it_whatever_it_is_called(tmp_path):
+    path = write(tmp_path, "frage,answer\nq,a\n")
+    said = sentence(path, columns={"question": "question", "answer": "answer"})
+    assert "only 'frage', 'answer'; set columns.question" in said
+
+
 def test_options_in_columns_stand_below_the_question(tmp_path):
     columns = {"question": "Q", "answer": "R", "options": ["A", "B", "C"]}
     path = write(tmp_path, "Q,A,B,C,R\nWhich?,one,two,three,B\nWhat is it?,,,,it\n")

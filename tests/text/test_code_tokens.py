@@ -24,6 +24,10 @@ from kd_kedro.text.code_tokens import code_differs, code_key, code_tokens
         ("What does <br> do?", {"<br>"}),
         (r"Is \D in a regex \d?", {r"\D", r"\d"}),
         ("What does sort! do in Ruby?", {"sort!"}),
+        ("What does : do and what does cd .. do?", {":", ".."}),
+        ("Is [1, 2] of {a,b} or (0, 1]?", {"[1,2]", "{a,b}", "(0,1]"}),
+        ("Is f' of -5 in A∪B = -3?", {"f'", "-5", "∪", "-3"}),
+        ("What are *p and &p?", {"*p", "&p"}),
     ],
 )
 def test_what_looks_like_code(text: str, tokens: set[str]) -> None:
@@ -40,6 +44,7 @@ def test_what_looks_like_code(text: str, tokens: set[str]) -> None:
         "Rs.500, ₹500 and $500 at a 3:2 ratio, 1/2 or and/or",
         "Qu'est-ce que c'est ? L'état",
         "What is an account(s) payable?",
+        "Does he pay [Delhi, 2015] or (1, 2) ? The firms' -500, 'x' and rock 'n' roll .. so",
     ],
 )
 def test_prose_is_no_code(text: str) -> None:
@@ -57,6 +62,9 @@ def test_prose_is_no_code(text: str) -> None:
         ("What does `x` do?", "What does it do?", True),
         ("What does it do?", "What does `x` do?", True),
         ("Is (x) tested?", "Is (!x) tested?", True),
+        ("What is [1, 2]?", "What is (1, 2)?", True),
+        ("What is [1, 2]?", "What is [1,2]?", False),
+        ("Is -5 odd?", "Is 5 odd?", True),
     ],
 )
 def test_code_of_either_text_stands_in_the_other(one: str, other: str, differs: bool) -> None:
@@ -67,6 +75,11 @@ def test_the_key_has_what_a_normalised_text_has_not() -> None:
     assert code_key("What does tar -X do to json.load()?") == "-X"
     assert code_key("What does any() do?") == ""
     assert code_key("What?") == ""
+
+
+def test_a_long_word_takes_no_time() -> None:
+    # Base64 of a picture: minutes, where every letter starts a search to the end.
+    assert code_tokens("aB3" * 100_000) == frozenset()
 
 
 @given(st.text("ab.()`<-!? \n"))

@@ -56,6 +56,7 @@ def test_another_language_is_named(text: str, language: str) -> None:
         "SA 8000, EMAS and CO",
         "Debit Müller & Co 500",
         "Journalise: sold goods to Großmann",
+        "Integrate sin x",
     ],
 )
 def test_english_and_what_may_be_english_is_not(text: str) -> None:

@@ -93,7 +93,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         header, rows = _split_header(sheet, found.at, read)
         if self._optional:
             _check_judged(sheet, header.cells, rows)
-        places = _find_columns(sheet, header, found.names)
+        places = _find_columns(sheet, header, found.names, mended=self._optional)
         below = _places_of(sheet, header, options)
         for line in _said(sheet, found, header, [*places.values(), *below]):
             logger.info(line)
@@ -241,7 +241,9 @@ def _split_header(sheet: Sheet, at: int, read: Collection[str]) -> tuple[Record,
     return header._replace(cells=cells), rows
 
 
-def _find_columns(sheet: Sheet, header: Record, names: Mapping[str, str]) -> dict[str, int]:
+def _find_columns(
+    sheet: Sheet, header: Record, names: Mapping[str, str], mended: bool
+) -> dict[str, int]:
     """Return the place in the header of each canonical column that is there."""
     places = {key: header.cells.index(name) for key, name in names.items() if name in header.cells}
     for key, name in names.items():
@@ -259,7 +261,7 @@ def _find_columns(sheet: Sheet, header: Record, names: Mapping[str, str]) -> dic
                 f"{sheet.place(header)}: there is no column {name!r} ({key}), only {found}; "
                 + (
                     "mend a copy of quarantined_rows.csv, which has it"
-                    if key in ("row_id", name)
+                    if mended
                     else f"set columns.{key} in globals.yml or by --params"
                 )
             )

@@ -1,6 +1,6 @@
-"""What in a text looks like code: what stands in backticks, calls, options, operators, paths.
+"""What in a text looks like code or a formula: in backticks, calls, options, operators, paths.
 
-One character makes another thing of it (`-d` and `-D`, `<` and `<=`, `json.load` and `json.loads`),
+One character makes another thing of it (`-d` and `-D`, `<` and `<=`, `[1, 2]` and `(1, 2)`),
 which an embedder that reads words in small letters hardly sees.
 """
 
@@ -21,10 +21,22 @@ _WHOLE = re.compile(
     r"|[!~$@#:.\\][A-Za-z_{].*"  # !x, $push, @Test, #include, :after, .gitignore, \d
     r"|(?:[~.]{1,2}/|/[\w.-]+/|[A-Za-z]:\\|https?:/).*"  # a path
     r"|\w+!"  # sort!
+    r"|[*&][a-z]\w{0,2}"  # *p
 )
 _INSIDE = re.compile(  # f(), snake_case, camelCase, operators
-    r"[A-Za-z_]\w*\(\)|\w_\w|\b__|\b[a-z]{2,}[A-Z]|\b[A-Z][a-z]+[A-Z][a-z]"
+    r"[A-Za-z_]\d*\(\)|\w_\w|\b__|\b[a-z]{2,}[A-Z]|\b[A-Z][a-z]+[A-Z][a-z]"
     r"|::|->|=>|[<>=!]=|&&|\|\||\+\+|\w\[\w*\]"
+)
+# Signs that make another thing of what is around them, and that prose does not put there.
+_ITEM = r"[-−]?(?:\d+(?:\.\d+)?|[A-Za-z∞])"
+_ITEMS = rf"\s*{_ITEM}(?:\s*,\s*{_ITEM})+\s*"
+_SIGN = re.compile(
+    r"(?<=does )[,.;:?!(){}\[\]]+(?= [a-z])"  # What does : do?
+    r"|(?<=\bcd )\.{1,2}(?!\.)"
+    rf"|\[{_ITEMS}[\])]|\({_ITEMS}\]|\{{{_ITEMS}\}}"  # [1, 2] is not (1, 2)
+    r"|(?<![\w'’])[a-z]['′]+(?![\w'’])"  # f'
+    r"|[∪∩∃∀¬∧∨∈∉⊂⊃⊆⊇]"
+    r"|(?<=\b(?:[Ii]s|of|by|to) )[-−]\d|(?<=[=(^<>])[-−]\d|(?<=[=<>] )[-−]\d"
 )
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 # Abbreviations ("e.g", "Ph.D") and a missing space behind a full stop ("sold.Find").
@@ -52,7 +64,8 @@ def code_tokens(text: str) -> frozenset[str]:
     parts = [part for code in _QUOTED.findall(text) for part in code.strip("`").split()]
     prose = _QUOTED.sub(" ", text)
     words = [word for word in _words(_TAG.sub(" ", prose)) if _is_code(word)]
-    return frozenset(_key(token) for token in (*parts, *_TAG.findall(prose), *words))
+    tokens = [_key(token) for token in (*parts, *_TAG.findall(prose), *words)]
+    return frozenset([*tokens, *("".join(sign.split()) for sign in _SIGN.findall(prose))])
 
 
 @lru_cache(maxsize=200_000)

@@ -79,7 +79,7 @@ _KNOWN = {language: word_set(words) for language, words in _SMALL_WORDS.items()}
 # They stand in names, and one of them alone says nothing ("La Rochelle", "de facto").
 _PARTICLES = word_set(
     "la le les los las el il lo der die das den dem de het van von di da do del des du un una une "
-    "ein eine en et al per pro con in no non"
+    "ein eine en et al per pro con in no non sin"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # Marks that make a sentence a question, and that end one, in all scripts. Greek asks with what

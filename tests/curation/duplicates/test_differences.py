@@ -41,6 +41,9 @@ from kd_kedro.curation.duplicates.differences import wording_difference
         ("Which firm buys paper daily?", "What sort of company buys some leaflets a day?", ""),
         # What has changed places.
         ("How do I turn miles to feet?", "How do I turn feet to miles?", "order"),
+        ("What is 2^3?", "What is 3^2?", "2^3"),
+        ("Shares are 3:2. Find b.", "Shares are 2:3. Find b.", "2:3"),
+        ("Is 3 + 2 or 1/2 it?", "Is 2 + 3 or 1/2 it?", ""),
         ("Can a tenant sue the landlord?", "Can the landlord sue a tenant?", "order"),
         ("Compare feet with miles.", "Compare miles with feet.", ""),
         ("How do feet and miles differ?", "How do miles and feet differ?", ""),

@@ -206,6 +206,25 @@ def test_a_question_answered_by_none_of_them_keeps_its_options() -> None:
     assert open_stem(choice, 0) == "What purrs?"
 
 
+def test_lines_of_code_below_a_label_stay_as_they_are_to_each_other() -> None:
+    code = "if x:\n    y();\n    z();"
+    options = "".join(
+        f"\n{label})\n    {text}"
+        for label, text in zip("AB", (code.replace("\n", "\n    "), "x"), strict=True)
+    )
+    choice = parse_choice(f"Which code is right?{options}")
+    assert choice is not None
+    match = match_answer(choice, "A")
+    assert match is not None
+    assert open_answer(choice, match, "A") == code
+
+
+def test_semicolons_in_brackets_part_no_options() -> None:
+    choice = parse_choice("Which ends?\na) while (1) { }\nb) while (0) { }\nc) for (;;) { }", "b")
+    assert choice is not None
+    assert choice.options == ("while (1) { }", "while (0) { }", "for (;;) { }")
+
+
 def test_a_reference_is_spelt_out() -> None:
     choice = _choice("Cats", "Dogs", "Both a and b")
     match = match_answer(choice, "c")

@@ -70,6 +70,7 @@ def test_repairs(broken: str, whole: str) -> None:
         "Write &amp;lt; where &lt; is to be shown.",
         "To show it, write &amp;.",
         "Values stand in &quot; always",
+        "What does &nbsp; mean?",
         "a && b; x &lt;&lt; 2",
         'f() {\n\tprint("a &amp; b")\n}',
         "It costs ` 5 or \\$5",
@@ -131,6 +132,7 @@ def test_a_text_about_characters_may_show_the_replacement_character() -> None:
     text = "Unicode has \ufffd for what cannot be read."
     assert repair_defect(text, repair_text(text)) == ""
     assert repair_defect("\ufffd", "\ufffd", beside=text) == ""
+    assert repair_defect("\ufffd", "\ufffd", beside="It is U+FFFD.") == ""
 
 
 def test_line_breaks_become_the_same_and_their_lines_stay() -> None:

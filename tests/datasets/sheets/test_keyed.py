@@ -231,6 +231,24 @@ def test_conversations_in_a_parquet_file(tmp_path):
     assert json.loads(rows["raw"][1]) == {"messages": said(("user", "q"))}
 
 
+def test_what_was_read_of_a_conversation_is_not_told_as_unread(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    turn = said(("user", "q"), ("assistant", "a"))
+    for records in (
+        ({"prompt": turn[:1], "completion": turn[1:]},),
+        ({"messages": turn}, {"messages": None}),
+    ):
+        assert pairs(load(lines(tmp_path, *records)))[0] == ["q", "a"]
+    assert "not read" not in caplog.text
+
+
+def test_a_column_that_stands_twice_in_a_parquet_file_is_named(tmp_path):
+    path = tmp_path / "sheet.parquet"
+    columns = [pa.array(["q"]), pa.array(["r"]), pa.array(["a"])]
+    parquet.write_table(pa.table(columns, names=["Question", "Question", "Answer"]), path)
+    assert "column 'Question' stands there 2 times" in sentence(str(path))
+
+
 def test_parquet_files_that_are_no_sheet_end_with_one_sentence(tmp_path):
     assert "cannot be read as Parquet" in sentence(write(tmp_path, b"PAR1", "sheet.parquet"))
     empty = pa.table({"Question": pa.array([], pa.string())})

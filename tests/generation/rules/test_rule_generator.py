@@ -125,6 +125,11 @@ def test_code_in_a_question_stays_as_it_is(task: str, code: str) -> None:
         assert code in text
 
 
+def test_a_blank_in_code_is_not_asked_for_amid_it() -> None:
+    for text in ("Complete: SELECT ____ FROM users;", "What is this?\n- a ____ of the list"):
+        assert _text("fitb", text, 0) == ("unchanged", text)
+
+
 @pytest.mark.parametrize("task", [*TASKS, "fitb", "mcq"])
 def test_an_answer_tells_the_language_of_a_short_question(task: str) -> None:
     short = Request(task, "Sauerteig ____?", {"answer": "Er ist nicht für Brot."})

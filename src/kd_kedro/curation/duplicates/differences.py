@@ -24,6 +24,8 @@ Words = tuple[str, ...]
 Place = tuple[Words, Words]  # what each text has there
 
 _WORD = re.compile(r"[^\W_]+(?:[_.-][^\W_]+|['’](?!s\b)[^\W_]+)*")
+# Two numbers or letters that may not change places: 2^3, a - b, shares of 3:2.
+_FORMULA = re.compile(r"(?<![\w.,])([A-Za-z]|\d+)\s?([-−/÷^<>:])\s?([A-Za-z]|\d+)(?![\w.,]\w|\w)")
 _ARTICLES = word_set("a an the")
 # What a question asks of its subject, in words that may stand for each other as those of FRAME may.
 _ASKING = FRAME | word_set(
@@ -89,7 +91,7 @@ def wording_difference(one: str, other: str) -> str:
     one, other = sorted((one, other))  # texts laid side by side the other way may fit otherwise
     foreign = bool(foreign_language(one) or foreign_language(other))
     words, others = _words(one, foreign), _words(other, foreign)
-    found = _opposites(words, others) or _exchange(words, others)
+    found = _opposites(words, others) or _exchange(words, others) or _turned(one, other)
     if not found and foreign:
         found = _other_negation(words, others)
     places = _places(words, others)
@@ -180,6 +182,13 @@ def _may_stand_for(one: str, other: str, foreign: bool) -> bool:
         or bool(quantities(one) and quantities(other))
         or negation_count(one) != negation_count(other)
     )
+
+
+def _turned(one: str, other: str) -> str:
+    """Return a formula of one text whose sides have changed places in the other."""
+    was, now = ({found.groups() for found in _FORMULA.finditer(some)} for some in (one, other))
+    turned = [(a, sign, b) for a, sign, b in was - now if (b, sign, a) in now - was]
+    return "".join(min(turned)) if turned else ""
 
 
 def _exchange(words: Words, others: Words) -> str:

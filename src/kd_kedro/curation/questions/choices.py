@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import pairwise
+from textwrap import dedent
 
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
 from kd_kedro.text.layout import has_layout
 from kd_kedro.text.normalise import one_line
 
+_IN_BRACKETS = re.compile(r"\([^()]*\)")
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
 # Longer texts are passages, whatever lists they hold; looking for options in one takes hours.
 MAX_CHARACTERS = 20_000
@@ -148,6 +150,7 @@ def _goes_on(question: str, run: Run) -> bool:
     """Return whether after a list of facts the options stand on lines or between semicolons."""
     ends = [mark.start() for mark in run[1:]] + [len(question)]
     texts = [question[mark.end() : end].strip() for mark, end in zip(run, ends, strict=True)]
+    texts = [_IN_BRACKETS.sub("", text) for text in texts]  # "for (;;)" parts no options
     return any(
         texts[-1].count(sign) >= least + max(text.count(sign) for text in texts[:-1])
         for sign, least in (("\n", 3), (";", 2))
@@ -166,7 +169,11 @@ def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
 
 
 def _option(text: str) -> str:
-    return text.strip() if has_layout(text.strip()) else one_line(text)
+    if not has_layout(text.strip()):
+        return one_line(text)
+    # Lines below a label are indented alike; how they are to each other means something.
+    beside, _, below = text.partition("\n")
+    return (text if beside.strip() else dedent(below)).strip()
 
 
 def _same_form(first: Mark, other: Mark) -> bool:

@@ -133,7 +133,7 @@ def _what_for(found: re.Match[str]) -> str:
 def _trim(choice: Choice, index: int) -> str:
     """Return an option without the mark that parts it from the next one."""
     option = choice.options[index].strip()
-    # Lines of code end in semicolons, all of them.
-    if all(each.rstrip().endswith(";") for each in choice.options):
+    # Lines of code end in semicolons, all of them; and several lines are parted from the next ones.
+    if "\n" in option or all(each.rstrip().endswith(";") for each in choice.options):
         return option
     return option.rstrip(";,.").strip()

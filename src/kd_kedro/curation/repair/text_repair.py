@@ -82,15 +82,16 @@ _MEANT = re.compile(
     r"|&amp;(?:#\w+|[a-z]{2,8}\d*);"
     r"|^(?: {2,}|\t)\S|[{}]$|\);$"
     r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
-    r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)",
+    r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)"
+    r"|&(?:#\w+|[a-z]{2,8}\d*);(?= (?:means?|stands? for|represents?)(?!\w))",
     re.IGNORECASE | re.MULTILINE,
 )
 # A text about how characters are written shows the broken and the odd ones on purpose.
 _ABOUT_CHARACTERS = re.compile(
     r"(?<![a-z])(?:unicode|utf-?(?:8|16|32)|mojibake|(?:character|text|file)[- ](?:en|de)coding"
     r"|char(?:acter )?sets?|code ?points?|latin-?1|iso-?8859|cp-?\d{3,4}|windows-125\d|nfk?[cd]"
-    r"|ascii|gbk|big5|shift[-_]jis|ligatures?|replacement character|non-?breaking|zero[- ]width"
-    r"|full[- ]?width|nbsp)(?![a-z])|\.(?:en|de)code\(",
+    r"|u\+[0-9a-f]{4,6}|ascii|gbk|big5|shift[-_]jis|ligatures?|replacement character"
+    r"|non-?breaking|zero[- ]width|full[- ]?width|nbsp)(?![a-z])|\.(?:en|de)code\(",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

@@ -7,7 +7,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-KEYS = ("messages", "conversations", "conversation")
+_KEYS = ("messages", "conversations", "conversation")
+_SIDES = ("prompt", "completion")
 _ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human"), "user"),
@@ -27,13 +28,24 @@ class Turn(NamedTuple):
 
 def find_conversation(values: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the messages of a record; None where it holds no conversation."""
-    for key in KEYS:
+    for key in _KEYS:
         if isinstance(values.get(key), list):
             return values[key]  # type: ignore[no-any-return]
-    sides = [values.get(key) for key in ("prompt", "completion")]
+    sides = [values.get(key) for key in _SIDES]
     if all(isinstance(side, list) for side in sides):
         return [message for side in sides for message in side or ()]
     return None
+
+
+def without_conversation(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record without its messages, and without keys of messages that are null."""
+    opened = find_conversation(values) is not None
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in (*_KEYS, *_SIDES)
+        or not (value is None or (opened and isinstance(value, list)))
+    }
 
 
 def read_turn(messages: Sequence[Any]) -> Turn:

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kd_kedro.datasets.sheets import delimited
-from kd_kedro.datasets.sheets.conversation import KEYS, find_conversation, read_content, read_turn
+from kd_kedro.datasets.sheets.conversation import (
+    find_conversation,
+    read_content,
+    read_turn,
+    without_conversation,
+)
 from kd_kedro.datasets.sheets.header import column_name, find_headers
 from kd_kedro.datasets.sheets.number_format import general, shown
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
@@ -63,7 +68,8 @@ def read_parquet(path: Path, names: Mapping[str, str]) -> Sheet:
     from pyarrow import parquet
 
     try:
-        rows = _widened(parquet.ParquetFile(path).read()).to_pylist()
+        read = parquet.ParquetFile(path).read()
+        rows = _widened(read).to_pylist()
     # Damaged files fail in pyarrow with errors of many kinds.
     except Exception as error:
         raise ValueError(
@@ -72,6 +78,11 @@ def read_parquet(path: Path, names: Mapping[str, str]) -> Sheet:
         ) from error
     if not rows:
         raise ValueError(f"{path} has columns and no rows: add rows")
+    for name in read.column_names:
+        if (times := read.column_names.count(name)) > 1:
+            raise ValueError(
+                f"{path}: column {name!r} stands there {times} times; rename or remove one"
+            )
     keyed = [_Keyed(number, values, "", "") for number, values in enumerate(rows, start=1)]
     return _tabulate(path, "row", keyed, names)
 
@@ -211,14 +222,14 @@ def _opened(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> tuple[list[_Ke
     opened, told = [], 0
     for each in keyed:
         messages = find_conversation(each.values)
+        others = without_conversation(each.values)
         if each.defect or messages is None:
-            opened.append(each)
+            opened.append(each._replace(values=others, raw=_raw(each)))
             continue
         turn = read_turn(messages)
         told += bool(turn.system)
         told_first = {names["remarks"]: turn.system} if turn.system and "remarks" in names else {}
         values = {names["question"]: turn.question, names["answer"]: turn.answer}
-        others = {key: value for key, value in each.values.items() if key not in KEYS}
         opened.append(
             _Keyed(each.line, {**told_first, **others, **values}, turn.defect, _raw(each))
         )

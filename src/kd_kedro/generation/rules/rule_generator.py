@@ -98,7 +98,7 @@ class RulesGenerator:
 def _ask(request: Request) -> Outcome:
     if cloze.BLANK not in request.text:
         return Outcome("unchanged", request.text, "no blank in the text")
-    if has_layout(request.text):
+    if has_layout(request.text) or request.text.rstrip().endswith(("{", "}", ";")):
         return Outcome("unchanged", request.text, "its lines are code, a list or a table")
     question, how = cloze.ask(request.text)
     return Outcome("ok", question, how)
