@@ -125,6 +125,12 @@ def test_code_in_a_question_stays_as_it_is(task: str, code: str) -> None:
         assert code in text
 
 
+@pytest.mark.parametrize("task", sorted({*TASKS} - {"typo"}))
+def test_a_call_and_a_word_in_capitals_stay_as_they_are(task: str) -> None:
+    for question, kept in (("What happens if I call main() twice?", "main()"), ("DO CATS?", "DO")):
+        assert all(kept in _text(task, question, seed)[1] for seed in range(5))
+
+
 def test_a_blank_in_code_is_not_asked_for_amid_it() -> None:
     for text in ("Complete: SELECT ____ FROM users;", "What is this?\n- a ____ of the list"):
         assert _text("fitb", text, 0) == ("unchanged", text)
