@@ -47,7 +47,12 @@ _LETTERS_THAT_COUNT = 2  # in a name so short capitals make another one
 
 def code_differs(one: str, other: str) -> bool:
     """Return whether code in one text stands nowhere in the other, neither as code nor as words."""
-    return not (code_tokens(one) <= _all_tokens(other) and code_tokens(other) <= _all_tokens(one))
+    return bool(lost_code(one, other) or lost_code(other, one))
+
+
+def lost_code(source: str, text: str) -> list[str]:
+    """Return the code of a text that another has not, neither as code nor as words."""
+    return sorted(code_tokens(source) - _all_tokens(text))
 
 
 def code_key(text: str) -> str:

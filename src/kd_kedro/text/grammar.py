@@ -149,7 +149,7 @@ def starts_with_verb(words: list[str]) -> bool:
 
 def lower_first(words: list[str]) -> list[str]:
     """Return words whose first, where only its place capitalised it, starts small."""
-    if not words:
+    if not words or (len(words[0]) > 1 and words[0].isupper()):
         return words
     plain = bare(words[0])
     small = (

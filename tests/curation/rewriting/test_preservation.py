@@ -19,6 +19,8 @@ from kd_kedro.text.names import names
         ("Can a partner retire?", "Can a partner never retire?", "negation"),
         ("Is cash debited?", "Is cash credited?", "direction"),
         ("What did Ravi sell to Mohan?", "What did Ravi sell to Sunil?", "names"),
+        ("What if I call main()?", "What if I call chief()?", "code lost: main"),
+        ("What does `len` do?", "Hey! what does len() do?", ""),
         ("What does the RBI do?", "What does the bank do?", "names"),
         ("Interest for 3 months?", "Interest for 3 years?", "units"),
         ("What is 12,500 plus 3?", "What is three plus Rs 12500?", "units"),

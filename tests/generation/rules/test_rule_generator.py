@@ -125,6 +125,16 @@ def test_code_in_a_question_stays_as_it_is(task: str, code: str) -> None:
         assert code in text
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_call_stays_as_it_is(task: str) -> None:
+    question = "What happens if I call main() twice in the whole program?"
+    assert all("main()" in _text(task, question, seed)[1] for seed in range(20))
+
+
+def test_a_word_in_capitals_keeps_all_or_none_of_them() -> None:
+    assert not any("wHAT" in _text("formal", "WHAT IS RENT?", seed)[1] for seed in range(9))
+
+
 def test_a_blank_in_code_is_not_asked_for_amid_it() -> None:
     for text in ("Complete: SELECT ____ FROM users;", "What is this?\n- a ____ of the list"):
         assert _text("fitb", text, 0) == ("unchanged", text)

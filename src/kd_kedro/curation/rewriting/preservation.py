@@ -15,6 +15,7 @@ from kd_kedro.curation.rewriting.wording import (
     exchanged,
 )
 from kd_kedro.text.boilerplate import meta_defect
+from kd_kedro.text.code_tokens import lost_code
 from kd_kedro.text.facts import read_facts
 from kd_kedro.text.language import language_defect
 from kd_kedro.text.names import TOKEN, names, sentence_heads
@@ -169,12 +170,18 @@ def _letters_changed(source: str, rewrite: str) -> set[str]:
     return changed
 
 
+def _keeps_code(source: str, rewrite: str) -> str:
+    lost = lost_code(source, rewrite)
+    return f"code lost: {', '.join(lost[:3])}" if lost else ""
+
+
 GATES: tuple[Callable[[str, str], str], ...] = (
     language_defect,
     meta_defect,
     quantity_defect,
     negation_defect,
     opposite_defect,
+    _keeps_code,
     _keeps_names,
     _keeps_counts,
     _keeps_places,

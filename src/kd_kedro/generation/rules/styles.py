@@ -205,7 +205,7 @@ def _lower(text: str) -> str:
     if _ASKS.match(text) or (
         re.match(r"\w+'s\b", text) and _ASKS.match(text.split("'", maxsplit=1)[0])
     ):
-        return text[0].lower() + text[1:]
+        return text if text[:2].isupper() else text[0].lower() + text[1:]
     words = text.split(" ")
     return " ".join([*lower_first(words[:1]), *words[1:]])
 

@@ -6,8 +6,8 @@ Adjectives, adverbs and links; hardly a noun, never a number, a negation or a te
 import random
 import re
 
-# Each style's exchange, with what may not follow: "primary market" is a term.
-_TERM = r"(?! (?:market|data|sector|source|cost|book|group|deficit|produc|key|industr|earn)|-)"
+# Each style's exchange, with what may not follow: "primary market" is a term, "main()" a call.
+_TERM = r"(?! (?:market|data|sector|source|cost|book|group|deficit|produc|key|industr|earn)|[-(])"
 _BOTH: dict[str, tuple[str, ...]] = {
     "typically": ("usually", "generally", "normally"),
     "usually": ("typically", "generally", "normally"),

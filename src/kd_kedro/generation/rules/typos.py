@@ -25,7 +25,7 @@ def add_typos(text: str, share: float, rng: random.Random) -> str:
     """Return a text with one typing error in a share of its words.
 
     Only lower-case words of four letters and more are touched: no number, no word with a digit,
-    no acronym, no name, no negation.
+    no acronym, no name, no negation, no call.
 
     Args:
         text: The text.
@@ -46,7 +46,8 @@ def add_typos(text: str, share: float, rng: random.Random) -> str:
 
 def _may_err(token: str) -> bool:
     core = token.strip(".,;:!?\"'()[]“”‘’")
-    return bool(re.fullmatch(r"[a-z]{4,}", core)) and core not in _KEPT
+    is_call = f"{core}()" in token
+    return bool(re.fullmatch(r"[a-z]{4,}", core)) and core not in _KEPT and not is_call
 
 
 def _slip(word: str, rng: random.Random) -> str:
