@@ -58,7 +58,7 @@ def find_near_questions(
         among: Positions of the rows to compare; `searched_rows` where it is left out.
         askers: Positions of those whose neighbours are searched for; all where it is left out.
     """
-    return _asking_the_same(search_questions(rows, vectors, nearness, among, askers), rows)
+    return asking_the_same(search_questions(rows, vectors, nearness, among, askers), rows)
 
 
 def search_questions(
@@ -127,7 +127,7 @@ def write_pairs(pairs: Iterable[Pair], row_ids: Sequence[str]) -> pd.DataFrame:
 
 
 def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> list[Pair]:
-    """Return those of the pairs that are near by these thresholds and ask the same, nearest first.
+    """Return those of the pairs that are near by these thresholds, whatever their wording.
 
     A search from these thresholds would have found the same: the nearest rows of a row are its
     nearest from any threshold.
@@ -139,7 +139,7 @@ def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> li
         nearness: From which cosine questions are near, no lower than what was searched with.
 
     Returns:
-        Pairs by position in `rows`.
+        Pairs by position in `rows`, the nearest first.
     """
     place = {row: n for n, row in enumerate(rows["row_id"])}
     answers = [normalise(text) for text in rows["answer"]]
@@ -152,7 +152,7 @@ def read_pairs(near: pd.DataFrame, rows: pd.DataFrame, nearness: Nearness) -> li
         same = answers[first] == answers[second] and _is_telling(answers[first])
         if reaches(cosine, nearness.question) or (same and reaches(cosine, nearness.equal_answer)):
             pairs.append(Pair(first, second, cosine))
-    return _asking_the_same(_unique(pairs), rows)
+    return _unique(pairs)
 
 
 def find_near_survivors(
@@ -163,6 +163,9 @@ def find_near_survivors(
     nearness: Nearness,
 ) -> list[Pair]:
     """Return the pairs of near questions among rows that are left of those that were searched.
+
+    Their wording does not matter: opposites may share a split, and a copy with another word in it
+    must not be held out from the rows that teach its answer.
 
     A row is searched for again, among all that are left, where its question is another one by now,
     where it was passed over (a copy that outlived the first row), and where it had more
@@ -183,7 +186,7 @@ def find_near_survivors(
     partners = Counter([*near["row_id"], *near["neighbour_id"]])
     firsts = first_rows(rows)
     again = [row for row in firsts if ids[row] not in same or partners[ids[row]] >= NEIGHBOURS]
-    found = find_near_questions(rows, vectors, nearness, among=firsts, askers=again)
+    found = search_questions(rows, vectors, nearness, among=firsts, askers=again)
     return _unique([*read_pairs(kept, rows, nearness), *found])
 
 
@@ -192,7 +195,8 @@ def _is_telling(answer: str) -> bool:
     return len(answer.split()) > 2 or any(char.isdigit() for char in answer)
 
 
-def _asking_the_same(pairs: Iterable[Pair], rows: pd.DataFrame) -> list[Pair]:
+def asking_the_same(pairs: Iterable[Pair], rows: pd.DataFrame) -> list[Pair]:
+    """Return the pairs whose wording does not make two questions of them, in their order."""
     questions = rows["question"].tolist()
     return [
         pair

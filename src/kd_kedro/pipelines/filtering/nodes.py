@@ -12,6 +12,7 @@ from kd_kedro.curation.duplicates.conflicts import Duplicates, Link, find_duplic
 from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfig
 from kd_kedro.curation.duplicates.near_questions import (
     Nearness,
+    asking_the_same,
     read_pairs,
     search_questions,
     write_pairs,
@@ -167,13 +168,10 @@ def sort_out_duplicates(
     Returns:
         `exact_duplicate_qa_pairs`, `same_question_diff_answers`, `same_answer_diff_questions`.
     """
+    nearness = Nearness(params.question_threshold, params.equal_answer_threshold)
     found = find_duplicates(
         soap_qa,
-        read_pairs(
-            near_pairs,
-            soap_qa,
-            Nearness(params.question_threshold, params.equal_answer_threshold),
-        ),
+        asking_the_same(read_pairs(near_pairs, soap_qa, nearness), soap_qa),
         sentence_embedder.encode([squeeze(text) for text in soap_qa["question"]]),
         sentence_embedder.encode([squeeze(text) for text in soap_qa["answer"]]),
         params,
