@@ -84,7 +84,7 @@ def main() -> None:
     _show(figures)
     finish(
         figures,
-        f"cold start: at most {figures['clean_worst']:.1%} of a clean sheet and "
+        f"cold_start: at most {figures['clean_worst']:.1%} of a clean sheet and "
         f"{figures['mixes_worst']:.1%} of a mixture removed; precision and recall: "
         + ", ".join(
             f"{name} {sheet['now']['precision']:.3f} {sheet['now']['recall']:.3f}"
