@@ -1,6 +1,8 @@
 """The project's commands, as one group that Kedro finds."""
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -18,8 +20,15 @@ class ProjectCommands(click.Group):
     """The project's commands, where Kedro looks before it looks among its own."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of ours; an error in one of Kedro's is one sentence from here on."""
+        """Return a command of ours; an error in one of Kedro's is one sentence from here on.
+
+        `kedro mlflow ui` starts the program `mlflow`: that of this environment, whether its folder
+        is on the PATH or not.
+        """
         sys.excepthook = on_uncaught_error
+        programs = str(Path(sys.executable).parent)
+        if programs not in os.environ.get("PATH", "").split(os.pathsep):
+            os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
         return super().get_command(ctx, cmd_name)
 
 

@@ -44,5 +44,6 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
             queue.to_csv(output, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8-sig")
         click.echo(
             f"{len(queue)} rows are in {output}. Fill in the column verdict, delete the rows you "
-            f"did not judge, and run: {run} --params mended_csv={output}"
+            f"did not judge, and run: {run} --params mended_csv={output} (with the other --params "
+            "of the run that these rows are of, its qa_csv among them)"
         )

@@ -32,6 +32,10 @@ def _run(tuned: bool, yes: bool, **options: Any) -> None:
                 "artifacts see nothing of what other processes save; leave --runner out "
                 "(distillation.training.num_processes trains in several processes)"
             )
+        for name in options["pipelines"] or [options["pipeline"] or "__default__"]:
+            if name not in pipelines:
+                known = ", ".join(sorted(set(pipelines) - {"__default__"}))
+                raise ValueError(f"there is no pipeline {name!r}: name some of {known}")
         if tuned:
             options["params"] = _tuned(metadata.project_path, options)
         options |= {name: _whole_names(options[name] or ()) for name in _NODE_OPTIONS}

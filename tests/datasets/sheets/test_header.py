@@ -63,6 +63,15 @@ def test_names_of_public_data_sets_are_understood_and_said(tmp_path, caplog, hea
     assert "(guessed: columns in globals.yml names others)" in caplog.text
 
 
+@pytest.mark.parametrize("header", ["Question,Answer,Verdict", "question,answer,verdict"])
+def test_a_verdict_is_read_from_the_column_called_so(tmp_path, header):
+    rows = load(write(tmp_path, f"{header}\nq,a,no\n"))
+    assert rows["verdict"].tolist() == ["no"]
+    # The one that was asked for comes first.
+    rows = load(write(tmp_path, f"{header},Classification\nq,a,no,yes\n"))
+    assert rows["verdict"].tolist() == ["yes"]
+
+
 def test_a_row_that_holds_known_names_is_no_header(tmp_path):
     path = write(tmp_path, "My Question,My Answer\nq,a\ninput,output\nr,b\n")
     assert "no column 'Question' (question), only 'My Question', 'My Answer'" in sentence(path)

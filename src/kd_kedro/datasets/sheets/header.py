@@ -2,7 +2,8 @@
 
 It is the first record, or one below a title. Sheets with the column names of public data sets are
 understood without being told: where the names asked for are `question` and `answer` themselves, in
-any case, a header with a known pair of names will do.
+any case, a header with a known pair of names will do, and a column called `verdict`, `correction`
+or `remarks` is one where the one asked for is not there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ def find_headers(records: Sequence[Record], names: Mapping[str, str]) -> list[He
         if not record.defect
     ]
     asked = [
-        Header(at, dict(names))
+        Header(at, _named(cells, names) if _may_guess(names) else dict(names))
         for at, cells in heads
         if all(names.get(key) in cells for key in REQUIRED)
     ]
@@ -105,9 +106,19 @@ def _known(at: int, cells: Sequence[str], names: Mapping[str, str]) -> Header | 
         return None  # a header that was meant for these names, and lacks one
     for question, answer in KNOWN:
         if question in by_lower and answer in by_lower:
-            found = {key: by_lower.get(name.casefold(), name) for key, name in names.items()}
+            named = _named(cells, names)
+            found = {key: by_lower.get(name.casefold(), name) for key, name in named.items()}
             found |= {"question": by_lower[question], "answer": by_lower[answer]}
             about = [by_lower[name] for name in _ABOUT if name in by_lower]
             is_instruction = question == "instruction" and about
             return Header(at, found, about[0] if is_instruction else "", guessed=True)
     return None
+
+
+def _named(cells: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return what columns are called: as asked for, or by what they are where that is not there."""
+    by_lower = {cell.casefold(): cell for cell in reversed(cells)}
+    return {
+        key: name if name.casefold() in by_lower else by_lower.get(key, name)
+        for key, name in names.items()
+    }
