@@ -31,10 +31,8 @@ def newest(project: Path, name: str) -> Path:
 def test_tuned_without_a_study_says_what_to_run(tuned):
     _, (refused, *_) = tuned
     assert refused["code"] == 1
-    assert (
-        "there are no best_hyperparameters yet: run `kedro run --pipelines tuning --env test`"
-        in (refused["err"])
-    )
+    assert "there is no best_hyperparameters" in refused["err"]
+    assert "`kedro run --pipelines tuning --env test`" in refused["err"]
 
 
 def test_a_study_leaves_its_products_and_says_what_was_best(tuned):

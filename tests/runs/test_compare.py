@@ -106,6 +106,7 @@ def test_tables_of_a_run_that_mlflow_forgot_are_a_reason(tmp_path):
         mlflow=SimpleNamespace(server=server, tracking=tracking),
         catalog=SimpleNamespace(load=lambda _: JUDGING),
         project_path=tmp_path,
+        env=None,
     )
     said = compare_past_runs(context, FIRST, SECOND)
     reason = f"the run that made validation_results of {OLD}, or its recipe, is not in MLflow"

@@ -200,7 +200,8 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     # Kedro's configuration of logging, which bootstrapping applies, takes pytest's handler away.
     monkeypatch.setattr(logging.getLogger(preflight.__name__), "handlers", [caplog.handler])
     hooks.before_pipeline_run(pipeline, catalog)
-    assert [record.getMessage() for record in caplog.records] == [
+    own = [record for record in caplog.records if record.name == preflight.__name__]
+    assert [record.getMessage() for record in own] == [
         "Warning: distillation.training.learning_rate is 0.004, which conf/base has for small "
         f"models with random weights, but students begin as {name}, which is pretrained: usual "
         "are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
