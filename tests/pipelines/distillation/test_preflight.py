@@ -197,8 +197,10 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     hooks = PreflightHooks()
     hooks.after_context_created(SimpleNamespace(config_loader=loader))
     pipeline = Pipeline([node(len, "params:distillation.student", "out")])
-    # Kedro's configuration of logging, which bootstrapping applies, takes pytest's handler away.
-    monkeypatch.setattr(logging.getLogger(preflight.__name__), "handlers", [caplog.handler])
+    # Kedro's configuration of logging, which bootstrapping applies, may take pytest's handler away.
+    log = logging.getLogger(preflight.__name__)
+    monkeypatch.setattr(log, "handlers", [caplog.handler])
+    monkeypatch.setattr(log, "propagate", False)
     hooks.before_pipeline_run(pipeline, catalog)
     own = [record for record in caplog.records if record.name == preflight.__name__]
     assert [record.getMessage() for record in own] == [
