@@ -13,39 +13,10 @@ from kedro.io import DatasetError
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, QUARANTINED
 from kd_kedro.datasets.qa_sheet import MENDED, QASheetDataset
 from kd_kedro.datasets.sheets import delimited
+from tests.datasets.sheets.sheet_files import COLUMNS, load, sentence, write
 
-COLUMNS = {
-    "question": "Question",
-    "answer": "Answer",
-    "verdict": "Classification",
-    "correction": "Correction_Question",
-    "remarks": "Remarks",
-}
 HEADER = "Question,Answer,Classification,Correction_Question,Remarks\n"
 SHARED = Path(__file__).parents[2] / "../shared/data/accounting_qa/input_qa.csv"
-
-
-def write(folder: Path, content: str | bytes, name: str = "sheet.csv") -> str:
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return str(path)
-
-
-def load(path: str, **options):
-    return QASheetDataset(path, COLUMNS, **options).load()
-
-
-def sentence(path: str, **options) -> str:
-    """Return the innermost message of the failed load."""
-    with pytest.raises(DatasetError) as caught:
-        QASheetDataset(path, options.pop("columns", COLUMNS), **options).load()
-    inner: BaseException = caught.value
-    while isinstance(inner, DatasetError):
-        assert inner.__cause__ is not None
-        inner = inner.__cause__
-    assert isinstance(inner, ValueError | OSError)
-    assert "\n" not in str(inner)
-    return str(inner)
 
 
 def test_all_cells_are_text_and_nothing_is_missing(tmp_path):
