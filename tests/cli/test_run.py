@@ -1,12 +1,16 @@
-"""Nodes that `--nodes` and its like name, with and without their namespaces."""
+"""Pipelines and nodes that `--nodes` and its like name, with and without their namespaces."""
 
+import os
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
-from kd_kedro.cli.run import _whole_names
+from kd_kedro.cli.commands import cli
+from kd_kedro.cli.run import _check_pipelines, _whole_names
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,3 +46,19 @@ def test_other_nodes_come_alone_and_in_their_order() -> None:
 def test_no_two_nodes_have_one_short_name() -> None:
     nodes = {node.name: node.short_name for name in pipelines for node in pipelines[name].nodes}
     assert len(set(nodes.values())) == len(nodes)
+
+
+def test_an_unknown_pipeline_is_told_with_those_that_there_are() -> None:
+    _check_pipelines(["filtering", "__default__"])
+    with pytest.raises(ValueError, match=r"no pipeline 'nosuch': .*filtering, .*reporting"):
+        _check_pipelines(["filtering", "nosuch"])
+
+
+def test_programs_of_this_environment_are_found_without_it_on_the_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    for _ in range(2):
+        cli.get_command(click.Context(cli), "run")
+    assert os.environ["PATH"] == f"{Path(sys.executable).parent}{os.pathsep}/nowhere"

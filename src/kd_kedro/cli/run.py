@@ -32,10 +32,7 @@ def _run(tuned: bool, yes: bool, **options: Any) -> None:
                 "artifacts see nothing of what other processes save; leave --runner out "
                 "(distillation.training.num_processes trains in several processes)"
             )
-        for name in options["pipelines"] or [options["pipeline"] or "__default__"]:
-            if name not in pipelines:
-                known = ", ".join(sorted(set(pipelines) - {"__default__"}))
-                raise ValueError(f"there is no pipeline {name!r}: name some of {known}")
+        _check_pipelines(options["pipelines"] or [options["pipeline"] or "__default__"])
         if tuned:
             options["params"] = _tuned(metadata.project_path, options)
         options |= {name: _whole_names(options[name] or ()) for name in _NODE_OPTIONS}
@@ -69,6 +66,14 @@ run = click.command(
     ],
     help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
 )(_run)
+
+
+def _check_pipelines(names: Sequence[str]) -> None:
+    """Raise ValueError, with those that there are, for the name of no pipeline."""
+    for name in names:
+        if name not in pipelines:
+            known = ", ".join(sorted(set(pipelines) - {"__default__"}))
+            raise ValueError(f"there is no pipeline {name!r}: name some of {known}")
 
 
 def _whole_names(names: Sequence[str]) -> list[str]:
