@@ -22,9 +22,10 @@ class Example:
         row_id: The identity that teacher targets are joined by.
         input_ids: Prompt, answer and, unless the answer was cut, the end-of-sequence token.
         answer_start: Where in `input_ids` the answer begins; at least 1.
-        begin: How many marks the tokenizer puts before a text: the first ids of the prompt.
-        end: The marks it puts after a text. An encoder reads them after the prompt; a model that
-            goes on with the answer must not, and an answer ends with the end-of-sequence token.
+        begin: Number of marks that the tokenizer puts before a text, the first ids of the prompt.
+        end: Ids of the marks that it puts after a text. An encoder reads them after the prompt; a
+            model that goes on with the answer must not, and an answer ends with the
+            end-of-sequence token.
     """
 
     row_id: str

@@ -54,7 +54,7 @@ def save(
         language_model: A language model without adapter.
         folder: A folder that is not there yet.
         card: Its model card, Markdown with its metadata; '' for none.
-        asking: How it is asked.
+        asking: Longest answer and example question; the default values where left out.
 
     Raises:
         ValueError: A file of the folder holds pickled objects.
@@ -202,7 +202,7 @@ def register(
         tags: What the version is and where it comes from: written once, with the version.
         decision: What was decided of it now; what was decided earlier is replaced.
         card: The card that `save` describes.
-        asking: How the student is asked.
+        asking: The longest answer and the example question that `save` describes.
         description: What the version is, in Markdown; its address is added.
     """
     fingerprint = weights_fingerprint(language_model.model)

@@ -20,7 +20,7 @@ class SetAside:
         stage: The stage.
         action: quarantined or dropped.
         reason: Why, without places; without figures too, where they make many reasons of one.
-        rows: How many they are.
+        rows: Number of these rows.
     """
 
     stage: str

@@ -83,7 +83,7 @@ def train_one(
         teacher: The teacher whose layers it is made of, where it is made of any.
         settings: What it is and what it is asked.
         name: What its card and its progress bar say.
-        on_evaluation: Told step and validation loss; what it raises ends the training.
+        on_evaluation: Function of step and validation loss; its error ends the training.
     """
     from kd_kedro.training.loop.model_training import train_model
 

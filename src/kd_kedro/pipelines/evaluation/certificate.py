@@ -34,7 +34,7 @@ def certify_student(
         scored: Held-out rows that variants are judged on: family_id, question, answer.
         teacher: A language model.
         student: A language model, with an adapter or without.
-        params: How.
+        params: Settings of the measurement and the variants to try.
     """
     from kd_kedro.inference.scoring import score_together
     from kd_kedro.models.adapters import merged

@@ -20,7 +20,7 @@ def is_made_here(final_qa_truth: pd.DataFrame, row_events: pd.DataFrame) -> bool
     A row's identity is of its cells and its line: a truth that has it is of this very sheet.
 
     Args:
-        final_qa_truth: Of each fabricated row its template; it may be empty or of another sheet.
+        final_qa_truth: Columns `row_id, template`; it may be empty or of another sheet.
         row_events: All events; what a language model said stands in the evidence with its name.
     """
     if final_qa_truth.empty:
