@@ -174,6 +174,20 @@ def test_hidden_states_are_matched_through_the_projection(distance):
     torch.testing.assert_close(found, reference)
 
 
+def test_a_vocabulary_padded_for_a_gpu_changes_nothing(monkeypatch):
+    monkeypatch.setattr(head_loss_module, "CHUNK_VALUES", 2 * PADDED)
+    hidden, head, _, labels = case()
+    weights = (hidden, head.weight, head.bias)
+    plain = head_loss_module.head_logits(head, hidden)
+    loss = answer_loss(ObjectiveConfig(), hidden, head, labels, None).total
+    expected = loss, gradients(loss, *weights)
+    monkeypatch.setitem(head_loss_module.MULTIPLES, "cpu", 8)
+    assert head_loss_module.aligned(head.weight).shape == (16, WIDTH)
+    torch.testing.assert_close(head_loss_module.head_logits(head, hidden), plain)
+    loss = answer_loss(ObjectiveConfig(), hidden, head, labels, None).total
+    torch.testing.assert_close((loss, gradients(loss, *weights)), expected)
+
+
 def test_nothing_as_large_as_tokens_times_vocabulary_is_kept(monkeypatch):
     monkeypatch.setattr(head_loss_module, "CHUNK_VALUES", 2**16)
     kept = []

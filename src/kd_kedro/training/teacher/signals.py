@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from kd_kedro.inference.generate import answer_states
+from kd_kedro.losses.chunked_head import head_logits
 from kd_kedro.losses.divergence_names import FULL
 from kd_kedro.losses.divergences import DIVERGENCES
 from kd_kedro.losses.event_log_probs import event_log_probs
@@ -239,7 +240,7 @@ def log_probs_of(
         temperature: What the logits are divided by.
         vocabulary: Number of ids that teacher and student share.
     """
-    logits = model.get_output_embeddings()(hidden)
+    logits = head_logits(model.get_output_embeddings(), hidden)
     wide = torch.promote_types(logits.dtype, torch.float32)
     return torch.log_softmax(shared_logits(logits.to(wide), vocabulary, temperature), -1)
 
