@@ -1,0 +1,1 @@
+"""Structured pruning: a smaller model cut out of a larger one."""

@@ -1,0 +1,260 @@
+"""A student cut out of its teacher: fewer layers, hidden channels, heads and neurons."""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from kd_kedro.models.encoding import Example
+from kd_kedro.models.layer_copying import blocks, copy_layers
+from kd_kedro.models.pruning.architectures import (
+    HEAD_NUMBERS,
+    HEADS,
+    HIDDEN,
+    KEY_VALUES,
+    NEURONS,
+    QKV,
+    WHOLE,
+    Axis,
+    architecture_of,
+    axes_of,
+)
+from kd_kedro.models.pruning.importance import Bar, Importance, measure
+
+KEY = "distillation.student.from_teacher"
+
+
+class Shape(NamedTuple):
+    """What of a model is left; an encoder-decoder keeps as much of both halves."""
+
+    num_hidden_layers: int
+    hidden_size: int
+    num_attention_heads: int
+    intermediate_size: int
+
+
+class Heads(NamedTuple):
+    """Attention heads of a model.
+
+    Attributes:
+        queries: Number of query heads.
+        key_values: Number of heads of keys and values; each serves as many query heads.
+        channels: Channels of a head.
+    """
+
+    queries: int
+    key_values: int
+    channels: int
+
+
+def shape_of(model: Any) -> Shape:
+    """Return a model's shape.
+
+    Raises:
+        ValueError: No model of its class can be cut.
+    """
+    hidden, heads, neurons = architecture_of(model).sizes
+    width = getattr(model.config, hidden)
+    inner = getattr(model.config, neurons)
+    layers = max(map(len, blocks(model).values()))
+    return Shape(layers, width, getattr(model.config, heads), 4 * width if inner is None else inner)
+
+
+def check_shape(model: Any, wanted: Shape) -> None:
+    """Refuse a shape that cannot be cut out of a model.
+
+    Raises:
+        ValueError: The message names the size.
+    """
+    present = shape_of(model)
+    for name, size, most in zip(Shape._fields, wanted, present, strict=True):
+        if size > most:
+            raise ValueError(f"{KEY}.{name}: {size} is more than the teacher's {most}; lower it")
+    heads, queries = _heads(model), wanted.num_attention_heads
+    if not _groupings(heads, queries):
+        most = heads.queries // heads.key_values
+        raise ValueError(
+            f"{KEY}.num_attention_heads: {queries} heads cannot share heads of keys and values "
+            f"alike, at most {most} each, as the teacher's do: give a multiple of {most}"
+        )
+    channels = heads.channels
+    needed = queries * channels
+    if architecture_of(model).tied_width and wanted.hidden_size != needed:
+        raise ValueError(
+            f"{KEY}.hidden_size: {queries} heads of the teacher's {channels} "
+            f"channels make {needed}, not {wanted.hidden_size}; a {type(model).__name__} has no "
+            "other: change hidden_size or num_attention_heads"
+        )
+
+
+def prune(
+    teacher: Any, wanted: Shape, rows: Sequence[Example], padding: int, progress: Bar = iter
+) -> Any:
+    """Return a float32 student of a teacher's most important units, its order of units kept.
+
+    First whole layers go, then what is left is measured again and loses its least important
+    channels, heads and neurons. What a norm's weights are multiplied by makes up for the channels
+    that it no longer divides by. A cut that removes nothing, or only units that are always zero,
+    says what the teacher says.
+
+    Args:
+        teacher: A causal or encoder-decoder model of a supported architecture.
+        wanted: The student's shape.
+        rows: Calibration rows, in the teacher's tokens.
+        padding: Id of the padding token.
+        progress: Wraps the rows where a progress bar is wanted, once or twice.
+
+    Raises:
+        ValueError: The teacher has no such shape in it, or there are no calibration rows.
+    """
+    check_shape(teacher, wanted)
+    if not rows:
+        raise ValueError(f"{KEY}: there are no calibration rows; give rows of the train split")
+    present, channels = shape_of(teacher), _heads(teacher).channels
+    layers = range(present.num_hidden_layers)
+    if wanted.num_hidden_layers < len(layers):
+        turned = measure(teacher, rows, channels, padding, progress).layers
+        layers = _best(turned, wanted.num_hidden_layers).tolist()
+    shorter = copy_layers(teacher, list(layers), 0)
+    if wanted[1:] == present[1:]:
+        return shorter
+    return _narrowed(shorter, wanted, measure(shorter, rows, channels, padding, progress))
+
+
+def pruned_shape(model: Any, wanted: Shape, seed: int) -> Any:
+    """Return an untrained float32 model of the shape that cutting a model leaves.
+
+    Args:
+        model: Gives the class and the configuration; its layers may be fewer already.
+        wanted: The shape.
+        seed: Seed of the weights. The global random state is left as it was.
+    """
+    config = copy.deepcopy(model.config)
+    names = architecture_of(model).sizes
+    for name, size in zip(names, wanted[1:], strict=True):
+        setattr(config, name, size)
+    heads, present = _heads(model), shape_of(model)
+    if hasattr(config, "num_key_value_heads"):
+        config.num_key_value_heads = _groupings(heads, wanted.num_attention_heads)[-1]
+        config.head_dim = heads.channels
+    for name in ("rms_norm_eps", "layer_norm_epsilon"):
+        if hasattr(config, name):
+            smaller = present.hidden_size / wanted.hidden_size
+            setattr(config, name, getattr(config, name) * smaller)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = type(model)(config).float()
+    made.generation_config = copy.deepcopy(model.generation_config)
+    return made.eval()
+
+
+def _narrowed(model: Any, wanted: Shape, importance: Importance) -> Any:
+    student = pruned_shape(model, wanted, 0)
+    kept = _Kept(model, wanted, importance)
+    given, weights = model.state_dict(), {}
+    for name, axes in axes_of(model).items():
+        weights[name] = given[name]
+        for dimension, axis in enumerate(axes):
+            if axis.kind != WHOLE:
+                chosen = kept.of(axis).to(given[name].device)
+                weights[name] = weights[name].index_select(dimension, chosen)
+    for name, factor in _factors(model, wanted, importance, kept).items():
+        weights[name] = weights[name] * factor
+    student.load_state_dict(weights)
+    return student
+
+
+def _factors(model: Any, wanted: Shape, importance: Importance, kept: "_Kept") -> dict[str, float]:
+    """Return by name of a weight what makes up for hidden channels that are gone.
+
+    A norm divides by the root of the mean square of its channels: what is left of the squares has
+    fewer channels to be the mean of. Its epsilon changed with the number of channels, which the
+    norms of queries and keys (Qwen3) did not ask for. T5 divides what a tied head is given by the
+    root of the hidden size.
+    """
+    fewer = shape_of(model).hidden_size / wanted.hidden_size
+    channels = kept.of(Axis(HIDDEN))
+    factors = {
+        name: math.sqrt(float(energy[channels].sum()) * fewer)
+        for name, energy in importance.energy.items()
+    }
+    given = model.state_dict()
+    for module in {name.rpartition(".")[0] for name in given}:
+        if module.endswith(("q_norm", "k_norm")):
+            product = module.replace("_norm", "_proj")
+            own = {f"{product}.{part}" for part in ("weight", "bias")} & given.keys()
+            factors |= dict.fromkeys(own, math.sqrt(fewer))
+    if getattr(model.config, "scale_decoder_outputs", False):
+        factors["decoder.final_layer_norm.weight"] /= math.sqrt(fewer)
+    return factors
+
+
+class _Kept:
+    """Which entries of each axis are kept, in their order."""
+
+    def __init__(self, model: Any, wanted: Shape, importance: Importance) -> None:
+        self._heads = _heads(model)
+        self._wanted = wanted
+        self._units = importance.units
+
+    def of(self, axis: Axis) -> torch.Tensor:
+        """Return int64 indices along an axis."""
+        kind, module = axis
+        if kind == HIDDEN:
+            return _best(self._units[axis], self._wanted.hidden_size)
+        if kind == NEURONS:
+            return _best(self._units[axis], self._wanted.intermediate_size)
+        queries, groups = self._chosen(module)
+        if kind == HEAD_NUMBERS:
+            return queries
+        channels = self._heads.channels
+        if kind == KEY_VALUES:
+            return _spread(groups, channels)
+        one = _spread(queries, channels)
+        width = self._heads.queries * channels
+        return torch.cat([one, one + width, one + 2 * width]) if kind == QKV else one
+
+    def _chosen(self, module: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the query heads of an attention that are kept, and their keys' and values'."""
+        scores, heads = self._units[Axis(HEADS, module)], self._heads
+        grouped = scores.unflatten(0, (heads.key_values, -1))
+        kept = _groupings(heads, self._wanted.num_attention_heads)[-1]
+        groups = _best(grouped.sum(1), kept)
+        each = self._wanted.num_attention_heads // len(groups)
+        first = groups * grouped.shape[1]
+        return torch.cat(
+            [
+                start + _best(grouped[group], each)
+                for group, start in zip(groups, first, strict=True)
+            ]
+        ), groups
+
+
+def _groupings(heads: Heads, queries: int) -> list[int]:
+    """Return how many heads of keys and values so many query heads can share alike, ascending."""
+    most = heads.queries // heads.key_values
+    return [
+        groups
+        for groups in range(1, heads.key_values + 1)
+        if queries % groups == 0 and queries // groups <= most
+    ]
+
+
+def _heads(model: Any) -> Heads:
+    config = model.config
+    queries = getattr(config, architecture_of(model).sizes[1])
+    channels = getattr(config, "d_kv", None) or getattr(config, "head_dim", None)
+    own = channels or getattr(config, architecture_of(model).sizes[0]) // queries
+    return Heads(queries, getattr(config, "num_key_value_heads", None) or queries, own)
+
+
+def _best(scores: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the positions of the highest scores, ascending; the first of equal ones."""
+    order = torch.sort(scores, descending=True, stable=True).indices
+    return order[:count].sort().values
+
+
+def _spread(heads: torch.Tensor, channels: int) -> torch.Tensor:
+    return (heads[:, None] * channels + torch.arange(channels)).flatten()

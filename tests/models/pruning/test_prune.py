@@ -1,0 +1,159 @@
+"""A cut that removes nothing, or only what is always zero, says what the teacher says."""
+
+import copy
+
+import pytest
+import torch
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from kd_kedro.models.encoding import collate
+from kd_kedro.models.modes import decoder_start
+from kd_kedro.models.pruning.architectures import HEADS, HIDDEN, NEURONS, QKV, axes_of
+from kd_kedro.models.pruning.importance import measure
+from kd_kedro.models.pruning.prune import Shape, check_shape, prune, pruned_shape, shape_of
+
+KINDS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "t5", "t5_gated"]
+WHOLE = Shape(3, 16, 4, 24)
+SMALL = Shape(2, 8, 2, 10)
+CHANNELS = 4
+
+
+def build(kind, tokenizer, tied=True):
+    """A teacher of 3 layers, 16 hidden channels, 4 heads of 4 channels, 24 neurons."""
+    ids = {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.eos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "tie_word_embeddings": tied,
+        "initializer_range": 0.4,
+    }
+    sizes = {
+        "hidden_size": 16,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 24,
+        "max_position_embeddings": 128,
+    }
+    t5 = {
+        "d_model": 16,
+        "d_kv": 4,
+        "d_ff": 24,
+        "num_layers": 3,
+        "num_heads": 4,
+        "dropout_rate": 0.0,
+        "decoder_start_token_id": tokenizer.pad_token_id,
+    }
+    gpt2 = {"n_embd": 16, "n_layer": 3, "n_head": 4, "n_inner": 24, "n_positions": 128}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = {
+            "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**ids, **gpt2)),
+            "llama": lambda: LlamaForCausalLM(LlamaConfig(**ids, **sizes)),
+            "mistral": lambda: MistralForCausalLM(MistralConfig(**ids, **sizes)),
+            "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**ids, **sizes)),
+            "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**ids, **sizes, head_dim=4)),
+            "t5": lambda: T5ForConditionalGeneration(T5Config(**ids, **t5)),
+            "t5_gated": lambda: T5ForConditionalGeneration(
+                T5Config(**ids, **t5, feed_forward_proj="gated-gelu")
+            ),
+        }[kind]()
+        for weight in model.parameters():  # no weight is 0 or 1, so that a mistake shows
+            weight.data += 0.3 * torch.randn_like(weight)
+    return model.double().eval()
+
+
+def logits(model, rows, padding):
+    batch = collate(rows, padding, decoder_start(model))
+    inputs = {"input_ids": batch.input_ids}
+    if batch.encoder_ids is not None:
+        inputs = {
+            "input_ids": batch.encoder_ids,
+            "attention_mask": batch.encoder_mask,
+            "decoder_input_ids": batch.input_ids,
+        }
+    with torch.no_grad():
+        return model(**inputs).logits
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_that_removes_nothing_changes_nothing(kind, tied, tokenizer, examples):
+    model = build(kind, tokenizer, tied)
+    assert shape_of(model) == WHOLE
+    student = prune(model, WHOLE, examples[:2], tokenizer.pad_token_id)
+    given, made = model.float().state_dict(), student.state_dict()
+    assert given.keys() == made.keys()
+    assert all(torch.equal(given[name], made[name]) for name in given)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_units_that_are_always_zero_can_go(kind, tied, tokenizer, examples, monkeypatch):
+    """Each second unit of every axis is made to say nothing; without them the logits are equal."""
+    # Norms compute in float32 whatever they are given.
+    monkeypatch.setattr(torch, "float32", torch.float64)
+    monkeypatch.setattr(torch.nn.Module, "float", lambda module: module.double())
+    model = build(kind, tokenizer, tied)
+    silence(model)
+    expected = logits(model, examples, tokenizer.pad_token_id)
+    shape = Shape(3, 8, 2, 12)
+    student = prune(model, shape, examples[:3], tokenizer.pad_token_id)
+    assert shape_of(student) == shape
+    found = logits(student, examples, tokenizer.pad_token_id)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def silence(model):
+    for name, axes in axes_of(model).items():
+        weight = model.get_parameter(name).data
+        for dimension, axis in enumerate(axes):
+            odd = torch.arange(weight.shape[dimension])
+            if axis.kind in (HIDDEN, NEURONS):
+                odd = odd % 2 == 1
+            elif axis.kind in (HEADS, QKV):  # heads 1 and 3: of each group one
+                odd = odd // CHANNELS % 2 == 1
+            else:
+                continue
+            weight.index_fill_(dimension, odd.nonzero()[:, 0], 0.0)
+            if axis.kind == HIDDEN and isinstance(model, GPT2LMHeadModel):
+                center(weight, dimension, name)
+
+
+def center(weight, dimension, name):
+    """LayerNorm takes the mean off all channels: what is written to the others sums to zero."""
+    if "ln_" in name or "c_attn" in name or "c_fc" in name or "lm_head" in name:
+        return
+    kept = weight.movedim(dimension, -1)[..., ::2]
+    kept -= kept.mean(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_student_is_a_plain_model_that_can_be_saved(kind, tokenizer, examples, tmp_path):
+    model = build(kind, tokenizer).float()
+    before = copy.deepcopy(model.state_dict())
+    student = prune(model, SMALL, examples[:2], tokenizer.pad_token_id)
+    assert shape_of(student) == SMALL
+    assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+    student.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path)
+    expected = logits(student, examples, tokenizer.pad_token_id)
+    torch.testing.assert_close(logits(again, examples, tokenizer.pad_token_id), expected)
+    twin = pruned_shape(student, SMALL, seed=1)
+    assert {n: w.shape for n, w in twin.state_dict().items()} == {
+        n: w.shape for n, w in student.state_dict().items()
+    }
