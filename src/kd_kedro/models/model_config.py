@@ -1,4 +1,4 @@
-"""The size of a model that is made here, and of an adapter on a pretrained one."""
+"""The size of a model that is made here or cut out of another, and of an adapter on one."""
 
 from typing import Literal
 
@@ -36,6 +36,28 @@ class ArchitectureConfig(BaseModel):
                 f"{self.hidden_size}"
             )
         return self
+
+
+class PruningConfig(BaseModel):
+    """The shape of a student that is cut out of its teacher; what is left out is the teacher's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_hidden_layers: int | None = Field(default=None, ge=1, description="Layers that stay.")
+    hidden_size: int | None = Field(default=None, ge=1, description="Hidden channels that stay.")
+    num_attention_heads: int | None = Field(
+        default=None,
+        ge=1,
+        description="Query heads of a layer that stay; those of keys and values go with them.",
+    )
+    intermediate_size: int | None = Field(
+        default=None, ge=1, description="Neurons of a feed-forward layer that stay."
+    )
+    calibration_rows: int = Field(
+        default=256,
+        ge=1,
+        description="Training rows on which it is measured what each unit does.",
+    )
 
 
 class AdapterConfig(BaseModel):

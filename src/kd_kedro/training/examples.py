@@ -103,6 +103,11 @@ def choose_validation_examples(augmented_qa: pd.DataFrame, count: int) -> pd.Dat
     return make_examples(_by_hash(rows[rows["split"] == "validation"], count))
 
 
+def calibration_examples(examples: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return at most `count` examples on which models are measured, chosen by a hash."""
+    return _by_hash(examples.reset_index(drop=True), count)
+
+
 def learned(examples: pd.DataFrame) -> pd.DataFrame:
     """Return the examples that are learned from, those without a weight left out.
 

@@ -44,6 +44,21 @@ def test_copied_layers_are_the_students_start_and_the_baselines_shape_alone(tmp_
     assert far < 0.5
 
 
+def test_a_student_cut_out_of_the_teacher_and_a_baseline_of_its_shape(tmp_path):
+    shape = {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 1}
+    changed = {**ONE_SEED, "student": {"from_teacher": shape | {"intermediate_size": 40}}}
+    catalog = run(TABLE, tmp_path, changed=changed)
+    teacher, student, baseline = (
+        catalog.load(name).model for name in ("teacher", "student", "baseline_student")
+    )
+    for model in (student, baseline):
+        config = model.config
+        assert (config.n_layer, config.n_embd, config.n_head, config.n_inner) == (1, 16, 1, 40)
+    assert catalog.load("student").card["origin"] == "a student cut out of the teacher"
+    theirs = torch.cdist(student.transformer.wpe.weight.T, teacher.transformer.wpe.weight.T)
+    assert theirs.min(1).values.max() < 0.3  # each channel is one of the teacher's, four steps on
+
+
 @pytest.mark.parametrize("kind", ["llama", "t5"])
 def test_an_adapter_is_trained_beside_its_twin_and_merged(kind, plain, tmp_path):
     tokenizer = plain.load("tokenizer")

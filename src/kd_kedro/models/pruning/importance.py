@@ -5,7 +5,7 @@ arXiv:2407.14679: the mean magnitude of what a unit says, over the tokens of cal
 layer counts by how much it turns its hidden states (Men et al. 2024, ShortGPT, arXiv:2403.03853).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from kd_kedro.models.layer_copying import blocks
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.pruning.architectures import HEADS, HIDDEN, NEURONS, Axis, axes_of
 
-Bar = Callable[[Sequence[Example]], Iterator[Example]]
+Bar = Callable[[Sequence[Example]], Iterable[Example]]
 
 
 @dataclass
@@ -109,7 +109,8 @@ def _hook(
         found.energy[name] = found.energy.get(name, 0) + share
 
     def heads(_: Any, given: tuple[torch.Tensor, ...]) -> None:
-        add(axis, given[0].flatten(0, -2).unflatten(-1, (-1, head_channels)).norm(dim=-1).sum(0))
+        states = given[0].flatten(0, -2)
+        add(axis, states.reshape(len(states), -1, head_channels).norm(dim=-1).sum(0))
 
     def neurons(_: Any, given: tuple[torch.Tensor, ...]) -> None:
         add(axis, given[0].abs().flatten(0, -2).sum(0))

@@ -9,6 +9,7 @@ import torch
 
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.layer_copying import blocks, copy_layers
+from kd_kedro.models.model_config import PruningConfig
 from kd_kedro.models.pruning.architectures import (
     HEAD_NUMBERS,
     HEADS,
@@ -47,6 +48,12 @@ class Heads(NamedTuple):
     queries: int
     key_values: int
     channels: int
+
+
+def wanted_shape(config: PruningConfig, present: Shape) -> Shape:
+    """Return the shape that is asked for; what is left out is as it is."""
+    asked = (getattr(config, name) for name in Shape._fields)
+    return Shape(*(size or own for size, own in zip(asked, present, strict=True)))
 
 
 def shape_of(model: Any) -> Shape:
@@ -113,11 +120,11 @@ def prune(
     if not rows:
         raise ValueError(f"{KEY}: there are no calibration rows; give rows of the train split")
     present, channels = shape_of(teacher), _heads(teacher).channels
-    layers = range(present.num_hidden_layers)
+    layers = list(range(present.num_hidden_layers))
     if wanted.num_hidden_layers < len(layers):
         turned = measure(teacher, rows, channels, padding, progress).layers
         layers = _best(turned, wanted.num_hidden_layers).tolist()
-    shorter = copy_layers(teacher, list(layers), 0)
+    shorter = copy_layers(teacher, layers, 0)
     if wanted[1:] == present[1:]:
         return shorter
     return _narrowed(shorter, wanted, measure(shorter, rows, channels, padding, progress))
@@ -219,7 +226,7 @@ class _Kept:
     def _chosen(self, module: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the query heads of an attention that are kept, and their keys' and values'."""
         scores, heads = self._units[Axis(HEADS, module)], self._heads
-        grouped = scores.unflatten(0, (heads.key_values, -1))
+        grouped = scores.reshape(heads.key_values, -1)
         kept = _groupings(heads, self._wanted.num_attention_heads)[-1]
         groups = _best(grouped.sum(1), kept)
         each = self._wanted.num_attention_heads // len(groups)

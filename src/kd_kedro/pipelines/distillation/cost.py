@@ -117,13 +117,7 @@ def plan_distillation(
         def cost(name: str, goal: ObjectiveConfig, source: "TargetSource | None") -> "TrainingCost":
             part(name)
             make = partial(
-                make_student,
-                student,
-                own.inputs.tokenizer,
-                examples.max_length,
-                seeds.first,
-                taught,
-                name != "baseline",
+                make_student, student, own.inputs, seeds.first, taught, name != "baseline"
             )
             _, told = training_cost(
                 own,

@@ -155,23 +155,48 @@ class DistillationParams(BaseModel):
 
     def _teaching_conflict(self) -> str:
         answers = self.sequence_level.source != "none"
-        if self.objective.asks_teacher or answers or self.student.copy_layers:
+        if self.objective.asks_teacher or answers or self.student.starts_as_teacher:
             return ""
         return (
             "the student would learn nothing from a teacher: set objective.beta or "
             "objective.hidden_state_weight above 0, sequence_level.source to teacher or "
-            "generator, or student.copy_layers"
+            "generator, student.copy_layers or student.from_teacher"
         )
 
     def _layers_conflict(self) -> str:
-        layers = self.teacher.architecture.num_hidden_layers
-        missing = [number for number in self.student.copy_layers if number >= layers]
-        if self.teacher.pretrained or not missing:
+        made, cut = self.teacher.architecture, self.student.from_teacher
+        if self.teacher.pretrained:  # its shape is held against the student's before the run
             return ""
-        return (
-            f"student.copy_layers has {missing[0]}, but the teacher's layers are 0 to "
-            f"{layers - 1} (teacher.architecture.num_hidden_layers)"
-        )
+        layers = made.num_hidden_layers
+        missing = [number for number in self.student.copy_layers if number >= layers]
+        if missing:
+            return (
+                f"student.copy_layers has {missing[0]}, but the teacher's layers are 0 to "
+                f"{layers - 1} (teacher.architecture.num_hidden_layers)"
+            )
+        if cut is None:
+            return ""
+        channels = made.hidden_size // made.num_attention_heads
+        heads = cut.num_attention_heads or made.num_attention_heads
+        hidden = cut.hidden_size or made.hidden_size
+        sizes = {
+            "num_hidden_layers": (cut.num_hidden_layers, layers),
+            "num_attention_heads": (heads, made.num_attention_heads),
+            "intermediate_size": (cut.intermediate_size, 4 * made.hidden_size),
+        }
+        for name, (size, most) in sizes.items():
+            if size is not None and size > most:
+                return (
+                    f"student.from_teacher.{name} is {size}, more than the teacher's {most} "
+                    "(teacher.architecture): lower it"
+                )
+        if hidden != heads * channels:
+            return (
+                f"student.from_teacher.hidden_size is {hidden}, but {heads} heads of the teacher's "
+                f"{channels} channels make {heads * channels} (teacher.architecture): change "
+                "hidden_size or num_attention_heads"
+            )
+        return ""
 
     def _answers_conflict(self) -> str:
         longest, budget = self.sequence_level.max_new_tokens, self.examples.max_length

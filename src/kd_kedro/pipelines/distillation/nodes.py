@@ -208,7 +208,7 @@ def train_controls(
     asked = ControlSettings.model_validate(settings)
     data, student = (examples, validation_examples, tokenizer), asked.student
     own = reference_inputs(*data, student, asked.max_length, training_work_dir)
-    model = make_student(student, own.tokenizer, own.max_length, asked.seed, teacher, True)
+    model = make_student(student, own, asked.seed, teacher, True)
     origin = origin_of(student, True)
     untrained = with_card(model, own, seed=asked.seed, name="untrained", origin=origin)
     if asked.second_teacher is None:

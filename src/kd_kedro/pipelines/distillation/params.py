@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
-from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig
+from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig, PruningConfig
 from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
@@ -193,6 +193,13 @@ class StudentParams(BaseModel):
             "weights. Empty to copy none."
         ),
     )
+    from_teacher: PruningConfig | None = Field(
+        default=None,
+        description=(
+            "Shape of a student that is cut out of the teacher (structured pruning); the baseline "
+            "then has that shape and random weights. null for none."
+        ),
+    )
     adapter: AdapterConfig = Field(
         default=AdapterConfig(), description="LoRA or QLoRA on a pretrained student."
     )
@@ -200,12 +207,18 @@ class StudentParams(BaseModel):
 
     @model_validator(mode="after")
     def _is_made_one_way(self) -> "StudentParams":
-        if self.copy_layers and self.pretrained:
-            raise ValueError("copy_layers and pretrained are two students; empty one of them")
-        if self.copy_layers and self.tokenizer:
+        ways = {
+            "copy_layers": self.copy_layers,
+            "from_teacher": self.from_teacher is not None,
+            "pretrained": self.pretrained,
+        }
+        given = [name for name, value in ways.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} are two students; empty one of them")
+        if self.starts_as_teacher and self.tokenizer:
             raise ValueError(
-                "copy_layers brings the teacher's embeddings, which belong to the teacher's "
-                "tokenizer; empty tokenizer or copy_layers"
+                f"{given[0]} brings the teacher's embeddings, which belong to the teacher's "
+                f"tokenizer; empty tokenizer or {given[0]}"
             )
         if self.adapter.kind != "none" and not self.pretrained:
             raise ValueError(
@@ -213,6 +226,11 @@ class StudentParams(BaseModel):
                 "a model that has learned before"
             )
         return self
+
+    @property
+    def starts_as_teacher(self) -> bool:
+        """Whether its first weights are some of the teacher's."""
+        return bool(self.copy_layers) or self.from_teacher is not None
 
 
 class SeedParams(BaseModel):

@@ -58,7 +58,7 @@ def inherited_rates(
         origin: Says of a parameter where it was set; '' for the default of its model.
     """
     teacher, student = params.teacher, params.student
-    taught = student.pretrained or (teacher.pretrained if student.copy_layers else "")
+    taught = student.pretrained or (teacher.pretrained if student.starts_as_teacher else "")
     if taught and "params:tuning" in inputs:
         if not origin(SEARCHED_RATE):
             yield (
@@ -97,6 +97,7 @@ def check_models(params: DistillationParams) -> None:
     """
     from kd_kedro.models.adapters import four_bits, layers_to_adapt, refuse_narrow
     from kd_kedro.models.layer_copying import check_copy
+    from kd_kedro.models.pruning.prune import check_shape, shape_of, wanted_shape
 
     student, length = params.student, params.examples.max_length
     adapter = student.adapter
@@ -110,6 +111,8 @@ def check_models(params: DistillationParams) -> None:
     outline = _outline(student.pretrained, f"{STUDENT}.pretrained", own, length)
     if teacher is not None:
         check_copy(teacher, student.copy_layers)
+        if student.from_teacher is not None:
+            check_shape(teacher, wanted_shape(student.from_teacher, shape_of(teacher)))
     if outline is not None and adapter.kind != "none":
         layers_to_adapt(outline, adapter.target_modules)
     if outline is not None and adapter.kind == "qlora":

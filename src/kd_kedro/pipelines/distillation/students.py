@@ -89,9 +89,7 @@ def train_one(
 
     taught = settings.objective is not None
     return train_model(
-        make_student(
-            settings.student, inputs.tokenizer, inputs.max_length, settings.seed, teacher, taught
-        ),
+        make_student(settings.student, inputs, settings.seed, teacher, taught),
         inputs,
         settings.training,
         settings.objective or ObjectiveConfig(),

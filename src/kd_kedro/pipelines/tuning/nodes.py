@@ -53,7 +53,7 @@ def run_study(
     written = reference_inputs(*data, asked.student, asked.max_length, training_work_dir)
     trainer = StudentTrainer(
         taught_inputs(written, teacher, capture, asked.on_policy),
-        teacher if asked.student.copy_layers else None,
+        teacher if asked.student.starts_as_teacher else None,
         asked.model_copy(update={"training": _share(asked.training, tuning.budget)}),
         capture,
         _threads(tuning.workers),
