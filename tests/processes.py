@@ -27,8 +27,9 @@ FORKS.set_forkserver_preload(
         # Not kedro.framework.project: it configures logging by what lies in the working directory.
         "kedro.config",
         "kedro.io",
-        "mlflow",
+        "mlflow.store.tracking.sqlalchemy_store",
         "plotly.express",
+        "rouge_score.rouge_scorer",
         "sentence_transformers",
         "sklearn.linear_model",
         "torch",
