@@ -129,7 +129,8 @@ def prepare(sheet: Path, cache: Path, env: str, max_tokens: int) -> Sheet:
     upstream = pipelines["__default__"].to_nodes(last)
     with _session(cache, env, {}) as context:
         names = sorted(name for name in upstream.inputs() if name.startswith("params:"))
-        parameters = json.dumps([str(context.catalog.load(name)) for name in names])
+        catalog = context.catalog  # made anew each time it is asked for
+        parameters = json.dumps([str(catalog.load(name)) for name in names])
     asked = {
         "sheet": file_fingerprint(sheet),
         "parameters": settings_fingerprint([parameters]),

@@ -1,5 +1,6 @@
 """What all tests share: where things are, what they are marked, in which order they run."""
 
+import functools
 import gc
 import itertools
 import os
@@ -84,24 +85,31 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests and put the longest first."""
     for item in items:
-        for mark, places in MARKED.items():
-            if any(_lies_in(item, place) for place in places):
-                item.add_marker(mark)
+        for mark in _marks(item.path):
+            item.add_marker(mark)
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-    items.sort(key=_rank)
+    items.sort(key=lambda item: _rank(item.path))
 
 
 def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def _rank(item: pytest.Item) -> int:
-    return next((n for n, place in enumerate(FIRST) if _lies_in(item, place)), len(FIRST))
+@functools.cache
+def _marks(file: Path) -> list[str]:
+    return [
+        mark
+        for mark, places in MARKED.items()
+        if any(file.is_relative_to(TESTS / place) for place in places)
+    ]
 
 
-def _lies_in(item: pytest.Item, place: str) -> bool:
-    return item.path.is_relative_to(TESTS / place)
+@functools.cache
+def _rank(file: Path) -> int:
+    return next(
+        (n for n, place in enumerate(FIRST) if file.is_relative_to(TESTS / place)), len(FIRST)
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,8 +27,9 @@ FORKS.set_forkserver_preload(
         # Not kedro.framework.project: it configures logging by what lies in the working directory.
         "kedro.config",
         "kedro.io",
-        "mlflow",
+        "mlflow.store.tracking.sqlalchemy_store",
         "plotly.express",
+        "rouge_score.rouge_scorer",
         "sentence_transformers",
         "sklearn.linear_model",
         "torch",
@@ -127,6 +128,8 @@ def _run(
     largest_file: int,
 ) -> None:
     gc.freeze()  # what is imported is no garbage: collections need not look at it
+    # A suite in the background of a script was started with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]

@@ -105,7 +105,7 @@ def test_the_built_lineage_carries_no_host_path(project: Path) -> None:
 
 
 def test_two_runs_stand_side_by_side_in_mlflow(project: Path, browser: Browser) -> None:
-    [again] = run_commands(project, [["run", "--env", "test", "--pipelines", "evaluation"]])
+    [again] = run_commands(project, [["run", "--env", "test", "--nodes", "judge_student"]])
     assert again["code"] == 0, again["err"][-2000:]
     uri = f"sqlite:///{project}/mlflow.db"
     client = mlflow.MlflowClient(uri)

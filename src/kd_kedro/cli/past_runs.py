@@ -144,8 +144,9 @@ def agreement_of(context: Any, run: Any, recipe: Recipe, timestamp: str) -> dict
     client, experiment = tracking(context)
     again = find_run(client, experiment, timestamp)
     now = read_recipe(client, again)
-    full = artifact_nodes(registered().values(), context.catalog)
-    products = {name: product_metadata(context.catalog, name) for name in full.all_outputs()}
+    catalog = context.catalog  # made anew each time it is asked for
+    full = artifact_nodes(registered().values(), catalog)
+    products = {name: product_metadata(catalog, name) for name in full.all_outputs()}
     not_repeatable = {n: each.not_repeatable for n, each in products.items() if each.not_repeatable}
     measured = {name: each.measured_part for name, each in products.items()}
     outputs = agreement(recipe, now, not_comparable(full, not_repeatable, recipe.saved), measured)
@@ -174,8 +175,8 @@ def choose_versions(context: Any, keep_last: int, *, forgotten: bool = False) ->
         ValueError: MLflow knows the run of none: it is not the store that they belong to.
     """
     client, experiment = tracking(context)
-    names = dataset_names(context.catalog)
-    versions = versions_of(context.catalog, names, artifact_folders(client, experiment))
+    catalog = context.catalog
+    versions = versions_of(catalog, dataset_names(catalog), artifact_folders(client, experiment))
     known = known_runs(client, experiment)
     if versions and known.isdisjoint(each.version for each in versions):
         raise ValueError(
@@ -186,7 +187,7 @@ def choose_versions(context: Any, keep_last: int, *, forgotten: bool = False) ->
         versions,
         keep_last=keep_last,
         protected=protected_runs(client, experiment),
-        pinned=_pins(context.config_loader["globals"], context.catalog),
+        pinned=_pins(context.config_loader["globals"], catalog),
         recipe_of=recipes(client, experiment),
         known=None if forgotten else known,
     )

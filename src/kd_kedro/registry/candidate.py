@@ -69,9 +69,10 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
             another student.
     """
     recipe_of = recipes(client, experiment)
+    catalog = context.catalog  # made anew each time it is asked for
     if name:
         run = find_run(client, experiment, name, context.env)
-        versions = _versions(client, run, context)
+        versions = _versions(client, run, catalog)
         if missing := [part for part in NEEDED if part not in versions]:
             raise ValueError(
                 f"run {run_name(run)} has no {missing[0]} in this environment: run "
@@ -84,7 +85,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
     for run in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
         if REPRODUCES in run.data.tags or artifact_text(client, run.info.run_id, RECIPE) is None:
             continue
-        versions = _versions(client, run, context)
+        versions = _versions(client, run, catalog)
         if all(part in versions for part in NEEDED) and not _judged_otherwise(versions, recipe_of):
             return _load(client, experiment, run, context, versions)
     raise ValueError(
@@ -93,13 +94,13 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
     )
 
 
-def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
+def _versions(client: Any, run: Any, catalog: Any) -> dict[str, str]:
     """Return the version by name of what a run read or made, as far as it is still there."""
     versions = _made_or_read(read_recipe(client, run))
     return {
         name: versions[name]
         for name in (*NEEDED, "model_card")
-        if name in versions and versions_exist(context, {name: versions[name]})
+        if name in versions and versions_exist(catalog, {name: versions[name]})
     }
 
 
@@ -113,6 +114,7 @@ def _with_card(
     evidence = _made_or_read(read_recipe(client, run)).get("evidence")
     if "model_card" in versions or evidence is None:
         return versions
+    catalog = context.catalog
     for each in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
         if artifact_text(client, each.info.run_id, RECIPE) is None:
             continue
@@ -120,7 +122,7 @@ def _with_card(
         card = recipe.saved.get("model_card")
         if card is None or recipe.loaded.get("evidence") != evidence:
             continue
-        if versions_exist(context, {"model_card": card.version}):
+        if versions_exist(catalog, {"model_card": card.version}):
             return {**versions, "model_card": card.version}
     return versions
 
@@ -148,9 +150,8 @@ def _made_or_read(recipe: Recipe) -> dict[str, str]:
     return {**recipe.loaded, **{name: each.version for name, each in recipe.saved.items()}}
 
 
-def versions_exist(context: Any, versions: Mapping[str, str]) -> bool:
+def versions_exist(catalog: Any, versions: Mapping[str, str]) -> bool:
     """Return whether all of these versions, by dataset, are still on disk."""
-    catalog = context.catalog
     return all(
         name in catalog and version_path(catalog.get(name), version).exists()
         for name, version in versions.items()

@@ -130,7 +130,7 @@ def _decide(
     if holder is None:
         return _decide_first(candidate.verdict, rules.judging)
     then = {"augmented_qa": holder.tags.get("augmented_qa", "")}
-    if not all(then.values()) or not versions_exist(context, then):
+    if not all(then.values()) or not versions_exist(context.catalog, then):
         reason = (
             f"what the champion learnt (augmented_qa {then['augmented_qa'] or 'unknown'}) "
             "is not in this environment"
