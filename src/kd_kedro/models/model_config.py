@@ -39,7 +39,10 @@ class ArchitectureConfig(BaseModel):
 
 
 class PruningConfig(BaseModel):
-    """The shape of a student that is cut out of its teacher; what is left out is the teacher's."""
+    """Shape of a student that is cut out of its teacher; what is left out is the teacher's.
+
+    Where nothing is given nothing is cut, and the student is made another way.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,6 +61,12 @@ class PruningConfig(BaseModel):
         ge=1,
         description="Training rows on which it is measured what each unit does.",
     )
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a size is given."""
+        sizes = self.model_dump(exclude={"calibration_rows"})
+        return any(size is not None for size in sizes.values())
 
 
 class AdapterConfig(BaseModel):

@@ -174,7 +174,7 @@ class DistillationParams(BaseModel):
                 f"student.copy_layers has {missing[0]}, but the teacher's layers are 0 to "
                 f"{layers - 1} (teacher.architecture.num_hidden_layers)"
             )
-        if cut is None:
+        if not cut.cuts:
             return ""
         channels = made.hidden_size // made.num_attention_heads
         heads = cut.num_attention_heads or made.num_attention_heads

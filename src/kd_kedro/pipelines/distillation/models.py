@@ -61,7 +61,7 @@ def make_student(
     if params.starts_as_teacher:
         if teacher is None:
             raise ValueError(f"{STUDENT}: there is no teacher to begin as")
-        if params.from_teacher is not None:
+        if params.from_teacher.cuts:
             return _cut(teacher, params.from_teacher, inputs, None if taught else seed)
         make = copy_layers if taught else same_shape
         return make(teacher.model, params.copy_layers, seed)

@@ -193,11 +193,11 @@ class StudentParams(BaseModel):
             "weights. Empty to copy none."
         ),
     )
-    from_teacher: PruningConfig | None = Field(
-        default=None,
+    from_teacher: PruningConfig = Field(
+        default=PruningConfig(),
         description=(
-            "Shape of a student that is cut out of the teacher (structured pruning); the baseline "
-            "then has that shape and random weights. null for none."
+            "Sizes of a student that is cut out of the teacher (structured pruning); the baseline "
+            "then has that shape and random weights."
         ),
     )
     adapter: AdapterConfig = Field(
@@ -209,7 +209,7 @@ class StudentParams(BaseModel):
     def _is_made_one_way(self) -> "StudentParams":
         ways = {
             "copy_layers": self.copy_layers,
-            "from_teacher": self.from_teacher is not None,
+            "from_teacher": self.from_teacher.cuts,
             "pretrained": self.pretrained,
         }
         given = [name for name, value in ways.items() if value]
@@ -230,7 +230,7 @@ class StudentParams(BaseModel):
     @property
     def starts_as_teacher(self) -> bool:
         """Whether its first weights are some of the teacher's."""
-        return bool(self.copy_layers) or self.from_teacher is not None
+        return bool(self.copy_layers) or self.from_teacher.cuts
 
 
 class SeedParams(BaseModel):

@@ -111,7 +111,7 @@ def check_models(params: DistillationParams) -> None:
     outline = _outline(student.pretrained, f"{STUDENT}.pretrained", own, length)
     if teacher is not None:
         check_copy(teacher, student.copy_layers)
-        if student.from_teacher is not None:
+        if student.from_teacher.cuts:
             check_shape(teacher, wanted_shape(student.from_teacher, shape_of(teacher)))
     if outline is not None and adapter.kind != "none":
         layers_to_adapt(outline, adapter.target_modules)
