@@ -77,6 +77,7 @@ def measure_power(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
         validation_results,
         primary=verdict.primary,
         confidence=verdict.confidence,
+        draws=verdict.draws,
         min_families=verdict.min_families,
         seed=verdict.seed,
     )
