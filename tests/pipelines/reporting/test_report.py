@@ -139,6 +139,21 @@ def test_rules_of_ones_own_are_told(
     assert "confidence 0.8 instead of 0.95, margin 0.3 instead of 0.05" in page
 
 
+def test_a_student_behind_its_teacher_is_worse_with_both_figures(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    results = finished_evaluation["validation_results"].copy()
+    lost = results["model"].isin(["student", "baseline"])
+    results.loc[lost, "nll"] += 50
+    judging = VerdictParams(primary=("perplexity",), min_families=9)
+    verdict = judge_student(results, judging)
+    page = page_of(evaluation_inputs, finished_evaluation, verdict=verdict)
+    tile = page.partition("as good as its teacher</span>")[2].partition("</div>")[0]
+    assert 'class="badge worse"' in tile
+    for who in ("student", "teacher"):
+        assert f'data-key="verdict.perplexity.{who}.estimate"' in tile
+
+
 def test_precision_and_recall_of_each_filter_are_shown(finished_evaluation: dict[str, Any]) -> None:
     section = finished_evaluation["report"].split('id="filters"')[1].split("</section>")[0]
     (off_topic,) = (row for row in section.split("<tr>") if "<td>off topic</td>" in row)

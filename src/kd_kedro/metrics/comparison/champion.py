@@ -112,7 +112,7 @@ def compare_weights(
             "champion": metric.shown(scores.estimate({"teacher": 1.0}).value),
             **{key: decision[key] for key in ("difference", "p_holm", "conclusion")},
             # Not applicable: the champion has nothing to lose, its score is zero.
-            "non_inferior": kept["conclusion"] != "not shown",
+            "non_inferior": kept["conclusion"] in ("non-inferior", "not applicable"),
         }
     return compared
 
