@@ -58,6 +58,7 @@ FACTS = {
         ("held_out_rows", "held_out_families", "rows_used", "families_used"), 5
     ),
     "max_new_tokens": 4,
+    "begin": [],
     "models": {model: {"seed": 0} for model in ("teacher", "baseline", "student")},
 }
 NEAR = ("0.1", "0.3", "x", "What?", "no", "no")

@@ -49,6 +49,7 @@ def write_model_card(
         evaluation_facts["models"],
         wording,
         evaluation_facts["max_new_tokens"],
+        evaluation_facts["begin"],
         held_out_example(validation_results),
         wording.model_card.language or languages([*asked["question"], *asked["reference"]]),
     )
@@ -61,6 +62,7 @@ def render_model_card(
     cards: Mapping[str, Mapping[str, Any]],
     wording: ReportParams,
     max_new_tokens: int,
+    begin: Sequence[int],
     example: Example,
     language: Sequence[str],
 ) -> str:
@@ -71,6 +73,7 @@ def render_model_card(
         cards: Each model's own card by name, from `answer_held_out`.
         wording: Names and licences.
         max_new_tokens: Tokens after which the judged answers were cut.
+        begin: Ids that the student reads before a prompt.
         example: A held-out question.
         language: Languages of the rows, as ISO 639 codes; none where they are not known.
     """
@@ -99,6 +102,7 @@ def render_model_card(
         fence=fence(prompt),
         encoder_decoder=pipeline_tag(cards["student"]) != "text-generation",
         max_new_tokens=max_new_tokens,
+        begin=begin,
         sentence=verdict_sentence(verdict),
         teacher=teacher_sentence(verdict),
         verdict=verdict,
