@@ -20,6 +20,7 @@ from kd_kedro.training.examples import make_examples
 from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 
 ROWS = rows_with_amounts(40)
+IDENTITY = {"env_option": " --env gpt2,server"}
 ANSWERING = AnsweringParams(max_new_tokens=20)
 
 
@@ -43,7 +44,7 @@ def folders(student: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     place = tmp_path_factory.mktemp("judged")
     HFModelDataset(filepath=str(place / "student")).save(student)
     FileFolderDataset(filepath=str(place / "tasks")).save(
-        write_lm_eval_tasks(make_examples(ROWS), student, ANSWERING)
+        write_lm_eval_tasks(make_examples(ROWS), student, IDENTITY, ANSWERING)
     )
     return place / "student", place / "tasks"
 
@@ -80,7 +81,7 @@ def test_its_exact_match_is_ours_to_the_last_digit(
 
 
 def test_the_folder_holds_the_gradable_rows_as_the_models_read_them(student: Any) -> None:
-    made = write_lm_eval_tasks(make_examples(ROWS), student, ANSWERING)
+    made = write_lm_eval_tasks(make_examples(ROWS), student, IDENTITY, ANSWERING)
     files = {name: content.decode("utf-8") for name, content in made.items()}
     rows = [json.loads(line) for line in files["held_out.jsonl"].splitlines()]
     assert len(rows) == 30  # every fourth answer is a sentence
@@ -89,6 +90,7 @@ def test_the_folder_holds_the_gradable_rows_as_the_models_read_them(student: Any
     assert rows[0]["prompt"].endswith("?\nAnswer:")
     assert {row["target"] for row in rows} == {"debit", "₹ 1,200", "an asset"}
     assert "max_gen_toks: 20\n" in files["kd_kedro.yaml"]
+    assert "`kedro run --pipelines merging --env gpt2,server` makes" in files["README.md"]
     assert "may differ: 0 of these rows" in files["README.md"]
 
 

@@ -101,7 +101,7 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
     )
     evidence = json.loads(json.dumps(evidence, allow_nan=False))
     wording = ReportParams(licences=Licences(data="CC0", teacher="MIT", student="MIT"))
-    identity = {"run": "now", "commit": "0123456789abc", "tree": "changed"}
+    identity = {"run": "now", "commit": "0123456789abc", "tree": "changed", "env_option": ""}
     page = write_report(
         evidence,
         identity,

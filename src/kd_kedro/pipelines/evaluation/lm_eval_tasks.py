@@ -75,7 +75,7 @@ held-out rows that were judged.
         --include_path THIS_FOLDER --device cpu --batch_size 16
 
 STUDENT is the student's folder; where it was trained as an adapter, merged_student's, which
-`kedro run --pipelines merging` makes. Nothing is
+`kedro run --pipelines merging{env_option}` makes. Nothing is
 read from the network where STUDENT is a folder. `exact_match` is the share of these rows answered
 exactly: case, white space and final punctuation do not count, digits do.
 
@@ -85,7 +85,9 @@ their answers may differ: {differ} of these rows with this student.
 """
 
 
-def task_files(rows: pd.DataFrame, *, max_new_tokens: int, bare: bool) -> dict[str, str]:
+def task_files(
+    rows: pd.DataFrame, *, max_new_tokens: int, bare: bool, env_option: str
+) -> dict[str, str]:
     """Return the folder's files, text by name.
 
     Args:
@@ -93,6 +95,7 @@ def task_files(rows: pd.DataFrame, *, max_new_tokens: int, bare: bool) -> dict[s
             lm_eval is given to read) and differs (whether the student reads it otherwise there).
         max_new_tokens: Tokens after which an answer is cut.
         bare: Whether the tokenizer's own marks must not be put around a prompt.
+        env_option: What a command about the run ends with, such as ` --env gpt2`.
     """
     graded = rows[rows["answer"].map(gradable)]
     records = [
@@ -108,6 +111,7 @@ def task_files(rows: pd.DataFrame, *, max_new_tokens: int, bare: bool) -> dict[s
         "all_rows": len(rows),
         "max_new_tokens": max_new_tokens,
         "differ": int(graded["differs"].sum()),
+        "env_option": env_option,
         "marks": ",add_bos_token=False" if bare else "",
     }
     lines = [json.dumps(record, ensure_ascii=False) for record in records]

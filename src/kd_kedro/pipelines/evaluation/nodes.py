@@ -114,7 +114,10 @@ def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
 
 
 def write_lm_eval_tasks(
-    held_out_examples: pd.DataFrame, student: Any, answering: AnsweringParams
+    held_out_examples: pd.DataFrame,
+    student: Any,
+    run_identity: Mapping[str, str],
+    answering: AnsweringParams,
 ) -> dict[str, bytes]:
     """Write the held-out rows as tasks of lm-evaluation-harness, the field's own judge."""
     from kd_kedro.models.encoding import encode_prompts, marks, prompt_text
@@ -136,6 +139,7 @@ def write_lm_eval_tasks(
         rows.assign(prompt=prompts, differs=differs),
         max_new_tokens=answering.max_new_tokens,
         bare=bare,
+        env_option=run_identity["env_option"],
     )
     return {name: text.encode("utf-8") for name, text in files.items()}
 
