@@ -118,7 +118,7 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
     assert figures["conclusion"] in " ".join(told["out"].split())
     check_sentence(absent, "kedro run --pipelines preprocessing,filtering,augmentation")
     check_sentence(nowhere, "nosuch")
-    check_sentence(stale, "augmented_qa", "is stale", "nowhere.csv, absent")
+    check_sentence(stale, "augmented_qa", "is stale", "nowhere.csv, absent", "name another")
     check_sentence(refused, "student.pretrained", "'/nowhere'", "give a hub name")
     assert sorted((project / "data").rglob("*")) == before
     after = sqlite3.connect(project / "mlflow.db").execute("select count(*) from runs").fetchone()
