@@ -141,7 +141,16 @@ def test_trace_prints_a_life(project: Path) -> None:
     assert same["out"] == life["out"]
     assert several["code"] == 1
     assert row in several["out"]
-    check_sentence(nothing, "row nosuch is in no event")
+    check_sentence(
+        nothing, "row nosuch is in no event", "`kedro trace nosuch --run RUN --env test`"
+    )
+    version = next(name for name in nothing["err"].split() if name.startswith("20")).rstrip(",")
+    earlier, none = run_commands(
+        project,
+        [["trace", name, "--run", version, *TEST] for name in (row, "nosuch")],
+    )
+    assert earlier["out"].startswith(life["out"].partition("augmentation")[0][:200])
+    check_sentence(none, f"rows of run {version}")
 
 
 def test_the_review_queue_is_written_filled_in_and_handed_back(project: Path) -> None:

@@ -95,7 +95,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
 
 def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
     """Return the version by name of what a run read or made, as far as it is still there."""
-    versions = _made_or_read(read_recipe(client, run))
+    versions = made_or_read(read_recipe(client, run))
     return {
         name: versions[name]
         for name in (*NEEDED, "model_card")
@@ -110,7 +110,7 @@ def _with_card(
 
     Evaluation and reporting may have run apart.
     """
-    evidence = _made_or_read(read_recipe(client, run)).get("evidence")
+    evidence = made_or_read(read_recipe(client, run)).get("evidence")
     if "model_card" in versions or evidence is None:
         return versions
     for each in tracked_runs(client, experiment, "attributes.status = 'FINISHED'"):
@@ -135,7 +135,7 @@ def _judged_otherwise(
     judged: str | None = versions["verdict"]
     for name in ("validation_results", "student"):
         recipe = recipe_of(judged) if judged else None
-        judged = _made_or_read(recipe).get(name) if recipe else None
+        judged = made_or_read(recipe).get(name) if recipe else None
     if judged == versions["student"]:
         return ""
     return (
@@ -144,7 +144,8 @@ def _judged_otherwise(
     )
 
 
-def _made_or_read(recipe: Recipe) -> dict[str, str]:
+def made_or_read(recipe: Recipe) -> dict[str, str]:
+    """Return the version by name of what a run read or made."""
     return {**recipe.loaded, **{name: each.version for name, each in recipe.saved.items()}}
 
 
