@@ -22,6 +22,7 @@ from kd_kedro.runs.recipe import (
 )
 
 ANSWER_LENGTH = "evaluation.answering.max_new_tokens"
+_NAMED = 8  # digits of MLflow's id that a command names a run by
 NEEDED = ("student", "verdict", "augmented_qa")
 
 
@@ -73,11 +74,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         run = find_run(client, experiment, name, context.env)
         versions = _versions(client, run, context)
         if missing := [part for part in NEEDED if part not in versions]:
-            raise ValueError(
-                f"run {run_name(run)} has no {missing[0]} in this environment: run "
-                f"`{kedro_command('run', context.env)}` to its end, or name the environment that "
-                "it was made in with --env"
-            )
+            raise ValueError(_why_missing(missing[0], run, read_recipe(client, run), context.env))
         if other := _judged_otherwise(versions, recipe_of):
             raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
         return _load(client, experiment, run, context, versions)
@@ -91,6 +88,18 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         "no finished run has a student and a verdict in this environment: run "
         f"`{kedro_command('run', context.env)}`, or name another environment with --env"
     )
+
+
+def _why_missing(part: str, run: Any, recipe: Recipe, env: str | None) -> str:
+    version, name = made_or_read(recipe).get(part), run_name(run)
+    if version is None:
+        whole = kedro_command("run", recipe.env)
+        return f"run {name} neither made nor read a {part}: `{whole}` to its end makes one"
+    if recipe.env != env:
+        start = run.info.run_id[:_NAMED]
+        there = kedro_command(f"promote {start}", recipe.env)
+        return f"run {name} was made in another environment: `{there}`"
+    return f"{part} of version {version}, which run {name} had, is gone: name another run"
 
 
 def _versions(client: Any, run: Any, context: Any) -> dict[str, str]:
