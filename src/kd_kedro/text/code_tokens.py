@@ -41,6 +41,9 @@ _SIGN = re.compile(
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 # Abbreviations ("e.g", "Ph.D") and a missing space behind a full stop ("sold.Find").
 _NOT_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|\w*[a-z]\.[A-Z][a-z]*")
+# Words and numbers with no sign but commas between and one mark behind them: none of it is code.
+_PLAIN_WORD = r"(?:[A-Z]?[a-z]++|[A-Z]++|\d++)"
+_PROSE = re.compile(rf"{_PLAIN_WORD}(?:,? {_PLAIN_WORD})*+[.?]?")
 _BLANK, _RULE = "___", "--"  # what is to be filled in; a ruled line
 _LETTERS_THAT_COUNT = 2  # in a name so short capitals make another one
 
@@ -52,7 +55,8 @@ def code_differs(one: str, other: str) -> bool:
 
 def lost_code(source: str, text: str) -> list[str]:
     """Return the code of a text that another has not, neither as code nor as words."""
-    return sorted(code_tokens(source) - _all_tokens(text))
+    code = code_tokens(source)
+    return sorted(code - _all_tokens(text)) if code else []
 
 
 def code_key(text: str) -> str:
@@ -67,6 +71,8 @@ def code_tokens(text: str) -> frozenset[str]:
     Capitals count in options, escapes and names of up to two letters; others are case-folded.
     """
     parts = [part for code in _QUOTED.findall(text) for part in code.strip("`").split()]
+    if _PROSE.fullmatch(text):
+        return frozenset()
     prose = _QUOTED.sub(" ", text)
     words = [word for word in _words(_TAG.sub(" ", prose)) if _is_code(word)]
     tokens = [_key(token) for token in (*parts, *_TAG.findall(prose), *words)]
