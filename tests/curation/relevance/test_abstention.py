@@ -88,7 +88,11 @@ def test_nothing_far_is_no_reason():
     ("gone", "left", "why"),
     [
         ((5, 1), (1, 5), ""),
-        ((4, 1), (2, 5), r"4 of 6 rejected ones, and 1 of 6 .*chance does as well in 12% of cases"),
+        (
+            (4, 1),
+            (2, 5),
+            r"4 of 6 rejected ones, and wrongly 1 of 6 .*chance does as well in 12% of cases",
+        ),
         ((20, 30), (0, 400), r"20 of 20 rejected .*more accepted than rejected"),
         ((0, 0), (6, 6), r"chance does as well in 100% of cases"),
     ],

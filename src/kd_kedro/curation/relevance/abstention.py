@@ -1,8 +1,9 @@
 """Whether a sheet, or the verdicts on it, show clearly enough which of its rows are off topic.
 
 Verdicts may be few, and contradict each other: what they teach is asked of the reviewed rows
-themselves, each judged without its own verdict. Where there are none, a distance to the domain's centre has a largest value in every sheet, and a sheet of two subjects
-has two centres. Rows are off topic only where they are few, where the text itself tells them from
+themselves, each judged without its own verdict. Without verdicts there is only the distance to the
+domain's centre, which has a largest value in every sheet, and a sheet of two subjects has two
+centres. Rows are off topic only where they are few, where the text itself tells them from
 the rest, and where they are a mixture of subjects: far rows that are mostly of one subject are a
 second subject of the sheet, which nobody called wrong.
 """
@@ -65,8 +66,8 @@ def reason_to_distrust(verdicts: Verdicts, outlying: Mask) -> str:
     )
     return (
         f"the verdicts do not tell which rows belong: of rows judged without their own verdict it "
-        f"finds {right} of {rejected.sum()} rejected ones, and {wrong} of {accepted.sum()} accepted "
-        f"ones wrongly ({why}); review more rows, or look for verdicts that contradict each other"
+        f"finds {right} of {rejected.sum()} rejected ones, and wrongly {wrong} of "
+        f"{accepted.sum()} accepted ones ({why}); review more rows, or look for verdicts that contradict each other"
     )
 
 
