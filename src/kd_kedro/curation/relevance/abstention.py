@@ -67,7 +67,8 @@ def reason_to_distrust(verdicts: Verdicts, outlying: Mask) -> str:
     return (
         f"the verdicts do not tell which rows belong: of rows judged without their own verdict it "
         f"finds {right} of {rejected.sum()} rejected ones, and wrongly {wrong} of "
-        f"{accepted.sum()} accepted ones ({why}); review more rows, or look for verdicts that contradict each other"
+        f"{accepted.sum()} accepted ones ({why}); review more rows, "
+        "or look for verdicts that contradict each other"
     )
 
 
