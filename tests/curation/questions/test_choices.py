@@ -12,7 +12,7 @@ from kd_kedro.curation.questions.open_question import (
     open_stem,
     option_text,
 )
-from kd_kedro.curation.repair.text_repair import repair_text
+from kd_kedro.curation.repair.text_repair import repair
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 
 # Which option each lettered row of the real sheet means, read by a person; "-": none of them.
@@ -199,7 +199,7 @@ def test_the_sheets_lettered_rows_are_right(shared_data: Path) -> None:
     for line, letter in csv.reader((DATA / "accounting_choices.csv").open()):
         if line == "line":
             continue
-        question, answer = (repair_text(rows[line][column]) for column in ("question", "answer"))
+        question, answer = (repair(rows[line][column])[0] for column in ("question", "answer"))
         choice = parse_choice(question, answer)
         match = match_answer(choice, answer) if choice else None
         if choice and match and "\ufffd" not in question:
