@@ -188,7 +188,18 @@ def test_relevance(tmp_path: Path) -> None:
 def test_cold_start(tmp_path: Path) -> None:
     folder = tmp_path / "mmlu" / "test"
     folder.mkdir(parents=True)
-    paid = "rent wages tax interest insurance postage cleaning repairs power advertising".split()
+    paid = [
+        "rent",
+        "wages",
+        "tax",
+        "interest",
+        "insurance",
+        "postage",
+        "cleaning",
+        "repairs",
+        "power",
+        "advertising",
+    ]
     questions = [f"When is {what} paid by shops?,{what},Rain,Snow,Wind,A\n" for what in paid * 2]
     questions.append("Who sang at the opera in Verona?,A tenor,Rain,Snow,Wind,A\n")
     (folder / "trade_test.csv").write_text("".join(questions), encoding="utf-8")

@@ -22,6 +22,7 @@ _FOLDS = 5
 _LEAST = 2 * _FOLDS  # rows of each kind that cross-validation needs
 _SAME_SUBJECT = 0.1  # mean cosine from which two groups of far rows are one subject
 _CHANCE = 0.05  # probability from which chance may have told the reviewed rows apart
+_SURE = 0.75  # least probability, odds of three to one, that most of what would go is rejected
 _MOST_COMPARED = 1000  # far rows; clustering compares all pairs
 
 
@@ -43,13 +44,14 @@ def reason_to_distrust(verdicts: Verdicts, outlying: Mask) -> str:
     """Return why verdicts do not teach which rows are off topic, '' where they do.
 
     They do where the reviewed rows that would go are more often rejected than those that would stay
-    (Fisher's exact test, one-sided, 5 %), and more often rejected than accepted.
+    (Fisher's exact test, one-sided, 5 %), and where the odds are three to one that most rows that
+    would go are rejected (the posterior of that share, from a uniform prior).
 
     Args:
         verdicts: int8 (n,), 1 rejected, 0 accepted, -1 not reviewed.
         outlying: bool (n,), the rows that would go, each judged without its own verdict.
     """
-    from scipy.stats import fisher_exact
+    from scipy.stats import beta, fisher_exact
 
     rejected, accepted = verdicts == REJECTED, verdicts == ACCEPTED
     if not outlying[verdicts == UNREVIEWED].any():
@@ -57,12 +59,12 @@ def reason_to_distrust(verdicts: Verdicts, outlying: Mask) -> str:
     right, wrong = int((rejected & outlying).sum()), int((accepted & outlying).sum())
     rows = [[right, wrong], [int(rejected.sum()) - right, int(accepted.sum()) - wrong]]
     chance = float(fisher_exact(rows, alternative="greater").pvalue)
-    if chance <= _CHANCE and right > wrong:
+    if chance <= _CHANCE and beta.sf(0.5, 1 + right, 1 + wrong) >= _SURE:
         return ""
     why = (
         f"chance does as well in {chance:.0%} of cases"
         if chance > _CHANCE
-        else "it would remove more accepted than rejected ones"
+        else "too many beside the rejected ones"
     )
     return (
         f"the verdicts do not tell which rows belong: of rows judged without their own verdict it "
