@@ -7,7 +7,6 @@ texts are laid side by side. The more freely a text is reworded, the less the la
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -207,7 +206,7 @@ def _order(one: str, other: str, foreign: bool) -> str:
     listed = "," in one or "," in other
     for read in (_words, _all_words, _bare_words):
         words, others = read(one, foreign), read(other, foreign)
-        if words == others or Counter(words) != Counter(others):
+        if words == others or len(words) != len(others) or sorted(words) != sorted(others):
             continue
         if any(_exchanged(words, turned, listed) for turned in _rotations(others)) or any(
             _exchanged(others, turned, listed) for turned in _rotations(words)
