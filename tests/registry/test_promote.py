@@ -398,7 +398,7 @@ def test_what_cannot_be_promoted_is_said_in_a_sentence(place: Place) -> None:
     for name, said in (
         ("nosuch", "no run nosuch"),
         (None, "no finished run has a student and a verdict"),
-        ("2026-01-01", "of 2026-01-01T00.00.00.000Z neither made nor read a student: `kedro run"),
+        ("2026-01-01", "of 2026-01-01T00.00.00.000Z neither made nor read student: `kedro run"),
     ):
         with pytest.raises(ValueError, match=said):
             place.promote(name)

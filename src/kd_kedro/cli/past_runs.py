@@ -60,10 +60,11 @@ def catalog_of_run(context: Any, name: str) -> tuple[Any, set[str]]:
     """
     client, experiment = tracking(context)
     recipe = read_recipe(client, find_run(client, experiment, name, context.env))
+    catalog = context.catalog  # made anew each time it is asked for
     versions = {
         name: version
         for name, version in made_or_read(recipe).items()
-        if versions_exist(context, {name: version})
+        if versions_exist(catalog, {name: version})
     }
     return catalog_of_versions(context, versions), set(versions)
 

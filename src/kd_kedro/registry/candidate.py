@@ -95,7 +95,7 @@ def _why_missing(part: str, run: Any, recipe: Recipe, env: str | None) -> str:
     version, name = made_or_read(recipe).get(part), run_name(run)
     if version is None:
         whole = kedro_command("run", recipe.env)
-        return f"run {name} neither made nor read a {part}: `{whole}` to its end makes one"
+        return f"run {name} neither made nor read {part}: `{whole}` to its end makes one"
     if recipe.env != env:
         start = run.info.run_id[:_NAMED]
         there = kedro_command(f"promote {start}", recipe.env)

@@ -153,7 +153,7 @@ def decide(
     """
     if families < min_families or not metrics:
         few = f"only {families} families were held out for both; {min_families} are needed"
-        none = "no primary metric tells the two apart on the rows held out for both"
+        none = "no primary metric can be compared on the rows held out for both"
         return Decision(False, "not applicable", few if families < min_families else none)
     by = {
         conclusion: [
