@@ -36,7 +36,7 @@ from sklearn.model_selection import GroupKFold
 from kd_kedro.curation.duplicates.conflicts import find_duplicates
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
 from kd_kedro.curation.duplicates.differences import wording_difference
-from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
+from kd_kedro.curation.duplicates.near_questions import Nearness, asking_the_same, search_questions
 from kd_kedro.curation.duplicates.signature import names_agree, signature
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
 from kd_kedro.text.normalise import normalise
@@ -301,10 +301,13 @@ def _flag_by_thresholds(sheet: pd.DataFrame, embedder: SentenceEmbedder) -> list
     )
     flags = []
     for thresholds in GRID:
-        near = find_near_questions(
+        near = asking_the_same(
+            search_questions(
+                sheet,
+                questions,
+                Nearness(thresholds.question_threshold, thresholds.equal_answer_threshold),
+            ),
             sheet,
-            questions,
-            Nearness(thresholds.question_threshold, thresholds.equal_answer_threshold),
         )
         found = find_duplicates(sheet, near, questions, answers, thresholds)
         named = np.zeros(len(sheet), dtype=bool)

@@ -21,7 +21,7 @@ from sheets import read_records
 
 from kd_kedro.curation.duplicates.conflicts import find_duplicates
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
-from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
+from kd_kedro.curation.duplicates.near_questions import Nearness, asking_the_same, search_questions
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder, Vectors
 
 HERE = Path(__file__).parent
@@ -98,7 +98,7 @@ def stays_apart(questions: Sequence[str], vectors: Vectors) -> bool:
     rows = pd.DataFrame(
         {"row_id": ["first", "second"], "question": questions, "answer": ANSWER}, dtype="str"
     )
-    near = find_near_questions(rows, vectors, NEARNESS)
+    near = asking_the_same(search_questions(rows, vectors, NEARNESS), rows)
     found = find_duplicates(rows, near, vectors, np.ones((2, 1), np.float32), THRESHOLDS)
     return not (found.survivor or found.conflict)
 

@@ -23,7 +23,7 @@ from sheets import read_records
 from kd_kedro.curation.questions.answer_key import match_answer
 from kd_kedro.curation.questions.blanks import canonical_blanks, is_question, question_defect
 from kd_kedro.curation.questions.choices import parse_choice
-from kd_kedro.curation.repair.text_repair import is_unrepairable, repair_text
+from kd_kedro.curation.repair.text_repair import is_unrepairable, repair
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.generation.protocol import Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
@@ -75,7 +75,7 @@ def judge_blanks(items: Sequence[Item]) -> dict[str, Any]:
     generator = RulesGenerator()
     converted, by_syntax = [], []
     for text in statements:
-        repaired = repair_text(text)
+        repaired = repair(text)[0]
         statement, blanks = canonical_blanks(repaired)
         asked, how = statement, "asks already"
         if blanks and not is_question(statement):
@@ -236,7 +236,7 @@ def _judge(item: Item, question: str, answer: str) -> tuple[bool, bool, bool]:
 
 
 # A question is read once for each form of its answer.
-_repaired = lru_cache(maxsize=256)(repair_text)
+_repaired = lru_cache(maxsize=256)(lambda text: repair(text)[0])
 
 
 def _plain_text(text: str) -> str:
@@ -310,7 +310,7 @@ def _has_options(row: Mapping[Any, Any], letter: str) -> bool:
 
 def chosen_letter(question: str, answer: str) -> str | None:
     """Return the label of the option that the project chooses for a row, None where it abstains."""
-    question, answer = repair_text(question), repair_text(answer)
+    question, answer = repair(question)[0], repair(answer)[0]
     if is_unrepairable(question) or is_unrepairable(answer):
         return None
     choice = parse_choice(question, answer)

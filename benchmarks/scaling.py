@@ -11,7 +11,7 @@ import pandas as pd
 
 from kd_kedro.curation.duplicates.conflicts import find_duplicates
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
-from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions
+from kd_kedro.curation.duplicates.near_questions import Nearness, asking_the_same, search_questions
 from kd_kedro.curation.duplicates.neighbours import Vectors, near_pairs
 from kd_kedro.curation.duplicates.signature import signature
 
@@ -37,8 +37,13 @@ def measure_scale(rows: int) -> dict[str, Any]:
 def _measure(rows: int) -> dict[str, Any]:
     table, questions, answers = fabricate(rows)
     start = time.perf_counter()
-    near = find_near_questions(
-        table, questions, Nearness(THRESHOLDS.question_threshold, THRESHOLDS.equal_answer_threshold)
+    near = asking_the_same(
+        search_questions(
+            table,
+            questions,
+            Nearness(THRESHOLDS.question_threshold, THRESHOLDS.equal_answer_threshold),
+        ),
+        table,
     )
     found = find_duplicates(table, near, questions, answers, THRESHOLDS)
     seconds = time.perf_counter() - start

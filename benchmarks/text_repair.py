@@ -20,8 +20,8 @@ from sheets import COLUMNS, read_records
 from kd_kedro.curation.repair.text_repair import (
     REPLACEMENT,
     is_unrepairable,
+    repair,
     repair_defect,
-    repair_text,
 )
 
 CATEGORIES = ("Nd", "No", "Nl", "Sc", "Sm", "So")
@@ -119,7 +119,7 @@ def judge_rows(rows: list[str]) -> dict[str, Any]:
     """Return how many rows lose a symbol, change again when repaired again, or keep mojibake."""
     losing, unstable, left, refused, quarantined = [], [], [], [], []
     for number, text in enumerate(rows, start=1):
-        repaired = repair_text(text)
+        repaired = repair(text)[0]
         if is_unrepairable(text):
             (quarantined if repair_defect(text, repaired) else losing).append(number)
             continue
@@ -128,7 +128,7 @@ def judge_rows(rows: list[str]) -> dict[str, Any]:
             continue
         if symbols(undo_mojibake(text)) - symbols(repaired):
             losing.append(number)
-        if repair_text(repaired) != repaired:
+        if repair(repaired)[0] != repaired:
             unstable.append(number)
         if undo_mojibake(repaired) != repaired:
             left.append(number)
@@ -192,8 +192,8 @@ def judge_planted(rows: list[str]) -> dict[str, Any]:
     for text in dict.fromkeys([*FABRICATED, *sound]):
         original = _comparable(text)
         for way, broken in plant(original).items():
-            repaired = repair_text(broken)
-            right = _comparable(repaired) == _comparable(repair_text(original))
+            repaired = repair(broken)[0]
+            right = _comparable(repaired) == _comparable(repair(original)[0])
             right = right and not repair_defect(broken, repaired)
             restored.setdefault(way, []).append(right)
             if not right:

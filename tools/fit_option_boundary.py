@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from kd_kedro.curation.questions.option_boundary import candidates, signs
-from kd_kedro.curation.repair.text_repair import repair_text
+from kd_kedro.curation.repair.text_repair import repair
 
 Floats = npt.NDArray[np.float64]
 Example = tuple[Floats, int]
@@ -31,7 +31,7 @@ def read_examples(folders: list[Path]) -> list[list[Example]]:
         with path.open(encoding="utf-8", newline="") as lines:
             for question, *options, _ in csv.reader(lines):
                 if not any(";" in option or "\n" in option for option in options):
-                    found.append(_render(repair_text(question), [repair_text(o) for o in options]))
+                    found.append(_render(repair(question)[0], [repair(o)[0] for o in options]))
     return [examples for examples in found if examples]
 
 

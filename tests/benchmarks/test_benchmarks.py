@@ -188,13 +188,31 @@ def test_relevance(tmp_path: Path) -> None:
 def test_cold_start(tmp_path: Path) -> None:
     folder = tmp_path / "mmlu" / "test"
     folder.mkdir(parents=True)
-    question = "Which of these is paid by shops?,Rent,Rain,Snow,Wind,A\n"
-    (folder / "trade_test.csv").write_text(question * 3, encoding="utf-8")
+    paid = [
+        "rent",
+        "wages",
+        "tax",
+        "interest",
+        "insurance",
+        "postage",
+        "cleaning",
+        "repairs",
+        "power",
+        "advertising",
+    ]
+    questions = [f"When is {what} paid by shops?,{what},Rain,Snow,Wind,A\n" for what in paid * 2]
+    questions.append("Who sang at the opera in Verona?,A tenor,Rain,Snow,Wind,A\n")
+    (folder / "trade_test.csv").write_text("".join(questions), encoding="utf-8")
     made = figures("cold_start", tmp_path, "--data", tmp_path, "--sample", SHEET, "--mixes", "0")
-    assert made["clean"]["mmlu trade_test"]["dropped"] == 0
+    # The right to abstain is what keeps a sheet of few rows whole.
+    clean = made["clean"]["mmlu trade_test"]
+    assert (clean["dropped_before"] > 0, clean["dropped"]) == (True, 0)
+    assert "21 rows, and 300 are needed" in clean["abstained"]
     sample = made["off_topic"]["sample"]
-    assert sample["off_topic"] > 10
-    assert 0 <= sample["now"]["recall"] <= sample["before"]["recall"] <= 1
+    assert (sample["rows"], sample["off_topic"]) == (500, 65)
+    # Nothing lies beyond the threshold here, so that there is nothing to abstain from.
+    assert sample["now"] == sample["before"]
+    assert (sample["now"]["dropped"], sample["now"]["abstained"]) == (0, "")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a run ends with: of the tables that it saved, and of no others."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -103,10 +104,35 @@ def test_where_there_are_no_runs_yet_it_is_said(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == said
 
 
-def test_a_runs_names_stand_whole_on_a_narrow_terminal_and_a_dash_for_what_is_not_known(
+RUNS = [
+    RunSummary(
+        *("1cd60ee0", "2026-01-01T00.00", "a sheet with a long name.xlsx"),
+        *("gpt2,server, filtering+augmentation", "finished", "not applicable", "perplexity 4.01"),
+    ),
+    RunSummary("2cd60ee0", "2026-01-02T00.00", "", "base", "running", "", ""),
+]
+
+
+def test_runs_are_a_line_each_on_a_narrow_terminal_with_names_to_copy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"COLUMNS": "80", "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    print_runs(RUNS, None)
+    printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, printed[:4])) <= 80
+    assert printed[2].startswith("1cd60ee0  2026-01-01T00.00  a sheet")
+    assert "…  gpt2," in printed[2]
+    assert printed[2].rstrip().endswith("…  finished  not applicable")
+    assert printed[3].split() == ["2cd60ee0", "2026-01-02T00.00", "–", "base", "running", "–"]
+
+
+def test_runs_are_printed_whole_into_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    print_runs([RunSummary("1cd60ee0", "2026-01-01T00.00", "", "base", "running", "", "")], None)
-    row = capsys.readouterr().out.splitlines()[-2].split()
-    assert row == ["1cd60ee0", "2026-01-01T00.00", "–", "base", "running", "–", "–"]
+    print_runs(RUNS, None)
+    _, _, whole, row = capsys.readouterr().out.splitlines()[:4]
+    assert "a sheet with a long name.xlsx  gpt2,server, filtering+augmentation  finished" in whole
+    assert whole.rstrip().endswith("not applicable  perplexity 4.01")
+    assert row.split() == ["2cd60ee0", "2026-01-02T00.00", "–", "base", "running", "–", "–"]

@@ -30,6 +30,13 @@ def test_the_start_of_an_id_is_enough(start: str, found: list[str]) -> None:
     assert rows_that_begin(EVENTS, ROWS, start) == found
 
 
+def test_a_row_that_is_not_there_is_told_with_where_was_looked() -> None:
+    with pytest.raises(ValueError, match=r"or its start; looked here$"):
+        rows_that_begin(EVENTS, ROWS, "nosuch", "; looked here")
+    with pytest.raises(ValueError, match=r"begins at line 5; looked here$"):
+        rows_of_line(ROWS, 8, "; looked here")
+
+
 def test_rewrites_are_listed_with_the_line_of_their_row() -> None:
     found = rows_that_begin(EVENTS, ROWS, "2bcc-")
     shown = rows_as_named(ROWS, found)

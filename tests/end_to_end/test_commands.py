@@ -118,7 +118,7 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
     assert figures["conclusion"] in " ".join(told["out"].split())
     check_sentence(absent, "kedro run --pipelines preprocessing,filtering,augmentation")
     check_sentence(nowhere, "nosuch")
-    check_sentence(stale, "augmented_qa", "is stale", "nowhere.csv, absent")
+    check_sentence(stale, "augmented_qa", "is stale", "nowhere.csv, absent", "name another")
     check_sentence(refused, "student.pretrained", "'/nowhere'", "give a hub name")
     assert sorted((project / "data").rglob("*")) == before
     after = sqlite3.connect(project / "mlflow.db").execute("select count(*) from runs").fetchone()
@@ -141,7 +141,18 @@ def test_trace_prints_a_life(project: Path) -> None:
     assert same["out"] == life["out"]
     assert several["code"] == 1
     assert row in several["out"]
-    check_sentence(nothing, "row nosuch is in no event")
+    check_sentence(
+        nothing, "row nosuch is in no event", "`kedro trace nosuch --run RUN --env test`"
+    )
+    version = next(name for name in nothing["err"].split() if name.startswith("20")).rstrip(",")
+    earlier, none = run_commands(
+        project,
+        [["trace", name, "--run", version, *TEST] for name in (row, "nosuch")],
+    )
+    assert earlier["code"] == 0, earlier["err"]
+    for words in (row, "validation", "Question:"):
+        assert words in earlier["out"]
+    check_sentence(none, f"rows of run {version}")
 
 
 def test_the_review_queue_is_written_filled_in_and_handed_back(project: Path) -> None:

@@ -106,7 +106,7 @@ def test_runs_are_listed_with_sheet_state_and_verdict(said: dict[str, dict[str, 
     for line, words in (
         (refused, ("test, preprocessing", "failed")),
         (other, ("other.csv", "test", "finished")),
-        (judged, ("test, single nodes", "worse", "perplexity")),
+        (judged, ("test, ", "judge_student", "worse", "perplexity")),
         (whole, ("test_qa.csv", " test ", "finished", "worse", "perplexity")),
     ):
         for word in words:

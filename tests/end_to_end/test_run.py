@@ -168,6 +168,7 @@ def test_the_reports_numbers_are_mlflows(finished: Finished) -> None:
     page = report.read_text(encoding="utf-8")
     told = re.findall(r'<data data-key="([^"]+)" value="([^"]+)">', page)
     assert len(told) > 200
+    assert "<code>kedro trace ROW_ID --env test</code>" in page
     path = client.download_artifacts(run.info.run_id, "tables/numbers.json")
     known = dict(json.loads(Path(path).read_text(encoding="utf-8"))["data"])
     wrong = [key for key, value in told if float(known[key]) != float(value)]

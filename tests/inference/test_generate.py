@@ -4,11 +4,12 @@ import pytest
 import torch
 from transformers import BartConfig, BartForConditionalGeneration
 
-from kd_kedro.inference.generate import answer_logits, generate_answers
+from kd_kedro.inference.generate import generate_answers
 from kd_kedro.inference.scoring import score_together
 from kd_kedro.models.build import pretrained_model
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate, encode_prompts, prompt_text
+from tests.inference.answer_logits import answer_logits
 from tests.models.tokenizers_of_kinds import TEMPLATES, tokenizer_of
 from tests.training.architectures import save
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model

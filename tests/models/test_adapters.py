@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from kd_kedro.inference.generate import answer_logits, generate_answers
+from kd_kedro.inference.generate import generate_answers
 from kd_kedro.models import adapters
 from kd_kedro.models.adapters import (
     adapter_card,
@@ -25,6 +25,7 @@ from kd_kedro.models.modes import decoder_start
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop.train import train
 from kd_kedro.training.loop.training_config import ObjectiveConfig
+from tests.inference.answer_logits import answer_logits
 from tests.training.architectures import ALL, build, save
 from tests.training.loop.test_architectures import SETTINGS
 from tests.training.tiny import QUESTIONS

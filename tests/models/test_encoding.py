@@ -6,6 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
 from kd_kedro.models.encoding import (
     IGNORED,
@@ -164,6 +167,31 @@ def test_a_decoder_reads_what_it_was_pretrained_on(template, made):
     if begin:  # where the decoder starts with the begin mark itself, it stands there once
         assert collate([row], 0, begin[0]).input_ids[0].tolist() == [*begin, *answer]
     assert answered_rows(batch) == answered_rows(collate([row], 0)) == [row]
+
+
+class TurningRound(PreTrainedTokenizerFast):
+    """A tokenizer of own code that writes a text from right to left between its marks."""
+
+    def __call__(self, texts, *, add_special_tokens, **options):
+        """Return the ids of texts."""
+        said = super().__call__(texts, add_special_tokens=False, **options)
+        if add_special_tokens:
+            said["input_ids"] = [[1, *row[::-1], 2] for row in said["input_ids"]]
+        return said
+
+
+def test_a_tokenizer_that_changes_the_text_between_its_marks_is_refused():
+    known = tokenizer_of("bytes", TEMPLATES[0], KNOWN).backend_tokenizer
+    with pytest.raises(ValueError, match="tokenizer TurningRound gives a text other tokens"):
+        marks(TurningRound(tokenizer_object=known))
+
+
+def test_a_tokenizer_that_knows_no_letter_has_the_marks_it_has():
+    known = Tokenizer(models.BPE({BEGIN: 0}, []))
+    assert marks(PreTrainedTokenizerFast(tokenizer_object=known)) == ((), ())
+    known.post_processor = TemplateProcessing(single=f"{BEGIN} $A", special_tokens=[(BEGIN, 0)])
+    begin, end = marks(PreTrainedTokenizerFast(tokenizer_object=known))
+    assert (*begin, *end) == (0,)
 
 
 def test_a_cut_prompt_keeps_its_begin_mark(made):

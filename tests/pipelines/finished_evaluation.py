@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.runner import SequentialRunner
 
 from kd_kedro.curation.records.lineage import EVENT_COLUMNS, make_waterfall
 from kd_kedro.curation.records.row_texts import collect_texts
 from kd_kedro.curation.records.schema import table
 from kd_kedro.curation.repair.personal_data import SUMMARY
+from kd_kedro.datasets.run_identity import RunIdentityDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.pipelines import evaluation, reporting
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
@@ -160,6 +161,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "converted_mcq": stage,
         "personal_data_summary": table(SUMMARY, [["email", "2", "3", "no"]]),
         "review_queue": stage.iloc[:0],
+        "run_identity": RunIdentityDataset(env="gpt2,server", version=Version(None, None)).load(),
         "relevance_facts": {"mode": "cold_start", "abstained": "", "warnings": []},
         "length_facts": count_long_rows({"training": {"r06": 97, "r07": 20}}, 96, 0.5),
         "student_length_facts": count_long_rows({}, 96),

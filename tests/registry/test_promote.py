@@ -123,11 +123,13 @@ class Place:
         saved: dict[str, str],
         loaded: dict[str, str] | None = None,
         parameters: dict[str, Any] | None = None,
+        env: str = "test",
     ) -> str:
         """Track a run that ended, with its recipe; return its id."""
         recipe = RECIPE_OF_NOTHING.model_copy(
             update={
                 "kedro_run_id": version,
+                "env": env,
                 "loaded": loaded or {},
                 "parameters": parameters or {},
                 "saved": {
@@ -396,10 +398,25 @@ def test_what_cannot_be_promoted_is_said_in_a_sentence(place: Place) -> None:
     for name, said in (
         ("nosuch", "no run nosuch"),
         (None, "no finished run has a student and a verdict"),
-        ("2026-01-01", "of 2026-01-01T00.00.00.000Z has no student in this environment"),
+        ("2026-01-01", "of 2026-01-01T00.00.00.000Z neither made nor read student: `kedro run"),
     ):
         with pytest.raises(ValueError, match=said):
             place.promote(name)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ("gpt2,server", r"another environment: `kedro promote \w{8} --env gpt2,server`"),
+        ("test", "student of version 1, which run .* had, is gone"),
+    ],
+)
+def test_a_run_whose_student_is_not_here_is_told_with_what_is_known(
+    place: Place, env: str, said: str
+) -> None:
+    run = place.track("2026-03", saved={}, loaded={"student": "1"}, env=env)
+    with pytest.raises(ValueError, match=said):
+        place.promote(run)
 
 
 def test_a_run_that_only_judged_names_the_student_it_loaded(

@@ -52,6 +52,17 @@ def loader(conf: Path, env: str | None = None, **runtime: Any) -> Any:
 
 
 @pytest.mark.parametrize(
+    ("env", "said"), [(None, ""), ("one", "one"), ("two, one", "two,one"), ("local", "")]
+)
+def test_a_page_learns_its_environments_as_the_option_takes_them(
+    conf: Path, env: str | None, said: str
+) -> None:
+    first, other = loader(conf, env), loader(conf, "one")
+    assert other["catalog"]["run_identity"]["env"] == "one"
+    assert first["catalog"]["run_identity"]["env"] == said
+
+
+@pytest.mark.parametrize(
     ("env", "names"),
     [
         (None, ["base", "local"]),

@@ -74,7 +74,7 @@ def store(tmp_path_factory: pytest.TempPathFactory):
     worse = {**VERDICT, "overall": "worse"}
     (version / "verdict.json").write_text(json.dumps(worse), encoding="utf-8")
     client.log_text(repeated, json.dumps(VERDICT), "verdict/verdict.json")
-    add(4, None, "RUNNING", env="test")
+    add(4, None, "RUNNING", env="test", sheet="early.csv")
     one = {"pipeline_names": ["evaluation"], "node_names": ["evaluation.judge_student"]}
     add(5, recipe(command=one), "KILLED")
     client.create_run(experiment, start_time=9000, tags={"mlflow.parentRunId": whole})  # a trial
@@ -91,10 +91,10 @@ def test_runs_are_told_newest_first_with_what_came_of_them(store) -> None:
     figure = "perplexity 4.01, baseline 4.13"
     sheet = "my, own sheet.csv"
     assert rows(store) == [
-        RunSummary(latest, f"{DAY}.05", sheet, "base, single nodes", "killed", "", ""),
-        RunSummary(fourth, f"{DAY}.04", "", "test", "running", "", ""),
+        RunSummary(latest, f"{DAY}.05", sheet, "base, evaluation.judge_student", "killed", "", ""),
+        RunSummary(fourth, f"{DAY}.04", "early.csv", "test", "running", "", ""),
         RunSummary(third, f"{DAY}.03", sheet, f"base, as {first}", "finished", "worse", figure),
-        RunSummary(second, f"{DAY}.02", "", "base, 2 pipelines", "failed", "", ""),
+        RunSummary(second, f"{DAY}.02", "", "base, filtering+preprocessing", "failed", "", ""),
         # Its version is gone: MLflow has a copy.
         RunSummary(first, f"{DAY}.01", sheet, "gpt2", "finished", "better", figure),
     ]

@@ -96,6 +96,26 @@ def test_what_is_to_be_run_first_is_run_in_the_same_environment(folder: Path) ->
         )
 
 
+def test_all_that_has_to_run_first_is_named_in_one_command(folder: Path) -> None:
+    def told(catalog: DataCatalog) -> str:
+        with pytest.raises(ValueError, match="first") as found:
+            check_fresh(["verdict"], PIPELINE, catalog, sources(catalog), (), MADE_BY)
+        return str(found.value)
+
+    make(build(folder))
+    assert "run `kedro run --pipelines evaluation` first" in told(build(folder))
+    judged = build(folder, size=4)  # what evaluation reads is stale
+    assert "run `kedro run --pipelines curation,evaluation` first" in told(judged)
+    judged.save("verdict", "abc0.5")
+    place = version_folder(judged, "verdict", "save")
+    assert place is not None
+    made_from = expected_provenance("verdict", PIPELINE, judged, sources(judged), {})
+    write_provenance(place, made_from)
+    stale = told(build(folder, size=5))
+    assert "parameter clean.size was 4 and is 5 now" in stale
+    assert "run `kedro run --pipelines curation,evaluation` first, with the same --params" in stale
+
+
 def test_a_damaged_table_is_named_before_it_is_used(folder: Path) -> None:
     entry = {
         "type": "pandas.CSVDataset",
@@ -124,6 +144,13 @@ def test_another_raw_file_makes_it_stale(folder: Path) -> None:
     make(build(folder))
     (folder / "raw.txt").write_text("abcdeg")
     with pytest.raises(ValueError, match=r"stale: source raw was 'raw\.txt, hash \w+' and is"):
+        check(build(folder))
+
+
+def test_of_a_raw_file_that_is_gone_no_run_is_told_that_could_not_read_it(folder: Path) -> None:
+    make(build(folder))
+    (folder / "raw.txt").unlink()
+    with pytest.raises(ValueError, match=r"is 'raw\.txt, absent' now; bring the file back"):
         check(build(folder))
 
 

@@ -9,7 +9,7 @@ from kd_kedro.text.code_tokens import code_differs, code_key, code_tokens
     ("text", "tokens"),
     [
         ("What does any() do?", {"any"}),
-        ("Is `None` falsy? And `git  add -A`?", {"none", "git", "add", "-A"}),
+        ("Is `None` falsy? And `git  add -A`?", {"None", "git", "add", "-A"}),
         ("```py\nx = 1\n```", {"py", "x", "=", "1"}),
         ("What does -d do, and --no-cache=x?", {"-d", "--no-cache=x"}),
         ("What is chmod +x?", {"+x"}),
@@ -28,6 +28,7 @@ from kd_kedro.text.code_tokens import code_differs, code_key, code_tokens
         ("Is [1, 2] of {a,b} or (0, 1]?", {"[1,2]", "{a,b}", "(0,1]"}),
         ("Is f' of -5 in A∪B = -3?", {"f'", "-5", "∪", "-3"}),
         ("What are *p and &p?", {"*p", "&p"}),
+        ("Is 5 mW a MW, 10mHz, pH 7 or VAT in Mb/s?", {"mW", "mHz", "pH", "Mb"}),
     ],
 )
 def test_what_looks_like_code(text: str, tokens: set[str]) -> None:

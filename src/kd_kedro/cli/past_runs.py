@@ -10,7 +10,9 @@ from kedro.pipeline import Pipeline
 
 from kd_kedro.hooks.going_on import GoingOnHooks
 from kd_kedro.hooks.mlflow import TrackingHooks
+from kd_kedro.registry.candidate import made_or_read, versions_exist
 from kd_kedro.runs.compare import SCHEMA, compare_outcomes, compare_recipes, read_table
+from kd_kedro.runs.kedro_internals import catalog_of_versions
 from kd_kedro.runs.mlflow_store import tracking
 from kd_kedro.runs.overview import RunSummary, list_runs
 from kd_kedro.runs.product_metadata import product_metadata
@@ -44,6 +46,27 @@ def list_past_runs(context: Any, last: int) -> list[RunSummary]:
     return list_runs(
         client, experiment, context.project_path, last=last, sheet="raw_qa", verdict="verdict"
     )
+
+
+def catalog_of_run(context: Any, name: str) -> tuple[Any, set[str]]:
+    """Return a context's catalog with what a run made and read, as far as it is still there.
+
+    Args:
+        context: Kedro's.
+        name: The name that `find_run` takes.
+
+    Returns:
+        The catalog, and the names of the datasets whose versions are the run's.
+    """
+    client, experiment = tracking(context)
+    recipe = read_recipe(client, find_run(client, experiment, name, context.env))
+    catalog = context.catalog  # made anew each time it is asked for
+    versions = {
+        name: version
+        for name, version in made_or_read(recipe).items()
+        if versions_exist(catalog, {name: version})
+    }
+    return catalog_of_versions(context, versions), set(versions)
 
 
 def compare_past_runs(context: Any, first: str, second: str) -> dict[str, Any]:

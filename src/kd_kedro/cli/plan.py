@@ -8,7 +8,6 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from kd_kedro.cli.session import PARAMS, one_sentence, open_context
-from kd_kedro.runs.environments import kedro_command
 
 
 @click.command("distill-plan")
@@ -22,18 +21,11 @@ def distill_plan(
     """Tell what the distillation will cost: disk, memory and time, and whether to capture."""
     from kd_kedro.cli.terminal import print_plan
     from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
-    from kd_kedro.runs.provenance import no_version
     from kd_kedro.runs.registered import check_inputs
 
     with one_sentence(metadata.project_path):
         with open_context(metadata.project_path, env, params) as context:
             catalog = context.catalog
-            if not catalog.exists("augmented_qa"):
-                parts = "run --pipelines preprocessing,filtering,augmentation"
-                raise ValueError(
-                    f"{no_version('augmented_qa', catalog)}: run "
-                    f"`{kedro_command(parts, context.env)}` first"
-                )
             config = context.config_loader["catalog"]
             check_inputs({"augmented_qa"}, catalog, config, env=context.env)
             groups = {name: catalog.load(f"params:distillation.{name}") for name in GROUPS}

@@ -6,6 +6,8 @@ from dataclasses import astuple
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from kd_kedro.cli.terminal import table
@@ -13,6 +15,9 @@ from kd_kedro.metrics.scores.formatting import show, show_difference, title
 from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.overview import RunSummary
 from kd_kedro.runs.prune import Choice
+
+_UNLIMITED = 10_000  # columns
+_RUNS = ("run", "started (UTC)", "sheet", "recipe", "state", "verdict", "main figure")
 
 
 def print_runs(runs: Sequence[RunSummary], env: str | None) -> None:
@@ -26,15 +31,51 @@ def print_runs(runs: Sequence[RunSummary], env: str | None) -> None:
     if not runs:
         _say(console, f"There are no runs yet: `{kedro_command('run', env)}` makes the first.")
         return
-    header = ["run", "started (UTC)", "sheet", "recipe", "state", "verdict", "main figure"]
     rows = [[cell or "–" for cell in astuple(each)] for each in runs]
-    shown = table("Runs", header, rows, whole={*header[:2], "state"})
-    shown.box, shown.padding = None, (0, 2, 0, 0)  # lines would take a quarter of 80 columns
+    shown = _runs_table(rows)
+    width = _whole_width(console, shown)
+    if not console.is_terminal:
+        console.width = max(console.width, width)
+    elif console.width < width:
+        shown = _narrow_runs_table(console, rows)
     console.print(shown)
     _say(
         console,
         "What differs: kedro compare RUN RUN. The same again: kedro reproduce RUN. Into the "
         "registry: kedro promote RUN. Each takes --env, as it is listed.",
+    )
+
+
+def _runs_table(rows: Sequence[Sequence[str]]) -> Table:
+    header = _RUNS[: len(rows[0])]
+    shown = table("Runs", header, rows, whole=set(header))
+    shown.box, shown.padding = None, (0, 2, 0, 0)  # lines would take a quarter of 80 columns
+    return shown
+
+
+def _whole_width(console: Console, shown: Table) -> int:
+    unlimited = console.options.update(max_width=_UNLIMITED)
+    return Measurement.get(console, unlimited, shown).maximum
+
+
+def _narrow_runs_table(console: Console, rows: Sequence[Sequence[str]]) -> Table:
+    """Return the runs without their figure, which the description in MLflow has, a line each.
+
+    Sheet and recipe are cut to the room that names, states and verdicts leave.
+    """
+    bare = _runs_table([[run, started, "", "", *said] for run, started, _, _, *said, _ in rows])
+    room = len(_RUNS[2]) + max(0, console.width - _whole_width(console, bare)) // 2
+
+    def cut(cell: str) -> str:
+        text = Text(cell)
+        text.truncate(room, overflow="ellipsis")
+        return text.plain
+
+    return _runs_table(
+        [
+            [run, started, cut(sheet), cut(recipe), *said]
+            for run, started, sheet, recipe, *said, _ in rows
+        ]
     )
 
 

@@ -129,7 +129,13 @@ def print_rows(rows: pd.DataFrame) -> None:
     Console().print(table("Rows", list(rows.columns), rows.to_numpy().tolist()))
 
 
-def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog, stages: Set[str]) -> None:
+def print_trace(
+    row_id: str,
+    events: pd.DataFrame,
+    catalog: DataCatalog,
+    stages: Set[str],
+    seen: Set[str] | None = None,
+) -> None:
     """Print a row's events, and its text wherever a stage changed it.
 
     Args:
@@ -137,13 +143,14 @@ def print_trace(row_id: str, events: pd.DataFrame, catalog: DataCatalog, stages:
         events: Its events, `kd_kedro.curation.records.lineage.EVENT_COLUMNS`.
         catalog: Catalog to look the texts up in.
         stages: The stages that the row may have been through; tables of others are of other rows.
+        seen: Datasets whose versions are of these rows; None for all.
     """
     console = Console()
     shown = events[["stage", "row_id", "action", "reason", "evidence"]]
     console.print(table(f"Row {row_id}", list(shown.columns), shown.to_numpy().tolist()))
     before = None
     for name in _tables(stages):
-        if not catalog.exists(name):
+        if not catalog.exists(name) or (seen is not None and name not in seen):
             continue
         rows = catalog.load(name)
         own = rows[(rows["row_id"] == row_id) | rows["row_id"].str.startswith(f"{row_id}-")]

@@ -95,7 +95,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             _check_judged(sheet, header.cells, rows)
         places = _find_columns(sheet, header, found.names, mended=self._optional)
         below = _places_of(sheet, header, options)
-        for line in _said(sheet, found, header, [*places.values(), *below]):
+        for line in _said(sheet, found, header, rows, [*places.values(), *below]):
             logger.info(line)
         about = header.cells.index(found.about) if found.about else None
         columns = Columns(header.cells, places, about, below)
@@ -279,7 +279,9 @@ def _places_of(sheet: Sheet, header: Record, options: Sequence[str]) -> list[int
     return [header.cells.index(name) for name in options]
 
 
-def _said(sheet: Sheet, found: Header, header: Record, read: Collection[int]) -> list[str]:
+def _said(
+    sheet: Sheet, found: Header, header: Record, rows: Sequence[Record], read: Collection[int]
+) -> list[str]:
     """Return lines for the log: what is read from where, what is not, and notes of the reader."""
     columns = ", ".join(
         f"{key} from {name!r}" for key, name in found.names.items() if name in header.cells
@@ -293,6 +295,12 @@ def _said(sheet: Sheet, found: Header, header: Record, read: Collection[int]) ->
         for place, cell in enumerate(header.cells)
         if cell and place not in read and cell != found.about
     ]
+    for place, cell in enumerate(header.cells):
+        filled = sum(
+            not cell and bool("".join(row.cells[place : place + 1]).strip()) for row in rows
+        )
+        if filled:
+            unread.append(f"column {place + 1}, which has no name (text in {filled} rows)")
     where = f" (the header is {sheet.unit} {header.line}, below a title)" if found.at else ""
     notes = [f"not read: {', '.join(unread)}"] if unread else []
     return [f"Reads {sheet.name}{where}: {columns}", *(f"  {n}" for n in (*notes, *sheet.notes))]

@@ -1,4 +1,4 @@
-"""Which run this is: what a page must say of itself when it travels alone."""
+"""Which run this is: what a page must say of itself, and of commands, when it travels alone."""
 
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -11,29 +11,44 @@ from kd_kedro.storage.git import CODE, ask_git
 
 
 class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):
-    """Gives the session's timestamp, the commit, and whether files differ from it; saves nothing.
+    """Gives the session's timestamp, commit, state of its files and environment; saves nothing.
 
     ```yaml
     run_identity:
       type: kd_kedro.datasets.run_identity.RunIdentityDataset
       versioned: true
+      env: ${environment:}
     ```
     """
 
+    # Where commands have to look is no part of what they show.
+    OPERATIONAL = frozenset({"env"})
+
     def __init__(
-        self, *, version: Version | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        env: str = "",
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Remember the session's version.
+        """Remember the session's environment and version.
 
         Args:
+            env: Its environments as `--env` takes them; '' for none.
             version: Kedro's; its timestamp is the run's.
             metadata: Metadata for kedro-viz.
         """
         super().__init__(PurePosixPath("run_identity"), version)
         self.metadata = metadata
+        self._env = env
 
     def load(self) -> dict[str, str]:
-        """Return `run` (Kedro's timestamp), `commit` and `tree`: clean, changed, or unknown."""
+        """Return what is known of the run.
+
+        Returns:
+            `run` (Kedro's timestamp), `commit`, `tree` (clean, changed, or unknown), and
+            `env_option`, which a command about the run ends with, '' for none.
+        """
         project = Path(__file__).resolve().parents[3]
         commit = ask_git(project, "rev-parse", "HEAD")
         changes = ask_git(project, "status", "--porcelain", "--", *CODE)
@@ -42,6 +57,7 @@ class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):
             "run": str(self._version.save) if self._version and self._version.save else now,
             "commit": commit or "unknown",
             "tree": "unknown" if changes is None else "changed" if changes else "clean",
+            "env_option": f" --env {self._env}" if self._env else "",
         }
 
     def save(self, data: Any) -> None:
@@ -56,4 +72,4 @@ class RunIdentityDataset(AbstractVersionedDataset[Any, dict[str, str]]):
         return False  # there is no version of it to go stale
 
     def _describe(self) -> dict[str, Any]:
-        return {"version": self._version}
+        return {"version": self._version, "env": self._env}

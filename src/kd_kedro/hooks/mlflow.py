@@ -37,11 +37,11 @@ from kd_kedro.runs.mlflow_store import (
 from kd_kedro.runs.parameter_check import flatten
 from kd_kedro.runs.product_metadata import product_metadata
 from kd_kedro.runs.provenance import FILE_NAME, version_folder
-from kd_kedro.runs.recipe import RECIPE, REPRODUCES, make_recipe, recipe_text, relative
+from kd_kedro.runs.recipe import RECIPE, REPRODUCES, SHEET, make_recipe, recipe_text, relative
 from kd_kedro.runs.registered import is_parameter, read_parameters
 from kd_kedro.storage.git import CODE, changed_files, git
 
-SHEET = "raw_qa"
+ROWS = "raw_qa"
 # Every number of the evidence, of which the metrics are a few.
 NUMBERS = "tables/numbers.json"
 
@@ -93,13 +93,14 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         self._catalog, self._tables, self._loaded, self._saved = catalog, set(), {}, {}
         self._project = Path(run_params["project_path"])
         named = self.mlflow_config.tracking.run
-        named.name = named.name or run_name(run_params, _sheet(catalog))
+        sheet = _sheet(catalog)
+        named.name = named.name or run_name(run_params, sheet.stem)
         self._going_on = (run_params, pipeline)
         try:
             super().before_pipeline_run(run_params, pipeline, catalog)
             if is_tracked(self):
                 self._lock = hold(self._project, self.run_id)
-                self._tag(run_params)
+                self._tag(run_params, sheet.name)
         except Exception:
             self._end_as("FAILED")
             raise
@@ -206,13 +207,14 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
     def _client(self) -> Any:
         return tracking_client(self.mlflow_config)
 
-    def _tag(self, run_params: Mapping[str, Any]) -> None:
+    def _tag(self, run_params: Mapping[str, Any], sheet: str) -> None:
         runtime = dict(flatten(run_params.get("runtime_params") or {}))
         commit = git(self._project, "rev-parse", "HEAD")
         dirty = bool(commit and changed_files(self._project, CODE))
         self._code = {"commit": commit, "dirty": dirty, "conf_source": self._conf_source}
         tags = {
             "kedro_run_id": run_params["run_id"],
+            SHEET: sheet,
             "kedro_params": ",".join(f"{key}={value}" for key, value in runtime.items()),
             "mlflow.source.git.commit": commit,
             "git_dirty": str(dirty).lower(),
@@ -303,10 +305,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
             self._client.log_artifacts(self.run_id, str(folder), name)
 
 
-def _sheet(catalog: DataCatalog) -> str:
-    """Return the name of the sheet's file without its ending, '' where there is none."""
-    path = filepath(catalog.get(SHEET)) if SHEET in catalog else None
-    return path.stem if path else ""
+def _sheet(catalog: DataCatalog) -> Path:
+    """Return the sheet's file, a path without a name where there is none."""
+    return (filepath(catalog.get(ROWS)) if ROWS in catalog else None) or Path()
 
 
 def _bytes(path: Path) -> int:

@@ -1,14 +1,14 @@
 """What MLflow's list of runs shows of a run: its name, its verdict, the few numbers that count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from kd_kedro.metrics.scores.formatting import SummaryTable, summarise
 from kd_kedro.runs.environments import kedro_command
+from kd_kedro.runs.recipe import run_part
 
 VERDICT = "verdict"
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
-_LONGEST = 60
 
 
 def run_name(run_params: Mapping[str, Any], sheet: str) -> str:
@@ -20,7 +20,7 @@ def run_name(run_params: Mapping[str, Any], sheet: str) -> str:
     """
     # The time as `kedro compare` and others take it, to the second.
     time = run_params["run_id"].rpartition(".")[0]
-    parts = (sheet, run_params["env"] or "base", _part(run_params), time)
+    parts = (sheet, run_params["env"] or "base", run_part(run_params), time)
     return " · ".join(part for part in parts if part)
 
 
@@ -57,18 +57,6 @@ def describe(verdict: Mapping[str, Any], timestamp: str, env: str | None) -> str
         f"`{kedro_command(f'compare {timestamp} OTHER', env)}` · "
         f"`{kedro_command(f'promote {timestamp}', env)}`"
     )
-
-
-def _part(run_params: Mapping[str, Any]) -> str:
-    """Return in words what of the whole job runs; '' where all does."""
-    chosen: Sequence[str] = run_params.get("node_names") or run_params.get("pipeline_names") or ()
-    words = "+".join(name for name in chosen if name != "__default__")
-    if not words and any(
-        run_params.get(key)
-        for key in ("tags", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
-    ):
-        words = "a part"
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
 
 
 def _markdown(table: SummaryTable) -> str:

@@ -1,4 +1,4 @@
-"""Asking a language model: its greedy answers, and its logits where given ones stand."""
+"""Asking a language model: its greedy answers, and its last states where given ones stand."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -110,12 +110,6 @@ def answer_states(model: Any, batch: Batch) -> torch.Tensor:
     finally:
         hook.remove()
     return selected[0]
-
-
-def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
-    """Return the (answer tokens, vocabulary) logits of a batch on the model's device."""
-    logits: torch.Tensor = model.get_output_embeddings()(answer_states(model, batch))
-    return logits
 
 
 def _prompts(

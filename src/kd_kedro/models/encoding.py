@@ -113,11 +113,21 @@ def encode_prompts(tokenizer: Any, questions: Sequence[str]) -> list[list[int]]:
 
 
 def marks(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the ids that a tokenizer puts by itself before a text, and those after it."""
+    """Return the ids that a tokenizer puts by itself before a text, and those after it.
+
+    Raises:
+        ValueError: It does not only put marks around a text.
+    """
     text = [prompt_text("a")]
     (bare,), (whole,) = (_ids(tokenizer, text, marked=marked) for marked in (False, True))
-    place = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
-    return tuple(whole[:place]), tuple(whole[place + len(bare) :])
+    for at in range(len(whole) - len(bare) + 1):
+        if whole[at : at + len(bare)] == bare:
+            return tuple(whole[:at]), tuple(whole[at + len(bare) :])
+    raise ValueError(
+        f"tokenizer {tokenizer.name_or_path or type(tokenizer).__name__} gives a text other tokens "
+        f"({whole}) with its marks than without ({bare}), so that they cannot be told from the "
+        "text: it must put them around a text and leave the text's own tokens alone"
+    )
 
 
 def encode(

@@ -22,6 +22,7 @@ from kd_kedro.runs.recipe import (
 )
 
 ANSWER_LENGTH = "evaluation.answering.max_new_tokens"
+_NAMED = 8  # digits of MLflow's id that a command names a run by
 NEEDED = ("student", "verdict", "augmented_qa")
 
 
@@ -74,11 +75,7 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
         run = find_run(client, experiment, name, context.env)
         versions = _versions(client, run, catalog)
         if missing := [part for part in NEEDED if part not in versions]:
-            raise ValueError(
-                f"run {run_name(run)} has no {missing[0]} in this environment: run "
-                f"`{kedro_command('run', context.env)}` to its end, or name the environment that "
-                "it was made in with --env"
-            )
+            raise ValueError(_why_missing(missing[0], run, read_recipe(client, run), context.env))
         if other := _judged_otherwise(versions, recipe_of):
             raise ValueError(f"run {run_name(run)} {other}: promote the run that judged it")
         return _load(client, experiment, run, context, versions)
@@ -94,9 +91,21 @@ def find_candidate(context: Any, client: Any, experiment: str, name: str | None)
     )
 
 
+def _why_missing(part: str, run: Any, recipe: Recipe, env: str | None) -> str:
+    version, name = made_or_read(recipe).get(part), run_name(run)
+    if version is None:
+        whole = kedro_command("run", recipe.env)
+        return f"run {name} neither made nor read {part}: `{whole}` to its end makes one"
+    if recipe.env != env:
+        start = run.info.run_id[:_NAMED]
+        there = kedro_command(f"promote {start}", recipe.env)
+        return f"run {name} was made in another environment: `{there}`"
+    return f"{part} of version {version}, which run {name} had, is gone: name another run"
+
+
 def _versions(client: Any, run: Any, catalog: Any) -> dict[str, str]:
     """Return the version by name of what a run read or made, as far as it is still there."""
-    versions = _made_or_read(read_recipe(client, run))
+    versions = made_or_read(read_recipe(client, run))
     return {
         name: versions[name]
         for name in (*NEEDED, "model_card")
@@ -111,7 +120,7 @@ def _with_card(
 
     Evaluation and reporting may have run apart.
     """
-    evidence = _made_or_read(read_recipe(client, run)).get("evidence")
+    evidence = made_or_read(read_recipe(client, run)).get("evidence")
     if "model_card" in versions or evidence is None:
         return versions
     catalog = context.catalog
@@ -137,7 +146,7 @@ def _judged_otherwise(
     judged: str | None = versions["verdict"]
     for name in ("validation_results", "student"):
         recipe = recipe_of(judged) if judged else None
-        judged = _made_or_read(recipe).get(name) if recipe else None
+        judged = made_or_read(recipe).get(name) if recipe else None
     if judged == versions["student"]:
         return ""
     return (
@@ -146,7 +155,8 @@ def _judged_otherwise(
     )
 
 
-def _made_or_read(recipe: Recipe) -> dict[str, str]:
+def made_or_read(recipe: Recipe) -> dict[str, str]:
+    """Return the version by name of what a run read or made."""
     return {**recipe.loaded, **{name: each.version for name, each in recipe.saved.items()}}
 
 

@@ -19,6 +19,7 @@ class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
     Kedro reads the base and one environment. This one reads the base, every environment that `env`
     names (`gpt2,server`), in this order, and the default one (conf/local) last. A key of
     globals.yml may be given by `--params`; which ones, `CATALOG_KEYS` of the pipelines say.
+    `${environment:}` stands for the environments as `--env` takes them, '' for none.
 
     The check of parameters is no hook, because kedro-viz loads a project without hooks, and Kedro
     passes over a group of parameters that no file has.
@@ -46,6 +47,8 @@ class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
         return self[key]
 
     def _merged(self, key: str) -> dict[str, Any]:
+        named = ",".join(environment_names(self)[1:-1])
+        OmegaConf.register_new_resolver("environment", lambda: named, replace=True)
         layers = [self._of_one(name, key) for name in environment_names(self)]
         if key == "globals":
             merged = {name: value for layer in layers for name, value in layer.items()}

@@ -10,9 +10,11 @@ from typing import Any
 from kd_kedro.metrics.scores.formatting import show, title
 from kd_kedro.runs.recipe import (
     REPRODUCES,
+    SHEET,
     Recipe,
     artifact_text,
     read_recipe,
+    run_part,
     tracked_runs,
 )
 
@@ -67,25 +69,18 @@ def _summary(client: Any, run: Any, project: Path, sheet: str, verdict: str) -> 
     said = _verdict(client, run, recipe, project, verdict) if recipe else None
     env = recipe.env if recipe else run.data.tags.get("env")
     again = run.data.tags.get(REPRODUCES, "")[:_SHOWN]
-    ran = [env or "base", _part(recipe.command) if recipe else "", again and f"as {again}"]
+    ran = [env or "base", run_part(recipe.command) if recipe else "", again and f"as {again}"]
     return RunSummary(
         name=run.info.run_id[:_SHOWN],
         started=run.data.tags["kedro_run_id"][: len("2026-11-29T18.48")],
         # A source is recorded as its file's name and its hash.
-        sheet=recipe.sources.get(sheet, "").rpartition(", ")[0] if recipe else "",
+        sheet=run.data.tags.get(SHEET)
+        or (recipe.sources.get(sheet, "").rpartition(", ")[0] if recipe else ""),
         recipe=", ".join(filter(None, ran)),
         state=run.info.status.lower(),
         verdict=said["overall"] if said else "",
         figure=_figure(said) if said else "",
     )
-
-
-def _part(command: Mapping[str, list[str]]) -> str:
-    """Return what was run where it was a part of the main job."""
-    names = command.get("pipeline_names", [])
-    if command.keys() - {"pipeline_names"}:
-        return "single nodes"
-    return f"{len(names)} pipelines" if len(names) > 1 else "".join(names)
 
 
 def _verdict(client: Any, run: Any, recipe: Recipe, project: Path, name: str) -> Any:

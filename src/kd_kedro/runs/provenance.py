@@ -7,7 +7,7 @@ is written after the artifact, so a version without one was never finished.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kd_kedro.runs.kedro_internals import filepath, is_versioned, load_path, ver
 from kd_kedro.runs.parameter_check import flatten
 
 FILE_NAME = "provenance.json"
+_ABSENT = ", absent"  # in place of the hash of a source whose file is not there
 Provenance = dict[str, dict[str, Any]]
 
 
@@ -86,23 +87,67 @@ def check_fresh(
             sources; the message names it, what differs, and the command that makes it anew.
     """
     recorded: dict[str, Provenance] = {}
+
+    def changed(name: str, then: Provenance) -> str:
+        return difference(then, expected_provenance(name, full, catalog, sources, {}, operational))
+
+    def fresh(name: str) -> bool:
+        folder = version_folder(catalog, name, "load")
+        if folder is None:
+            return _is_optional(name, catalog)
+        try:
+            then = read_provenance(name, folder, "")
+        except ValueError:
+            return False
+        return name in set(pinned) or not changed(name, then)
+
+    def remedy(name: str) -> str:
+        parts = ",".join(_to_run(made_by[name], full, made_by, fresh))
+        return f"run `{kedro_command(f'run --pipelines {parts}', env)}` first"
+
     for name in sorted(set(needed) & full.all_outputs()):
-        if getattr(catalog.get(name), "OPTIONAL", False):
+        if _is_optional(name, catalog):
             continue  # its reader looks at what it says of itself
-        remedy = f"run `{kedro_command(f'run --pipelines {made_by[name]}', env)}` first"
         path = version_folder(catalog, name, "load")
         if path is None:
             absent = _not_there(name, catalog, name in set(pinned))
-            raise ValueError(absent or f"{no_version(name, catalog)}: {remedy}")
-        recorded[name] = read_provenance(name, path, remedy)
-        if name not in set(pinned):
-            now = expected_provenance(name, full, catalog, sources, {}, operational)
-            if found := difference(recorded[name], now):
-                raise ValueError(
-                    f"{name} of version {path.name} is stale: {found}; {remedy}, or give this "
-                    "run the same --params"
+            raise ValueError(absent or f"{no_version(name, catalog)}: {remedy(name)}")
+        finished = (path / FILE_NAME).is_file()
+        recorded[name] = read_provenance(name, path, "" if finished else remedy(name))
+        if name not in set(pinned) and (found := changed(name, recorded[name])):
+            again = "bring the file back, or name another"
+            if not found.endswith(f"{_ABSENT}' now"):
+                again = (
+                    f"{remedy(name)}, with the same --params as this, or give this the --params "
+                    "that it was made with"
                 )
+            raise ValueError(f"{name} of version {path.name} is stale: {found}; {again}")
     return recorded
+
+
+def _is_optional(name: str, catalog: DataCatalog) -> bool:
+    return bool(getattr(catalog.get(name), "OPTIONAL", False))
+
+
+def _to_run(
+    first: str, full: Pipeline, made_by: Mapping[str, str], fresh: Callable[[str], bool]
+) -> list[str]:
+    """Return which pipelines have to run, so that one of them is not refused for what it reads.
+
+    Args:
+        first: The pipeline that makes what is wanted.
+        full: The pipeline of everything.
+        made_by: Name of the pipeline that makes each dataset, in the order they run.
+        fresh: Tells of a dataset whether it can be read as it is.
+    """
+    found, waiting = set(), [first]
+    while waiting:
+        part = waiting.pop()
+        found.add(part)
+        nodes = [node for node in full.nodes if made_by[node.outputs[0]] == part]
+        read = Pipeline(nodes).inputs() & full.all_outputs()
+        waiting += {made_by[name] for name in read if not fresh(name)} - found
+    return [part for part in dict.fromkeys(made_by.values()) if part in found]
 
 
 def no_version(name: str, catalog: DataCatalog) -> str:
@@ -184,8 +229,9 @@ def read_provenance(name: str, folder: Path, remedy: str) -> Provenance:
     try:
         provenance: Provenance = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        then = f", then {remedy}" if remedy else ""
         raise ValueError(
-            f"{name} of version {folder.name} was never finished: delete {folder}, then {remedy}"
+            f"{name} of version {folder.name} was never finished: delete {folder}{then}"
         ) from error
     return provenance
 
@@ -243,7 +289,7 @@ def _source_hash(dataset: Any, entry: Any) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     path = filepath(dataset) or Path()
     if path.suffix and not path.is_file():
-        return f"{path.name}, absent"
+        return f"{path.name}{_ABSENT}"
     if path.is_file():
         with path.open("rb") as file:
             while block := file.read(1 << 20):

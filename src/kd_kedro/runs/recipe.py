@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,9 @@ from kd_kedro.runs.provenance import FILE_NAME
 RECIPE = "recipe.json"
 # Tag of a run that `kedro reproduce` made: MLflow's id of the run it repeats.
 REPRODUCES = "reproduces"
+# Tag of every run: name of the file that its rows came from.
+SHEET = "sheet"
+_LONGEST = 60  # letters that say which part of the job a run was
 # Of a session's run; what was loaded is pinned instead of `load_versions`.
 COMMAND = (
     "pipeline_names",
@@ -75,6 +78,20 @@ class Recipe(BaseModel):
     loaded: dict[str, str]
     saved: dict[str, Saved]
     sources: dict[str, str]
+
+
+def run_part(chosen: Mapping[str, Any]) -> str:
+    """Return in words what of the whole job a run was of; '' where it was all.
+
+    Args:
+        chosen: What was chosen of it, by Kedro's names of the options: `Recipe.command`, or all
+            that Kedro knows of the run.
+    """
+    names: Sequence[str] = chosen.get("node_names") or chosen.get("pipeline_names") or ()
+    words = "+".join(name for name in names if name != "__default__")
+    if not words and any(chosen.get(key) for key in COMMAND if key != "pipeline_names"):
+        words = "a part"
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
 
 
 def make_recipe(

@@ -38,9 +38,17 @@ _SIGN = re.compile(
     r"|[∪∩∃∀¬∧∨∈∉⊂⊃⊆⊇]"
     r"|(?<=\b(?:[Ii]s|of|by|to) )[-−]\d|(?<=[=(^<>])[-−]\d|(?<=[=<>] )[-−]\d"
 )
+# Units that are others in other case: mW and MW, Mb and MB, pH and PH.
+_UNIT = re.compile(
+    r"(?<![^\W\d_])(?:[mp](?:[WVAJNFHSTBCKMΩ]|Hz|Pa|Wh|Ah|eV|Bq|Gy|Sv)|[KMGTP]i?b(?:ps|its?)?)"
+    r"(?![^\W\d_])"
+)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 # Abbreviations ("e.g", "Ph.D") and a missing space behind a full stop ("sold.Find").
 _NOT_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|\w*[a-z]\.[A-Z][a-z]*")
+# Words and numbers with no sign but commas between and one mark behind them: none of it is code.
+_PLAIN_WORD = r"(?:[A-Z]?[a-z]++|[A-Z]++|\d++)"
+_PROSE = re.compile(rf"{_PLAIN_WORD}(?:,? {_PLAIN_WORD})*+[.?]?")
 _BLANK, _RULE = "___", "--"  # what is to be filled in; a ruled line
 _LETTERS_THAT_COUNT = 2  # in a name so short capitals make another one
 
@@ -52,7 +60,8 @@ def code_differs(one: str, other: str) -> bool:
 
 def lost_code(source: str, text: str) -> list[str]:
     """Return the code of a text that another has not, neither as code nor as words."""
-    return sorted(code_tokens(source) - _all_tokens(text))
+    code = code_tokens(source)
+    return sorted(code - _all_tokens(text)) if code else []
 
 
 def code_key(text: str) -> str:
@@ -64,18 +73,28 @@ def code_key(text: str) -> str:
 def code_tokens(text: str) -> frozenset[str]:
     """Return what looks like code in a text, a call without its brackets.
 
-    Capitals count in options, escapes and names of up to two letters; others are case-folded.
+    Capitals count in options, escapes, units and names of up to two letters, and within what is
+    quoted as code; others are case-folded.
     """
     parts = [part for code in _QUOTED.findall(text) for part in code.strip("`").split()]
+    units = _UNIT.findall(text)
+    if not units and _PROSE.fullmatch(text):
+        return frozenset()
     prose = _QUOTED.sub(" ", text)
     words = [word for word in _words(_TAG.sub(" ", prose)) if _is_code(word)]
-    tokens = [_key(token) for token in (*parts, *_TAG.findall(prose), *words)]
-    return frozenset([*tokens, *("".join(sign.split()) for sign in _SIGN.findall(prose))])
+    tokens = [_key(token) for token in (*_TAG.findall(prose), *words)]
+    quoted = [_name(part) if _is_mixed(part) else _key(part) for part in parts]
+    return frozenset(
+        [*units, *quoted, *tokens, *("".join(sign.split()) for sign in _SIGN.findall(prose))]
+    )
 
 
 @lru_cache(maxsize=200_000)
 def _all_tokens(text: str) -> frozenset[str]:
-    return code_tokens(text) | {_key(word) for word in _words(text.replace("`", " "))}
+    words = _words(text.replace("`", " "))
+    return (
+        code_tokens(text) | {*map(_key, words)} | {_name(word) for word in words if _is_mixed(word)}
+    )
 
 
 def _words(text: str) -> list[str]:
@@ -101,6 +120,15 @@ def _is_code(word: str) -> bool:
     return bool(dotted or _WHOLE.fullmatch(word) or _INSIDE.search(word))
 
 
+def _is_mixed(name: str) -> bool:
+    """Return whether a name has capitals among small letters; none is written so by the way."""
+    return not (name.islower() or name.isupper())
+
+
+def _name(token: str) -> str:
+    return token.removesuffix("()")
+
+
 def _key(token: str) -> str:
-    name = token.removesuffix("()")
+    name = _name(token)
     return name if len(name) <= _LETTERS_THAT_COUNT or name[0] in "-\\" else name.casefold()

@@ -76,6 +76,10 @@ _SMALL_WORDS = {
     "Estonian": "ja on ei mis kes kuidas millal kus miks milline või kui vahel",
 }
 _KNOWN = {language: word_set(words) for language, words in _SMALL_WORDS.items()}
+_LANGUAGES_OF = {
+    word: [language for language, small in _KNOWN.items() if word in small]
+    for word in frozenset().union(*_KNOWN.values())
+}
 # They stand in names, and one of them alone says nothing ("La Rochelle", "de facto").
 _PARTICLES = word_set(
     "la le les los las el il lo der die das den dem de het van von di da do del des du un una une "
@@ -111,15 +115,19 @@ def foreign_language(text: str) -> str:
     words = _words(text)
     if not words:
         return ""
-    scripts = Counter(_script(char) for word in words for char in word if char.isalpha())
-    script, count = scripts.most_common(1)[0]
-    if script != "Latin" and 2 * count > sum(scripts.values()):
-        return f"the script {script}"
+    if not text.isascii():
+        scripts = Counter(_script(char) for word in words for char in word if char.isalpha())
+        script, count = scripts.most_common(1)[0]
+        if script != "Latin" and 2 * count > sum(scripts.values()):
+            return f"the script {script}"
     english = _english(words)
     # A single letter of ASCII is a variable or a unit.
     long = [word for word in words if len(word) > 1 or not word.isascii()]
-    counts = {name: sum(word in small for word in long) for name, small in _KNOWN.items()}
-    language = max(counts, key=lambda name: counts[name])
+    counts = dict.fromkeys(_KNOWN, 0)
+    for word in long:
+        for name in _LANGUAGES_OF.get(word, ()):
+            counts[name] += 1
+    language = max(counts, key=counts.__getitem__)
     telling = len(words) >= _FEWEST_WORDS and any(w in _KNOWN[language] - _PARTICLES for w in long)
     if counts[language] > english and (telling or counts[language] > 1 or _accented(words)):
         return language

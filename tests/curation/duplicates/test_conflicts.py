@@ -11,7 +11,12 @@ from kd_kedro.curation.duplicates.conflicts import (
     find_duplicates,
 )
 from kd_kedro.curation.duplicates.deduplication_config import Thresholds
-from kd_kedro.curation.duplicates.near_questions import MOST_ANSWERS, Nearness, find_near_questions
+from kd_kedro.curation.duplicates.near_questions import (
+    MOST_ANSWERS,
+    Nearness,
+    asking_the_same,
+    search_questions,
+)
 from kd_kedro.curation.duplicates.neighbours import Pair
 
 
@@ -22,7 +27,7 @@ def find(rows: list[tuple[str, str]], question_cosine=0.0, answer_cosine=0.0, **
     questions = vectors(len(rows), question_cosine)
     return find_duplicates(
         table,
-        find_near_questions(table, questions, Nearness(0.9, 0.75)),
+        asking_the_same(search_questions(table, questions, Nearness(0.9, 0.75)), table),
         questions,
         vectors(len(rows), answer_cosine),
         Thresholds(

@@ -48,6 +48,12 @@ from kd_kedro.curation.duplicates.differences import wording_difference
         ("Compare feet with miles.", "Compare miles with feet.", ""),
         ("How do feet and miles differ?", "How do miles and feet differ?", ""),
         ("In a court, who pays the fee?", "Who pays the fee in a court?", ""),
+        ("Does debt follow low wages?", "Do low wages follow debts?", "order"),
+        ("How do I cast a float to an int in C?", "In C, how can I cast ints to floats?", "order"),
+        ("Who flies from Rome to Oslo?", "Who flies to Oslo from Rome?", ""),
+        ("Do I debit rent and credit cash?", "Do I debit cash and credit rent?", "order"),
+        ("What do mice, cats and dogs eat?", "What do dogs, cats and mice eat?", ""),
+        ("Darf ein Käufer dem Wirt kündigen?", "Darf ein Wirt dem Käufer kündigen?", "order"),
         # Other languages: no words of an English frame, their own articles and negations.
         ("Ist der Hund krank?", "Ist der Hund nicht krank?", "negation"),
         ("Wie schalte ich das Licht an?", "Wie schalte ich das Licht aus?", "an, aus"),

@@ -7,7 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_kedro.curation.duplicates.families import assign_split, check_families, split_rows
-from kd_kedro.curation.duplicates.near_questions import Nearness, find_near_questions, first_rows
+from kd_kedro.curation.duplicates.near_questions import (
+    Nearness,
+    asking_the_same,
+    first_rows,
+    search_questions,
+)
 from kd_kedro.curation.records.schema import SPLIT
 from kd_kedro.text.normalise import normalise
 
@@ -39,7 +44,9 @@ def sheet(questions: list[str]) -> pd.DataFrame:
 
 def split(rows: pd.DataFrame, vectors: np.ndarray | None = None) -> pd.DataFrame:
     vectors = embed(rows["question"].tolist()) if vectors is None else vectors
-    near = find_near_questions(rows, vectors, Nearness(0.9, 0.75), among=first_rows(rows))
+    near = asking_the_same(
+        search_questions(rows, vectors, Nearness(0.9, 0.75), among=first_rows(rows)), rows
+    )
     return split_rows(rows, near, SHARES)
 
 

@@ -8,7 +8,6 @@ from kd_kedro.curation.duplicates.near_questions import (
     NEAR_PAIRS,
     Nearness,
     asking_the_same,
-    find_near_questions,
     find_near_survivors,
     first_rows,
     read_pairs,
@@ -48,7 +47,7 @@ def survivors(rows: pd.DataFrame, vectors: np.ndarray) -> tuple[list, list]:
     """Return what the table and a new look say of rows, and what a search among them says."""
     return (
         find_near_survivors(rows, SHEET, TABLE, vectors, WIDE),
-        find_near_questions(rows, vectors, WIDE, among=first_rows(rows)),
+        asking_the_same(search_questions(rows, vectors, WIDE, among=first_rows(rows)), rows),
     )
 
 
@@ -57,7 +56,7 @@ def as_set(pairs: list) -> dict[tuple[int, int], float]:
 
 
 def test_a_table_read_from_higher_thresholds_is_a_search_with_them():
-    found = find_near_questions(SHEET, VECTORS, NARROW)
+    found = asking_the_same(search_questions(SHEET, VECTORS, NARROW), SHEET)
     assert list(TABLE.columns) == NEAR_PAIRS
     assert 0 < len(found) < len(TABLE)
     read = read_pairs(TABLE, SHEET, NARROW)
@@ -72,7 +71,7 @@ def test_a_table_read_from_higher_thresholds_is_a_search_with_them():
 def test_equal_answers_need_be_less_near():
     rows = sheet(["What is it?", "Describe it.", "Define it."], ["It has 4 wheels."] * 2 + ["No."])
     vectors = np.hstack([np.full((3, 1), 0.8**0.5), np.eye(3) * 0.2**0.5]).astype(np.float32)
-    found = find_near_questions(rows, vectors, WIDE)
+    found = asking_the_same(search_questions(rows, vectors, WIDE), rows)
     assert [pair[:2] for pair in found] == [(0, 1)]
     read = read_pairs(write_pairs(found, ["r0", "r1", "r2"]), rows, Nearness(0.9, 0.85))
     assert not read
@@ -85,7 +84,7 @@ def test_a_pair_found_is_left_out_where_its_wording_makes_it_two_questions():
     vectors = np.ones((2, 1), np.float32)
     found = search_questions(rows, vectors, WIDE)
     assert [pair[:2] for pair in found] == [(0, 1)]
-    assert find_near_questions(rows, vectors, WIDE) == []
+    assert asking_the_same(search_questions(rows, vectors, WIDE), rows) == []
     near = write_pairs(found, ["r0", "r1"])
     assert asking_the_same(read_pairs(near, rows, WIDE), rows) == []
     # The split keeps them together all the same.
@@ -123,7 +122,7 @@ def test_a_copy_that_outlived_the_first_row_is_searched_for():
     assert "copy" not in {*near["row_id"], *near["neighbour_id"]}
     left = rows.iloc[1:].reset_index(drop=True)
     found = find_near_survivors(left, rows, near, vectors[1:], WIDE)
-    exact = find_near_questions(left, vectors[1:], WIDE, among=first_rows(left))
+    exact = asking_the_same(search_questions(left, vectors[1:], WIDE, among=first_rows(left)), left)
     assert as_set(found) == as_set(exact)
     assert any(89 in pair[:2] for pair in found)
 

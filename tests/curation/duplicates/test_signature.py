@@ -6,10 +6,29 @@ from kd_kedro.curation.duplicates.neighbours import Pair
 from kd_kedro.curation.duplicates.signature import (
     holds,
     names_agree,
+    question_key,
     sides_agree,
     signature,
     unite,
 )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("How much is 5 mW?", "How much is 5 MW?", False),
+        ("How many mB is it?", "How many MB is it?", False),
+        ("Is it 10Mb?", "Is it 10MB?", False),
+        ("What is its pH?", "What is its PH?", False),
+        ("What does `Map` hold?", "What does `map` hold?", False),
+        ("What does `SELECT` do?", "what does `select` do", True),
+        ("What is VAT?", "what is vat", True),
+        ("Is 5 kWh much?", "Is 5 KWH much?", True),
+        ("What is JavaScript?", "What is Javascript?", True),
+    ],
+)
+def test_case_makes_another_question_of_units_and_code_alone(one, other, same):
+    assert (question_key(one) == question_key(other)) is same
 
 
 @pytest.mark.parametrize(

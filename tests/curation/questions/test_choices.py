@@ -6,8 +6,13 @@ import pytest
 
 from kd_kedro.curation.questions.answer_key import Choice, match_answer
 from kd_kedro.curation.questions.choices import parse_choice
-from kd_kedro.curation.questions.open_question import is_open_question, open_answer, open_stem
-from kd_kedro.curation.repair.text_repair import repair_text
+from kd_kedro.curation.questions.open_question import (
+    is_open_question,
+    open_answer,
+    open_stem,
+    option_text,
+)
+from kd_kedro.curation.repair.text_repair import repair
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 
 # Which option each lettered row of the real sheet means, read by a person; "-": none of them.
@@ -155,6 +160,11 @@ def test_facts_in_the_stem_are_not_the_options() -> None:
         ("Which?\n((a)) Red\n((b)) Green\n((c)) Blue", ("Red", "Green", "Blue")),
         ("Which?(a) Red (b)Green (c) Blue", ("Red", "Green", "Blue")),
         ("Which?\n(b) Green\n(a) Red\n(c) Blue", ("Green", "Red", "Blue")),
+        # One sentence: its mark and its "or" belong to no option.
+        ("Which is paid, a) rent, b) wages, or c) tax?", ("rent,", "wages,", "tax")),
+        ("Which: (a) rent (b) wages or (c) tax?", ("rent", "wages", "tax")),
+        ("Who said: a) Why?; b) How?; c) Who?", ("Why?;", "How?;", "Who?")),
+        ("Which is a link? a) but; b) and; c) or", ("but;", "and;", "or")),
     ],
 )
 def test_labels(question: str, options: tuple[str, ...]) -> None:
@@ -189,7 +199,7 @@ def test_the_sheets_lettered_rows_are_right(shared_data: Path) -> None:
     for line, letter in csv.reader((DATA / "accounting_choices.csv").open()):
         if line == "line":
             continue
-        question, answer = (repair_text(rows[line][column]) for column in ("question", "answer"))
+        question, answer = (repair(rows[line][column])[0] for column in ("question", "answer"))
         choice = parse_choice(question, answer)
         match = match_answer(choice, answer) if choice else None
         if choice and match and "\ufffd" not in question:
@@ -255,6 +265,13 @@ def test_a_reference_is_spelt_out() -> None:
 )
 def test_open_stem(stem: str, opened: str) -> None:
     assert open_stem(_choice("x", "y", stem=stem)) == opened
+
+
+def test_a_question_with_its_options_in_one_sentence() -> None:
+    choice = parse_choice("Which of these is an asset: a) rent; b) cash; or c) wages?", "c")
+    assert choice is not None
+    texts = [option_text(choice, index) for index in range(3)]
+    assert (open_stem(choice, 2), texts) == ("What is an asset?", ["rent", "cash", "wages"])
 
 
 @pytest.mark.parametrize(

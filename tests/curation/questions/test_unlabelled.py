@@ -94,7 +94,8 @@ def test_options_with_the_same_text_are_options_but_only_a_label_says_which() ->
 
 
 @pytest.mark.parametrize(
-    "question", ["Which is right? a; ; b; ; c; x", "a; ; b; ; c; x", "   ", "", ";;; ;", "\n;\n"]
+    "question",
+    ["Which is right? a; ; b; ; c; x", "a; ; b; ; c; x", "   ", "", ";;; ;", "\n;\n", ";; ;; ?"],
 )
 def test_what_is_empty_is_no_option(question: str) -> None:
     assert parse_choice(question, "x") is None

@@ -7,6 +7,7 @@ from kd_kedro.curation.relevance.abstention import (
     cohesion,
     largest_subject,
     reason_to_abstain,
+    reason_to_distrust,
     separation,
 )
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
@@ -79,6 +80,59 @@ def test_rows_that_shade_into_each_other_are_left():
 
 def test_nothing_far_is_no_reason():
     assert reason_to_abstain(np.zeros((3, 2, 4)), np.zeros(3, dtype=bool), SoapConfig()) == ""
+
+
+# Rejected and accepted rows that would go, and that would stay; p by Fisher's formula:
+# (36 + 1) / 924 = 4.0 %, (90 + 6) / 792 = 12.1 %.
+@pytest.mark.parametrize(
+    ("gone", "left", "why"),
+    [
+        ((5, 1), (1, 5), ""),
+        (
+            (4, 1),
+            (2, 5),
+            r"4 of 6 rejected ones, and wrongly 1 of 6 .*chance does as well in 12% of cases",
+        ),
+        # Most are rejected with probability (1 + 5 + 10 + 10) / 32, (1 + 6 + 15 + 20) / 64.
+        ((3, 1), (0, 100), ""),
+        ((3, 2), (0, 100), r"3 of 3 rejected .*2 of 102 accepted ones \(too many"),
+        ((20, 30), (0, 400), r"20 of 20 rejected .*\(too many"),
+        ((0, 0), (6, 6), r"chance does as well in 100% of cases"),
+    ],
+)
+def test_verdicts_count_where_they_tell_the_reviewed_rows_apart(gone, left, why):
+    counts = [*gone, *left, 1]
+    verdicts = np.repeat([1, 0, 1, 0, -1], counts).astype(np.int8)
+    outlying = np.repeat([True, True, False, False, True], counts)
+    said = reason_to_distrust(verdicts, outlying)
+    assert re.search(why, said) if why else said == ""
+    outlying[-1] = False
+    assert reason_to_distrust(verdicts, outlying) == ""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_verdicts_that_contradict_each_other_remove_no_unreviewed_row(seed):
+    rng = np.random.default_rng(seed)
+    pairs = np.concatenate([subject(240, rng), mixture(60, rng)])[rng.permutation(300)]
+    verdicts = np.full(300, -1, dtype=np.int8)
+    # Of each kind of row some were accepted and some rejected.
+    verdicts[::25] = np.arange(12) % 2
+    bold = judge_relevance(pairs, verdicts, SoapConfig())
+    assert bold.mode == "reviewer"
+    assert not bold.outlying[verdicts < 0].any()
+    assert "contradict each other" in bold.abstained
+
+
+def test_a_verdict_that_wins_keeps_its_threshold_where_the_filter_abstains():
+    rng = np.random.default_rng(0)
+    pairs = np.concatenate([subject(240, rng), mixture(60, rng)])[rng.permutation(300)]
+    verdicts = np.full(300, -1, dtype=np.int8)
+    verdicts[::25] = np.arange(12) % 2
+    wins, loses = (
+        judge_relevance(pairs, verdicts, SoapConfig(verdict_wins=wins)) for wins in (True, False)
+    )
+    assert wins.outlying[verdicts >= 0].any()
+    assert not loses.outlying.any()
 
 
 def test_cohesion_and_separation_by_hand():

@@ -7,7 +7,6 @@ from kd_kedro.curation.repair.text_repair import (
     lost_symbols,
     repair,
     repair_defect,
-    repair_text,
 )
 
 
@@ -34,7 +33,7 @@ from kd_kedro.curation.repair.text_repair import (
     ],
 )
 def test_repairs(broken: str, whole: str) -> None:
-    assert repair_text(broken) == whole
+    assert repair(broken)[0] == whole
     assert not lost_symbols(broken, whole)
 
 
@@ -101,7 +100,7 @@ def test_repairs(broken: str, whole: str) -> None:
     ],
 )
 def test_leaves_whole_text_as_it_is(text: str) -> None:
-    assert repair_text(text) == text
+    assert repair(text)[0] == text
 
 
 @pytest.mark.parametrize(
@@ -125,18 +124,18 @@ def test_a_question_that_nobody_escaped_says_nothing_of_its_answer() -> None:
 
 @pytest.mark.parametrize("text", ["10\u2060000", "1\u200b000", "12\u00ad500"])
 def test_what_has_no_width_parts_no_number(text: str) -> None:
-    assert repair_defect(text, repair_text(text)) == ""
+    assert repair_defect(text, repair(text)[0]) == ""
 
 
 def test_a_text_about_characters_may_show_the_replacement_character() -> None:
     text = "Unicode has \ufffd for what cannot be read."
-    assert repair_defect(text, repair_text(text)) == ""
+    assert repair_defect(text, repair(text)[0]) == ""
     assert repair_defect("\ufffd", "\ufffd", beside=text) == ""
     assert repair_defect("\ufffd", "\ufffd", beside="It is U+FFFD.") == ""
 
 
 def test_line_breaks_become_the_same_and_their_lines_stay() -> None:
-    assert repair_text("Which?\r\n (a) one \r(b) two") == "Which?\n (a) one \n(b) two"
+    assert repair("Which?\r\n (a) one \r(b) two")[0] == "Which?\n (a) one \n(b) two"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_line_breaks_become_the_same_and_their_lines_stay() -> None:
 def test_each_repair_is_named_and_can_be_turned_off(name: str, broken: str) -> None:
     repaired, made = repair(broken)
     assert repaired != broken
-    assert made == [name]
+    assert made == [(name, broken, repaired)]
     assert repair(broken, RepairConfig(**{name: False})) == (broken, [])
 
 
@@ -168,8 +167,8 @@ def test_what_cannot_be_repaired_is_said() -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80))
 def test_repair_is_stable(text: str) -> None:
-    once = repair_text(text)
-    assert repair_text(once) == once
+    once = repair(text)[0]
+    assert repair(once)[0] == once
 
 
 # Letters and marks of scripts that no repair has to do with, white space inside them included.
@@ -192,7 +191,7 @@ def test_only_the_ends_of_other_scripts_may_change(text: str) -> None:
 
 @given(st.text(alphabet="if x:\treturn\n   &|<>'\"`~-+#*_\\{}[]();=0", max_size=60))
 def test_code_keeps_every_character_but_white_space_at_its_ends(code: str) -> None:
-    repaired = repair_text(f"`x`\n{code}")
+    repaired = repair(f"`x`\n{code}")[0]
     assert repaired == f"`x`\n{code}".rstrip()
 
 
@@ -207,6 +206,6 @@ def test_numbers_operators_and_currency_survive_mojibake(parts: list[str]) -> No
     whole = " ".join(parts)
     broken = whole.encode("utf-8").decode("cp1252", "replace")
     if "\ufffd" not in broken:
-        repaired = repair_text(broken)
+        repaired = repair(broken)[0]
         assert not lost_symbols(broken, repaired)
         assert sorted(repaired) == sorted(whole)

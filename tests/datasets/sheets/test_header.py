@@ -104,6 +104,17 @@ def test_what_is_read_from_where_is_said(tmp_path, caplog):
     ]
 
 
+def test_a_column_without_a_name_that_holds_text_is_said(tmp_path, caplog):
+    path = write(tmp_path, ",Question,,Answer,\nx,q,note,a,\n,r,,b,\ny,s,,c,\n")
+    with caplog.at_level(logging.INFO):
+        rows = load(path)
+    assert pairs(rows) == [["q", "a"], ["r", "b"], ["s", "c"]]
+    assert caplog.messages[1] == (
+        "  not read: column 1, which has no name (text in 2 rows), "
+        "column 3, which has no name (text in 1 rows)"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [

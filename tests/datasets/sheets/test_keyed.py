@@ -242,6 +242,50 @@ def test_what_was_read_of_a_conversation_is_not_told_as_unread(tmp_path, caplog)
     assert "not read" not in caplog.text
 
 
+def test_records_of_several_shapes_are_read_each_by_its_own(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    names = {"question": "question", "answer": "answer", "remarks": "remarks"}
+    turn = said(("system", "s"), ("user", "q1"), ("assistant", "a1"))
+    records = [
+        {"messages": turn},
+        {"question": "q2", "answer": "a2"},
+        {"instruction": "q3", "input": "i", "output": "a3"},
+        {"prompt": said(("user", "q4")), "completion": said(("assistant", "a4"))},
+        {"question": None, "prompt": "q5", "completion": "a5"},
+        {"question": "q6", "answer": "a6", "messages": turn},
+        {"messages": said(("user", "q7"))},
+        {"question": "q8"},
+        {"note": "n"},
+    ]
+    rows = load(lines(tmp_path, *records), columns=names)
+    assert pairs(rows) == [
+        ["q1", "a1"],
+        ["q2", "a2"],
+        ["q3\n\ni", "a3"],
+        ["q4", "a4"],
+        ["q5", "a5"],
+        ["q6", "a6"],
+        ["", ""],
+        ["q8", ""],
+        ["", ""],
+    ]
+    assert rows["line"].tolist() == [str(line) for line in range(1, 10)]
+    assert rows["remarks"][0] == "s"
+    assert [line for line, why in enumerate(defects(rows), 1) if why] == [7]
+    assert "ends without a message of the assistant" in rows["defect"][6]
+    assert "conversations of one turn in 3 of 9 records" in caplog.text
+    assert "question and answer have other names in 2 records" in caplog.text
+    assert "'note'" in caplog.text
+
+
+def test_conversations_stand_in_the_columns_of_flat_records(tmp_path):
+    flat = {"prompt": "q", "completion": "a"}
+    turn = said(("user", "r"), ("assistant", "b"))
+    names = {"question": "question", "answer": "answer"}
+    rows = load(lines(tmp_path, flat, {"messages": turn}), columns=names)
+    assert pairs(rows) == [["q", "a"], ["r", "b"]]
+
+
 def test_a_column_that_stands_twice_in_a_parquet_file_is_named(tmp_path):
     path = tmp_path / "sheet.parquet"
     columns = [pa.array(["q"]), pa.array(["r"]), pa.array(["a"])]

@@ -84,8 +84,6 @@ def test_a_shift_on_every_family_is_shown_with_its_exact_size() -> None:
     assert got["perplexity"]["newcomer"] == pytest.approx(np.exp(0.5))
     assert got["perplexity"]["champion"] == pytest.approx(np.exp(1.0))
     assert got["perplexity"]["conclusion"] == "better"
-    assert got["exact_match"]["conclusion"] == "not shown"
-    assert got["exact_match"]["non_inferior"]
     assert "teacher_agreement" not in got
 
 
@@ -98,11 +96,18 @@ def test_a_perplexity_within_the_margin_is_non_inferior(loss: float, kept: bool)
     assert got["perplexity"]["conclusion"] == "worse"
 
 
-def test_models_that_are_both_always_wrong_are_as_good_as_each_other() -> None:
-    rows = answered([1.0] * 40, [False] * 40)
-    got = compare_weights(rows, rows, **JUDGED)
-    assert got["exact_match"]["non_inferior"]
-    assert got["exact_match"]["conclusion"] == "not shown"
+@pytest.mark.parametrize(("right", "silent"), [([False] * 40, True), ([True, False] * 20, False)])
+def test_what_cannot_tell_the_two_apart_decides_nothing_and_widens_no_interval(
+    right: list[bool], silent: bool
+) -> None:
+    losses = [1.5 + place % 5 / 10 for place in range(40)]
+    pair = answered(losses, right), answered([2.0] * 40, [False] * 40)
+    both, alone = (
+        compare_weights(*pair, **{**JUDGED, "primary": names})
+        for names in (["perplexity", "exact_match"], ["perplexity"])
+    )
+    assert ("exact_match" not in both) is silent
+    assert (both["perplexity"]["p_holm"] == alone["perplexity"]["p_holm"]) is silent
 
 
 def test_a_champion_of_other_tokens_is_not_compared_per_token() -> None:

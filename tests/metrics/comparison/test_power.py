@@ -9,11 +9,13 @@ import pytest
 
 from kd_kedro.metrics.comparison.paired_scores import PairedScores
 from kd_kedro.metrics.comparison.power import Spread, measure_spread, power_curves, smallest_shown
+from kd_kedro.metrics.comparison.verdict import judge
 from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.metrics.statistics.significance import estimate_over_seeds
 
 Maker = Callable[..., pd.DataFrame]
 PERPLEXITY = next(metric for metric in METRICS if metric.name == "perplexity")
+EXACT = next(metric for metric in METRICS if metric.name == "exact_match")
 SPREAD = Spread(family=0.2, main=0.15, interaction=0.2, seed=0.03)
 
 
@@ -67,6 +69,7 @@ def test_curves_of_a_run(results: Maker) -> None:
         table,
         primary=("perplexity", "exact_match"),
         confidence=0.95,
+        draws=200,
         min_families=10,
         seed=0,
         simulations=500,
@@ -91,6 +94,7 @@ def test_a_metric_that_says_nothing_has_no_curve(results: Maker) -> None:
         table,
         primary=("perplexity", "exact_match"),
         confidence=0.95,
+        draws=200,
         min_families=10,
         seed=0,
         simulations=50,
@@ -101,10 +105,29 @@ def test_a_metric_that_says_nothing_has_no_curve(results: Maker) -> None:
 
 
 def test_what_cannot_be_judged_has_no_curve(results: Maker) -> None:
-    options = {"confidence": 0.95, "min_families": 10, "seed": 0, "simulations": 50}
+    options = {"confidence": 0.95, "draws": 200, "min_families": 10, "seed": 0, "simulations": 50}
     said = power_curves(results(gradable=0.0), primary=("exact_match",), **options)
     assert said["metrics"] == {}
     assert power_curves(results(seeds=1), primary=("bleu",), **options)["metrics"] == {}
+
+
+def test_it_judges_what_the_verdict_judges(results: Maker) -> None:
+    # Right in as many families, but not in the same ones: only resamples tell them apart.
+    table = results(families=40, gradable=1.0)
+    student = table["model"] == "student"
+    right = {True: "family000", False: "family001"}
+    own = table["family_id"] == student.map(right)
+    table["exact_match"] = own.map({True: "yes", False: "no"})
+    rules = {"confidence": 0.95, "draws": 200, "min_families": 10}
+    primary = ("perplexity", "exact_match")
+    for seed in range(5):
+        said = power_curves(table, primary=primary, seed=seed, simulations=50, **rules)
+        verdict = judge(
+            table, primary=primary, seed=seed, margin=0.05, metrics=(PERPLEXITY, EXACT), **rules
+        )
+        assert verdict["metrics"]["exact_match"]["conclusion"] == "not shown"
+        assert set(said["metrics"]) == set(primary)
+        assert said["level"] == pytest.approx(0.025)
 
 
 def _power(effect: float, *, families: int, seeds: int, level: float) -> float:

@@ -70,12 +70,18 @@ def test_a_difference_that_never_varies_is_certain():
     assert again["conclusion"] == "worse"
 
 
+def said_otherwise(rows, families="f"):
+    """The same rows, of which some families are answered with other words."""
+    other = rows["family_id"].str[-1].isin(list(families))
+    return rows.assign(prediction=rows["prediction"].where(~other, "it may be another thing"))
+
+
 def test_metrics_that_decide_come_first_and_are_adjusted_among_themselves():
-    first = {key: 10.0 * TOKENS[key[1]] for key in A}
-    second = {key: 9.5 * TOKENS[key[1]] for key in A}
+    first = results({key: 10.0 * TOKENS[key[1]] for key in A})
+    second = said_otherwise(results({key: 9.5 * TOKENS[key[1]] for key in A}))
 
     def told(*primary):
-        return compare(results(first), results(second), primary=primary)["metrics"]
+        return compare(first, second, primary=primary)["metrics"]
 
     alone, paired = told("perplexity"), told("bleu", "perplexity")
     assert [each["role"] for each in alone.values()][:2] == ["primary", "secondary"]
@@ -85,11 +91,21 @@ def test_metrics_that_decide_come_first_and_are_adjusted_among_themselves():
     assert paired["perplexity"]["p_holm"] == pytest.approx(2 * p)
 
 
-def test_equal_runs_are_not_shown_to_differ():
-    said = compare(results(A), results(A))
-    assert said["metrics"]["perplexity"]["difference"]["estimate"] == 0
-    assert said["metrics"]["perplexity"]["conclusion"] == "not shown"
-    assert said["metrics"]["bleu"]["conclusion"] == "not shown"
+def test_what_cannot_tell_two_runs_apart_does_not_apply_and_widens_no_interval():
+    first, second = (
+        results({key: loss * TOKENS[key[1]] for key in A}).assign(exact_match="no", gradable="yes")
+        for loss in (10.0, 9.5)
+    )
+    paired = compare(first, second, primary=("bleu", "exact_match", "perplexity"))["metrics"]
+    for name, score in (("bleu", 100.0), ("exact_match", 0.0)):
+        assert paired[name]["conclusion"] == "not applicable"
+        assert paired[name]["reason"] == (
+            "the compared models score the same in every seed and on every resample"
+        )
+        assert paired[name]["first"] == paired[name]["second"] == pytest.approx(score)
+    alone = compare(first, second, primary=("perplexity",))["metrics"]
+    assert paired["perplexity"]["p_holm"] == alone["perplexity"]["p_holm"]
+    assert compare(first, first)["metrics"]["perplexity"]["conclusion"] == "not applicable"
 
 
 def test_a_metric_that_can_say_nothing_does_not_apply():
@@ -130,7 +146,7 @@ def test_a_column_of_later_days_does_not_apply():
 
 def test_students_of_other_tokens_have_no_perplexity_to_compare():
     tokens = {"2": "3", "4": "6"}  # the first tokenizer's of each answer, and the second's
-    second = results(A).replace({"answer_tokens": tokens})
+    second = said_otherwise(results(A).replace({"answer_tokens": tokens}))
     said = compare(results(A), second)["metrics"]
     assert said["perplexity"]["conclusion"] == "not applicable"
     assert "as other tokens" in said["perplexity"]["reason"]
@@ -141,8 +157,9 @@ def test_agreement_is_compared_where_the_teacher_is_the_same():
     taught = results(A).assign(agreeing_tokens="1")
     teacher = taught[taught["seed"] == "1"].assign(model="teacher", seed="")
     first = pd.concat([taught, teacher], ignore_index=True)
-    same = compare(first, first)["metrics"]["teacher_agreement"]
-    assert same["conclusion"] == "not shown"
+    twice = first["agreeing_tokens"].where(first["model"] + first["row_id"] != "studentr-f", "2")
+    same = compare(first, first.assign(agreeing_tokens=twice))["metrics"]["teacher_agreement"]
+    assert same["conclusion"] in ("better", "not shown")
     another = pd.concat([taught, teacher.assign(nll="1.0")], ignore_index=True)
     other = compare(first, another)["metrics"]["teacher_agreement"]
     assert other["reason"] == "the students had different teachers to agree with"

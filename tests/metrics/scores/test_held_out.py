@@ -10,7 +10,12 @@ import pytest
 from kd_kedro.metrics.comparison.verdict import judge
 from kd_kedro.metrics.report.instructive_answers import instructive_examples
 from kd_kedro.metrics.report.slices import score_runs, score_slices, worst_slice
-from kd_kedro.metrics.scores.formatting import show_difference, summarise, verdict_sentence
+from kd_kedro.metrics.scores.formatting import (
+    show_difference,
+    summarise,
+    teacher_sentence,
+    verdict_sentence,
+)
 from kd_kedro.metrics.scores.held_out import choose_held_out, first_families, grade
 from kd_kedro.metrics.scores.metric_table import RESULT_COLUMNS
 from tests.metrics.comparison.judging import JUDGING
@@ -168,6 +173,27 @@ def test_a_student_worse_than_untrained_is_told_of_first(results: Maker, familie
         f"({student:.2f}, {before:.2f} untrained). {plain}"
     )
     assert summarise(None, verdict, None)[0].note.startswith("The distilled student is worse than")
+
+
+def test_a_student_that_is_worse_than_its_teacher_is_called_so_with_the_figures(
+    results: Maker,
+) -> None:
+    judging = {**JUDGING, "primary": ("perplexity", "exact_match")}
+    verdict = judge(results(effect=0.4), **judging)  # the teacher's loss is less by 0.6
+    metric = verdict["metrics"]["perplexity"]
+    student, teacher = (metric[who]["estimate"] for who in ("student", "teacher"))
+    assert teacher_sentence(verdict).startswith(
+        f"It is worse than its teacher in perplexity ({student:.2f}, its teacher {teacher:.2f}); of"
+    )
+    equal = judge(results(effect=1.0), **judging)
+    assert "only, and worse" not in teacher_sentence(equal)
+    equal["metrics"]["exact_match"]["non_inferiority"]["conclusion"] = "worse"
+    equal["metrics"]["perplexity"]["non_inferiority"]["conclusion"] = "non-inferior"
+    equal["non_inferior"] = False
+    assert teacher_sentence(equal).startswith(
+        "It is non-inferior to its teacher within a margin of 5 % in perplexity only, and worse "
+        "than it in exact match ("
+    )
 
 
 def entry(now: float | None, before: float, *, behind: bool, up: bool) -> dict[str, Any]:

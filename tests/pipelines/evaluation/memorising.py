@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from kd_kedro.inference.generate import answer_logits
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate, encode, pad_token_id
+from tests.inference.answer_logits import answer_logits
 from tests.training.tiny import tiny_model
 
 

@@ -1,11 +1,13 @@
 """The field's own judge scores the same rows, and agrees with us to the last digit."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kedro.io import Version
+from tokenizers.processors import TemplateProcessing
 
 from kd_kedro.datasets.file_folder import FileFolderDataset
 from kd_kedro.datasets.hf_model import HFModelDataset
@@ -18,13 +20,21 @@ from kd_kedro.training.examples import make_examples
 from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 
 ROWS = rows_with_amounts(40)
+IDENTITY = {"env_option": " --env gpt2,server"}
 ANSWERING = AnsweringParams(max_new_tokens=20)
 
 
-@pytest.fixture(scope="module")
-def student() -> Any:
-    """Has seen a part of the rows for a few steps: right in some, wrong in others."""
+@pytest.fixture(scope="module", params=["$A", "{eos} $A {eos}"])
+def student(request: pytest.FixtureRequest) -> Any:
+    """Has seen a part of the rows for a few steps: right in some, wrong in others.
+
+    Its tokenizer puts no marks around a text, or one on each side.
+    """
     tokenizer = train_byte_bpe([*ROWS["question"], *ROWS["answer"]], vocabulary=300)
+    eos = (tokenizer.eos_token, tokenizer.eos_token_id)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=request.param.format(eos=eos[0]), special_tokens=[eos]
+    )
     return memorised(tokenizer, ROWS.head(24))
 
 
@@ -34,7 +44,7 @@ def folders(student: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     place = tmp_path_factory.mktemp("judged")
     HFModelDataset(filepath=str(place / "student")).save(student)
     FileFolderDataset(filepath=str(place / "tasks")).save(
-        write_lm_eval_tasks(make_examples(ROWS), student, ANSWERING)
+        write_lm_eval_tasks(make_examples(ROWS), student, IDENTITY, ANSWERING)
     )
     return place / "student", place / "tasks"
 
@@ -48,9 +58,11 @@ def test_its_exact_match_is_ours_to_the_last_digit(
     from lm_eval.tasks import TaskManager
 
     model, tasks = folders
+    command = (tasks / "README.md").read_text(encoding="utf-8")
+    [arguments] = re.findall(r"--model_args (\S+)", command)
     judged = simple_evaluate(
         model="hf",
-        model_args=f"pretrained={model}",
+        model_args=arguments.replace("STUDENT", str(model)),
         tasks=["kd_kedro"],
         task_manager=TaskManager(include_path=str(tasks), include_defaults=False),
         device="cpu",
@@ -69,15 +81,16 @@ def test_its_exact_match_is_ours_to_the_last_digit(
 
 
 def test_the_folder_holds_the_gradable_rows_as_the_models_read_them(student: Any) -> None:
-    made = write_lm_eval_tasks(make_examples(ROWS), student, ANSWERING)
+    made = write_lm_eval_tasks(make_examples(ROWS), student, IDENTITY, ANSWERING)
     files = {name: content.decode("utf-8") for name, content in made.items()}
     rows = [json.loads(line) for line in files["held_out.jsonl"].splitlines()]
     assert len(rows) == 30  # every fourth answer is a sentence
     assert {row["row_id"] for row in rows} <= set(ROWS["row_id"])
-    assert rows[0]["prompt"].startswith("Question: What is item ")
+    assert "Question: What is item " in rows[0]["prompt"]
     assert rows[0]["prompt"].endswith("?\nAnswer:")
     assert {row["target"] for row in rows} == {"debit", "₹ 1,200", "an asset"}
     assert "max_gen_toks: 20\n" in files["kd_kedro.yaml"]
+    assert "`kedro run --pipelines merging --env gpt2,server` makes" in files["README.md"]
     assert "may differ: 0 of these rows" in files["README.md"]
 
 

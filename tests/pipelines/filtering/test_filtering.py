@@ -110,7 +110,9 @@ def test_reviewer_mode_removes_unreviewed_rows_like_the_rejected():
     assert discarded["row_id"].tolist() == [f"r{n}" for n in range(90, 95)]
     assert "r100" in set(kept["row_id"])  # a person accepted it
     assert (discarded["score"].astype(float) > discarded["threshold"].astype(float)).all()
-    assert set(discarded["reason"]) == {"does not belong to the domain (reviewer)"}
+    assert set(discarded["reason"]) == {
+        "does not belong to the domain (learned from the reviewers' verdicts)"
+    }
     actions = events.set_index("row_id")["action"]
     assert (actions == "dropped").sum() == 5
     assert (actions == "kept").sum() == len(stage) - 5

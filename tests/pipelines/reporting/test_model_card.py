@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
+from tokenizers.processors import TemplateProcessing
 
 from kd_kedro.metrics.comparison.verdict import judge
 from kd_kedro.pipelines.reporting.licences import known_licences
@@ -45,8 +46,9 @@ def card_of(
     wording: ReportParams = WORDING,
     example: Example = EXAMPLE,
     language: tuple[str, ...] = ("en", "hi"),
+    begin: tuple[int, ...] = (),
 ) -> str:
-    return render_model_card(evidence, cards, wording, 8, example, language)
+    return render_model_card(evidence, cards, wording, 8, begin, example, language)
 
 
 @pytest.fixture(scope="module")
@@ -207,29 +209,41 @@ def test_the_example_is_a_held_out_question_whatever_was_answered() -> None:
     assert shown == Example("qqq", "ref 3", "student 2 3")
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "llama", "t5", "encoder_decoder"])
+@pytest.mark.parametrize(
+    ("kind", "marked"),
+    [
+        *(("gpt2", "$A"), ("llama", "$A"), ("t5", "$A"), ("encoder_decoder", "$A")),
+        *(("gpt2", "{eos} $A {eos}"), ("llama", "$A {eos}"), ("t5", "$A {eos}")),
+    ],
+)
 def test_the_snippet_runs_as_printed_and_answers_as_it_was_judged(
-    kind: str, verdict: dict[str, Any], tmp_path: Path
+    kind: str, marked: str, verdict: dict[str, Any], tmp_path: Path
 ) -> None:
     """The model as the catalog saves it, asked by the code of its card in a bare namespace."""
     from kd_kedro.datasets.hf_model import HFModelDataset
     from kd_kedro.inference.generate import generate_answers
     from kd_kedro.models.build import pretrained_model, size_card
     from kd_kedro.models.causal_lm import LanguageModel
+    from kd_kedro.models.encoding import marks
     from kd_kedro.models.tokenization import train_byte_bpe
     from tests.training.architectures import build, save
 
     tokenizer = train_byte_bpe(["What is cost?", "A sum of money that is paid."], 280)
+    eos = (tokenizer.eos_token, tokenizer.eos_token_id)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=marked.format(eos=eos[0]), special_tokens=[eos]
+    )
     place = save(tmp_path / "made", build(kind, tokenizer), tokenizer)
     model = pretrained_model(place, "student", tokenizer, "float32")
     student = LanguageModel(model, tokenizer, size_card(model))
     HFModelDataset(filepath=(tmp_path / "student").as_posix()).save(student)
-    question = 'What is "cost",\nsaid `he`? ```'
+    question = f'What is "cost",\nsaid `he`? ``` {eos[0]}'
     (answer,) = generate_answers(student, [question], max_new_tokens=8, batch_size=1)
     assert answer
 
     cards = {"teacher": {}, "student": dict(student.card)}
-    card = ModelCard(card_of({"verdict": verdict}, cards, example=Example(question, "r", answer)))
+    example, begin = Example(question, "r", answer), marks(tokenizer)[0]
+    card = ModelCard(card_of({"verdict": verdict}, cards, example=example, begin=begin))
     seq2seq = kind in ("t5", "encoder_decoder")
     assert card.data.pipeline_tag == ("text2text-generation" if seq2seq else "text-generation")
     (code,) = re.findall(r"^(?P<f>`{4,})python\n(.*?)^(?P=f)$", card.text, re.M | re.S)

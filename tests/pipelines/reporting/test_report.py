@@ -125,6 +125,44 @@ def test_the_pages_say_which_run_they_are_of(finished_evaluation: dict[str, Any]
         assert identity["commit"][:10] in page
 
 
+def test_every_command_of_the_pages_names_the_environment_of_their_run(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    adapted = finished_evaluation["evaluation_facts"]
+    models = adapted["models"] | {
+        "student": adapted["models"]["student"] | {"adapter": {"rank": 2}}
+    }
+    other = page_of(
+        evaluation_inputs, finished_evaluation, tuning_record=STUDY | {"capture": "other"}
+    )
+    [write] = reporting.create_pipeline().only_nodes("write_model_card").nodes
+    known = (
+        evaluation_inputs | finished_evaluation | {"evaluation_facts": adapted | {"models": models}}
+    )
+    card = write.run({name: known[name] for name in write.inputs})["model_card"]
+    found = {}
+    for page in (finished_evaluation["report"], other, card):
+        for command in re.findall(r"(?:<code>|`)kedro ([^`<]+)", page):
+            found[command.removesuffix(" --env gpt2,server")] = command
+    assert set(found) == {
+        *("trace ROW_ID", "run --tuned", "run --pipelines tuning", "run --pipelines merging")
+    }
+    assert all(command.endswith(" --env gpt2,server") for command in found.values())
+
+
+@pytest.mark.parametrize("held", [{"schema": "kd_kedro.evidence/2"}, {}])
+def test_evidence_of_another_version_is_refused_before_any_page(held: dict[str, str]) -> None:
+    known = {"evidence": held, "run_identity": {"env_option": " --env gpt2"}}
+    said = "run `kedro run --pipelines evaluation,reporting --env gpt2` to gather it anew"
+    with pytest.raises(ValueError, match=said):
+        reporting.check_before_run({"evidence"}, known.__getitem__, str)
+
+
+def test_evidence_as_it_is_gathered_is_not_refused(finished_evaluation: dict[str, Any]) -> None:
+    reporting.check_before_run({"evidence"}, finished_evaluation.__getitem__, str)
+    reporting.check_before_run({"row_events"}, {}.__getitem__, str)
+
+
 def test_the_cost_of_each_form_is_drawn(finished_evaluation: dict[str, Any]) -> None:
     assert len(finished_evaluation["pareto_plot"].data) == 2
 
@@ -137,6 +175,21 @@ def test_rules_of_ones_own_are_told(
     page = page_of(evaluation_inputs, finished_evaluation, verdict=verdict)
     assert "The metrics that decide here are token F1" in page
     assert "confidence 0.8 instead of 0.95, margin 0.3 instead of 0.05" in page
+
+
+def test_a_student_behind_its_teacher_is_worse_with_both_figures(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    results = finished_evaluation["validation_results"].copy()
+    lost = results["model"].isin(["student", "baseline"])
+    results.loc[lost, "nll"] += 50
+    judging = VerdictParams(primary=("perplexity",), min_families=9)
+    verdict = judge_student(results, judging)
+    page = page_of(evaluation_inputs, finished_evaluation, verdict=verdict)
+    tile = page.partition("as good as its teacher</span>")[2].partition("</div>")[0]
+    assert 'class="badge worse"' in tile
+    for who in ("student", "teacher"):
+        assert f'data-key="verdict.perplexity.{who}.estimate"' in tile
 
 
 def test_precision_and_recall_of_each_filter_are_shown(finished_evaluation: dict[str, Any]) -> None:

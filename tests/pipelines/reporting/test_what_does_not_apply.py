@@ -58,6 +58,7 @@ FACTS = {
         ("held_out_rows", "held_out_families", "rows_used", "families_used"), 5
     ),
     "max_new_tokens": 4,
+    "begin": [],
     "models": {model: {"seed": 0} for model in ("teacher", "baseline", "student")},
 }
 NEAR = ("0.1", "0.3", "x", "What?", "no", "no")
@@ -100,7 +101,7 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
     )
     evidence = json.loads(json.dumps(evidence, allow_nan=False))
     wording = ReportParams(licences=Licences(data="CC0", teacher="MIT", student="MIT"))
-    identity = {"run": "now", "commit": "0123456789abc", "tree": "changed"}
+    identity = {"run": "now", "commit": "0123456789abc", "tree": "changed", "env_option": ""}
     page = write_report(
         evidence,
         identity,

@@ -25,7 +25,7 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 
-from kd_kedro.inference.generate import answer_logits, generate_answers
+from kd_kedro.inference.generate import generate_answers
 from kd_kedro.inference.scoring import score_together
 from kd_kedro.models.build import pretrained_model, size_card
 from kd_kedro.models.causal_lm import LanguageModel
@@ -40,6 +40,7 @@ from kd_kedro.training.teacher.capture import capture
 from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.signals import LiveTeacher
 from kd_kedro.training.teacher.store import identity, open_targets
+from tests.inference.answer_logits import answer_logits
 from tests.training.architectures import ALL, CAUSAL, ENCODER_DECODER, build, save
 from tests.training.tiny import ANSWERS, QUESTIONS
 

@@ -7,7 +7,6 @@ texts are laid side by side. The more freely a text is reworded, the less the la
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -68,10 +67,17 @@ _FOREIGN_ARTICLES = word_set(
 )
 # Where one of these joins two things, their order tells nothing.
 _SYMMETRICAL = word_set(
-    "and or between versus vs both difference differences differ differs different compare "
-    "compared distinguish distinguishes relation relationship equal equals und oder zwischen et ou "
-    "entre y o e"
+    "between versus vs both difference differences differ differs different compare compared "
+    "distinguish distinguishes relation relationship equal equals zwischen entre"
 )
+# So does one of these alone between two things, or somewhere in a list with commas.
+_JOINING = word_set("and or plus times und oder et ou y o e")
+# What puts the thing behind it in its place: with it, a thing may stand anywhere.
+_LINKS = word_set(
+    "to of in on at by for from with without as into than if when while before after during under "
+    "since because about above according and or"
+)
+_SAYS_NO_PLACE = (FRAME | FUNCTION_WORDS) - _LINKS
 # In a text reworded in more places or words, a quantifier or one word for another may be chance.
 _MOST_PLACES, _LONGEST_PLACE = 2, 4
 _LONGEST_MOVED = 4  # words
@@ -91,7 +97,9 @@ def wording_difference(one: str, other: str) -> str:
     one, other = sorted((one, other))  # texts laid side by side the other way may fit otherwise
     foreign = bool(foreign_language(one) or foreign_language(other))
     words, others = _words(one, foreign), _words(other, foreign)
-    found = _opposites(words, others) or _exchange(words, others) or _turned(one, other)
+    if words == others:
+        return _turned(one, other)
+    found = _opposites(words, others) or _order(one, other, foreign) or _turned(one, other)
     if not found and foreign:
         found = _other_negation(words, others)
     places = _places(words, others)
@@ -191,15 +199,53 @@ def _turned(one: str, other: str) -> str:
     return "".join(min(turned)) if turned else ""
 
 
-def _exchange(words: Words, others: Words) -> str:
+def _order(one: str, other: str, foreign: bool) -> str:
     """Return "order" where parts have changed places around what links them ("miles to feet")."""
-    if words == others or Counter(words) != Counter(others) or not _SYMMETRICAL.isdisjoint(words):
+    if not _SYMMETRICAL.isdisjoint(_all_words(one, foreign) + _all_words(other, foreign)):
         return ""
+    listed = "," in one or "," in other
+    for read in (_words, _all_words, _bare_words):
+        words, others = read(one, foreign), read(other, foreign)
+        if words == others or len(words) != len(others) or sorted(words) != sorted(others):
+            continue
+        if any(_exchanged(words, turned, listed) for turned in _rotations(others)) or any(
+            _exchanged(others, turned, listed) for turned in _rotations(words)
+        ):
+            return "order"
+    return ""
+
+
+@lru_cache(maxsize=200_000)
+def _all_words(text: str, foreign: bool) -> Words:
+    """Return the words of a text with its articles: in German they tell who does it to whom."""
+    return tuple(_WORD.findall(text.casefold()))
+
+
+@lru_cache(maxsize=200_000)
+def _bare_words(text: str, foreign: bool) -> Words:
+    """Return the stems of a text's words that say something, and what links them."""
+    return tuple(stem(word) for word in _words(text, foreign) if word not in _SAYS_NO_PLACE)
+
+
+def _rotations(words: Words) -> list[Words]:
+    """Return a text as it stands, and with what stands from a link on put in front."""
+    return [words] + [words[n:] + words[:n] for n, word in enumerate(words) if word in _LINKS and n]
+
+
+def _exchanged(words: Words, others: Words, listed: bool) -> bool:
+    """Return whether two parts of one text stand in each other's place in the other."""
     unequal = [n for n, (a, b) in enumerate(zip(words, others, strict=True)) if a != b]
+    if not unequal:
+        return False
     own, theirs = (some[unequal[0] : unequal[-1] + 1] for some in (words, others))
-    turned = any(
+    return any(
         own == theirs[-first:] + theirs[last:-first] + theirs[:last]
+        and _LINKS.isdisjoint((own[0], theirs[0]))
+        and not _is_joined(own[first : len(own) - last], listed)
         for first, last in product(range(1, _LONGEST_MOVED + 1), repeat=2)
         if first + last < len(own)
     )
-    return "order" if turned else ""
+
+
+def _is_joined(between: Words, listed: bool) -> bool:
+    return not _JOINING.isdisjoint(between) and (listed or len(between) == 1)

@@ -42,25 +42,6 @@ class Nearness:
     equal_answer: float
 
 
-def find_near_questions(
-    rows: pd.DataFrame,
-    vectors: Vectors,
-    nearness: Nearness,
-    among: Collection[int] | None = None,
-    askers: Collection[int] | None = None,
-) -> list[Pair]:
-    """Return the pairs of rows that ask nearly the same, the nearest first.
-
-    Args:
-        rows: n rows with text columns `question, answer`.
-        vectors: float32 (n, d), rows of length 1, of the questions.
-        nearness: From which cosine questions are near.
-        among: Positions of the rows to compare; `searched_rows` where it is left out.
-        askers: Positions of those whose neighbours are searched for; all where it is left out.
-    """
-    return asking_the_same(search_questions(rows, vectors, nearness, among, askers), rows)
-
-
 def search_questions(
     rows: pd.DataFrame,
     vectors: Vectors,
@@ -71,11 +52,11 @@ def search_questions(
     """Return the pairs of rows with near questions, whatever their wording, the nearest first.
 
     Args:
-        rows: As for `find_near_questions`, like the rest.
-        vectors: float32 (n, d), rows of length 1.
+        rows: n rows with text columns `question, answer`.
+        vectors: float32 (n, d), rows of length 1, of the questions.
         nearness: From which cosine questions are near.
-        among: Positions of the rows to compare.
-        askers: Positions of those whose neighbours are searched for.
+        among: Positions of the rows to compare; `searched_rows` where it is left out.
+        askers: Positions of those whose neighbours are searched for; all where it is left out.
     """
     signatures: list[object] = [None] * len(rows)
     with_answers: list[object] = [None] * len(rows)

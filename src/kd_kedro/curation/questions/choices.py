@@ -9,6 +9,7 @@ from textwrap import dedent
 
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
+from kd_kedro.text.language import asks
 from kd_kedro.text.layout import has_layout
 from kd_kedro.text.normalise import one_line
 
@@ -30,6 +31,7 @@ _LABEL = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 # Between two labels of "(a), (b) and (c)" there is no option.
+_LINK = re.compile(r"(?<=[;,\s])(?:and|or|und|oder|et|ou)$", re.IGNORECASE)
 _CONNECTIVE = re.compile(r"[\s,;&/]*(?:(?:and|or|nor|to)\b[\s,]*)?")
 
 
@@ -160,12 +162,24 @@ def _goes_on(question: str, run: Run) -> bool:
 def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
     stem = question[: run[0].start()].rstrip()
     ends = [mark.start() for mark in run[1:]] + [len(question)]
-    options = tuple(
-        _option(question[mark.end() : end]) for mark, end in zip(run, ends, strict=True)
+    options = _without_links(
+        stem, [_option(question[mark.end() : end]) for mark, end in zip(run, ends, strict=True)]
     )
     if not stem.strip() or not all(options):
         return None
     return Choice(stem, tuple(mark["label"].casefold() for mark in run), options, True)
+
+
+def _without_links(stem: str, options: Sequence[str]) -> tuple[str, ...]:
+    """Return options without what makes one sentence of them and their stem.
+
+    That is "or" before the last one, and behind it the mark of a question that the stem lacks.
+    """
+    *others, last = options
+    others = [_LINK.sub("", option).rstrip() for option in others]
+    if not asks(stem) and not any("?" in option for option in others):
+        last = last.removesuffix("?").rstrip()
+    return (*others, last)
 
 
 def _option(text: str) -> str:

@@ -80,8 +80,8 @@ def open_stem(choice: Choice, chosen: int | None = None) -> str:
             asked = f"Which of these is the {wanted}"
         return f"{asked}: {listed}?"
     opened = _WHICH_OF.sub(_what_for, stem)
-    if _ASKS.search(opened):
-        opened += "?"
+    if _ASKS.search(asked := opened.rstrip(" ,:")):
+        opened = f"{asked}?"
     # What starts small in a formula or a name stays small.
     return opened[:1].upper() + opened[1:] if is_english(opened) else opened
 

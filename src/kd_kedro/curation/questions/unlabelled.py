@@ -148,6 +148,8 @@ def _cut_stem(head: str, first: str, others: Sequence[str], text: str) -> Choice
         return _choice(stem, [plain[start:], *others]) if stem else None
     before = head.split()
     words = [*before, *plain.split()]
+    if len(words) < 2:  # one word is an option and no stem
+        return None
     longest = max(len(other.split()) for other in others)
     if before and len(plain.split()) <= 1.5 * longest + 1 and not re.search(r"[?:.!_]\s", plain):
         # The line holds nothing but options.

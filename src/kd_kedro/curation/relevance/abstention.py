@@ -1,7 +1,9 @@
-"""Whether a sheet shows clearly enough, without any verdict, which of its rows are off topic.
+"""Whether a sheet, or the verdicts on it, show clearly enough which of its rows are off topic.
 
-A distance to the domain's centre has a largest value in every sheet, and a sheet of two subjects
-has two centres. Rows are off topic only where they are few, where the text itself tells them from
+Verdicts may be few, and contradict each other: what they teach is asked of the reviewed rows
+themselves, each judged without its own verdict. Without verdicts there is only the distance to the
+domain's centre, which has a largest value in every sheet, and a sheet of two subjects has two
+centres. Rows are off topic only where they are few, where the text itself tells them from
 the rest, and where they are a mixture of subjects: far rows that are mostly of one subject are a
 second subject of the sheet, which nobody called wrong.
 """
@@ -9,14 +11,18 @@ second subject of the sheet, which nobody called wrong.
 import numpy as np
 import numpy.typing as npt
 
+from kd_kedro.curation.relevance.kernel_ridge import ACCEPTED, REJECTED, UNREVIEWED
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 
 Vectors = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Verdicts = npt.NDArray[np.int8]
 
 _FOLDS = 5
 _LEAST = 2 * _FOLDS  # rows of each kind that cross-validation needs
 _SAME_SUBJECT = 0.1  # mean cosine from which two groups of far rows are one subject
+_CHANCE = 0.05  # probability from which chance may have told the reviewed rows apart
+_SURE = 0.75  # least probability, odds of three to one, that most of what would go is rejected
 _MOST_COMPARED = 1000  # far rows; clustering compares all pairs
 
 
@@ -32,6 +38,40 @@ def reason_to_abstain(pairs: Vectors, outlying: Mask, settings: SoapConfig) -> s
     if not outlying.any():
         return ""
     return _too_few_or_many(outlying, settings) or _not_apart(pairs, outlying, settings)
+
+
+def reason_to_distrust(verdicts: Verdicts, outlying: Mask) -> str:
+    """Return why verdicts do not teach which rows are off topic, '' where they do.
+
+    They do where the reviewed rows that would go are more often rejected than those that would stay
+    (Fisher's exact test, one-sided, 5 %), and where the odds are three to one that most rows that
+    would go are rejected (the posterior of that share, from a uniform prior).
+
+    Args:
+        verdicts: int8 (n,), 1 rejected, 0 accepted, -1 not reviewed.
+        outlying: bool (n,), the rows that would go, each judged without its own verdict.
+    """
+    from scipy.stats import beta, fisher_exact
+
+    rejected, accepted = verdicts == REJECTED, verdicts == ACCEPTED
+    if not outlying[verdicts == UNREVIEWED].any():
+        return ""
+    right, wrong = int((rejected & outlying).sum()), int((accepted & outlying).sum())
+    rows = [[right, wrong], [int(rejected.sum()) - right, int(accepted.sum()) - wrong]]
+    chance = float(fisher_exact(rows, alternative="greater").pvalue)
+    if chance <= _CHANCE and beta.sf(0.5, 1 + right, 1 + wrong) >= _SURE:
+        return ""
+    why = (
+        f"chance does as well in {chance:.0%} of cases"
+        if chance > _CHANCE
+        else "too many beside the rejected ones"
+    )
+    return (
+        f"the verdicts do not tell which rows belong: of rows judged without their own verdict it "
+        f"finds {right} of {rejected.sum()} rejected ones, and wrongly {wrong} of "
+        f"{accepted.sum()} accepted ones ({why}); review more rows, "
+        "or look for verdicts that contradict each other"
+    )
 
 
 def cohesion(rows: Vectors) -> float:

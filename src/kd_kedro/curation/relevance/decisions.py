@@ -49,8 +49,11 @@ class Decision:
 
     @property
     def name(self) -> str:
-        """Who decided; of the model, its mode."""
-        return str(self.evidence["mode"]) if self.by == "model" else self.by
+        """Who decided; of the model, its mode, or that it learned from verdicts on other rows."""
+        if self.by != "model":
+            return self.by
+        mode = str(self.evidence["mode"])
+        return "learned from the reviewers' verdicts" if mode == "reviewer" else mode
 
 
 def decide_rows(

@@ -13,7 +13,7 @@ from kd_kedro.curation.records.review_queue import (
 from kd_kedro.curation.records.reviewer import ACCEPTED, REJECTED
 from kd_kedro.curation.records.schema import CELLS, table
 from kd_kedro.curation.relevance import kernel_ridge
-from kd_kedro.curation.relevance.losses import Clusters, cluster_rows
+from kd_kedro.curation.relevance.dropped_shares import Clusters, cluster_rows
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.soap import Judgement, judge_relevance
 from kd_kedro.text.normalise import normalise

@@ -1,10 +1,10 @@
 """SOAP, the semantic outlier filter: which rows do not belong to the sheet's domain.
 
 Three modes behind one function. `reviewer` learns from reviewers' verdicts (`kernel_ridge.py`),
-`cold_start` needs none, measures the distance to the domain's centre and abstains where the sheet
-does not show clearly what is off topic (`abstention.py`), `hdbscan` is the earlier
-system's method, kept to compare with (`domain_distance.py`). The first two also look at the scores
-of neighbouring rows where that tells something (`sheet_order.py`).
+`cold_start` needs none and measures the distance to the domain's centre, `hdbscan` is the earlier
+system's method, kept to compare with (`domain_distance.py`). The first two abstain where verdicts
+or sheet do not show clearly what is off topic (`abstention.py`), and look at the scores of
+neighbouring rows where that tells something (`sheet_order.py`).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from kd_kedro.curation.relevance.abstention import reason_to_abstain
+from kd_kedro.curation.relevance.abstention import reason_to_abstain, reason_to_distrust
 from kd_kedro.curation.relevance.domain_distance import (
     centre_distance,
     clipped_threshold,
@@ -22,6 +22,7 @@ from kd_kedro.curation.relevance.domain_distance import (
 from kd_kedro.curation.relevance.kernel_ridge import (
     ACCEPTED,
     REJECTED,
+    UNREVIEWED,
     Folds,
     OutOfFold,
     Scores,
@@ -45,7 +46,8 @@ class Judgement:
         scores: float64 (n,), higher is farther from the domain; a probability in mode `reviewer`.
         thresholds: float64 (n,), the score above which a row does not belong.
         abstained: Why the filter removes nothing although rows are far from the domain; '' where
-            it decides. The threshold is then the highest score.
+            it decides. The threshold of what it would have removed is then the highest score;
+            reviewed rows keep theirs where their verdict wins.
     """
 
     mode: str
@@ -113,13 +115,15 @@ def judge_relevance(
         and stand_together(judgement.outlying, sheets) >= settings.min_autocorrelation
     ):
         judgement = judge(sheets)
-    reason = ""
     if mode == "cold_start":
         reason = reason_to_abstain(pairs, judgement.outlying, settings)
+    else:
+        reason = reason_to_distrust(verdicts, judgement.outlying)
     if not reason:
         return judgement
-    highest = np.full(len(pairs), judgement.scores.max())
-    return replace(judgement, thresholds=highest, abstained=reason)
+    kept = (verdicts != UNREVIEWED) & (mode == "reviewer") & settings.verdict_wins
+    thresholds = np.where(kept, judgement.thresholds, judgement.scores.max())
+    return replace(judgement, thresholds=thresholds, abstained=reason)
 
 
 def choose_mode(verdicts: Verdicts, settings: SoapConfig) -> str:

@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from kd_kedro.text.language import foreign_language
 
 REPLACEMENT = "\ufffd"
 ALL_REPAIRS = RepairConfig()
+Step = tuple[str, str, str]  # name of a repair, the text before it, the text after it
 
 # Characters without ink, by what they are.
 _REMOVED = {
@@ -121,15 +122,10 @@ _STUBBORN = (
 )
 
 
-def repair_text(text: str, config: RepairConfig = ALL_REPAIRS) -> str:
-    """Return a text with what is broken in it put right."""
-    return repair(text, config)[0]
-
-
 def repair(
     text: str, config: RepairConfig = ALL_REPAIRS, beside: str = ""
-) -> tuple[str, list[str]]:
-    """Return a text with what is broken in it put right, and which repairs changed it.
+) -> tuple[str, list[Step]]:
+    """Return a text with what is broken in it put right, and the repairs that changed it.
 
     Args:
         text: A cell, in any language or markup.
@@ -138,33 +134,22 @@ def repair(
             it is about markup.
 
     Returns:
-        The text, and names of fields of `RepairConfig` in the order in which they changed it.
+        The text, and of each repair its name (a field of `RepairConfig`), the text before it and
+        the text after it.
     """
-    made: dict[str, None] = {}
-    for name, _, after in repair_steps(text, config, beside):
-        text, made[name] = after, None
-    return text, list(made)
-
-
-def repair_steps(text: str, config: RepairConfig, beside: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each repair that changes a text: its name, the text before it, the text after it.
-
-    Args:
-        text: A cell.
-        config: Which repairs are made.
-        beside: The other text of its row.
-    """
-    steps = [(name, step) for name, step in _STEPS.items() if getattr(config, name)]
+    chosen = [(name, step) for name, step in _STEPS.items() if getattr(config, name)]
+    made: list[Step] = []
     # What one pass removes can uncover what the next repairs.
     for _ in range(_MAX_PASSES):
         start = text
-        for name, step in steps:
+        for name, step in chosen:
             after = step(text, beside)
             if after != text:
-                yield name, text, after
+                made.append((name, text, after))
                 text = after
         if text == start:
             break
+    return text, made
 
 
 def _reread_encoding(text: str, beside: str) -> str:

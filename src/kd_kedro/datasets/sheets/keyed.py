@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from kd_kedro.datasets.sheets import delimited
 from kd_kedro.datasets.sheets.conversation import (
+    Turn,
     find_conversation,
     read_content,
     read_turn,
@@ -175,18 +177,11 @@ _DECODER = json.JSONDecoder(
 
 def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Sheet:
     """Return records of equal width below a header of all keys."""
-    notes = []
-    if _holds_conversations(keyed, names):
-        keyed, told = _opened(keyed, names)
-        notes.append("question and answer are those of conversations of one turn")
-        if told:
-            kept = f" and stand in {names['remarks']!r}" if "remarks" in names else ""
-            notes.append(f"{told} system messages are no part of the questions{kept}")
+    keyed, notes = _in_one_shape(keyed, names)
     keys = _keys(keyed)
     records = [Record(0, keys, "", "")]
     for each in keyed:
-        values = {column_name(key): value for key, value in each.values.items()}
-        texts = [_to_text(values.get(key)) for key in keys]
+        texts = [_to_text(each.values.get(key)) for key in keys]
         for place, (text, _) in enumerate(texts, start=1):
             check_cell_size(path, each.line, place, text)
         damaged = {place: why for place, (_, why) in enumerate(texts) if why}
@@ -202,38 +197,97 @@ def _raw(each: _Keyed) -> str:
 
 
 def _keys(keyed: Sequence[_Keyed]) -> list[str]:
-    return list(dict.fromkeys(column_name(key) for each in keyed for key in each.values))
+    return list(dict.fromkeys(key for each in keyed for key in each.values))
 
 
-def _holds_conversations(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> bool:
-    """Return whether question and answer are in conversations, not in columns of their own."""
-    first = next((each.values for each in keyed if find_conversation(each.values)), None)
-    if first is None:
-        return False
-    columns = find_headers([Record(0, _keys(keyed), "", "")], names)
-    return not columns or isinstance(first.get(columns[0].names["question"]), list)
+def _in_one_shape(
+    keyed: Sequence[_Keyed], names: Mapping[str, str]
+) -> tuple[Sequence[_Keyed], list[str]]:
+    """Return records with question and answer in the same columns, and notes on what was moved.
 
-
-def _opened(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> tuple[list[_Keyed], int]:
-    """Return records with question and answer of their conversations, and how many told a system.
-
-    They stand under the names asked for, in the place of the messages.
+    A record without a question of its own may hold a conversation, or the keys of another known
+    pair. What it says comes to stand in the columns of the other records; where there are none,
+    under the names asked for.
     """
-    opened, told = [], 0
+    keyed = [
+        each._replace(values={column_name(key): value for key, value in each.values.items()})
+        for each in keyed
+    ]
+    columns = _columns(keyed, names)
+    told = 0
+    kinds: Counter[str] = Counter()
+    shaped = []
     for each in keyed:
-        messages = find_conversation(each.values)
-        others = without_conversation(each.values)
-        if each.defect or messages is None:
-            opened.append(each._replace(values=others, raw=_raw(each)))
-            continue
-        turn = read_turn(messages)
-        told += bool(turn.system)
-        told_first = {names["remarks"]: turn.system} if turn.system and "remarks" in names else {}
-        values = {names["question"]: turn.question, names["answer"]: turn.answer}
-        opened.append(
-            _Keyed(each.line, {**told_first, **others, **values}, turn.defect, _raw(each))
-        )
-    return opened, told
+        if each.defect or not _is_missing(each.values.get(columns["question"])):
+            shaped.append(each)
+        elif (messages := find_conversation(each.values)) is not None:
+            turn = read_turn(messages)
+            told += bool(turn.system)
+            kinds["conversation"] += 1
+            shaped.append(_opened(each, turn, columns, names))
+        else:
+            shaped.append(_renamed(each, columns, names))
+            kinds["other"] += shaped[-1] is not each
+    if kinds["conversation"]:
+        shaped = [each._replace(values=without_conversation(each.values)) for each in shaped]
+    return shaped, _notes(kinds, told, len(keyed), names)
+
+
+def _notes(
+    kinds: Mapping[str, int], told: int, records: int, names: Mapping[str, str]
+) -> list[str]:
+    notes = []
+    if some := kinds["conversation"]:
+        which = "" if some == records else f" in {some} of {records} records"
+        notes.append(f"question and answer are those of conversations of one turn{which}")
+    if told:
+        kept = f" and stand in {names['remarks']!r}" if "remarks" in names else ""
+        notes.append(f"{told} system messages are no part of the questions{kept}")
+    if kinds["other"]:
+        notes.append(f"question and answer have other names in {kinds['other']} records")
+    return notes
+
+
+def _columns(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the columns of records that are no conversations; the names asked for if none is."""
+    found = find_headers([Record(0, _keys(keyed), "", "")], names)
+    flat = found and not all(_is_missing(e.values.get(found[0].names["question"])) for e in keyed)
+    return found[0].names if flat else names
+
+
+def _is_missing(question: Any) -> bool:
+    return question is None or isinstance(question, list) or not str(question).strip()
+
+
+def _opened(
+    each: _Keyed, turn: Turn, columns: Mapping[str, str], names: Mapping[str, str]
+) -> _Keyed:
+    """Return a record with question and answer of its conversation, in the place of the messages.
+
+    What the model was told before stands among the remarks.
+    """
+    told_first = {names["remarks"]: turn.system} if turn.system and "remarks" in names else {}
+    others = without_conversation(each.values)
+    said = {columns["question"]: turn.question, columns["answer"]: turn.answer}
+    return _Keyed(each.line, {**told_first, **others, **said}, turn.defect, _raw(each))
+
+
+def _renamed(each: _Keyed, columns: Mapping[str, str], names: Mapping[str, str]) -> _Keyed:
+    """Return a record with the known names of its question and answer exchanged for the columns'.
+
+    The text that an instruction is about is put below it.
+    """
+    own = {key: value for key, value in each.values.items() if value is not None}
+    found = find_headers([Record(0, [*own], "", "")], names)
+    if not found or found[0].names["question"] == columns["question"]:
+        return each
+    header = found[0]
+    question, answer = (own.pop(header.names[key]) for key in ("question", "answer"))
+    below = own.pop(header.about, "") if header.about else ""
+    if below and isinstance(question, str) and isinstance(below, str):
+        question = f"{question.rstrip()}\n\n{below}"
+    values = {**own, columns["question"]: question, columns["answer"]: answer}
+    return each._replace(values=values, raw=_raw(each))
 
 
 def _to_text(value: Any) -> tuple[str, str]:

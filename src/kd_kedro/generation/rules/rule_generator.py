@@ -1,9 +1,7 @@
 """The text generator that needs no model: rewriting by rules, the same every time."""
 
 import hashlib
-import logging
 import random
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 from tqdm import tqdm
@@ -14,8 +12,6 @@ from kd_kedro.generation.rules.synonyms import exchange
 from kd_kedro.generation.rules.typos import add_typos
 from kd_kedro.text.language import language
 from kd_kedro.text.layout import around_code, has_layout
-
-logger = logging.getLogger(__name__)
 
 _STYLES: dict[str, styles.Rewrite] = {
     "formal": styles.formal,
@@ -60,16 +56,7 @@ class RulesGenerator:
         """
         few = len(requests) < 1000
         bar = tqdm(requests, desc="rewriting by rules", unit="text", disable=few or None)
-        outcomes = [self._generate(request) for request in bar]
-        foreign = Counter(
-            outcome.reason.removeprefix(_FOREIGN)
-            for outcome in outcomes
-            if outcome.reason.startswith(_FOREIGN)
-        )
-        for name, count in foreign.most_common():
-            where = name if name == _UNTOLD else f"in {name}"
-            logger.info("rules write English: %d texts %s stay as they are", count, where)
-        return outcomes
+        return [self._generate(request) for request in bar]
 
     def _generate(self, request: Request) -> Outcome:
         if request.task in _ENGLISH_TASKS:

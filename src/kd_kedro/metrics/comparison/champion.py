@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.metrics.comparison.decide import decide_by_holm
-from kd_kedro.metrics.comparison.paired_scores import pair
+from kd_kedro.metrics.comparison.paired_scores import pair, why_silent
 from kd_kedro.metrics.comparison.teacher_gap import non_inferiority
 from kd_kedro.metrics.scores.exact_match import canonical
 from kd_kedro.metrics.scores.formatting import title
@@ -70,8 +70,8 @@ def compare_weights(
         newcomer: Its part of `validation_results`.
         champion: The champion's, of the same rows.
         primary: Names of the metrics that decide; those that are measured from a teacher are left
-            out, since the two may have had different ones, and those per token where the two
-            cut the answers into other tokens.
+            out, since the two may have had different ones, those per token where the two cut the
+            answers into other tokens, and those that can say nothing on the rows (`why_silent`).
         confidence: Confidence of all intervals of differences together, 0.95 for 95 %.
         draws: Bootstrap draws.
         min_families: A metric that fewer families have something to count in is left out.
@@ -94,8 +94,9 @@ def compare_weights(
     measured = {
         metric: scores
         for metric in METRICS
-        if metric.name in primary and metric.against_teacher and not metric.silent(sides[0])
-        if (scores := pair(metric, runs, draws=draws, seed=seed)).families >= min_families
+        if metric.name in primary and metric.against_teacher
+        for scores in [pair(metric, runs, draws=draws, seed=seed)]
+        if not why_silent(metric, scores, sides[0], ("teacher", "student"), min_families)
         if not metric.per_token or scores.same_tokens("teacher", "student")
     }
     level = 1 - confidence
@@ -111,7 +112,7 @@ def compare_weights(
             "champion": metric.shown(scores.estimate({"teacher": 1.0}).value),
             **{key: decision[key] for key in ("difference", "p_holm", "conclusion")},
             # Not applicable: the champion has nothing to lose, its score is zero.
-            "non_inferior": kept["conclusion"] != "not shown",
+            "non_inferior": kept["conclusion"] in ("non-inferior", "not applicable"),
         }
     return compared
 
@@ -152,7 +153,7 @@ def decide(
     """
     if families < min_families or not metrics:
         few = f"only {families} families were held out for both; {min_families} are needed"
-        none = "no primary metric could be measured on both"
+        none = "no primary metric can be compared on the rows held out for both"
         return Decision(False, "not applicable", few if families < min_families else none)
     by = {
         conclusion: [

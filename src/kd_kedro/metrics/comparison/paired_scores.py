@@ -124,18 +124,62 @@ def pair(metric: Metric, runs: Runs, *, draws: int, seed: int) -> PairedScores:
     statistics = np.stack([sums[key] for key in shown])
     judged = all(sums[key].any() for key in runs if key[0] in SYSTEMS)
     statistics = statistics[:, statistics[0].any(axis=-1) & judged]
-    models = tuple(model for model, _ in shown)
+    return scores_of(metric, statistics, [model for model, _ in shown], draws=draws, seed=seed)
+
+
+def scores_of(
+    metric: Metric, statistics: Floats, models: Sequence[str], *, draws: int, seed: int
+) -> PairedScores:
+    """Return the scores of runs, observed and on resamples, from sums of the families that count.
+
+    Args:
+        metric: The metric.
+        statistics: Sums by family, shape (runs, families, columns); there may be no family.
+        models: Model of each run.
+        draws: Number of resamples.
+        seed: Seed of the draws.
+    """
     count = statistics.shape[1]
-    if not count:
-        empty = np.zeros((draws, len(shown)))
-        return PairedScores(0, models, statistics, np.zeros(len(shown)), empty, seed)
-    observed = metric.score(statistics.sum(axis=1))
-    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
-    return PairedScores(count, models, statistics, observed, resampled, seed)
+    observed, resampled = np.zeros(len(models)), np.zeros((draws, len(models)))
+    if count:
+        observed = metric.score(statistics.sum(axis=1))
+        resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
+    return PairedScores(count, tuple(models), statistics, observed, resampled, seed)
+
+
+def why_silent(
+    metric: Metric,
+    scores: PairedScores,
+    rows: pd.DataFrame,
+    models: Sequence[str],
+    min_families: int,
+) -> str:
+    """Return why a metric can say nothing of some models on these rows, '' where it can.
+
+    The one rule of the verdict, of the comparison of runs and of the champion: what can say nothing
+    is not applicable, and counts in no adjustment.
+
+    Args:
+        metric: The metric.
+        scores: Its scores of the models.
+        rows: One run's answers to the rows.
+        models: Who is compared.
+        min_families: Fewer families decide nothing.
+    """
+    if metric.absent and not scores.families:
+        return metric.absent
+    if reason := metric.silent(rows):
+        return reason
+    if scores.families < min_families:
+        counted = f"only {scores.families} held-out families have {metric.counted}"
+        return f"{counted}; {min_families} are needed"
+    if not scores.told_apart(models):
+        return "the compared models score the same in every seed and on every resample"
+    return ""
 
 
 def why_not_judged(metric: Metric, runs: Runs, scores: PairedScores, min_families: int) -> str:
-    """Return why a metric can say nothing of the runs on these rows, '' where it can.
+    """Return why the verdict cannot judge a metric on these rows, '' where it can.
 
     Args:
         metric: The metric.
@@ -143,18 +187,10 @@ def why_not_judged(metric: Metric, runs: Runs, scores: PairedScores, min_familie
         scores: The metric's scores of them.
         min_families: Fewer families decide nothing.
     """
-    if metric.absent and not scores.families:
-        return metric.absent
-    if reason := metric.silent(runs["teacher", ""]):
-        return reason
-    if scores.families < min_families:
-        counted = f"only {scores.families} held-out families have {metric.counted}"
-        return f"{counted}; {min_families} are needed"
-    if len(seeds_of(runs)) < 2:
+    reason = why_silent(metric, scores, runs["teacher", ""], SYSTEMS, min_families)
+    if not reason and len(seeds_of(runs)) < 2:
         return "one seed cannot tell the method from the luck of the seed; train at least two"
-    if not scores.told_apart(SYSTEMS):
-        return "teacher, baseline and student score the same in every seed and on every resample"
-    return ""
+    return reason
 
 
 def _order(key: tuple[str, str]) -> tuple[Any, ...]:

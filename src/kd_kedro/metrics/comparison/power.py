@@ -47,6 +47,7 @@ def power_curves(
     *,
     primary: Sequence[str],
     confidence: float,
+    draws: int,
     min_families: int,
     seed: int,
     simulations: int = 4000,
@@ -63,8 +64,9 @@ def power_curves(
         results: `validation_results`.
         primary: Metrics that decide; the others have no curve.
         confidence: Confidence of the differences over all primary metrics, 0.95 for 95 %.
+        draws: Bootstrap draws of the verdict, by which it tells whether a metric can be judged.
         min_families: Fewer families than this are not judged.
-        seed: Seed of the simulation.
+        seed: Seed of the verdict and of the simulation.
         simulations: Worlds per number of families.
         families: Numbers of families to draw a curve for, beside this run's own.
 
@@ -79,7 +81,7 @@ def power_curves(
     runs = paired_runs(results)
     seeds = len(seeds_of(runs))
     metrics = {metric.name: metric for metric in METRICS if metric.name in primary}
-    paired = {name: pair(metric, runs, draws=1, seed=seed) for name, metric in metrics.items()}
+    paired = {name: pair(metric, runs, draws=draws, seed=seed) for name, metric in metrics.items()}
     judged = {
         name: scores
         for name, scores in paired.items()

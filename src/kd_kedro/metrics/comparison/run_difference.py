@@ -6,15 +6,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kd_kedro.metrics.comparison.decide import NOTHING, Decision, decide_by_holm
-from kd_kedro.metrics.comparison.paired_scores import PairedScores, sum_by_family
+from kd_kedro.metrics.comparison.decide import NOTHING, decide_by_holm
+from kd_kedro.metrics.comparison.paired_scores import (
+    PairedScores,
+    scores_of,
+    sum_by_family,
+    why_silent,
+)
 from kd_kedro.metrics.scores.metric import Metric
 from kd_kedro.metrics.scores.metric_table import METRICS
-from kd_kedro.metrics.statistics.significance import resample_families
 
 SCHEMA = "kd_kedro.run_difference/2"
 _KEY = ["question", "reference"]
-_DIFFERENCE = {"second": 1.0, "first": -1.0}
+_DIFFERENCE = {"first": -1.0, "second": 1.0}
 _OTHER_TOKENS = (
     "the students read the same answers as other tokens, or as fewer: nothing that is measured "
     "per token can be compared, bits per byte can"
@@ -60,22 +64,27 @@ def compare_runs(
     families = common["family_id"].nunique()
     unusable = _unusable(students, seeds, families, min_families)
     same_teacher = _same_teacher(first, second)
-    measured: dict[Metric, PairedScores] = {}
-    refused: dict[Metric, str] = {}
+    scores: dict[Metric, PairedScores] = {}
+    refusals: dict[Metric, str] = {}
     for number, metric in enumerate(METRICS):
-        found: PairedScores | str = unusable
-        if not found and not metric.against_teacher and not same_teacher:
-            found = "the students had different teachers to agree with"
-        found = found or _measure(metric, tables, common, min_families, draws, seed + number)
-        if isinstance(found, str):
-            refused[metric] = found
+        if unusable:
+            refusals[metric] = unusable
+        elif not metric.against_teacher and not same_teacher:
+            refusals[metric] = "the students had different teachers to agree with"
+        elif found := _measure(metric, tables, common, draws, seed + number):
+            scores[metric] = found
+            refusals[metric] = _why_not_compared(metric, found, tables[0], min_families)
         else:
-            measured[metric] = found
-    decisions = decide_by_holm(measured, _DIFFERENCE, primary=primary, level=1 - confidence)
+            refusals[metric] = (
+                "one of the runs was made before validation_results had what it needs"
+            )
+    judged = {metric: each for metric, each in scores.items() if not refusals[metric]}
+    decisions = decide_by_holm(judged, _DIFFERENCE, primary=primary, level=1 - confidence)
     entries = {
-        metric: _refused(refused[metric])
-        if metric in refused
-        else _decided(metric, measured[metric], decisions[metric.name])
+        metric: {
+            **_shown(metric, scores.get(metric)),
+            **(decisions[metric.name].entry() if metric in judged else _refused(refusals[metric])),
+        }
         for metric in sorted(METRICS, key=lambda metric: metric.name not in primary)
     }
     return {
@@ -144,51 +153,40 @@ def _same_labels(tables: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
 
 
 def _measure(
-    metric: Metric,
-    tables: Sequence[pd.DataFrame],
-    common: pd.DataFrame,
-    min_families: int,
-    draws: int,
-    seed: int,
-) -> PairedScores | str:
-    """Return what was measured, or why the metric does not apply."""
+    metric: Metric, tables: Sequence[pd.DataFrame], common: pd.DataFrame, draws: int, seed: int
+) -> PairedScores | None:
+    """Return a metric's scores of all runs; None where a run has no column that it needs."""
     try:
         by_row = [metric.statistics(table) for table in tables]
     except KeyError:
-        return "one of the runs was made before validation_results had what it needs"
+        return None
     families, index = np.unique(common["family_id"].to_numpy(dtype=str), return_inverse=True)
     statistics = np.stack([sum_by_family(rows, index, len(families)) for rows in by_row])
     # A family counts where every run has something to count in it.
     statistics = statistics[:, statistics.any(axis=2).all(axis=0)]
-    counted = statistics.shape[1]
-    if counted < min_families:
-        if not counted and metric.absent:
-            return metric.absent
-        return (
-            f"{counted} held-out families common to both runs have {metric.counted}; "
-            f"{min_families} are needed"
-        )
-    if reason := metric.silent(tables[0]):
-        return reason
     half = len(tables) // 2  # the first run's seeds come first, in the same order
     models = ("first",) * half + ("second",) * half
-    observed = metric.score(statistics.sum(axis=1))
-    resampled = resample_families(statistics, metric.score, draws=draws, seed=seed)
-    scores = PairedScores(counted, models, statistics, observed, resampled, seed)
+    return scores_of(metric, statistics, models, draws=draws, seed=seed)
+
+
+def _why_not_compared(
+    metric: Metric, scores: PairedScores, rows: pd.DataFrame, min_families: int
+) -> str:
+    if reason := why_silent(metric, scores, rows, ("first", "second"), min_families):
+        return reason
     if metric.per_token and not scores.same_tokens("first", "second"):
         return _OTHER_TOKENS
-    return scores
+    return ""
 
 
-def _decided(metric: Metric, measured: PairedScores, decision: Decision) -> dict[str, Any]:
-    shown = {name: metric.displayed(measured.estimate({name: 1.0}).value) for name in _DIFFERENCE}
-    return {**shown, **decision.entry()}
+def _shown(metric: Metric, scores: PairedScores | None) -> dict[str, float | None]:
+    if scores is None or not scores.families:
+        return dict.fromkeys(_DIFFERENCE)
+    return {name: metric.displayed(scores.estimate({name: 1.0}).value) for name in _DIFFERENCE}
 
 
 def _refused(reason: str) -> dict[str, Any]:
     return {
-        "first": None,
-        "second": None,
         "difference": dict(NOTHING),
         "p_holm": None,
         "conclusion": "not applicable",

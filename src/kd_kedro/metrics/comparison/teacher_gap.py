@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import log1p
 from typing import Any
 
+from kd_kedro.metrics.comparison.decide import conclude
 from kd_kedro.metrics.comparison.paired_scores import PairedScores
 from kd_kedro.metrics.scores.metric import Metric
 from kd_kedro.metrics.scores.metric_table import OTHER_TOKENS
@@ -16,22 +17,25 @@ _HALVINGS = 40
 def non_inferiority(
     metric: Metric, scores: PairedScores, *, margin: float, level: float, refusal: str
 ) -> dict[str, Any]:
-    """Return whether the student keeps all but `margin` of the teacher's score.
+    """Return whether the student keeps all but `margin` of the teacher's score, or is behind it.
 
     Where more is better: student - (1 - margin) teacher must lie above zero; where less is:
     student - (1 + margin) teacher below it. For a metric on a log scale the ratio may be
-    1 + margin. One-sided, paired over families and seeds.
+    1 + margin. One-sided, paired over families and seeds. A student that does not keep it is worse
+    where the two-sided interval of student - teacher excludes zero.
 
     Args:
         metric: What is compared.
         scores: Its paired scores.
         margin: Share of the teacher's score that may be lost.
-        level: Chance of calling an inferior student non-inferior, 0.05 for 95 %.
+        level: Chance of calling an inferior student non-inferior, 0.05 for 95 %, and of calling one
+            that differs in nothing other than its teacher.
         refusal: Why the metric is not judged at all; '' where it is.
 
     Returns:
-        `conclusion`, `estimate` (distance to the limit, which is at zero), `low` or `high` (its
-        one-sided bound), `ratio` (student / teacher), `margin`, `reason`.
+        `conclusion` (non-inferior, worse, not shown, not applicable), `estimate` (distance to the
+        limit, which is at zero), `low` or `high` (its one-sided bound), `ratio` (student /
+        teacher), `margin`, `reason`.
     """
     side = "low" if metric.higher_is_better else "high"
     fixed = {"margin": margin, side: None, "estimate": None, "ratio": None}
@@ -44,6 +48,7 @@ def non_inferiority(
     low, high = slack.interval(2 * level)
     bound = (low if metric.higher_is_better else high) + shift
     kept = bound > 0 if metric.higher_is_better else bound < 0
+    behind = "" if kept else _behind(metric, scores, level)
     student, teacher = (
         metric.displayed(scores.estimate({name: 1.0}).value) for name in ("student", "teacher")
     )
@@ -52,10 +57,11 @@ def non_inferiority(
         "estimate": slack.value + shift,
         side: bound,
         "ratio": student / teacher if student is not None and teacher else None,
-        "conclusion": "non-inferior" if kept else "not shown",
+        "conclusion": "non-inferior" if kept else "worse" if behind else "not shown",
         "reason": (
             f"the one-sided {100 * (1 - level):g} % bound {'clears' if kept else 'does not clear'} "
             f"a margin of {100 * margin:g} % of the teacher's"
+            + (f"; the interval of student - teacher {behind}" if behind else "")
         ),
     }
 
@@ -93,6 +99,13 @@ def gap_recovered(
         "high": high,
         "reason": f"(student - baseline) / (teacher - baseline){scale}; {100 * (1 - level):.4g} %",
     }
+
+
+def _behind(metric: Metric, scores: PairedScores, level: float) -> str:
+    """Return on which side of zero student - teacher lies where it is the worse one, '' else."""
+    low, high = scores.estimate({"student": 1.0, "teacher": -1.0}).interval(level)
+    conclusion, reason = conclude(low, high, metric.higher_is_better)
+    return reason.removeprefix("the interval ") if conclusion == "worse" else ""
 
 
 def _no_teacher(metric: Metric, scores: PairedScores) -> str:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-SCHEMA = "kd_kedro.evidence/2"
+# Changes with every section that a page asks for: earlier evidence is then refused, not half read.
+SCHEMA = "kd_kedro.evidence/3"
 # What any model must beat: answers that need no model, and the student before its training.
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
 FLOOR = "floor_teacher"

@@ -116,12 +116,17 @@ def _against_baseline(verdict: Mapping[str, Any]) -> str:
 
 
 def teacher_sentence(verdict: Mapping[str, Any]) -> str:
-    """Return how the student stands to its teacher: non-inferiority and the gap recovered."""
+    """Return how the student stands to its teacher: non-inferior or behind, the gap recovered."""
     deciding = {name: verdict["metrics"][name] for name in verdict["primary"]}
     kept = [
         title(name)
         for name, metric in deciding.items()
         if metric["non_inferiority"]["conclusion"] == "non-inferior"
+    ]
+    behind = [
+        f"{title(name)} ({', its teacher '.join(show(name, value) for value in ends)})"
+        for name in behind_teacher(verdict)
+        for ends in [[deciding[name][who]["estimate"] for who in ("student", "teacher")]]
     ]
     margin = f"within a margin of {100 * verdict['margin']:g} %"
     if verdict["non_inferior"] is None:
@@ -130,8 +135,12 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
         first = f"It is non-inferior to its teacher {margin} in {_join(kept)}"
     elif kept:
         first = f"It is non-inferior to its teacher {margin} in {_join(kept)} only"
-    else:
+    elif not behind:
         first = f"It is not shown to be non-inferior to its teacher {margin}"
+    else:
+        first = f"It is worse than its teacher in {_join(behind)}"
+    if kept and behind:
+        first += f", and worse than it in {_join(behind)}"
     shares = [
         f"{_share(gap['estimate'])} [{_share(gap['low'])}, {_share(gap['high'])}] in {title(name)}"
         for name, metric in deciding.items()
@@ -140,6 +149,15 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
     if not shares:
         return f"{first}."
     return f"{first}; of the teacher's lead over the baseline it recovers {_join(shares)}."
+
+
+def behind_teacher(verdict: Mapping[str, Any]) -> list[str]:
+    """Return the primary metrics in which the student is clearly worse than its teacher."""
+    return [
+        name
+        for name in verdict["primary"]
+        if verdict["metrics"][name]["non_inferiority"]["conclusion"] == "worse"
+    ]
 
 
 def title(name: str) -> str:

@@ -71,26 +71,31 @@ _README = """\
 {rows} rows whose answer has one right wording (a label, an amount, a journal entry), of {all_rows}
 held-out rows that were judged.
 
-    lm_eval --model hf --model_args pretrained=STUDENT --tasks {task} \\
+    lm_eval --model hf --model_args pretrained=STUDENT{marks} --tasks {task} \\
         --include_path THIS_FOLDER --device cpu --batch_size 16
 
 STUDENT is the student's folder; where it was trained as an adapter, merged_student's, which
-`kedro run --pipelines merging` makes. Nothing is
+`kedro run --pipelines merging{env_option}` makes. Nothing is
 read from the network where STUDENT is a folder. `exact_match` is the share of these rows answered
 exactly: case, white space and final punctuation do not count, digits do.
 
 A prompt that leaves no room for {max_new_tokens} tokens loses its beginning in lm_eval and is read
-whole by kd_kedro, so that their answers may differ: {too_long} of these rows with this student.
+whole by kd_kedro; a special token that a prompt quotes is one token there and its letters here. So
+their answers may differ: {differ} of these rows with this student.
 """
 
 
-def task_files(rows: pd.DataFrame, *, max_new_tokens: int) -> dict[str, str]:
+def task_files(
+    rows: pd.DataFrame, *, max_new_tokens: int, bare: bool, env_option: str
+) -> dict[str, str]:
     """Return the folder's files, text by name.
 
     Args:
         rows: The held-out rows that were judged: row_id, family_id, question, answer, prompt (what
-            a model is given to read) and too_long (whether it leaves no room for an answer).
+            lm_eval is given to read) and differs (whether the student reads it otherwise there).
         max_new_tokens: Tokens after which an answer is cut.
+        bare: Whether the tokenizer's own marks must not be put around a prompt.
+        env_option: What a command about the run ends with, such as ` --env gpt2`.
     """
     graded = rows[rows["answer"].map(gradable)]
     records = [
@@ -105,7 +110,9 @@ def task_files(rows: pd.DataFrame, *, max_new_tokens: int) -> dict[str, str]:
         "rows": len(records),
         "all_rows": len(rows),
         "max_new_tokens": max_new_tokens,
-        "too_long": int(graded["too_long"].sum()),
+        "differ": int(graded["differs"].sum()),
+        "env_option": env_option,
+        "marks": ",add_bos_token=False" if bare else "",
     }
     lines = [json.dumps(record, ensure_ascii=False) for record in records]
     return {

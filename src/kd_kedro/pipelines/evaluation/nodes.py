@@ -54,8 +54,11 @@ def answer_held_out(
 
     Returns:
         `validation_results`, and the facts around it: how many rows were held out and used, which
-        reference answers are longer than those of a model can be, and each model's card.
+        reference answers are longer than those of a model can be, the ids that the student reads
+        before a prompt, and each model's card.
     """
+    from kd_kedro.models.encoding import marks
+
     rows = _asked(held_out_examples)
     train = augmented_qa[(augmented_qa["split"] == "train") & (augmented_qa["style"] == "original")]
     asked = who_is_asked(teacher, baseline_student, student, student_seeds, control_models)
@@ -66,6 +69,7 @@ def answer_held_out(
         "held_out": _held_out_counts(augmented_qa, rows),
         "max_new_tokens": answering.max_new_tokens,
         "cut_references": cut,
+        "begin": list(marks(student.tokenizer)[0]),
         "models": {each.model: _card(each.language_model) for each in asked[:3]},
     }
     return results, facts
@@ -77,6 +81,7 @@ def measure_power(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
         validation_results,
         primary=verdict.primary,
         confidence=verdict.confidence,
+        draws=verdict.draws,
         min_families=verdict.min_families,
         seed=verdict.seed,
     )
@@ -109,19 +114,32 @@ def judge_student(validation_results: pd.DataFrame, verdict: VerdictParams) -> d
 
 
 def write_lm_eval_tasks(
-    held_out_examples: pd.DataFrame, student: Any, answering: AnsweringParams
+    held_out_examples: pd.DataFrame,
+    student: Any,
+    run_identity: Mapping[str, str],
+    answering: AnsweringParams,
 ) -> dict[str, bytes]:
     """Write the held-out rows as tasks of lm-evaluation-harness, the field's own judge."""
-    from kd_kedro.models.encoding import encode_prompts, prompt_text
+    from kd_kedro.models.encoding import encode_prompts, marks, prompt_text
 
     rows = _asked(held_out_examples)
+    tokenizer, apart = student.tokenizer, student.model.config.is_encoder_decoder
+    begin, end = marks(tokenizer)
+    # lm_eval puts all of a tokenizer's marks around a prompt, or none.
+    bare = bool(end) and not apart
+    lead = "".join(tokenizer.convert_ids_to_tokens(list(begin))) if bare else ""
+    prompts = [f"{lead}{prompt_text(question)}" for question in rows["question"]]
+    read = tokenizer(prompts, add_special_tokens=not bare)["input_ids"] if prompts else []
     left = student.max_length - answering.max_new_tokens
-    too_long = [
-        len(ids) > left for ids in encode_prompts(student.tokenizer, list(rows["question"]))
+    differs = [
+        len(ids) > left or theirs != [*ids, *(end if apart else ())]
+        for ids, theirs in zip(encode_prompts(tokenizer, list(rows["question"])), read, strict=True)
     ]
     files = task_files(
-        rows.assign(prompt=rows["question"].map(prompt_text), too_long=too_long),
+        rows.assign(prompt=prompts, differs=differs),
         max_new_tokens=answering.max_new_tokens,
+        bare=bare,
+        env_option=run_identity["env_option"],
     )
     return {name: text.encode("utf-8") for name, text in files.items()}
 

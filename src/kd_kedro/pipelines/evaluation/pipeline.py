@@ -93,6 +93,7 @@ def _descriptions() -> list[Node]:
             inputs={
                 "held_out_examples": "held_out_examples",
                 "student": "student",
+                "run_identity": "run_identity",
                 "answering": "params:evaluation.answering",
             },
             outputs="lm_eval_tasks",

@@ -20,7 +20,7 @@ from kd_kedro.curation.duplicates.near_questions import (
 from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.schema import CONFLICTS, DISCARDED, DUPLICATES, SHARED, STAGE, table
 from kd_kedro.curation.relevance.decisions import Opinion, decide_rows
-from kd_kedro.curation.relevance.losses import LEAST_ROWS, describe_losses
+from kd_kedro.curation.relevance.dropped_shares import LEAST_ROWS, describe_dropped_shares
 from kd_kedro.curation.relevance.relevance_config import SoapConfig
 from kd_kedro.curation.relevance.scores import score_rows
 from kd_kedro.curation.rewriting.preservation import preservation_defect
@@ -118,7 +118,7 @@ def describe_relevance(
     answers = converted_mcq["answer"].tolist()
     known = labels_of(answers, converted_mcq["row_id"].tolist(), min_families=LEAST_ROWS)
     labels = [answer for answer in dict.fromkeys(answers) if canonical(answer) in known]
-    warnings = describe_losses(converted_mcq, soap_qa, relevance_scores, labels)
+    warnings = describe_dropped_shares(converted_mcq, soap_qa, relevance_scores, labels)
     return {**abstention_facts, "warnings": warnings}
 
 

@@ -27,7 +27,7 @@ from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
 from kd_kedro.curation.repair.repair_config import RepairConfig
 from kd_kedro.curation.repair.text_changes import change_evidence
-from kd_kedro.curation.repair.text_repair import repair_defect, repair_steps
+from kd_kedro.curation.repair.text_repair import repair, repair_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
@@ -152,13 +152,11 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     records = reviewed_qa.to_dict("records")
     for row in tqdm(records, desc="repairing text", disable=None):
         for column, other in (("question", "answer"), ("answer", "question")):
-            text, beside = row[column], row[other]
-            for name, before, after in repair_steps(text, params, beside):
-                facts = change_evidence(column, name, before, after)
-                changes.setdefault(row["row_id"], []).append(facts)
-                text = after
+            text, made = repair(row[column], params, row[other])
+            for step in made:
+                changes.setdefault(row["row_id"], []).append(change_evidence(column, *step))
             texts[column].append(text)
-            if defect := repair_defect(row[column], text, beside):
+            if defect := repair_defect(row[column], text, row[other]):
                 where = f"{row['source']}, line {row['line']}: column {column}"
                 reasons[row["row_id"]] = f"{where}: {defect}"
     kept = ~reviewed_qa["row_id"].isin(list(reasons))

@@ -49,8 +49,10 @@ def write_model_card(
         evaluation_facts["models"],
         wording,
         evaluation_facts["max_new_tokens"],
+        evaluation_facts["begin"],
         held_out_example(validation_results),
         wording.model_card.language or languages([*asked["question"], *asked["reference"]]),
+        run_identity["env_option"],
     )
     run, commit, tree = (run_identity[name] for name in ("run", "commit", "tree"))
     return f"{card}\nRun {run}, commit {commit}, tree {tree}.\n"
@@ -61,8 +63,10 @@ def render_model_card(
     cards: Mapping[str, Mapping[str, Any]],
     wording: ReportParams,
     max_new_tokens: int,
+    begin: Sequence[int],
     example: Example,
     language: Sequence[str],
+    env_option: str = "",
 ) -> str:
     """Return the card: metadata with `model-index`, then what the report says.
 
@@ -71,8 +75,10 @@ def render_model_card(
         cards: Each model's own card by name, from `answer_held_out`.
         wording: Names and licences.
         max_new_tokens: Tokens after which the judged answers were cut.
+        begin: Ids that the student reads before a prompt.
         example: A held-out question.
         language: Languages of the rows, as ISO 639 codes; none where they are not known.
+        env_option: What a command about the run ends with, such as ` --env gpt2`.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -99,6 +105,8 @@ def render_model_card(
         fence=fence(prompt),
         encoder_decoder=pipeline_tag(cards["student"]) != "text-generation",
         max_new_tokens=max_new_tokens,
+        begin=begin,
+        env_option=env_option,
         sentence=verdict_sentence(verdict),
         teacher=teacher_sentence(verdict),
         verdict=verdict,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
+    behind_teacher,
     refusals,
     show,
     teacher_sentence,
@@ -106,6 +107,7 @@ def _verdict(evidence: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": verdict,
         "sentence": verdict_sentence(verdict),
         "teacher_sentence": teacher_sentence(verdict),
+        "behind": behind_teacher(verdict),
         "confidence": f"{100 * verdict['confidence']:g}",
         "differences": difference_strips(verdict),
         "systems": system_strips(verdict),

@@ -38,7 +38,7 @@ def cluster_rows(pairs: Vectors) -> Clusters:
     return clusters
 
 
-def describe_losses(
+def describe_dropped_shares(
     before: pd.DataFrame, after: pd.DataFrame, scores: pd.DataFrame, labels: Sequence[str]
 ) -> list[str]:
     """Return sentences about removals that nobody's verdict explains, none where there are none.

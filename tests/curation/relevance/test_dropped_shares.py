@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kd_kedro.curation.records.schema import STAGE, table
-from kd_kedro.curation.relevance.losses import cluster_rows, describe_losses
+from kd_kedro.curation.relevance.dropped_shares import cluster_rows, describe_dropped_shares
 from kd_kedro.curation.relevance.scores import SCORES
 
 
@@ -25,25 +25,25 @@ def sheet(answers: list[str], clusters: list[int], said: dict[int, str] | None =
     return rows, scores
 
 
-def losses(rows, scores, gone, labels=()):
-    return describe_losses(rows, rows[~rows.index.isin(gone)], scores, labels)
+def described(rows, scores, gone, labels=()):
+    return describe_dropped_shares(rows, rows[~rows.index.isin(gone)], scores, labels)
 
 
 def test_more_than_two_percent_without_verdicts_are_said():
     rows, scores = sheet(["a"] * 100, [0] * 100, mode="cold_start")
-    assert losses(rows, scores, range(2)) == []
-    warning, remedy = losses(rows, scores, range(3))
+    assert described(rows, scores, range(2)) == []
+    warning, remedy = described(rows, scores, range(3))
     assert "removed 3 of 100 rows (3%)" in warning
     assert "mended_csv" in remedy
     reviewed, scores = sheet(["a"] * 100, [0] * 100, mode="reviewer")
-    assert losses(reviewed, scores, range(3)) == []
+    assert described(reviewed, scores, range(3)) == []
 
 
 @pytest.mark.parametrize(("removed", "count"), [(5, 0), (7, 2)])
 def test_a_label_whose_share_more_than_halved_is_named(removed, count):
     # 10 of 40 rows are 25 %; 5 of 35 are 14.3 %, 3 of 33 are 9.1 %.
     rows, scores = sheet(["bug"] * 10 + ["idea"] * 30, [0] * 40, mode="reviewer")
-    found = losses(rows, scores, range(removed), ["bug", "idea"])
+    found = described(rows, scores, range(removed), ["bug", "idea"])
     assert len(found) == count
     if found:
         assert "1 of 2 labels: “bug” (10 rows, 7 removed)" in found[0]
@@ -51,10 +51,10 @@ def test_a_label_whose_share_more_than_halved_is_named(removed, count):
 
 def test_a_cluster_whose_share_more_than_halved_is_shown_unless_a_person_rejected_some_of_it():
     rows, scores = sheet(["a"] * 40, [0] * 30 + [1] * 10, mode="reviewer")
-    warning, _ = losses(rows, scores, range(30, 39))
+    warning, _ = described(rows, scores, range(30, 39))
     assert "removed 9 of 10 rows that resemble each other, such as “Question 30?”" in warning
     rows, scores = sheet(["a"] * 40, [0] * 30 + [1] * 10, {39: "rejected"}, mode="reviewer")
-    assert losses(rows, scores, range(30, 39)) == []
+    assert described(rows, scores, range(30, 39)) == []
 
 
 def test_clusters_are_groups_of_like_rows():
