@@ -55,6 +55,10 @@ def test_a_student_cut_out_of_the_teacher_and_a_baseline_of_its_shape(tmp_path):
         config = model.config
         assert (config.n_layer, config.n_embd, config.n_head, config.n_inner) == (1, 16, 1, 40)
     assert catalog.load("student").card["origin"] == "a student cut out of the teacher"
+    untaught = catalog.load("control_models")["cut_untaught"]
+    assert untaught.card["origin"] == "a student cut out of the teacher"
+    assert untaught.card["teacher_targets"] is None
+    assert untaught.card["weights"] != catalog.load("student").card["weights"]
     theirs = torch.cdist(student.transformer.wpe.weight.T, teacher.transformer.wpe.weight.T)
     assert theirs.min(1).values.max() < 0.3  # each channel is one of the teacher's, four steps on
 

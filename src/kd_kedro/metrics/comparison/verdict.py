@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.metrics.comparison.attribution import attribute
 from kd_kedro.metrics.comparison.decide import NOTHING, Decision, conclude, decide_by_holm
 from kd_kedro.metrics.comparison.paired_scores import (
     SYSTEMS,
@@ -85,6 +86,7 @@ def judge(
             **_against_teacher(
                 metric, each, decisions.get(metric.name), refusals[metric], margin, level
             ),
+            "attribution": attribute(metric, each, level=level, refusal=refusals[metric]),
             "families": each.families,
             "higher_is_better": metric.higher_is_better,
             "signature": metric.signature(),

@@ -9,6 +9,7 @@ SCHEMA = "kd_kedro.evidence/3"
 # What any model must beat: answers that need no model, and the student before its training.
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
 FLOOR = "floor_teacher"
+CUT_UNTAUGHT = "cut_untaught"  # begins with weights of the teacher, learns without it
 
 
 def numbers(evidence: Mapping[str, Any]) -> dict[str, float]:

@@ -151,6 +151,28 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
     return f"{first}; of the teacher's lead over the baseline it recovers {_join(shares)}."
 
 
+def attribution_sentence(verdict: Mapping[str, Any]) -> str:
+    """Return what of the gain is the student's start and what its targets, '' where it is unknown."""
+    told, targets = [], []
+    for name in verdict["primary"]:
+        parts = verdict["metrics"][name].get("attribution")
+        if not parts:
+            continue
+        start, taught = (
+            f"{show_difference(name, part['difference'])} "
+            f"[{show_difference(name, part['low'])}, {show_difference(name, part['high'])}]"
+            for part in (parts["start"], parts["targets"])
+        )
+        told.append(f"{title(name)} {start} by the start and {taught} by the targets")
+        targets.append(parts["targets"]["conclusion"])
+    if not told:
+        return ""
+    first = f"It begins as a part of its teacher; against the baseline that gives {_join(told)}."
+    if "better" in targets:
+        return first
+    return f"{first} Beyond its start the targets bring no gain that is shown."
+
+
 def behind_teacher(verdict: Mapping[str, Any]) -> list[str]:
     """Return the primary metrics in which the student is clearly worse than its teacher."""
     return [
@@ -245,7 +267,10 @@ def _verdict_table(verdict: Mapping[str, Any]) -> SummaryTable:
         for name in verdict["primary"]
         if metrics[name]["conclusion"] == "not applicable"
     ]
-    note = " ".join([verdict_sentence(verdict), teacher_sentence(verdict), *idle])
+    sentences = [
+        each(verdict) for each in (verdict_sentence, attribution_sentence, teacher_sentence)
+    ]
+    note = " ".join(filter(None, [*sentences, *idle]))
     return SummaryTable(f"Verdict: {verdict['overall']}", header, rows, note)
 
 

@@ -151,6 +151,9 @@ def plan_distillation(
             live=live,
             further_seeds=seeds.count - 1,
             device=_device(),
+            untaught_starts=(
+                seeds.count if student.starts_as_teacher and controls.cut_untaught else 0
+            ),
             ensemble_teachers=len(ensemble.seeds) + bool(second),
             asks_live=targets.source == "live",
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),

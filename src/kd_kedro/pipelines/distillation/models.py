@@ -41,7 +41,7 @@ def make_student(
     inputs: "TrainingInputs",
     seed: int,
     teacher: LanguageModel | None,
-    taught: bool,
+    start: bool,
 ) -> Any:
     """Return a student before its training, or the baseline that is its twin.
 
@@ -53,7 +53,7 @@ def make_student(
         inputs: What it learns from: its tokenizer, its length, and rows to measure a teacher on.
         seed: Seed of all weights that are new.
         teacher: The teacher whose weights it begins with, where the parameters ask for it.
-        taught: Whether it is a student; False for the baseline.
+        start: Whether it begins as a student does; False for the baseline.
     """
     from kd_kedro.models.adapters import add_adapter, four_bits
     from kd_kedro.models.layer_copying import copy_layers, same_shape
@@ -62,8 +62,8 @@ def make_student(
         if teacher is None:
             raise ValueError(f"{STUDENT}: there is no teacher to begin as")
         if params.from_teacher.cuts:
-            return _cut(teacher, params.from_teacher, inputs, None if taught else seed)
-        make = copy_layers if taught else same_shape
+            return _cut(teacher, params.from_teacher, inputs, None if start else seed)
+        make = copy_layers if start else same_shape
         return make(teacher.model, params.copy_layers, seed)
     adapter = params.adapter
     quantization = four_bits(f"{STUDENT}.adapter.kind") if adapter.kind == "qlora" else None
@@ -100,10 +100,10 @@ def _cut(
     return student if seed is None else pruned_shape(student, shape, seed)
 
 
-def origin_of(params: StudentParams, taught: bool) -> str:
+def origin_of(params: StudentParams, start: bool) -> str:
     """Return what a student's weights were before its training, for its card."""
     if not params.starts_as_teacher:
         return params.pretrained
     layers = f"the teacher's layers {', '.join(map(str, params.copy_layers))}"
     begun = layers if params.copy_layers else "a student cut out of the teacher"
-    return begun if taught else f"random weights, shaped as {begun}"
+    return begun if start else f"random weights, shaped as {begun}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.models import make_model, make_student, origin_of
 from kd_kedro.pipelines.distillation.params import (
@@ -199,9 +200,10 @@ def train_controls(
     settings: Settings,
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
-    """Make what the students are compared with: the student untrained, and a second teacher.
+    """Make what the students are compared with.
 
-    The second teacher differs from the first by its seed alone.
+    The student untrained; its start trained on the reference answers alone, where that is not the
+    baseline; a second teacher, which differs from the first by its seed alone.
     """
     from kd_kedro.training.loop.model_training import TrainingInputs, with_card
 
@@ -211,13 +213,19 @@ def train_controls(
     model = make_student(student, own, asked.seed, teacher, True)
     origin = origin_of(student, True)
     untrained = with_card(model, own, seed=asked.seed, name="untrained", origin=origin)
-    if asked.second_teacher is None:
-        return {"untrained": untrained}, []
-    inputs = TrainingInputs(*data, asked.max_length, training_work_dir)
-    floor, history = _make_teacher(
-        inputs, asked.second_teacher, "floor_teacher", "distillation.teacher"
-    )
-    return {"untrained": untrained, "floor_teacher": floor}, history
+    models, history = {"untrained": untrained}, []
+    if asked.cut_untaught is not None:
+        models[CUT_UNTAUGHT], own_history = train_one(
+            own, teacher, asked.cut_untaught, CUT_UNTAUGHT
+        )
+        history += [_prefixed(CUT_UNTAUGHT, record) for record in own_history]
+    if asked.second_teacher is not None:
+        inputs = TrainingInputs(*data, asked.max_length, training_work_dir)
+        models["floor_teacher"], further = _make_teacher(
+            inputs, asked.second_teacher, "floor_teacher", "distillation.teacher"
+        )
+        history += further
+    return models, history
 
 
 def _student_inputs(

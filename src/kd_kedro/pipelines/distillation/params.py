@@ -249,6 +249,14 @@ class ControlParams(BaseModel):
 
     model_config = CONFIG
 
+    cut_untaught: bool = Field(
+        default=True,
+        description=(
+            "Where students begin with weights of the teacher: train such a start on the reference "
+            "answers alone too, for every seed, so that the report can tell what of the gain is "
+            "the start and what the targets."
+        ),
+    )
     teacher_seed: int | None = Field(
         default=2,
         ge=0,

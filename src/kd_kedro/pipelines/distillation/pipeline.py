@@ -68,6 +68,7 @@ _SEEDS = Groups(
         "objective": "params:distillation.objective",
         "on_policy": "params:distillation.on_policy",
         "seeds": "params:distillation.seeds",
+        "controls": "params:distillation.controls",
         "max_length": _MAX_LENGTH,
     },
 )
@@ -76,6 +77,7 @@ _CONTROLS = Groups(
     {
         "student": "params:distillation.student",
         "teacher": "params:distillation.teacher",
+        "training": "params:distillation.training",
         "controls": "params:distillation.controls",
         "seed": _SEED,
         "max_length": _MAX_LENGTH,

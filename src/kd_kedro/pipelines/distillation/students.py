@@ -74,9 +74,9 @@ def train_one(
     name: str,
     on_evaluation: OnEvaluation | None = None,
 ) -> tuple[LanguageModel, History]:
-    """Train one student, or its baseline where there is no objective.
+    """Train one student, or a twin of it where there is no objective.
 
-    Where the student is made of the teacher's layers, the baseline has their shape alone.
+    Where the student begins with weights of the teacher, the baseline has their shape alone.
 
     Args:
         inputs: What it learns from.
@@ -87,15 +87,15 @@ def train_one(
     """
     from kd_kedro.training.loop.model_training import train_model
 
-    taught = settings.objective is not None
+    begins = settings.start
     return train_model(
-        make_student(settings.student, inputs, settings.seed, teacher, taught),
+        make_student(settings.student, inputs, settings.seed, teacher, begins),
         inputs,
         settings.training,
         settings.objective or ObjectiveConfig(),
         seed=settings.seed,
         name=name,
-        origin=origin_of(settings.student, taught),
+        origin=origin_of(settings.student, begins),
         on_evaluation=on_evaluation,
     )
 

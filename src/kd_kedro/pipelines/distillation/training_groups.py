@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
     ControlParams,
@@ -25,7 +26,9 @@ class StudentSettings(BaseModel):
     Attributes:
         student: What it is.
         training: Budget and optimiser.
-        objective: What it learns; None for the baseline, which has the reference answers alone.
+        objective: What it learns; None where it has the reference answers alone.
+        start: Whether it begins as the student does; the baseline does not where that is with
+            weights of the teacher.
         on_policy: Whether it learns from answers of its own; None for the baseline.
         seed: Seed of weights, row order and dropout.
         max_length: Most tokens of an example.
@@ -36,6 +39,7 @@ class StudentSettings(BaseModel):
     student: StudentParams
     training: TrainingConfig
     objective: ObjectiveConfig | None = None
+    start: bool = True
     on_policy: OnPolicyConfig | None = None
     seed: int
     max_length: int
@@ -47,6 +51,8 @@ class ControlSettings(BaseModel):
     Attributes:
         student: The student that stays untrained.
         second_teacher: A teacher of another seed; None where there is none.
+        cut_untaught: The student's start, to be trained without a teacher; None where there is
+            none, since it is the baseline.
         seed: Seed of the untrained student.
         max_length: Most tokens of an example.
     """
@@ -55,6 +61,7 @@ class ControlSettings(BaseModel):
 
     student: StudentParams
     second_teacher: TeacherParams | None
+    cut_untaught: StudentSettings | None
     seed: int
     max_length: int
 
@@ -64,7 +71,9 @@ def set_baseline(
 ) -> Settings:
     """Return what is asked of the student's twin: the same, without a teacher."""
     return _plain(
-        StudentSettings(student=student, training=training, seed=seed, max_length=max_length)
+        StudentSettings(
+            student=student, training=training, start=False, seed=seed, max_length=max_length
+        )
     )
 
 
@@ -95,21 +104,25 @@ def set_seeds(
     objective: ObjectiveConfig,
     on_policy: OnPolicyConfig,
     seeds: SeedParams,
+    controls: ControlParams,
     max_length: int,
 ) -> dict[str, Settings]:
-    """Return, by name, what is asked of baseline and student of every seed after the first."""
+    """Return, by name, what is asked of every seed after the first, of controls too."""
     asked: dict[str, Settings] = {}
     for seed in range(seeds.first + 1, seeds.first + seeds.count):
         asked[f"baseline_{seed}"] = set_baseline(student, training, seed, max_length)
         asked[f"student_{seed}"] = set_student(
             student, training, objective, on_policy, seed, max_length
         )
+        if untaught := _cut_untaught(student, training, controls, seed, max_length):
+            asked[f"{CUT_UNTAUGHT}_{seed}"] = _plain(untaught)
     return asked
 
 
 def set_controls(
     student: StudentParams,
     teacher: TeacherParams,
+    training: TrainingConfig,
     controls: ControlParams,
     seed: int,
     max_length: int,
@@ -123,8 +136,26 @@ def set_controls(
     if controls.teacher_seed is not None and teacher.fine_tune:
         second = teacher.model_copy(update={"seed": controls.teacher_seed})
     return _plain(
-        ControlSettings(student=student, second_teacher=second, seed=seed, max_length=max_length)
+        ControlSettings(
+            student=student,
+            second_teacher=second,
+            cut_untaught=_cut_untaught(student, training, controls, seed, max_length),
+            seed=seed,
+            max_length=max_length,
+        )
     )
+
+
+def _cut_untaught(
+    student: StudentParams,
+    training: TrainingConfig,
+    controls: ControlParams,
+    seed: int,
+    max_length: int,
+) -> StudentSettings | None:
+    if not (student.starts_as_teacher and controls.cut_untaught):
+        return None
+    return StudentSettings(student=student, training=training, seed=seed, max_length=max_length)
 
 
 def _plain(settings: BaseModel) -> Settings:

@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.metrics.report.controls import majority_answer, shuffled_answers
-from kd_kedro.metrics.report.evidence import FLOOR
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, FLOOR
 from kd_kedro.metrics.scores.classification import labels_of
 from kd_kedro.metrics.scores.held_out import grade
 from kd_kedro.metrics.scores.semantic import compare_meanings
 from kd_kedro.pipelines.evaluation.params import AnsweringParams
 from kd_kedro.text.embedder import TokenEmbedder
 
-CONTROLS = ("untrained", FLOOR)
+CONTROLS = ("untrained", FLOOR)  # of no seed: one of each
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def who_is_asked(
         Asked("baseline", first, baseline_student),
         Asked("student", first, student),
     ]
+    if CUT_UNTAUGHT in control_models:
+        asked.append(Asked(CUT_UNTAUGHT, first, control_models[CUT_UNTAUGHT]))
     for name in sorted(student_seeds):
         model, _, seed = name.rpartition("_")
         asked.append(Asked(model, seed, student_seeds[name]))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
+    attribution_sentence,
     show,
     show_difference,
     show_figure,
@@ -108,7 +109,7 @@ def render_model_card(
         begin=begin,
         env_option=env_option,
         sentence=verdict_sentence(verdict),
-        teacher=teacher_sentence(verdict),
+        teacher=" ".join(filter(None, [attribution_sentence(verdict), teacher_sentence(verdict)])),
         verdict=verdict,
         rows=_verdict_rows(verdict),
         kept=_teacher_rows(verdict),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
+    attribution_sentence,
     behind_teacher,
     refusals,
     show,
@@ -106,6 +107,7 @@ def _verdict(evidence: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "verdict": verdict,
         "sentence": verdict_sentence(verdict),
+        "attribution_sentence": attribution_sentence(verdict),
         "teacher_sentence": teacher_sentence(verdict),
         "behind": behind_teacher(verdict),
         "confidence": f"{100 * verdict['confidence']:g}",

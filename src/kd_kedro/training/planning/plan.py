@@ -108,6 +108,7 @@ class Plan:
         live: Training the same student with a live teacher; None where the objective asks none.
         further_seeds: Number of times that baseline and student are trained again.
         ensemble_teachers: Number of teachers fine-tuned besides the first one.
+        untaught_starts: Number of trainings of the student's start without a teacher.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
         not_counted: What the figures leave out, in words.
@@ -124,6 +125,7 @@ class Plan:
     further_seeds: int
     device: str
     ensemble_teachers: int = 0
+    untaught_starts: int = 0
     asks_live: bool = False
     not_counted: tuple[str, ...] = ()
     length_notes: tuple[str, ...] = ()
@@ -144,10 +146,16 @@ class Plan:
         return self.further_seeds * (self.baseline.seconds + self.taught.seconds)
 
     @property
+    def untaught_seconds(self) -> float:
+        """Of the trainings of the student's start without a teacher: a baseline's each."""
+        return self.untaught_starts * self.baseline.seconds
+
+    @property
     def seconds(self) -> float:
         """Of the whole pipeline, at most."""
         trained = sum(each.seconds for each in self.trainings)
         trained += self.ensemble_teachers * self.teacher.seconds + self.further_seconds
+        trained += self.untaught_seconds
         return self.tokenizer_seconds + trained + (0 if self.asks_live else self.capture.seconds)
 
     @property
@@ -162,7 +170,8 @@ class Plan:
         pair = self.baseline.model_bytes + self.student.model_bytes
         teachers = self.teacher.model_bytes * (1 + self.ensemble_teachers)
         untrained = self.student.model_bytes
-        return teachers + untrained + pair * (1 + self.further_seeds)
+        starts = self.untaught_starts * self.baseline.model_bytes
+        return teachers + untrained + starts + pair * (1 + self.further_seeds)
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -197,6 +206,7 @@ class Plan:
                 "baseline": self.baseline.seconds,
                 "student": self.taught.seconds,
                 "further_seeds": self.further_seconds,
+                "untaught_starts": self.untaught_seconds,
                 "ensemble_teachers": self.ensemble_teachers * self.teacher.seconds,
             },
             "memory": self.memory,
@@ -262,6 +272,9 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
         name = f"both with {plan.further_seeds} further seed{several}"
         disk = size(plan.further_seeds * (plan.baseline.model_bytes + plan.student.model_bytes))
         yield name, "", duration(plan.further_seconds), "", disk
+    if plan.untaught_starts:
+        disk = size(plan.untaught_starts * plan.baseline.model_bytes)
+        yield "starts without a teacher", "", duration(plan.untaught_seconds), "", disk
     yield "checkpoints, while it trains", "", "", "", size(plan.checkpoint_bytes)
     yield "all", "", duration(plan.seconds), size(plan.memory), size(plan.disk)
 
