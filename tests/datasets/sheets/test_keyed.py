@@ -356,14 +356,18 @@ def test_system_messages_stand_in_the_remarks_of_flat_records(tmp_path, caplog, 
     )
     assert rows["remarks"].tolist() == ["x", "s", "s", "y"]
     assert f"2 system messages are no part of the questions and stand in {name!r}" in caplog.text
-    assert "1 system messages are not read: no remarks column is free" in caplog.text
+    assert (
+        "system messages of 1 of 4 records are not read: no remarks column is free" in caplog.text
+    )
 
 
 def test_conversations_that_are_not_read_are_told(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     turn = {"messages": said(("user", "r"), ("assistant", "b"))}
     load(lines(tmp_path, {"question": "q", "answer": "a", **turn}, turn), columns=PLAIN)
-    assert "conversations in 1 records with a question of their own are not read" in caplog.text
+    assert (
+        "in 1 of 2 records a conversation stands beside a question and is not read" in caplog.text
+    )
 
 
 def test_conversations_stand_in_the_columns_of_flat_records(tmp_path):

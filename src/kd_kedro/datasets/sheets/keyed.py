@@ -253,12 +253,16 @@ def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -
         which = "" if some == records else f" in {some} of {records} records"
         notes.append(f"question and answer are those of conversations of one turn{which}")
     if some := kinds["beside"]:
-        notes.append(f"conversations in {some} records with a question of their own are not read")
+        where = f"in {some} of {records} records"
+        notes.append(f"{where} a conversation stands beside a question and is not read")
     if some := kinds["remark"]:
         kept = f"and stand in {columns['remarks']!r}"
         notes.append(f"{some} system messages are no part of the questions {kept}")
     if some := kinds["untold"]:
-        notes.append(f"{some} system messages are not read: no remarks column is free for them")
+        notes.append(
+            f"system messages of {some} of {records} records are not read: no remarks column is "
+            "free for them"
+        )
     if some := kinds["other"]:
         notes.append(f"question and answer have other names in {some} records")
     return notes
