@@ -33,7 +33,7 @@ _LABEL = re.compile(
 # In small letters: "exclusive OR" is an option.
 _LINK = re.compile(r"(?<=[;,\s])(?:and|or|und|oder|et|ou)$")
 # Behind a word of prose: "?" may be an option, or end one.
-_SENTENCE_END = re.compile(r"(?<!\S)([^\W\d_]+)\?$")
+_SENTENCE_END = re.compile(r"(?<!\S)([^\W\d_]+)\s*\?$")
 # Between two labels of "(a), (b) and (c)" there is no option.
 _CONNECTIVE = re.compile(r"[\s,;&/]*(?:(?:and|or|nor|to)\b[\s,]*)?")
 
@@ -183,7 +183,8 @@ def _without_links(stem: str, options: Sequence[str]) -> tuple[str, ...]:
     *others, last = options
     others[-1] = _LINK.sub("", others[-1]).rstrip()
     bare = _SENTENCE_END.sub(r"\1", last)
-    if not asks(stem) and bare not in others and not any("?" in option for option in others):
+    # Beside "colou*", "colou?" is a pattern.
+    if not asks(stem) and bare not in others and not {*"?*"} & {*"".join(others)}:
         last = bare
     return (*others, last)
 
