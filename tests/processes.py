@@ -128,8 +128,9 @@ def _run(
     largest_file: int,
 ) -> None:
     gc.freeze()  # what is imported is no garbage: collections need not look at it
-    # A suite in the background of a script was started with SIGINT ignored.
+    # A suite in the background of a script was started with these ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]

@@ -46,6 +46,15 @@ def lines(printed: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.replace("┃", "│").split("│")] for row in rows]
 
 
+def test_why_the_relevance_filter_abstained_is_said_of_its_own_removals_alone(
+    catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog["relevance_facts"] = {"mode": "reviewer", "abstained": "few verdicts", "warnings": []}
+    print_outcome(catalog, {"soap_events", "relevance_facts"}, "test")
+    said = "The relevance filter removed nothing by itself: few verdicts."
+    assert said in capsys.readouterr().out
+
+
 def test_a_part_prints_its_rows_and_why_they_went(
     catalog: DataCatalog, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,14 @@ def test_prose_is_no_code(text: str) -> None:
         ("What is [1, 2]?", "What is (1, 2)?", True),
         ("What is [1, 2]?", "What is [1,2]?", False),
         ("Is -5 odd?", "Is 5 odd?", True),
+        ("Is it 5 mW?", "Is it 5 MW?", True),
+        ("Is it 5 mW?", "is it 5mw?", False),
+        ("Is it 5 MW?", "is it 5 mw?", False),
+        ("Is it 5 Mb?", "Is it 5 MB?", True),
+        ("Is it 5 Mbps?", "is it 5 mbps?", False),
+        ("Is it 5 mS?", "is it 5 ms?", True),
+        ("What does `Map` do?", "What does `map` do?", True),
+        ("What does `useState()` do?", "what does `usestate` do?", False),
     ],
 )
 def test_code_of_either_text_stands_in_the_other(one: str, other: str, differs: bool) -> None:

@@ -85,7 +85,7 @@ def _print_relevance(console: Console, facts: Mapping[str, Any]) -> None:
     """Print why the relevance filter abstained, and what it removed without a verdict."""
     said = [f"Warning: {warning}" for warning in facts["warnings"]]
     if facts["abstained"]:
-        said.append(f"The relevance filter removed nothing: {facts['abstained']}.")
+        said.append(f"The relevance filter removed nothing by itself: {facts['abstained']}.")
     for sentence in said:
         console.print(Text(sentence, style="bold yellow"), soft_wrap=True)
 

@@ -300,7 +300,9 @@ def _said(
             not cell and bool("".join(row.cells[place : place + 1]).strip()) for row in rows
         )
         if filled:
-            unread.append(f"column {place + 1}, which has no name (text in {filled} rows)")
+            unread.append(
+                f"column {place + 1}, which has no name (text in {filled} row{'s' * (filled > 1)})"
+            )
     where = f" (the header is {sheet.unit} {header.line}, below a title)" if found.at else ""
     notes = [f"not read: {', '.join(unread)}"] if unread else []
     return [f"Reads {sheet.name}{where}: {columns}", *(f"  {n}" for n in (*notes, *sheet.notes))]

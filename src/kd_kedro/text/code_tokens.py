@@ -43,6 +43,14 @@ _UNIT = re.compile(
     r"(?<![^\W\d_])(?:[mp](?:[WVAJNFHSTBCKMΩ]|Hz|Pa|Wh|Ah|eV|Bq|Gy|Sv)|[KMGTP]i?b(?:ps|its?)?)"
     r"(?![^\W\d_])"
 )
+_UNIT_WHEN_SMALL = re.compile(r"[mp][MS]")  # mm, ms, pm, ps
+# In small letters a unit is read as its commoner sister: mhz as MHz, mv as mV, gb as GB, mbps as
+# Mbps. These are the others, which a key must name.
+_UNCOMMON_UNIT = re.compile(
+    r"(?<![^\W\d_])(?:[mp](?:[WJNBMS]|Hz|Pa|Wh|eV|Bq)|p[VATCK]|PH"
+    r"|(?:(?<=\d)|(?<=\d ))M(?:[VAFHTCKΩ]|Ah|Gy|Sv)|[KMGTP]i?(?:b(?!/s)|B(?:ps|/s)))"
+    r"(?![^\W\d_])"
+)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 # Abbreviations ("e.g", "Ph.D") and a missing space behind a full stop ("sold.Find").
 _NOT_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|\w*[a-z]\.[A-Z][a-z]*")
@@ -59,22 +67,31 @@ def code_differs(one: str, other: str) -> bool:
 
 
 def lost_code(source: str, text: str) -> list[str]:
-    """Return the code of a text that another has not, neither as code nor as words."""
+    """Return the code of a text that another has not, neither as code nor as words.
+
+    Units may stand there in small letters, unless those are another unit.
+    """
     code = code_tokens(source)
-    return sorted(code - _all_tokens(text)) if code else []
+    lost = code - _all_tokens(text) if code else code
+    return sorted(token for token in lost if not _is_unit_in_small(token, text))
 
 
 def code_key(text: str) -> str:
-    """Return the code of a text of which `normalise` keeps less than there is, '' where none."""
-    return " ".join(sorted(token for token in code_tokens(text) if normalise(token) != token))
+    """Return the code of a text of which `normalise` keeps less than there is, '' where none.
+
+    Of units it names those that small letters would not be read as.
+    """
+    code = {token for token in code_tokens(text) if not _UNIT.fullmatch(token)}
+    kept = {token for token in code if normalise(token) != token}
+    return " ".join(sorted(kept.union(_UNCOMMON_UNIT.findall(text))))
 
 
 @lru_cache(maxsize=200_000)
 def code_tokens(text: str) -> frozenset[str]:
     """Return what looks like code in a text, a call without its brackets.
 
-    Capitals count in options, escapes, units and names of up to two letters, and within what is
-    quoted as code; others are case-folded.
+    Capitals count in options, escapes, units and names of up to two letters, and at the head of
+    what is quoted as code; others are case-folded.
     """
     parts = [part for code in _QUOTED.findall(text) for part in code.strip("`").split()]
     units = _UNIT.findall(text)
@@ -83,7 +100,7 @@ def code_tokens(text: str) -> frozenset[str]:
     prose = _QUOTED.sub(" ", text)
     words = [word for word in _words(_TAG.sub(" ", prose)) if _is_code(word)]
     tokens = [_key(token) for token in (*_TAG.findall(prose), *words)]
-    quoted = [_name(part) if _is_mixed(part) else _key(part) for part in parts]
+    quoted = [_headed(part) for part in parts]
     return frozenset(
         [*units, *quoted, *tokens, *("".join(sign.split()) for sign in _SIGN.findall(prose))]
     )
@@ -92,9 +109,13 @@ def code_tokens(text: str) -> frozenset[str]:
 @lru_cache(maxsize=200_000)
 def _all_tokens(text: str) -> frozenset[str]:
     words = _words(text.replace("`", " "))
-    return (
-        code_tokens(text) | {*map(_key, words)} | {_name(word) for word in words if _is_mixed(word)}
-    )
+    return code_tokens(text) | {*map(_key, words)} | {*map(_headed, words)}
+
+
+def _is_unit_in_small(token: str, text: str) -> bool:
+    if not _UNIT.fullmatch(token) or _UNIT_WHEN_SMALL.fullmatch(token):
+        return False
+    return bool(re.search(rf"(?<![^\W\d_]){token.lower()}(?![^\W\d_])", text))
 
 
 def _words(text: str) -> list[str]:
@@ -120,15 +141,15 @@ def _is_code(word: str) -> bool:
     return bool(dotted or _WHOLE.fullmatch(word) or _INSIDE.search(word))
 
 
-def _is_mixed(name: str) -> bool:
-    """Return whether a name has capitals among small letters; none is written so by the way."""
-    return not (name.islower() or name.isupper())
+def _headed(token: str) -> str:
+    """Return a name with the capital at its head, where not all of it is in capitals.
 
-
-def _name(token: str) -> str:
-    return token.removesuffix("()")
+    `Map` is not `map`; a capital inside (`useState`) tells no two names apart.
+    """
+    key = _key(token)
+    return key if token.isupper() or not token[0].isupper() else token[0] + key[1:]
 
 
 def _key(token: str) -> str:
-    name = _name(token)
+    name = token.removesuffix("()")
     return name if len(name) <= _LETTERS_THAT_COUNT or name[0] in "-\\" else name.casefold()

@@ -54,6 +54,13 @@ from kd_kedro.curation.duplicates.differences import wording_difference
         ("Do I debit rent and credit cash?", "Do I debit cash and credit rent?", "order"),
         ("What do mice, cats and dogs eat?", "What do dogs, cats and mice eat?", ""),
         ("Darf ein Käufer dem Wirt kündigen?", "Darf ein Wirt dem Käufer kündigen?", "order"),
+        # What links things has changed places, and they have not.
+        ("Can I go with a dog without a visa?", "Can I go without a dog with a visa?", "order"),
+        ("With a dog, can I go without a visa?", "Can I go with a visa without a dog?", "order"),
+        ("Is it due before May after tax?", "Is it due after May before tax?", "order"),
+        ("Is it so by law because of him?", "Is it so because of law by him?", "order"),
+        ("Can I go with a dog without a visa?", "Can I go without a visa with a dog?", ""),
+        ("Can I go with or without a visa?", "Can I go without or with a visa?", ""),
         # Other languages: no words of an English frame, their own articles and negations.
         ("Ist der Hund krank?", "Ist der Hund nicht krank?", "negation"),
         ("Wie schalte ich das Licht an?", "Wie schalte ich das Licht aus?", "an, aus"),

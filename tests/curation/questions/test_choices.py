@@ -163,8 +163,19 @@ def test_facts_in_the_stem_are_not_the_options() -> None:
         # One sentence: its mark and its "or" belong to no option.
         ("Which is paid, a) rent, b) wages, or c) tax?", ("rent,", "wages,", "tax")),
         ("Which: (a) rent (b) wages or (c) tax?", ("rent", "wages", "tax")),
+        ("Who pays, (a) the buyer or (b) the seller ?", ("the buyer", "the seller")),
         ("Who said: a) Why?; b) How?; c) Who?", ("Why?;", "How?;", "Who?")),
         ("Which is a link? a) but; b) and; c) or", ("but;", "and;", "or")),
+        ("Which? (a) one AND (b) two OR (c) none", ("one AND", "two OR", "none")),
+        ("Which? (a) take and (b) give or (c) keep", ("take and", "give", "keep")),
+        ("Which?\n(a) bitwise or\n(b) bitwise and\n(c) not", ("bitwise or", "bitwise and", "not")),
+        # A "?" that is content.
+        ("None or one is written\nA) *\nB) +\nC) ?", ("*", "+", "?")),
+        ("None or one is written A) * B) + C) ?", ("*", "+", "?")),
+        ("A digit or none is written A) \\d* B) \\d+ C) \\d?", ("\\d*", "\\d+", "\\d?")),
+        ("Both spellings fit\nA) colou*\nB) colour\nC) colou?", ("colou*", "colour", "colou?")),
+        ("Both fit A) colou* B) colour C) colou?", ("colou*", "colour", "colou?")),
+        ("It may be null: A) int B) Nullable C) int?", ("int", "Nullable", "int?")),
     ],
 )
 def test_labels(question: str, options: tuple[str, ...]) -> None:

@@ -91,11 +91,16 @@ def test_nothing_far_is_no_reason():
         (
             (4, 1),
             (2, 5),
-            r"4 of 6 rejected ones, and wrongly 1 of 6 .*chance does as well in 12% of cases",
+            r"the filter finds 4 of 6 rejected ones, and wrongly 1 of 6 accepted ones "
+            r"\(chance does as well in 12% of cases",
         ),
         # Most are rejected with probability (1 + 5 + 10 + 10) / 32, (1 + 6 + 15 + 20) / 64.
         ((3, 1), (0, 100), ""),
-        ((3, 2), (0, 100), r"3 of 3 rejected .*2 of 102 accepted ones \(too many"),
+        (
+            (3, 2),
+            (0, 100),
+            r"3 of 3 rejected .*2 of 102 accepted ones \(too many of the rows that it finds",
+        ),
         ((20, 30), (0, 400), r"20 of 20 rejected .*\(too many"),
         ((0, 0), (6, 6), r"chance does as well in 100% of cases"),
     ],

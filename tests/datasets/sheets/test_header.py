@@ -111,7 +111,7 @@ def test_a_column_without_a_name_that_holds_text_is_said(tmp_path, caplog):
     assert pairs(rows) == [["q", "a"], ["r", "b"], ["s", "c"]]
     assert caplog.messages[1] == (
         "  not read: column 1, which has no name (text in 2 rows), "
-        "column 3, which has no name (text in 1 rows)"
+        "column 3, which has no name (text in 1 row)"
     )
 
 

@@ -278,6 +278,98 @@ def test_records_of_several_shapes_are_read_each_by_its_own(tmp_path, caplog):
     assert "'note'" in caplog.text
 
 
+PLAIN = {"question": "question", "answer": "answer", "remarks": "remarks"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"question": "q", "answer": "a"}, {"question": "r", "response": "b"}),
+        ({"prompt": "q", "completion": "a"}, {"prompt": "r", "response": "b"}),
+        ({"instruction": "q", "output": "a"}, {"instruction": "r", "response": "b"}),
+        ({"question": "q", "answer": "a"}, {"query": "r", "answer": "b"}),
+        ({"question": "q", "answer": "a"}, {"question": "", "query": "r", "answer": "b"}),
+        ({"question": "q", "answer": "a"}, {"question": "r", "answer": None, "response": "b"}),
+        ({"input": "q", "output": "a"}, {"instruction": "r", "output": "b"}),
+    ],
+)
+@pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
+def test_pairs_that_share_a_name_are_read_each_by_its_own(tmp_path, columns, first, second):
+    rows = load(lines(tmp_path, first, second), columns=columns)
+    assert pairs(rows) == [["q", "a"], ["r", "b"]]
+    assert defects(rows) == ["", ""]
+
+
+def test_a_column_beside_the_answer_is_no_other_name_of_it(tmp_path):
+    both = {"question": "q", "answer": "a", "response": "x"}
+    rows = load(lines(tmp_path, both, {"question": "r", "answer": None, "response": "b"}))
+    assert pairs(rows) == [["q", "a"], ["r", ""]]
+
+
+@pytest.mark.parametrize(
+    ("flat", "about", "expected"),
+    [
+        ({"question": "q", "answer": "a"}, {"input": 21}, "r\n\n21"),
+        ({"question": "q", "answer": "a"}, {"input": " "}, "r"),
+        ({"instruction": "q", "response": "a"}, {"input": "x"}, "r\n\nx"),
+        ({"instruction": "q", "input": "", "response": "a"}, {"context": "x"}, "r\n\nx"),
+    ],
+)
+def test_what_an_instruction_is_about_stands_below_it(tmp_path, flat, about, expected):
+    told = {"instruction": "r", **about, "output": "b"}
+    assert pairs(load(lines(tmp_path, flat, told))) == [["q", "a"], [expected, "b"]]
+    path = tmp_path / "sheet.parquet"
+    parquet.write_table(pa.Table.from_pylist([{**dict.fromkeys(told), **flat}, told]), path)
+    assert pairs(load(str(path)))[1] == [expected, "b"]
+
+
+def test_an_instruction_about_what_is_no_text_is_set_aside(tmp_path):
+    records = [{"instruction": "r", "input": value, "output": "b"} for value in ([1], {"x": 1})]
+    rows = load(lines(tmp_path, {"question": "q", "answer": "a"}, *records))
+    assert defects(rows)[1:] == [
+        f"column input: the value is {kind}, not a text" for kind in ("a list", "an object")
+    ]
+    assert [json.loads(raw) for raw in rows["raw"][1:]] == records
+
+
+def test_a_record_with_two_answers_is_set_aside_with_its_text(tmp_path):
+    records = [
+        {"question": "", "answer": "a", "messages": said(("user", "q"), ("assistant", "b"))},
+        {"answer": "a", "prompt": "q", "completion": "b"},
+    ]
+    rows = load(lines(tmp_path, {"question": "q", "answer": "a"}, *records))
+    assert defects(rows)[1:] == [
+        f"column answer has a text, and {other} another: nobody can tell which counts"
+        for other in ("the conversation", "prompt and completion")
+    ]
+    assert [json.loads(raw) for raw in rows["raw"][1:]] == records
+
+
+@pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
+@pytest.mark.parametrize("name", ["remarks", "Remarks"])
+def test_system_messages_stand_in_the_remarks_of_flat_records(tmp_path, caplog, columns, name):
+    caplog.set_level(logging.INFO)
+    turn = {"messages": said(("system", "s"), ("user", "r"), ("assistant", "b"))}
+    flat = {"prompt": "q", "completion": "a", name: "x"}
+    rows = load(
+        lines(tmp_path, flat, turn, {**turn, name: None}, {**turn, name: "y"}), columns=columns
+    )
+    assert rows["remarks"].tolist() == ["x", "s", "s", "y"]
+    assert f"2 system messages are no part of the questions and stand in {name!r}" in caplog.text
+    assert (
+        "system messages of 1 of 4 records are not read: no remarks column is free" in caplog.text
+    )
+
+
+def test_conversations_that_are_not_read_are_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    turn = {"messages": said(("user", "r"), ("assistant", "b"))}
+    load(lines(tmp_path, {"question": "q", "answer": "a", **turn}, turn), columns=PLAIN)
+    assert (
+        "in 1 of 2 records a conversation stands beside a question and is not read" in caplog.text
+    )
+
+
 def test_conversations_stand_in_the_columns_of_flat_records(tmp_path):
     flat = {"prompt": "q", "completion": "a"}
     turn = said(("user", "r"), ("assistant", "b"))

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 
 import numpy as np
 import pandas as pd
@@ -261,6 +262,24 @@ def test_a_rule_takes_over_the_verdict_on_the_same_question():
     assert discarded.empty
     assert oracle.requests == []
     assert facts_of(events)["r90"]["decided_by"] == "rule"
+
+
+def test_where_verdicts_are_distrusted_a_rule_still_removes_a_rejected_question(caplog):
+    caplog.set_level(logging.INFO)
+    rows = [
+        (question, answer, "No" if n // len(ACCOUNTS) % 2 else "Yes")
+        for n, (question, answer, _) in enumerate(rows_about(ACCOUNTS, "", 60))
+    ]
+    stage, validated = make_sheet(
+        [*rows, (rows[6][0].upper(), "roses answer", ""), *rows_about(GARDEN, "", 20)]
+    )
+    _, discarded, _, _ = remove_outliers(
+        stage, validated, TopicEmbedder(), RULES, soap(min_reviewed=10, band=1.0), ReviewParams()
+    )
+    assert discarded[["row_id", "reason"]].to_numpy().tolist() == [
+        ["r60", "does not belong to the domain (rule)"]
+    ]
+    assert "The relevance filter removes nothing by itself: the verdicts do not" in caplog.text
 
 
 def test_the_queue_has_disagreements_first_and_leaves_them_in_the_data():

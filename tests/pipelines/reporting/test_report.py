@@ -41,7 +41,7 @@ def test_the_page_opens_with_warnings_of_losses_and_says_why_the_filter_abstaine
         evaluation_inputs, finished_evaluation, curation_facts=curation | {"relevance": relevance}
     )
     assert page.index("Half is gone &lt;1&gt;.") < page.index('id="rows"')
-    assert "The relevance filter removed nothing: few rows." in page
+    assert "The relevance filter removed nothing by itself: few rows." in page
 
 
 def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) -> None:

@@ -240,11 +240,19 @@ def _exchanged(words: Words, others: Words, listed: bool) -> bool:
     own, theirs = (some[unequal[0] : unequal[-1] + 1] for some in (words, others))
     return any(
         own == theirs[-first:] + theirs[last:-first] + theirs[:last]
-        and _LINKS.isdisjoint((own[0], theirs[0]))
+        and _tell_places(own[:first], own[-last:])
         and not _is_joined(own[first : len(own) - last], listed)
         for first, last in product(range(1, _LONGEST_MOVED + 1), repeat=2)
         if first + last < len(own)
     )
+
+
+def _tell_places(first: Words, last: Words) -> bool:
+    """Return whether parts that change places are two things or what links two things.
+
+    A link that moves with its thing ("from Rome", "to Oslo") tells nothing.
+    """
+    return _LINKS.isdisjoint((first[0], last[0])) or {*first, *last} <= _LINKS
 
 
 def _is_joined(between: Words, listed: bool) -> bool:

@@ -30,8 +30,11 @@ _LABEL = re.compile(
     r"(?P<close>[)\]]{1,2}|\.\)|[.:](?=\s)|[ \t]*[-–—](?=[ \t]))(?=\s*\S)",
     re.MULTILINE | re.IGNORECASE,
 )
+# In small letters: "exclusive OR" is an option.
+_LINK = re.compile(r"(?<=[;,\s])(?:and|or|und|oder|et|ou)$")
+# Behind a word of prose: "?" may be an option, or end one.
+_SENTENCE_END = re.compile(r"(?<!\S)([^\W\d_]+)\s*\?$")
 # Between two labels of "(a), (b) and (c)" there is no option.
-_LINK = re.compile(r"(?<=[;,\s])(?:and|or|und|oder|et|ou)$", re.IGNORECASE)
 _CONNECTIVE = re.compile(r"[\s,;&/]*(?:(?:and|or|nor|to)\b[\s,]*)?")
 
 
@@ -162,9 +165,11 @@ def _goes_on(question: str, run: Run) -> bool:
 def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
     stem = question[: run[0].start()].rstrip()
     ends = [mark.start() for mark in run[1:]] + [len(question)]
-    options = _without_links(
-        stem, [_option(question[mark.end() : end]) for mark, end in zip(run, ends, strict=True)]
+    options = tuple(
+        _option(question[mark.end() : end]) for mark, end in zip(run, ends, strict=True)
     )
+    if "\n" not in question[len(stem) : run[-1].start()]:
+        options = _without_links(stem, options)
     if not stem.strip() or not all(options):
         return None
     return Choice(stem, tuple(mark["label"].casefold() for mark in run), options, True)
@@ -176,9 +181,11 @@ def _without_links(stem: str, options: Sequence[str]) -> tuple[str, ...]:
     That is "or" before the last one, and behind it the mark of a question that the stem lacks.
     """
     *others, last = options
-    others = [_LINK.sub("", option).rstrip() for option in others]
-    if not asks(stem) and not any("?" in option for option in others):
-        last = last.removesuffix("?").rstrip()
+    others[-1] = _LINK.sub("", others[-1]).rstrip()
+    bare = _SENTENCE_END.sub(r"\1", last)
+    # Beside "colou*", "colou?" is a pattern.
+    if not asks(stem) and bare not in others and not {*"?*"} & {*"".join(others)}:
+        last = bare
     return (*others, last)
 
 

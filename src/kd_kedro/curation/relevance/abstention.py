@@ -64,11 +64,11 @@ def reason_to_distrust(verdicts: Verdicts, outlying: Mask) -> str:
     why = (
         f"chance does as well in {chance:.0%} of cases"
         if chance > _CHANCE
-        else "too many beside the rejected ones"
+        else "too many of the rows that it finds are accepted ones"
     )
     return (
-        f"the verdicts do not tell which rows belong: of rows judged without their own verdict it "
-        f"finds {right} of {rejected.sum()} rejected ones, and wrongly {wrong} of "
+        f"the verdicts do not tell which rows belong: of rows judged without their own verdict the "
+        f"filter finds {right} of {rejected.sum()} rejected ones, and wrongly {wrong} of "
         f"{accepted.sum()} accepted ones ({why}); review more rows, "
         "or look for verdicts that contradict each other"
     )

@@ -66,6 +66,9 @@ def decide_rows(
 ) -> dict[str, Decision]:
     """Decide about each row that is still in the data.
 
+    Rule and check decide where the model abstains too: a row whose very question a person rejected
+    goes, and so does one that the check finds off topic.
+
     Args:
         rows: Text columns `row_id, question, answer, mended`. Their texts are the ones to show to
             a check: personal data may be masked in them.

@@ -45,8 +45,8 @@ class Judgement:
         ordered: Whether neighbours' scores were used.
         scores: float64 (n,), higher is farther from the domain; a probability in mode `reviewer`.
         thresholds: float64 (n,), the score above which a row does not belong.
-        abstained: Why the filter removes nothing although rows are far from the domain; '' where
-            it decides. The threshold of what it would have removed is then the highest score;
+        abstained: Why no score removes a row although rows are far from the domain; '' where
+            they decide. The threshold of what it would have removed is then the highest score;
             reviewed rows keep theirs where their verdict wins.
     """
 

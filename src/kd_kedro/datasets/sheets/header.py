@@ -6,7 +6,7 @@ any case, a header with a known pair of names will do, and a column called `verd
 or `remarks` is one where the one asked for is not there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kd_kedro.datasets.sheets.record import Record
@@ -100,18 +100,32 @@ def _may_guess(names: Mapping[str, str]) -> bool:
     return tuple(names.get(key, "").casefold() for key in REQUIRED) == REQUIRED
 
 
+def known_pairs(cells: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the cells that may name question and answer, the likeliest pair first."""
+    by_lower = {cell.casefold(): cell for cell in reversed([*cells])}
+    return [
+        (by_lower[question], by_lower[answer])
+        for question, answer in (KNOWN if _may_guess(names) else ())
+        if question in by_lower and answer in by_lower
+    ]
+
+
+def subject_of(question: str, cells: Iterable[str]) -> str:
+    """Return the cell that names what an instruction is about; '' for none."""
+    by_lower = {cell.casefold(): cell for cell in reversed([*cells])}
+    about = [by_lower[name] for name in _ABOUT if name in by_lower]
+    return about[0] if about and question.casefold() == "instruction" else ""
+
+
 def _known(at: int, cells: Sequence[str], names: Mapping[str, str]) -> Header | None:
-    by_lower = {cell.casefold(): cell for cell in reversed(cells)}
     if any(names[key] in cells for key in REQUIRED):
         return None  # a header that was meant for these names, and lacks one
-    for question, answer in KNOWN:
-        if question in by_lower and answer in by_lower:
-            named = _named(cells, names)
-            found = {key: by_lower.get(name.casefold(), name) for key, name in named.items()}
-            found |= {"question": by_lower[question], "answer": by_lower[answer]}
-            about = [by_lower[name] for name in _ABOUT if name in by_lower]
-            is_instruction = question == "instruction" and about
-            return Header(at, found, about[0] if is_instruction else "", guessed=True)
+    by_lower = {cell.casefold(): cell for cell in reversed(cells)}
+    for question, answer in known_pairs(cells, names):
+        named = _named(cells, names)
+        found = {key: by_lower.get(name.casefold(), name) for key, name in named.items()}
+        found |= {"question": question, "answer": answer}
+        return Header(at, found, subject_of(question, cells), guessed=True)
     return None
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,13 @@ from kd_kedro.datasets.sheets.conversation import (
     read_turn,
     without_conversation,
 )
-from kd_kedro.datasets.sheets.header import column_name, find_headers
+from kd_kedro.datasets.sheets.header import (
+    Header,
+    column_name,
+    find_headers,
+    known_pairs,
+    subject_of,
+)
 from kd_kedro.datasets.sheets.number_format import general, shown
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 
@@ -205,89 +211,155 @@ def _in_one_shape(
 ) -> tuple[Sequence[_Keyed], list[str]]:
     """Return records with question and answer in the same columns, and notes on what was moved.
 
-    A record without a question of its own may hold a conversation, or the keys of another known
-    pair. What it says comes to stand in the columns of the other records; where there are none,
-    under the names asked for.
+    A record may hold a conversation instead of a question, or the keys of another known pair. What
+    it says comes to stand in the columns of the other records; where there are none, under the
+    names asked for.
     """
     keyed = [
         each._replace(values={column_name(key): value for key, value in each.values.items()})
         for each in keyed
     ]
-    columns = _columns(keyed, names)
-    told = 0
+    header = _header(keyed, names)
+    beside = _beside_an_answer(keyed, header.names)
     kinds: Counter[str] = Counter()
     shaped = []
     for each in keyed:
-        if each.defect or not _is_missing(each.values.get(columns["question"])):
+        question = each.values.get(header.names["question"])
+        messages = None if each.defect else find_conversation(each.values)
+        if each.defect:
             shaped.append(each)
-        elif (messages := find_conversation(each.values)) is not None:
+        elif messages is not None and (_is_missing(question) or isinstance(question, list)):
             turn = read_turn(messages)
-            told += bool(turn.system)
+            shaped.append(_opened(each, turn, header.names))
             kinds["conversation"] += 1
-            shaped.append(_opened(each, turn, columns, names))
+            if turn.system and not shaped[-1].defect:
+                stands = shaped[-1].values.get(header.names.get("remarks", "")) == turn.system
+                kinds["remark" if stands else "untold"] += 1
         else:
-            shaped.append(_renamed(each, columns, names))
+            shaped.append(_renamed(each, header, names, beside))
             kinds["other"] += shaped[-1] is not each
+            kinds["beside"] += messages is not None
     if kinds["conversation"]:
-        shaped = [each._replace(values=without_conversation(each.values)) for each in shaped]
-    return shaped, _notes(kinds, told, len(keyed), names)
+        shaped = [
+            each if each.defect else each._replace(values=without_conversation(each.values))
+            for each in shaped
+        ]
+    return shaped, _notes(kinds, len(keyed), header.names)
 
 
-def _notes(
-    kinds: Mapping[str, int], told: int, records: int, names: Mapping[str, str]
-) -> list[str]:
+def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -> list[str]:
     notes = []
     if some := kinds["conversation"]:
         which = "" if some == records else f" in {some} of {records} records"
         notes.append(f"question and answer are those of conversations of one turn{which}")
-    if told:
-        kept = f" and stand in {names['remarks']!r}" if "remarks" in names else ""
-        notes.append(f"{told} system messages are no part of the questions{kept}")
-    if kinds["other"]:
-        notes.append(f"question and answer have other names in {kinds['other']} records")
+    if some := kinds["beside"]:
+        where = f"in {some} of {records} records"
+        notes.append(f"{where} a conversation stands beside a question and is not read")
+    if some := kinds["remark"]:
+        kept = f"and stand in {columns['remarks']!r}"
+        notes.append(f"{some} system messages are no part of the questions {kept}")
+    if some := kinds["untold"]:
+        notes.append(
+            f"system messages of {some} of {records} records are not read: no remarks column is "
+            "free for them"
+        )
+    if some := kinds["other"]:
+        notes.append(f"question and answer have other names in {some} records")
     return notes
 
 
-def _columns(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Mapping[str, str]:
+def _header(keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Header:
     """Return the columns of records that are no conversations; the names asked for if none is."""
-    found = find_headers([Record(0, _keys(keyed), "", "")], names)
-    flat = found and not all(_is_missing(e.values.get(found[0].names["question"])) for e in keyed)
-    return found[0].names if flat else names
+    keys = _keys(keyed)
+    for found in find_headers([Record(0, keys, "", "")], names):
+        questions = [each.values.get(found.names["question"]) for each in keyed]
+        if not all(_is_missing(each) or isinstance(each, list) for each in questions):
+            return found
+    return Header(0, dict(names))
 
 
-def _is_missing(question: Any) -> bool:
-    return question is None or isinstance(question, list) or not str(question).strip()
+def _beside_an_answer(keyed: Sequence[_Keyed], columns: Mapping[str, str]) -> set[str]:
+    """Return the keys that stand in a record beside its answer, and so are no other name of it."""
+    return {
+        key
+        for each in keyed
+        if not _is_missing(each.values.get(columns["answer"]))
+        for key, value in each.values.items()
+        if value is not None
+    }
 
 
-def _opened(
-    each: _Keyed, turn: Turn, columns: Mapping[str, str], names: Mapping[str, str]
-) -> _Keyed:
+def _is_missing(value: Any) -> bool:
+    return value is None or not str(value).strip()
+
+
+def _opened(each: _Keyed, turn: Turn, columns: Mapping[str, str]) -> _Keyed:
     """Return a record with question and answer of its conversation, in the place of the messages.
 
-    What the model was told before stands among the remarks.
+    What the model was told before stands among the remarks, where the record has none of its own.
     """
-    told_first = {names["remarks"]: turn.system} if turn.system and "remarks" in names else {}
-    others = without_conversation(each.values)
+    values = without_conversation(each.values)
+    if turn.system and "remarks" in columns and _is_missing(values.get(columns["remarks"])):
+        values[columns["remarks"]] = turn.system
     said = {columns["question"]: turn.question, columns["answer"]: turn.answer}
-    return _Keyed(each.line, {**told_first, **others, **said}, turn.defect, _raw(each))
+    defect = turn.defect or _overwritten(values, said, "the conversation")
+    return _Keyed(each.line, {**values, **said}, defect, _raw(each))
 
 
-def _renamed(each: _Keyed, columns: Mapping[str, str], names: Mapping[str, str]) -> _Keyed:
+def _renamed(
+    each: _Keyed, header: Header, names: Mapping[str, str], beside: Collection[str]
+) -> _Keyed:
     """Return a record with the known names of its question and answer exchanged for the columns'.
 
-    The text that an instruction is about is put below it.
+    The text that an instruction is about is put below it, unless it stands in the others' column.
     """
+    columns = header.names["question"], header.names["answer"]
     own = {key: value for key, value in each.values.items() if value is not None}
-    found = find_headers([Record(0, [*own], "", "")], names)
-    if not found or found[0].names["question"] == columns["question"]:
+    pair = _own_pair(own, columns, names, beside)
+    about = subject_of(pair[0], own)
+    about = "" if header.about in own else about
+    if not own.keys() >= {*pair} or (pair == columns and not about):
         return each
-    header = found[0]
-    question, answer = (own.pop(header.names[key]) for key in ("question", "answer"))
-    below = own.pop(header.about, "") if header.about else ""
-    if below and isinstance(question, str) and isinstance(below, str):
-        question = f"{question.rstrip()}\n\n{below}"
-    values = {**own, columns["question"]: question, columns["answer"]: answer}
-    return each._replace(values=values, raw=_raw(each))
+    question, answer = (own.pop(key) for key in pair)
+    below, why = _to_text(own.pop(about, None))
+    if why:
+        return each._replace(defect=f"column {about}: {why}")
+    if below.strip() and not _to_text(question)[1]:
+        question = f"{_to_text(question)[0].rstrip()}\n\n{below}"
+    said = dict(zip(columns, (question, answer), strict=True))
+    if lost := _overwritten(own, said, " and ".join(pair)):
+        return each._replace(defect=lost)
+    return each._replace(values={**own, **said}, raw=_raw(each))
+
+
+def _own_pair(
+    own: Mapping[str, Any],
+    columns: tuple[str, str],
+    names: Mapping[str, str],
+    beside: Collection[str],
+) -> tuple[str, str]:
+    """Return the names of question and answer in a record; the columns' where it has no others."""
+    question, answer = columns
+    pairs = known_pairs(own, names)
+    if not _is_missing(own.get(question)):
+        others = (
+            []
+            if answer in own
+            else [pair for pair in pairs if pair[0] == question and pair[1] not in beside]
+        )
+    else:
+        others = sorted(
+            (pair for pair in pairs if pair[0] != question), key=lambda pair: pair[1] != answer
+        )
+    return others[0] if others else columns
+
+
+def _overwritten(values: Mapping[str, Any], said: Mapping[str, Any], by: str) -> str:
+    """Return the defect of a record whose own text stands where another of it would come to."""
+    for key, text in said.items():
+        if not _is_missing(values.get(key)) and values[key] != text:
+            return f"column {key} has a text, and {by} another: nobody can tell which counts"
+    return ""
 
 
 def _to_text(value: Any) -> tuple[str, str]:

@@ -48,7 +48,7 @@ def score_relevance(
     pairs = np.stack([sentence_embedder.encode(texts) for texts in columns], axis=1)
     scores, queue, abstained = score_rows(review_labels, pairs, params)
     if abstained:
-        logger.info("The relevance filter removes nothing: %s.", abstained)
+        logger.info("The relevance filter removes nothing by itself: %s.", abstained)
     return scores, queue, {"mode": scores["mode"].iloc[0], "abstained": abstained}
 
 
@@ -113,7 +113,7 @@ def describe_relevance(
     """Say what the relevance filter did, and warn of removals that no verdict explains.
 
     Returns:
-        `relevance_facts`: `mode`, `abstained` (why it decided nothing, or '') and `warnings`.
+        `relevance_facts`: `mode`, `abstained` (why no score removed a row, or '') and `warnings`.
     """
     answers = converted_mcq["answer"].tolist()
     known = labels_of(answers, converted_mcq["row_id"].tolist(), min_families=LEAST_ROWS)
