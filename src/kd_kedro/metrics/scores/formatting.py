@@ -152,7 +152,7 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
 
 
 def attribution_sentence(verdict: Mapping[str, Any]) -> str:
-    """Return what of the gain is the student's start and what its targets, '' where it is unknown."""
+    """Return what of the gain is the student's start and what its targets, '' if not known."""
     told, targets = [], []
     for name in verdict["primary"]:
         parts = verdict["metrics"][name].get("attribution")
