@@ -87,6 +87,11 @@ class Sheet:
         return self.cache / "students" / name
 
 
+def context_of(sheet: Sheet) -> Any:
+    """Give Kedro's context of what the pipelines left, in a `with`."""
+    return _session(sheet.cache, sheet.env, {})
+
+
 def full_name(pipeline: Pipeline, name: str) -> str:
     """Return a node's name with its namespaces."""
     (found,) = (node.name for node in pipeline.nodes if node.short_name == name)

@@ -1,0 +1,226 @@
+"""What a student's start is worth, and what the teacher's targets add to it.
+
+    python benchmarks/cut_students.py [--data SHEET] [--cache FOLDER] [--seeds 5] [--json OUT]
+
+The sheet goes through the project's own pipelines up to a trained teacher, once. Then students of
+one shape and budget are trained from two starts, random weights and a part cut out of the teacher,
+with several objectives; `cut_untaught` is the cut one with the reference answers alone. Two patient
+twins have random weights, no teacher and more budget: all the compute that capture and student
+took (`patient_given`: the teacher was there before), and the teacher's training too
+(`patient_counted`). The compute of a training is 6 x parameters x tokens read, that of a capture a
+third of it. `--curve` adds students of other sizes. Differences are of loss in nats an answer
+token, negative where the first is better. Choices are made on `--families validation`.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import at_least, file_to_write, finish, run
+from paired import LEVEL
+from students import (
+    ROOT,
+    Recipe,
+    Sheet,
+    context_of,
+    determines,
+    family_losses,
+    prepare,
+    train_all,
+)
+
+from kd_kedro.metrics.comparison.attribution import attribute
+from kd_kedro.metrics.comparison.decide import conclude
+from kd_kedro.metrics.comparison.paired_scores import PairedScores, scores_of
+from kd_kedro.metrics.comparison.teacher_gap import gap_recovered
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
+from kd_kedro.metrics.scores.metric_table import METRICS
+
+PERPLEXITY = next(metric for metric in METRICS if metric.name == "perplexity")
+DRAWS = 10_000
+# Of conf/base's teacher: 4 layers, 160 hidden channels, 5 heads, 640 neurons.
+SHAPE = (2, 96, 3, 384)
+CURVE = {"60 %": (3, 128, 4, 640), "27 %": SHAPE, "11 %": (1, 64, 2, 256), "5 %": (1, 32, 1, 128)}
+SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+OBJECTIVES = {
+    "default": {},
+    "0.1, 0.9": {"alpha": 0.1, "beta": 0.9},
+    "0.5, 0.5": {"alpha": 0.5, "beta": 0.5},
+    "1, 1": {"alpha": 1.0, "beta": 1.0},
+}
+ALONE = {"alpha": 1.0, "beta": 0.0}
+
+
+def cut(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the parameters of a student cut out of the teacher."""
+    return {"from_teacher": dict(zip(SIZES, shape, strict=True))}
+
+
+def recipes(curve: bool, rate: float) -> dict[str, Recipe]:
+    """Return every student but the patient ones."""
+    training = {"training": {"learning_rate": rate}} if rate else {}
+    made = {
+        "baseline": Recipe({"student": cut(SHAPE)}, "train_baseline"),
+        "random": Recipe({"objective": OBJECTIVES["0.1, 0.9"], "student": {"from_teacher": {}}}),
+        CUT_UNTAUGHT: Recipe({"student": cut(SHAPE), "objective": ALONE, **training}),
+    }
+    for name, objective in OBJECTIVES.items():
+        made[f"cut {name}"] = Recipe({"student": cut(SHAPE), "objective": objective, **training})
+    for name, shape in CURVE.items() if curve else ():
+        made[f"curve {name}"] = Recipe({"student": cut(shape), **training})
+        made[f"curve {name} baseline"] = Recipe({"student": cut(shape)}, "train_baseline")
+    return made
+
+
+def patient(sheet: Sheet, student: Recipe) -> dict[str, Recipe]:
+    """Return the twins that have the whole compute, by whether the teacher's training counts."""
+    from kd_kedro.training.examples import example_lengths
+
+    with context_of(sheet) as context:
+        catalog = context.catalog
+        teacher = catalog.load("teacher").parameters
+        examples, tokenizer = catalog.load("training_examples"), catalog.load("tokenizer")
+        read = sum(example_lengths(examples, tokenizer).values())
+        taught = catalog.load("params:distillation.teacher").training.max_tokens
+        own = sheet.max_tokens or catalog.load("params:distillation.training").max_tokens
+    (small,) = {parameters_of(sheet, student)}
+    given = own + teacher / small * read / 3
+    budgets = {"patient_given": given, "patient_counted": given + teacher / small * taught}
+    return {
+        name: Recipe(
+            {
+                "student": cut(SHAPE),
+                "training": {"max_tokens": round(tokens), "epochs": 10_000, "patience": 0},
+            },
+            "train_baseline",
+        )
+        for name, tokens in budgets.items()
+    }
+
+
+def parameters_of(sheet: Sheet, recipe: Recipe) -> int:
+    """Return the number of a trained student's parameters."""
+    card = sheet.folder(recipe, 1) / "model" / "card.json"
+    return int(json.loads(card.read_text(encoding="utf-8"))["parameters"])
+
+
+def scores(losses: dict[str, Any]) -> PairedScores:
+    """Return losses of models, by name (seeds, families, 2), paired by family and seed."""
+    models = [name for name, each in losses.items() for _ in each]
+    return scores_of(PERPLEXITY, np.concatenate([*losses.values()]), models, draws=DRAWS, seed=0)
+
+
+def difference(paired: PairedScores, one: str, other: str) -> dict[str, float]:
+    """Return the difference of two models' losses with its 95 % interval."""
+    estimate = paired.estimate({one: 1.0, other: -1.0})
+    low, high = estimate.interval(LEVEL)
+    return {"difference": estimate.value, "low": low, "high": high}
+
+
+def judged(losses: dict[str, Any], student: str) -> dict[str, Any]:
+    """Return the figures of one student against its baseline, its start and its teacher."""
+    paired = scores(
+        {
+            "teacher": losses["teacher"],
+            "baseline": losses["baseline"],
+            "student": losses[student],
+            **{name: losses[name] for name in losses if name == CUT_UNTAUGHT or "patient" in name},
+        }
+    )
+    whole = difference(paired, "student", "baseline")
+    told = {
+        "recovered": gap_recovered(PERPLEXITY, paired, level=LEVEL, refusal=""),
+        "verdict": conclude(whole["low"], whole["high"], PERPLEXITY.higher_is_better)[0],
+        "gain": whole,
+        **attribute(PERPLEXITY, paired, level=LEVEL, refusal=""),
+    }
+    if "patient_given" in losses:
+        told["patient"] = {
+            f"teacher_{kind}": difference(paired, "student", f"patient_{kind}")
+            for kind in ("counted", "given")
+        }
+    return told
+
+
+def main() -> None:
+    """Train what is not there yet, compare, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
+    parser.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
+    parser.add_argument("--env", default="local", help="the project's environment")
+    parser.add_argument("--seeds", type=at_least(2), default=5)
+    parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
+    parser.add_argument("--rate", type=float, default=0.0, help="learning rate of cut students")
+    parser.add_argument("--curve", action="store_true", help="students of other sizes too")
+    parser.add_argument("--no-patient", action="store_true", help="leave the patient twins out")
+    parser.add_argument("--processes", type=at_least(1), default=2)
+    parser.add_argument("--families", choices=("validation", "test"), default="test")
+    parser.add_argument("--json", type=file_to_write, help="write the figures here")
+    args = parser.parse_args()
+    cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
+    sheet = prepare(args.data, cache, args.env, args.tokens or 0)
+    seeds, students = range(1, args.seeds + 1), recipes(args.curve, args.rate)
+    train_all(sheet, students, seeds, args.processes)
+    if not args.no_patient:
+        longer = patient(sheet, students["baseline"])
+        train_all(sheet, longer, seeds, args.processes)
+        students |= longer
+    losses: dict[str, Any] = {"teacher": family_losses(sheet, None, 0, args.families)[None]}
+    for name, recipe in students.items():
+        own = [family_losses(sheet, recipe, seed, args.families) for seed in seeds]
+        losses[name] = np.stack(own)
+    print(table(losses))
+    figures = report(sheet, students, losses)
+    setting = {"families": args.families, "seeds": list(seeds), "sheet": args.data.name}
+    whole, share = figures["recovered"]["estimate"], figures["parameters_share"]
+    recovered = "no share" if whole is None else f"{100 * whole:.0f} %"
+    told = f"{recovered} of the teacher's lead recovered by {100 * share:.0f} % of its parameters"
+    finish(figures | setting, f"cut_students: {told}", args.json)
+
+
+def report(sheet: Sheet, students: dict[str, Recipe], losses: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of the default student, of every other cut one, and of the curve."""
+    with context_of(sheet) as context:
+        teacher = context.catalog.load("teacher").parameters
+    cuts = {name: judged(losses, name) for name in students if name.startswith("cut ")}
+    curve = []
+    for size in CURVE:
+        name = f"curve {size}"
+        if name not in students:
+            continue
+        part = {"baseline": losses[f"{name} baseline"], "teacher": losses["teacher"]}
+        curve.append(
+            {
+                "parameters_share": parameters_of(sheet, students[name]) / teacher,
+                "recovered": judged({**part, name: losses[name]}, name)["recovered"],
+            }
+        )
+    return {
+        **cuts["cut default"],
+        "parameters_share": parameters_of(sheet, students["cut default"]) / teacher,
+        "students": cuts,
+        "random_start": judged(losses, "random"),
+        "losses": {
+            name: (each.sum(1)[:, 0] / each.sum(1)[:, 1]).tolist() for name, each in losses.items()
+        },
+        "curve": curve,
+        "parameters": {name: determines(sheet, each) for name, each in students.items()},
+    }
+
+
+def table(losses: dict[str, Any]) -> str:
+    """Return the mean losses as a Markdown table."""
+    lines = ["| student | loss (nats a token) | perplexity |", "|---|---|---|"]
+    for name, each in losses.items():
+        own = each.sum(1)
+        mean = float((own[:, 0] / own[:, 1]).mean())
+        lines.append(f"| {name} | {mean:.4f} | {np.exp(mean):.3f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run(main)
