@@ -22,7 +22,8 @@ from transformers import (
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.pruning.architectures import HEADS, HIDDEN, NEURONS, QKV, axes_of
-from kd_kedro.models.pruning.prune import Shape, prune, pruned_shape, shape_of
+from kd_kedro.models.pruning.prune import Shape, check_shape, prune, pruned_shape, shape_of
+from tests.training import architectures
 
 KINDS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "t5", "t5_gated"]
 WHOLE = Shape(3, 16, 4, 24)
@@ -156,3 +157,46 @@ def test_a_cut_student_is_a_plain_model_that_can_be_saved(kind, tokenizer, examp
     assert {n: w.shape for n, w in twin.state_dict().items()} == {
         n: w.shape for n, w in student.state_dict().items()
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "message"),
+    [
+        ("llama", Shape(4, 16, 4, 24), "num_hidden_layers: 4 is more than the teacher's 3"),
+        ("qwen2", Shape(3, 17, 4, 24), "hidden_size: 17 is more than the teacher's 16"),
+        ("t5", Shape(3, 16, 5, 24), "num_attention_heads: 5 is more than the teacher's 4"),
+        ("gpt2", Shape(3, 16, 4, 25), "intermediate_size: 25 is more than the teacher's 24"),
+        ("gpt2", Shape(3, 12, 4, 24), "hidden_size: 4 heads of the teacher's 4 .* make 16, not 12"),
+        ("llama", Shape(3, 16, 3, 24), "num_attention_heads: 3 heads cannot share .* at most 2"),
+    ],
+)
+def test_a_shape_that_is_not_in_the_teacher_is_refused(kind, shape, message, tokenizer):
+    with pytest.raises(ValueError, match=rf"student\.from_teacher\.{message}"):
+        check_shape(build(kind, tokenizer), shape)
+
+
+def test_an_architecture_that_cannot_be_cut_is_refused_by_name(tokenizer):
+    model = architectures.build("phi3", tokenizer)
+    with pytest.raises(ValueError, match=r"from_teacher: a Phi3ForCausalLM cannot be cut; those"):
+        shape_of(model)
+
+
+def test_without_calibration_rows_nothing_is_cut(tokenizer):
+    with pytest.raises(ValueError, match=r"from_teacher: there are no calibration rows"):
+        prune(build("gpt2", tokenizer), SMALL, [], tokenizer.pad_token_id)
+
+
+def test_the_most_important_units_stay(tokenizer, examples):
+    """One of the heads 2 and 3, the neurons 5 and 7 and layer 1 are made to say most."""
+    model = build("llama", tokenizer).float()
+    for layer in model.model.layers:
+        layer.self_attn.v_proj.weight.data[4:8] *= 30  # the second pair of heads: 2 and 3
+        layer.self_attn.o_proj.weight.data *= 0.1
+        layer.mlp.up_proj.weight.data[[5, 7]] *= 50
+    for quiet in (model.model.layers[0], model.model.layers[2]):
+        quiet.mlp.down_proj.weight.data *= 1e-3
+        quiet.self_attn.o_proj.weight.data *= 1e-3
+    student = prune(model, Shape(1, 16, 1, 2), examples, tokenizer.pad_token_id)
+    kept, layer = student.model.layers[0], model.model.layers[1]
+    assert torch.equal(kept.self_attn.v_proj.weight, layer.self_attn.v_proj.weight[4:8])
+    assert torch.equal(kept.mlp.up_proj.weight, layer.mlp.up_proj.weight[[5, 7]])
