@@ -71,15 +71,17 @@ def read_items(folder: Path) -> list[Item]:
 
 def judge_blanks(items: Sequence[Item]) -> dict[str, Any]:
     """Return the shares of questions with a `__` that become questions, and by syntax."""
-    statements = [item.question for item in items if "__" in item.question]
+    statements = [item for item in items if "__" in item.question]
     generator = RulesGenerator()
     converted, by_syntax = [], []
-    for text in statements:
-        repaired = repair(text)[0]
+    for item in statements:
+        repaired = repair(item.question)[0]
         statement, blanks = canonical_blanks(repaired)
         asked, how = statement, "asks already"
         if blanks and not is_question(statement):
-            outcome = generator.generate([Request("fitb", statement, {})])[0]
+            # The answer tells the language of a short statement, as in the pipeline.
+            context = {"answer": item.options[item.right]}
+            outcome = generator.generate([Request("fitb", statement, context)])[0]
             asked, how = outcome.text, outcome.reason
         converted.append(
             bool(blanks)
