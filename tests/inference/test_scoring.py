@@ -11,7 +11,14 @@ from kd_kedro.models.encoding import encode
 from kd_kedro.models.tokenization import train_byte_bpe
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
-NUMBERS = ("nll", "brier", "teacher_kl", "calibration_confidence", "calibration_gaps")
+NUMBERS = (
+    "nll",
+    "brier",
+    "teacher_kl",
+    "accepted_tokens",
+    "calibration_confidence",
+    "calibration_gaps",
+)
 COUNTS = ("answer_tokens", "answer_bytes", "agreeing_tokens", "calibration_tokens")
 
 
@@ -35,6 +42,7 @@ def dense(teacher, model, row):
         "nll": -np.log(probabilities[here, answer]).sum(),
         "brier": ((probabilities - hit) ** 2).sum(),
         "teacher_kl": (p * (np.log(p) - np.log(q))).sum(),
+        "accepted_tokens": np.minimum(p, q).sum(),
         "agreeing_tokens": (p.argmax(1) == q.argmax(1)).sum(),
         "answer_tokens": len(answer),
         "answer_bytes": len(ANSWERS["abcdef".index(row.row_id)].encode()),

@@ -20,7 +20,7 @@ from kd_kedro.storage.fingerprints import tokenizer_fingerprint
 
 # Log probabilities of one model in memory at once: 16 MB of float32.
 _CHUNK = 2**22
-_SINGLE = ("nll", "brier", "agreeing_tokens", "teacher_kl")
+_SINGLE = ("nll", "brier", "agreeing_tokens", "teacher_kl", "accepted_tokens")
 _BINNED = ("calibration_tokens", "calibration_confidence", "calibration_gaps")
 
 Record = dict[str, Any]
@@ -48,11 +48,14 @@ def score_together(
     Returns:
         For each model one record for each row, in order. Sums over its answer tokens, the
         end-of-sequence token included: `nll` (nats), `brier` (sum over the vocabulary of
-        (p - y)^2), `agreeing_tokens` (first choice is the teacher's) and `teacher_kl` (KL(teacher
-        || model), nats, over the ids both vocabularies have; both None without a common
-        tokenizer); `answer_tokens` and `answer_bytes` (UTF-8), both without what was cut off; and
-        by bin `calibration_tokens`, `calibration_confidence` and `calibration_gaps` (confidence -
-        correct), lists of `bins` numbers.
+        (p - y)^2), `agreeing_tokens` (first choice is the teacher's), `teacher_kl` (KL(teacher
+        || model), nats) and `accepted_tokens` (sum of min(p, q), the chance that the teacher
+        accepts a token that the model drafts: Leviathan et al. 2023, "Fast Inference from
+        Transformers via Speculative Decoding", corollary 3.6), these three over the ids both
+        vocabularies have and None without a common tokenizer; `answer_tokens` and `answer_bytes`
+        (UTF-8), both without what was cut off; and by bin `calibration_tokens`,
+        `calibration_confidence` and `calibration_gaps` (confidence - correct), lists of `bins`
+        numbers.
     """
     prints = [tokenizer_fingerprint(model.tokenizer) for model in models]
     company = [place for place, found in enumerate(prints) if found == prints[0]]
@@ -66,7 +69,7 @@ def score_together(
             scored[place] = own
     for place in (place for group in alone for place in group):
         for record in scored[place]:
-            record.update(agreeing_tokens=None, teacher_kl=None)
+            record.update(agreeing_tokens=None, teacher_kl=None, accepted_tokens=None)
     return scored
 
 
@@ -105,7 +108,7 @@ def _score_group(
 def _sums_of_rows(
     models: Sequence[LanguageModel], rows: Sequence[Example], bins: int
 ) -> list[torch.Tensor]:
-    """Return for each model (rows, 4 + 3 bins) float64, columns as `_token_scores` has them."""
+    """Return for each model (rows, 5 + 3 bins) float64, columns as `_token_scores` has them."""
     states, heads = [], []
     for language_model in models:
         model = language_model.model
@@ -116,7 +119,7 @@ def _sums_of_rows(
     labels = torch.tensor([token for row in rows for token in row.input_ids[row.answer_start :]])
     counts = torch.tensor([row.answer_tokens for row in rows])
     row_of = torch.arange(len(rows)).repeat_interleave(counts)
-    sums = [torch.zeros(len(rows), 4 + 3 * bins, dtype=torch.float64) for _ in models]
+    sums = [torch.zeros(len(rows), len(_SINGLE) + 3 * bins, dtype=torch.float64) for _ in models]
     step = max(1, _CHUNK // max(head.out_features for head in heads))
     for start in range(0, len(labels), step):
         part = slice(start, start + step)
@@ -132,7 +135,7 @@ def _sums_of_rows(
 def _token_scores(
     log_probs: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, bins: int
 ) -> torch.Tensor:
-    """Return (tokens, 4 + 3 bins) float64: `_SINGLE`, then the bins of each of `_BINNED`."""
+    """Return (tokens, 5 + 3 bins) float64: `_SINGLE`, then the bins of each of `_BINNED`."""
     label_log_probs = log_probs.gather(1, labels[:, None])[:, 0]
     # Sum of (p - y)^2 = sum of p^2 - 2 p of the label + 1.
     brier = (2 * log_probs).exp().sum(-1) - 2 * label_log_probs.exp() + 1
@@ -140,12 +143,13 @@ def _token_scores(
     known, asked = _over_shared_ids(teacher, shared), _over_shared_ids(log_probs, shared)
     agreeing = known.argmax(-1) == asked.argmax(-1)
     divergence = forward_kl(known, asked).clamp(min=0)
+    accepted = torch.minimum(known, asked).exp().sum(-1)
     best, choice = log_probs.max(-1)
     confidence = best.double().exp()
     place = (confidence * bins).long().clamp(max=bins - 1)
     inside = torch.nn.functional.one_hot(place, bins).double()
     gap = confidence - (choice == labels).double()
-    single = torch.stack([-label_log_probs, brier, agreeing, divergence], dim=1).double()
+    single = torch.stack([-label_log_probs, brier, agreeing, divergence, accepted], dim=1).double()
     return torch.cat([single, inside, inside * confidence[:, None], inside * gap[:, None]], dim=1)
 
 
@@ -162,7 +166,7 @@ def _scored_bytes(tokenizer: Any, example: Example, answer: str) -> int:
 
 def _record(numbers: list[float], bins: int) -> Record:
     parts = {
-        name: numbers[4 + place * bins : 4 + (place + 1) * bins]
+        name: numbers[len(_SINGLE) + place * bins : len(_SINGLE) + (place + 1) * bins]
         for place, name in enumerate(_BINNED)
     }
     record: Record = dict(zip(_SINGLE, numbers, strict=False))

@@ -39,6 +39,7 @@ _ENTRY = {
     "role",
     "non_inferiority",
     "gap_recovered",
+    "attribution",
     "families",
     "higher_is_better",
     "p_holm",

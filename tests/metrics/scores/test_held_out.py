@@ -69,13 +69,17 @@ SCORE = {
     "answer_bytes": 5,
     "agreeing_tokens": 2,
     "teacher_kl": 0.25,
+    "accepted_tokens": 2.5,
     "brier": 0.5,
 }
 
 
+OTHER = dict.fromkeys(("agreeing_tokens", "teacher_kl", "accepted_tokens"))
+
+
 def test_grades_by_hand() -> None:
     table = rows(2, each=1).assign(answer=["Asset", "A long answer that nobody words alike twice."])
-    scores = [SCORE | BINS, SCORE | BINS | {"agreeing_tokens": None, "teacher_kl": None}]
+    scores = [SCORE | BINS, SCORE | BINS | OTHER]
     graded = grade(
         table,
         ["asset.", "A long one"],
@@ -89,8 +93,8 @@ def test_grades_by_hand() -> None:
     assert list(graded.columns) == RESULT_COLUMNS
     found = graded.set_index("row_id").T.to_dict()
     asset, other = found["r0-0"], found["r1-0"]
-    assert [asset[name] for name in SCORE] == ["1.5", "3", "5", "2", "0.25", "0.5"]
-    assert (other["agreeing_tokens"], other["teacher_kl"], other["nll"]) == ("", "", "1.5")
+    assert [asset[name] for name in SCORE] == ["1.5", "3", "5", "2", "0.25", "2.5", "0.5"]
+    assert [other[name] for name in (*OTHER, "nll")] == ["", "", "", "1.5"]
     assert asset["calibration_tokens"] == "1 2 0 0 0 0 0 0 0 0"
     assert asset["calibration_gaps"].split()[:2] == ["-0.95", "0.25"]
     # What is not gradable is not matched.

@@ -128,6 +128,7 @@ _SCORES: dict[str, Callable[[Any], str]] = {
     "answer_bytes": str,
     "agreeing_tokens": str,
     "teacher_kl": lambda value: repr(float(value)),
+    "accepted_tokens": lambda value: repr(float(value)),
     "brier": lambda value: repr(float(value)),
     "calibration_tokens": lambda values: " ".join(map(str, values)),
     "calibration_confidence": cell_of_bins,

@@ -24,6 +24,7 @@ RESULT_COLUMNS = [
     "answer_bytes",
     "agreeing_tokens",
     "teacher_kl",
+    "accepted_tokens",
     "brier",
     "calibration_tokens",
     "calibration_confidence",
@@ -41,7 +42,8 @@ RESULT_COLUMNS = [
 ]
 # Those of numbers; an empty cell does not apply.
 NUMBER_COLUMNS = [
-    *("nll", "answer_tokens", "answer_bytes", "agreeing_tokens", "teacher_kl", "brier"),
+    *("nll", "answer_tokens", "answer_bytes", "agreeing_tokens", "teacher_kl"),
+    *("accepted_tokens", "brier"),
     *("token_f1", "rouge1", "rouge2", "rougeL", "semantic_similarity", "bertscore_f1"),
 ]
 
@@ -260,6 +262,23 @@ METRICS = (
         against_teacher=False,
         absent=OTHER_TOKENS,
         decimals=3,
+    ),
+    Metric(
+        name="draft_acceptance",
+        title="draft acceptance",
+        statistics=lambda rows: numbers(rows, "accepted_tokens", "answer_tokens"),
+        score=text.ratio,
+        higher_is_better=True,
+        shown=float,
+        bounds=(0.0, 1.0),
+        signature=lambda: (
+            "mean over reference answer tokens of the sum over the vocabulary of min(teacher, "
+            "model): what speculative decoding with the model as draft accepts"
+        ),
+        per_token=True,
+        against_teacher=False,
+        absent=OTHER_TOKENS,
+        percent=True,
     ),
     Metric(
         name="ece",
