@@ -52,6 +52,18 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_what_a_source_does_not_read_is_no_part_of_its_address(
+    teacher, examples, belongs_to, tmp_path
+):
+    def address(config, **changed):
+        given = config.model_copy(update=changed)
+        return capture([(teacher, 1.0)], examples, belongs_to, tmp_path, given)["fingerprint"]
+
+    unread = {"k": 5, "num_samples": 3, "temperatures": (1.0, 3.0), "seed": 8}
+    assert address(DENSE) == address(DENSE, **unread) != address(DENSE, dtype="float16")
+    assert address(TOP_K) == address(TOP_K, num_samples=3, seed=8) != address(TOP_K, k=5)
+
+
 def test_a_dense_cache_gives_what_the_live_teacher_gives(teacher, examples, belongs_to, tmp_path):
     manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, DENSE)
     cached = open_targets(manifest, tmp_path, belongs_to)

@@ -24,7 +24,7 @@ from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
-from kd_kedro.training.teacher.capture_config import CaptureConfig, serves
+from kd_kedro.training.teacher.capture_config import UNREAD, CaptureConfig, serves
 from kd_kedro.training.teacher.signals import log_probs_of, mixture, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
 
@@ -69,7 +69,7 @@ def capture(
     width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
     determines = {
         **belongs_to,
-        **config.model_dump(mode="json"),
+        **config.model_dump(mode="json", exclude=set(UNREAD.get(config.source, ()))),
         "hidden_width": width if config.hidden_states else None,
         "vocabulary": vocabulary,
         "schema": SCHEMA,

@@ -7,6 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 from kd_kedro.losses.divergence_names import BUCKETED, FULL, SAMPLED
 
 Source = Literal["top_k", "dense", "sampled", "live"]
+# Settings that a source does not read; they are no part of the address of its store.
+UNREAD = {
+    "dense": ("k", "num_samples", "temperatures", "seed"),
+    "top_k": ("num_samples", "seed"),
+}
 
 
 class CaptureConfig(BaseModel):

@@ -116,7 +116,7 @@ class CachedTargets:
         self.fingerprint = str(manifest["fingerprint"])
         self.serves = serves(manifest["source"])
         self.hidden_width: int | None = manifest["hidden_width"]
-        self._captured = tuple(float(value) for value in manifest["temperatures"])
+        self._captured = tuple(float(value) for value in manifest.get("temperatures", ()))
         self.temperatures = None if manifest["source"] == "dense" else self._captured
         self._vocabulary = int(manifest["vocabulary"])
         self._shards = [load_file(folder / shard["file"]) for shard in manifest["shards"]]
