@@ -19,7 +19,7 @@ def catalog(tmp_path_factory):
 
 def made(catalog, folder, changed):
     values = parameters("test", changed)
-    names = ("student", "teacher", "controls")
+    names = ("student", "teacher", "training", "controls")
     asked = set_controls(*(values[f"params:distillation.{name}"] for name in names), 1, 160)
     models, history = train_controls(
         *choose_examples(TABLE, values["params:distillation.examples"]),

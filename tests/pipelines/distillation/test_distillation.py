@@ -252,7 +252,7 @@ def test_who_judges_sampled_answers_computes_as_the_capture_did(
 
 def test_one_seed_has_no_others(groups, tmp_path):
     one = groups["seeds"].model_copy(update={"count": 1})
-    asked = set_seeds(*(groups[name] for name in LEARNED), one, 160)
+    asked = set_seeds(*(groups[name] for name in LEARNED), one, groups["controls"], 160)
     _, validation, examples = chosen(TABLE, groups)
     models, history = train_seeds(examples, validation, None, None, None, asked, tmp_path)
     assert (asked, models, history) == ({}, {}, [])
