@@ -15,6 +15,7 @@ token, negative where the first is better. Choices are made on `--families valid
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,31 +48,30 @@ CURVE = {"60 %": (3, 128, 4, 640), "27 %": SHAPE, "11 %": (1, 64, 2, 256), "5 %"
 SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
 OBJECTIVES = {
     "default": {},
-    "0.1, 0.9": {"alpha": 0.1, "beta": 0.9},
     "0.5, 0.5": {"alpha": 0.5, "beta": 0.5},
     "1, 1": {"alpha": 1.0, "beta": 1.0},
 }
 ALONE = {"alpha": 1.0, "beta": 0.0}
 
 
-def cut(shape: tuple[int, ...]) -> dict[str, Any]:
+def cut(shape: Sequence[int]) -> dict[str, Any]:
     """Return the parameters of a student cut out of the teacher."""
     return {"from_teacher": dict(zip(SIZES, shape, strict=True))}
 
 
-def recipes(curve: bool, rate: float) -> dict[str, Recipe]:
+def recipes(shape: Sequence[int], curve: bool, rate: float) -> dict[str, Recipe]:
     """Return every student but the patient ones."""
     training = {"training": {"learning_rate": rate}} if rate else {}
     made = {
-        "baseline": Recipe({"student": cut(SHAPE)}, "train_baseline"),
-        "random": Recipe({"objective": OBJECTIVES["0.1, 0.9"], "student": {"from_teacher": {}}}),
-        CUT_UNTAUGHT: Recipe({"student": cut(SHAPE), "objective": ALONE, **training}),
+        "baseline": Recipe({"student": cut(shape)}, "train_baseline"),
+        "random": Recipe(),
+        CUT_UNTAUGHT: Recipe({"student": cut(shape), "objective": ALONE, **training}),
     }
     for name, objective in OBJECTIVES.items():
-        made[f"cut {name}"] = Recipe({"student": cut(SHAPE), "objective": objective, **training})
-    for name, shape in CURVE.items() if curve else ():
-        made[f"curve {name}"] = Recipe({"student": cut(shape), **training})
-        made[f"curve {name} baseline"] = Recipe({"student": cut(shape)}, "train_baseline")
+        made[f"cut {name}"] = Recipe({"student": cut(shape), "objective": objective, **training})
+    for name, size in CURVE.items() if curve else ():
+        made[f"curve {name}"] = Recipe({"student": cut(size), **training})
+        made[f"curve {name} baseline"] = Recipe({"student": cut(size)}, "train_baseline")
     return made
 
 
@@ -86,13 +86,13 @@ def patient(sheet: Sheet, student: Recipe) -> dict[str, Recipe]:
         read = sum(example_lengths(examples, tokenizer).values())
         taught = catalog.load("params:distillation.teacher").training.max_tokens
         own = sheet.max_tokens or catalog.load("params:distillation.training").max_tokens
-    (small,) = {parameters_of(sheet, student)}
+    small = parameters_of(sheet, student)
     given = own + teacher / small * read / 3
     budgets = {"patient_given": given, "patient_counted": given + teacher / small * taught}
     return {
         name: Recipe(
             {
-                "student": cut(SHAPE),
+                **student.changes,
                 "training": {"max_tokens": round(tokens), "epochs": 10_000, "patience": 0},
             },
             "train_baseline",
@@ -153,6 +153,14 @@ def main() -> None:
     parser.add_argument("--env", default="local", help="the project's environment")
     parser.add_argument("--seeds", type=at_least(2), default=5)
     parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
+    parser.add_argument(
+        "--shape",
+        type=at_least(1),
+        nargs=4,
+        default=SHAPE,
+        metavar="SIZE",
+        help="layers, hidden channels, heads and neurons of the students",
+    )
     parser.add_argument("--rate", type=float, default=0.0, help="learning rate of cut students")
     parser.add_argument("--curve", action="store_true", help="students of other sizes too")
     parser.add_argument("--no-patient", action="store_true", help="leave the patient twins out")
@@ -162,7 +170,7 @@ def main() -> None:
     args = parser.parse_args()
     cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
     sheet = prepare(args.data, cache, args.env, args.tokens or 0)
-    seeds, students = range(1, args.seeds + 1), recipes(args.curve, args.rate)
+    seeds, students = range(1, args.seeds + 1), recipes(args.shape, args.curve, args.rate)
     train_all(sheet, students, seeds, args.processes)
     if not args.no_patient:
         longer = patient(sheet, students["baseline"])
