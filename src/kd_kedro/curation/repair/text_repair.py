@@ -81,8 +81,10 @@ _PAIR = re.compile(
 _SINGLE = re.compile(r"<(?:[bh]r\s*/?|/?(?:p|li)\s*)>", re.IGNORECASE)
 _NAMED_TAG = re.compile(
     r"\b(?:tags?|elements?)\b"
-    r"|\b(?:use|write|type|insert|add|put|with|by|the|an?|and|or|is|does|to)\s+<(?:[bh]r|p|li)\b[^<>]*>(?=\W)"
-    r"|(?:^|\s)<(?:[bh]r|p|li)\b[^<>]*>\s+(?:is|means?|makes?|breaks?|starts?|ends?|does|inserts?|adds?)\b",
+    r"|\b(?:use|write|type|insert|add|put|with|by|the|an?|and|or|is|does|to)\s+"
+    r"<(?:[bh]r|p|li)\b[^<>]*>(?=\W)"
+    r"|(?:^|\s)<(?:[bh]r|p|li)\b[^<>]*>\s+"
+    r"(?:is|means?|makes?|breaks?|starts?|ends?|does|inserts?|adds?)\b",
     re.IGNORECASE,
 )
 # A text about markup shows the names of its signs: it has a tag, code, or a word of the trade.
