@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
+from kd_kedro.generation.rules.styles import casual, formal, general
 from kd_kedro.generation.rules.synonyms import exchange
 from kd_kedro.generation.rules.typos import add_typos
 
@@ -70,6 +71,89 @@ def test_a_second_command_is_no_noun_phrase() -> None:
 def test_an_opening_only_where_no_frame_is_known() -> None:
     texts = {_text("general", "Why is rent a cost?", seed)[1] for seed in range(9)}
     assert texts == {"For what reason is rent a cost?", "For which reason is rent a cost?"}
+
+
+@pytest.mark.parametrize(
+    ("question", "rewrites"),
+    [
+        ("How much is VAT on $100?", {"What amount is VAT on $100?"}),
+        ("How much is needed?", {"What amount is needed?"}),
+        ("How much of the loan is repaid?", {"What part of the loan is repaid?"}),
+        ("How many of the bills are open?", {"What number of the bills are open?"}),
+        ("How much deferred tax is due?", {"What amount of deferred tax is due?"}),
+        ("How many kilos of flour are needed?", {"What number of kilos of flour are needed?"}),
+        ("How many shops in Goa are open?", {"What number of shops in Goa are open?"}),
+        ("Is rent due when it falls, as per an Act?", set()),
+        ("What tax is due, as per the Act, 1872?", {"As per the Act, 1872, what tax is due?"}),
+        *(
+            (question, set())
+            for question in (
+                "How much can I deduct?",
+                "How many are there?",
+                "How much did Smith & Co. pay?",
+                "How much should I set aside for tax?",
+                "How much longer is the term?",
+                "How many remain open after it is due?",
+                "How many unpaid are there?",
+                "How much of a discount do we get?",
+                "How much is profit affected by tax?",
+                "When, if ever, is goodwill impaired?",
+                "How many, if any, are open?",
+                "What tax, if any, is due?",
+                "What tax is due, if any?",
+                "What tax is due if any?",
+                "What if sales fall?",
+                "In which year, if any, is relief given?",
+                "What is larger?",
+                "What is cheaper to buy?",
+                "What is deducted from income?",
+                "What is deductible?",
+                "What is on the balance sheet?",
+            )
+        ),
+    ],
+)
+def test_a_frame_needs_what_it_is_about(question: str, rewrites: set[str]) -> None:
+    found = {text for text in general(question) if ": " not in text}
+    assert found == rewrites
+
+
+@pytest.mark.parametrize("thing", ["interest", "deferred tax", "a ledger", "higher education"])
+def test_a_noun_phrase_is_defined(thing: str) -> None:
+    assert f"What is meant by {thing}?" in general(f"What is {thing}?")
+    assert any(text.endswith(f"what {thing} is?") for text in formal(f"What is {thing}?"))
+
+
+@pytest.mark.parametrize("question", ["What is larger?", "What is deducted from income?"])
+def test_only_a_noun_phrase_goes_before_its_verb(question: str) -> None:
+    assert not any(text.endswith(" is?") for text in formal(question) + casual(question))
+
+
+@pytest.mark.parametrize(
+    ("question", "written"),
+    [
+        ("Don’t we pay?", "do we not pay?"),
+        ("Why can't they pay?", "why can they not pay?"),
+        ("It is due, isn't it?", "is it not?"),
+        ("Isn't VAT due?", "isn't VAT due?"),
+        ("Why isn't the loan due?", "why isn't the loan due?"),
+        ("Aren't I right?", "aren't I right?"),
+        ("Which firm doesn't pay?", "which firm does not pay?"),
+        ("What's been paid?", "what's been paid?"),
+    ],
+)
+def test_not_goes_behind_the_subject(question: str, written: str) -> None:
+    assert any(text.endswith(written) for text in formal(question))
+
+
+def test_what_forbids_is_written_in_full() -> None:
+    texts = formal("Don't round. What is rent?")
+    assert texts
+    assert all(text.startswith("Do not round. ") for text in texts)
+
+
+def test_a_sentence_ends_in_a_full_verb() -> None:
+    assert not any(text.endswith("'re?") for text in casual("Who are they?"))
 
 
 def test_contractions() -> None:

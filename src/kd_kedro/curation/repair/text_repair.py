@@ -11,10 +11,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache, partial
+from html.entities import name2codepoint
 from typing import Any
 
 from kd_kedro.curation.repair.repair_config import RepairConfig
 from kd_kedro.text.language import foreign_language
+from kd_kedro.text.words import word_set
 
 REPLACEMENT = "\ufffd"
 ALL_REPAIRS = RepairConfig()
@@ -66,14 +68,31 @@ _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _BACKTICK_RUPEE = re.compile(
     r"`(?=\s?\d)(?!\s?0\d|\s?\d+s\b)(?!\d[^\s`']*(?:\s[^\s`']+){0,3}'(?!\w))"
 )
-_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
-# The entities that escaping writes, beside those with a number.
-_ESCAPED = re.compile(r"&(?:#\d+|#x[0-9a-f]+|lt|gt|amp|quot|apos|nbsp);", re.IGNORECASE)
+_ENTITY = re.compile(r"&(#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
+# The names of HTML 4, without those that are a word or a variable of code: "x&int;".
+_NAMES = frozenset({"apos", *name2codepoint}) - word_set(
+    "and cap cup empty exist image int lang ni not nu or part prod prop real sub sum sup xi"
+)
+# Tags that only set a text: pairs, and those that stand alone.
+_PAIR = re.compile(
+    r"<(b|i|u|s|em|strong|small|sub|sup|span|div|center|ul|ol|h[1-6])\s*>([^<>]*)</\1\s*>",
+    re.IGNORECASE,
+)
+_SINGLE = re.compile(r"<(?:[bh]r\s*/?|/?(?:p|li)\s*)>", re.IGNORECASE)
+_NAMED_TAG = re.compile(
+    r"\b(?:tags?|elements?)\b"
+    r"|\b(?:use|write|type|insert|add|put|with|by|the|an?|and|or|is|does|to)\s+"
+    r"<(?:[bh]r|p|li)\b[^<>]*>(?=\W)"
+    r"|(?:^|\s)<(?:[bh]r|p|li)\b[^<>]*>\s+"
+    r"(?:is|means?|makes?|breaks?|starts?|ends?|does|inserts?|adds?)\b",
+    re.IGNORECASE,
+)
 # A text about markup shows the names of its signs: it has a tag, code, or a word of the trade.
 _MARKUP = re.compile(
     r"</?[a-z!][^<>]*>|`"
     r"|(?<![a-z])(?:html|xml|xhtml|svg|jsx|markup|entit(?:y|ies)|escap\w*|ampersands?|href"
-    r"|web ?pages?|browsers?|(?:less|greater)[- ]than sign)(?![a-z])",
+    r"|web ?pages?|browsers?|(?:smart|curly) quotes?|e[mn][- ]dash(?:es)?"
+    r"|(?:(?:less|greater)[- ]than|euro|pound|yen|cent|degree|copyright) (?:sign|symbol))(?![a-z])",
     re.IGNORECASE,
 )
 # Nobody escaped this text as a whole: it has lines of code, a sign that would be escaped, an
@@ -84,7 +103,8 @@ _MEANT = re.compile(
     r"|^(?: {2,}|\t)\S|[{}]$|\);$"
     r"|(?:^|(?<=[\s(\"'“‘«„]))&(?:#\d+|lt|gt|amp|quot|apos);(?=[.,;:!?)\"'”’»“]|\s*$)"
     r"|(?:^|(?<=\s))&(?:quot|apos|#3[49]);(?=\s|$)"
-    r"|&(?:#\w+|[a-z]{2,8}\d*);(?= (?:means?|stands? for|represents?)(?!\w))",
+    r"|&(?:#\w+|[a-z]{2,8}\d*);(?= (?:means?|stands? for|represents?)(?!\w))"
+    r"|\b(?:write|type|use|with|as|is) &(?:#\w+|[a-z]{2,8}\d*);(?=[.,;:!?)]|\s*$)",
     re.IGNORECASE | re.MULTILINE,
 )
 # A text about how characters are written shows the broken and the odd ones on purpose.
@@ -165,10 +185,29 @@ def _reread_encoding(text: str, beside: str) -> str:
 
 
 def _decode_entities(text: str, beside: str) -> str:
-    if "&" not in text or _MEANT.search(text) or _says(_MARKUP, text, beside):
+    if "&" not in text:
         return text
-    decoded = _ESCAPED.sub(lambda found: html.unescape(found.group()), text)
-    return text if _MARKUP.search(decoded) else decoded
+    plain = _unformatted(text)
+    if _MEANT.search(plain) or _says(_MARKUP, plain, _unformatted(beside)):
+        return text
+    # All entities of a text or none: one without a known name is a sign that nobody escaped.
+    if any(name[0] != "#" and name not in _NAMES for name in _ENTITY.findall(text)):
+        return text
+    decoded = _ENTITY.sub(lambda found: html.unescape(found.group()), text)
+    if plain == text:
+        return text if _MARKUP.search(decoded) else decoded
+    # Beside tags, a bare "<" would be one more of them.
+    return text if any(decoded.count(sign) > text.count(sign) for sign in "<>") else decoded
+
+
+def _unformatted(text: str) -> str:
+    """Return a text without the tags that only set it; one that names a tag stays whole."""
+    if "<" not in text or _NAMED_TAG.search(text):
+        return text
+    plain, pairs = _SINGLE.sub(" ", text), 1
+    while pairs:
+        plain, pairs = _PAIR.subn(r"\2", plain)
+    return plain
 
 
 def _drop_controls(text: str, beside: str) -> str:

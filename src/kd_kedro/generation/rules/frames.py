@@ -1,6 +1,52 @@
 """Frames of a question: a pattern of the whole sentence, and other sentences that ask the same."""
 
 import re
+from collections.abc import Iterable
+
+from kd_kedro.text.grammar import (
+    ADVERBS,
+    AUXILIARIES,
+    CONJUNCTIONS,
+    DETERMINERS,
+    PREPOSITIONS,
+    PRONOUNS,
+    RELATIVES,
+)
+
+
+def _any(words: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(words, key=lambda word: (-len(word), word))))
+
+
+AUXILIARY = rf"(?:{_any(AUXILIARIES)})\b"
+_FUNCTION = AUXILIARIES | CONJUNCTIONS | RELATIVES | PRONOUNS | ADVERBS | PREPOSITIONS
+# A comparative, a superlative, a participle or another adjective: a noun phrase begins with one
+# only where a noun follows ("deferred tax"), none is "larger", "deducted from income".
+_ADJECTIVE = (
+    r"(?:(?:bigg|broad|bright|cheap|clear|clos|cold|dark|deep|dens|earli|easi|fair|fast|few|firm|"
+    r"fresh|great|hard|heavi|high|hott?|larg|lat|light|likeli|long|loos|loud|low|near|new|nic|old|"
+    r"poor|quick|rar|rich|riski|saf|sharp|short|simpl|slow|small|smart|soft|soon|steep|strict|"
+    r"strong|tall|thick|thinn?|tight|tough|warm|weak|wealthi|wid|wis|young|costli|happi|busi|"
+    r"brief|bulki|calm|clean|cool|dear|fin|friendli|full|healthi|lengthi|mild|plain|pur|rough|"
+    r"smooth|stiff|sweet|tasti|tricki|wett?)"
+    r"e(?:r|st)|better|best|worse|worst|less|least|farther|further|"
+    r"\w{2,}[^\We]ed|owed|used|agreed|paid|unpaid|sold|bought|left|sent|held|kept|made|known|given|"
+    r"taken|shown|written|lost|spent|built|found|drawn|done|meant|due|open|closed|outstanding|"
+    r"true|false|correct|incorrect|right|wrong|next|new|missing|happening|going|remaining|"
+    r"different|similar|same|equal|bad|good|important|necessary|likely|possible|impossible|legal|"
+    r"payable|deductible|taxable|available|allowable|chargeable|recoverable|refundable|eligible|"
+    r"under|over|per|after|before|about|between|above|below|behind)"
+)
+# What begins no noun phrase, or no noun of which there may be so much.
+NO_NOUN_PHRASE = (
+    rf"(?:(?:{_any((AUXILIARIES | RELATIVES | PRONOUNS | ADVERBS) - {'very'})}|"
+    rf"in|on|at|of|to|by|for|from|with|into|among|than|like)\b(?!-)|{_ADJECTIVE}(?![\w'’&-])"
+    rf"(?=[ ]+(?:{_any(_FUNCTION | DETERMINERS)})\b|[^ ]|$|[^?]* or\b))"
+)
+_COUNTED = rf"(?!{NO_NOUN_PHRASE}|(?:{_any(_FUNCTION | DETERMINERS)})\b)[“\"‘]?[\w'’&-]+[”\"]?"
+# A noun follows "how many" where its verb comes later: after a few nouns, or after a plural.
+_COUNTED_NOUNS = rf"{_COUNTED}(?: (?:of )?{_COUNTED}){{0,3}} {AUXILIARY}"
+_PLURAL = rf"(?:{_COUNTED} ){{0,2}}(?={_COUNTED})[“\"‘]?[\w'’&-]+s[”\"]? [^?,]*?{AUXILIARY}"
 
 # A noun phrase: no second command, no clause.
 NP = (
@@ -50,8 +96,8 @@ FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             ("In what way {rest}?", "In which way {rest}?"),
         ),
         (
-            r"^what is (?P<np>(?:an? )?(?!(?:an?|the|it|this|that|one|being|meant|not|"
-            r"considered|required|done)\b)(?:[\w'’-]+ ){0,3}[\w'’-]+)\?$",
+            r"^what is (?P<np>(?:an? )?(?!(?:an?|the|one|being|considered|required)\b|"
+            rf"{NO_NOUN_PHRASE})(?:[\w'’-]+ ){{0,3}}[\w'’-]+)\?$",
             (
                 "What is meant by {np}?",
                 "What do you understand by {np}?",
@@ -79,8 +125,18 @@ FRAMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             r"^what (?P<kind>type|types) of (?P<rest>[^?]+)\?$",
             ("Which {kind} of {rest}?",),
         ),
-        (r"^how many (?P<rest>[^?]+)\?$", ("What number of {rest}?",)),
-        (r"^how much (?P<rest>[^?]+)\?$", ("What amount of {rest}?",)),
+        (
+            rf"^how many (?P<rest>(?:{_COUNTED_NOUNS}|{_PLURAL})[^?]+)\?$",
+            ("What number of {rest}?",),
+        ),
+        (rf"^how much (?P<rest>{_COUNTED_NOUNS}[^?]+)\?$", ("What amount of {rest}?",)),
+        (r"^how many of (?P<rest>(?!an?\b)[^?,]+)\?$", ("What number of {rest}?",)),
+        (r"^how much of (?P<rest>(?!an?\b)[^?,]+)\?$", ("What part of {rest}?",)),
+        (
+            r"^how much (?P<rest>(?:is|was) (?:\w+ed\b)?"
+            r"(?:(?!\b(?:than|more|less|up|down|\w+ed|\w+ing)\b)[^?,])*)\?$",
+            ("What amount {rest}?",),
+        ),
         (r"^what happens to (?P<rest>[^?]+)\?$", ("What becomes of {rest}?",)),
         (
             r"^what happens (?P<rest>(?:when|if)\b[^?]+)\?$",

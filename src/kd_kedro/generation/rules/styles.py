@@ -7,7 +7,7 @@ taken is drawn from the seed. No rule touches a noun, a number or a negation.
 import re
 from collections.abc import Callable
 
-from kd_kedro.generation.rules.frames import FRAMES
+from kd_kedro.generation.rules.frames import AUXILIARY, FRAMES, NO_NOUN_PHRASE
 from kd_kedro.text.grammar import lower_first, split_sentences
 from kd_kedro.text.words import word_set
 
@@ -26,14 +26,20 @@ _ASKS = re.compile(
     r"(?:what|which|whom|whose))\b",
     re.IGNORECASE,
 )
+# "When, if ever, is it due" and "In which year, if any, is it due" begin with no condition.
 _CONDITION = re.compile(
-    r"^(?P<condition>(?:If|When|Given(?: that)?|Suppose|Assuming(?: that)?|According to|As per|"
+    rf"^(?!when(?:,| {AUXILIARY})|"
+    r"(?:according to|as per|\w+) (?:what|which|whom?|whose|how|when|where|why)\b)"
+    r"(?P<condition>(?:If|When|Given(?: that)?|Suppose|Assuming(?: that)?|According to|As per|"
     r"Under|In|For|On|At|During|After|Before|While|With|By)\b[^?]+?), "
     r"(?P<ask>(?:what|which|who|when|where|why|how|is|are|can|does|do|will|would|should)\b[^?]+)\?$",
     re.IGNORECASE,
 )
 _CONDITION_LAST = re.compile(
-    r"^(?P<ask>(?:What|Which|Who|Where|Why|How)\b[^?,]+?),? "
+    r"^(?!\w+ (?:if|when)\b)(?P<ask>(?:What|Which|Who|Where|Why|How)\b[^?,]+?)"
+    # Between commas (that of "Act, 1872" aside), or without a verb ("if any"), it is a
+    # parenthesis and stays in its place.
+    r"(?:,(?![^?]*, (?!\d)))? (?!if (?:any|ever|at all|so|not)[,?])"
     r"(?P<condition>(?:if|when|given that|assuming that|according to|as per)\b[^?]+)\?$"
 )
 _CONTRACTIONS = {
@@ -85,7 +91,7 @@ def casual(text: str) -> list[str]:
     elif indirect := _indirect(last):
         found += [f"{opening} {_contract(indirect)}?" for opening in _CASUAL_INDIRECT]
     for asked in _asked(last):
-        found += [f"{opening} {_lower(_contract(asked))}" for opening in _CASUAL_OPENINGS]
+        found += [f"{opening} {_contract(_lower(asked))}" for opening in _CASUAL_OPENINGS]
     return [_contract(head) + rewrite for rewrite in found]
 
 
@@ -189,6 +195,8 @@ def _indirect(text: str) -> str | None:
 
 def _is_noun_phrase(words: list[str]) -> bool:
     """Return whether what follows "What is" is a short noun phrase, to put the verb after."""
+    if re.match(NO_NOUN_PHRASE, " ".join(words), re.IGNORECASE):
+        return False
     return 1 <= len(words) <= 9 and not _NO_NOUN_PHRASE & {word.lower() for word in words}
 
 
@@ -202,8 +210,9 @@ def _last_sentence(text: str) -> tuple[str, str]:
 
 
 def _lower(text: str) -> str:
+    contracted = re.match(r"\w+(?:'s|n['’]t)\b", text)
     if _ASKS.match(text) or (
-        re.match(r"\w+'s\b", text) and _ASKS.match(text.split("'", maxsplit=1)[0])
+        contracted and (contracted[0].endswith("t") or _ASKS.match(text.split("'", maxsplit=1)[0]))
     ):
         return text if text[:2].isupper() else text[0].lower() + text[1:]
     words = text.split(" ")
@@ -217,18 +226,44 @@ def _sentence_core(command: str) -> str:
 
 
 def _contract(text: str) -> str:
-    return _swap(text, _CONTRACTIONS)
+    # At its end a sentence keeps a verb in full: "Do you know what it is?"
+    return _swap(text, _CONTRACTIONS, r"(?:(?<=not)|(?=\s+\S))")
 
 
 def _expand(text: str) -> str:
-    return _swap(text.replace("’", "'") if re.search(r"\w’\w", text) else text, _EXPANSIONS)
+    text = text.replace("’", "'") if re.search(r"\w’\w", text) else text
+    text = _INVERTED.sub(_uninverted, text)
+    return _swap(text, _EXPANSIONS, r"(?! (?:been|got|had|become|happened|gone)\b)")
 
 
-def _swap(text: str, table: dict[str, str]) -> str:
-    pattern = re.compile(r"\b(" + "|".join(map(re.escape, table)) + r")\b", re.IGNORECASE)
+# In "Don't we pay?" the subject comes before the "not"; where a long one ends is not known, and
+# such a question keeps its contraction.
+_INVERTED = re.compile(r"\b(?P<verb>\w+n't) (?P<subject>i|we|you|he|she|it|they|there)\b", re.I)
+_INVERTING = re.compile(
+    r"(?:^|[^\w\s']\s*|\b(?:and|but|or|so|then|why|how|when|where|what) )$", re.IGNORECASE
+)
+_NO_QUESTION = re.compile(r"[^?]*?[.!](?:\s|$)")
+
+
+def _uninverted(match: re.Match[str]) -> str:
+    long = _EXPANSIONS.get(match["verb"].lower())
+    if long is None or match.group().lower() == "aren't i":
+        return match.group()
+    verb = long.removesuffix("not").strip()
+    verb = verb.capitalize() if match["verb"][0].isupper() else verb
+    return f"{verb} {match['subject']} not"
+
+
+def _swap(text: str, table: dict[str, str], where: str) -> str:
+    words = "|".join(map(re.escape, table))
+    pattern = re.compile(rf"\b({words})\b{where}", re.IGNORECASE)
 
     def write(match: re.Match[str]) -> str:
-        new = table[match.group().lower()]
+        short = match.group().lower()
+        asks = short.endswith("n't") and not _NO_QUESTION.match(text, match.end())
+        if asks and _INVERTING.search(text[: match.start()]):
+            return match.group()
+        new = table[short]
         return new[0].upper() + new[1:] if match.group()[0].isupper() else new
 
     return pattern.sub(write, text)
