@@ -27,6 +27,20 @@ _LABEL_AND_TEXT = re.compile(
 SAYS_ANSWER = re.compile(
     r"^(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is|:)\s*", re.IGNORECASE
 )
+# A label in a sentence that goes on: "It is A, since ", "A because ", "Option B is right, as ".
+_LABEL_IN_SENTENCE = re.compile(
+    rf"^\W*(?:{_PREFIX}|(?:it|that|this)(?: is|['’]s) (?:option )?)"
+    rf"(?:[(\[]?(?P<label>{_ONE_LABEL})[)\].:]?(?:\s*[,;–—-]\s*|\s+)"
+    r"(?:because|since|as|so|for|due to)(?![\w-])"
+    rf"|(?<=option )[(\[]?(?P<named>{_ONE_LABEL})[)\]]?\s"
+    rf"|(?P<said>{_ONE_LABEL})(?:,|\s*[;–—]|\s+-)\s+(?![(\[]?(?:{_ONE_LABEL})\b))",
+    re.IGNORECASE,
+)
+# Marks of a list's lines. "-5" is a number, and "- 5" may be one.
+_BULLET = re.compile(
+    r"(?:\[[ xX]?\]\s+|[•‣◦∙·●○■□▪▫◆◇❖☐☑☒✓✔➢➤►▶⁃]\s*"
+    r"|[-–—−*+](?:\s+(?![^\w\s]*\d[\d.,\s%]*$)|(?=[A-Z][a-z])))(?:\[[ xX]?\]\s+)?(?=\S)"
+)
 _REST = (
     r"(?: (?:of )?(?:the|these|them|are))*"
     r"(?: (?:above|following|options?|choices|answers|statements|listed|given|are|is|correct|true|"
@@ -88,6 +102,9 @@ def match_answer(
     by_text = _by_text(choice, text) if text else None
     if by_text is None and text:
         by_text = _by_overlap(choice, text, min_overlap, min_margin)
+    if by_text is not None and by_text.how != "text" and _label_in_sentence(choice, answer):
+        # The letter would stay in the answer, and the reason may have another option's words.
+        return None
     if by_text is not None and by_label is not None:
         if by_label in combination(choice, by_text.index):
             return by_text
@@ -113,8 +130,17 @@ def names_option(choice: Choice, answer: str) -> bool:
     )
 
 
+def bullet(line: str) -> str:
+    """Return the mark that makes a line an item of a list ("- ", "•"), '' where it has none."""
+    found = _BULLET.match(line)
+    return found.group() if found else ""
+
+
 def without_label(choice: Choice, answer: str) -> str:
-    """Return the answer without the label before it; '' where it is a label alone."""
+    """Return the answer without bullet and label before it; '' where it is a label alone."""
+    answer = answer.strip()
+    if "\n" not in answer and answer not in choice.options:
+        answer = answer.removeprefix(bullet(answer))
     is_option = tuple(words_and_signs(answer)) in {
         tuple(words_and_signs(each)) for each in choice.options
     }
@@ -176,6 +202,11 @@ def _by_label(choice: Choice, answer: str) -> int | None:
             if label in choice.labels:
                 return choice.labels.index(label)
     return None
+
+
+def _label_in_sentence(choice: Choice, answer: str) -> bool:
+    found = _LABEL_IN_SENTENCE.match(answer.strip())
+    return bool(found) and any((each or "").casefold() in choice.labels for each in found.groups())
 
 
 def _is_bracketed(answer: str) -> bool:

@@ -2,8 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 
-from kd_kedro.curation.questions.answer_key import LETTERS, SAYS_ANSWER, Choice, without_label
+from kd_kedro.curation.questions.answer_key import (
+    LETTERS,
+    SAYS_ANSWER,
+    Choice,
+    bullet,
+    without_label,
+)
 from kd_kedro.curation.questions.option_boundary import find_boundary
 from kd_kedro.text.language import asks
 from kd_kedro.text.normalise import squeeze, without_end
@@ -24,6 +31,10 @@ def unlabelled_choices(question: str, answer: str) -> Iterator[Choice]:
     lines = [line.strip() for line in question.strip().split("\n") if line.strip()]
     if not lines:
         return
+    asked = lines.pop() if _asks_last(lines) else ""
+    if asked and _text(answer):
+        # The text of the answer needs no options, and the question may need what is listed.
+        return
     marks = [line.count(";") for line in lines]
     # "g = 2; h = 3" in line after line: there the line is the option.
     one_line = marks[-1] >= FEWEST - 1 and (len(lines) < FEWEST or len(set(marks[-FEWEST:])) > 1)
@@ -31,7 +42,15 @@ def unlabelled_choices(question: str, answer: str) -> Iterator[Choice]:
         yield choice
     if not any(line.startswith("|") for line in lines):
         for size in _line_counts(lines):
-            yield _choice("\n".join(lines[:-size]), lines[-size:])
+            stem = [*lines[:-size], *([asked] if asked else [])]
+            marked = {bullet(line) for line in lines[-size:]}
+            mark = marked.pop() if len(marked) == 1 else ""
+            yield _choice("\n".join(stem), [line.removeprefix(mark) for line in lines[-size:]])
+
+
+def _asks_last(lines: Sequence[str]) -> bool:
+    """Return whether the last line, and no other, asks: for what is listed above it."""
+    return len(lines) > FEWEST + 1 and asks(lines[-1]) and not any(map(asks, lines[:-1]))
 
 
 def _choice(stem: str, options: Sequence[str]) -> Choice:
@@ -42,6 +61,9 @@ def _line_counts(lines: Sequence[str]) -> list[int]:
     """Return how many of the last lines may be options, the likeliest count first."""
     if len(lines) <= FEWEST:
         return []
+    listed = len(list(takewhile(bullet, reversed(lines))))
+    if listed >= FEWEST:
+        return [listed] if listed <= MOST else []
     ends = [n for n, line in enumerate(lines[:-FEWEST]) if _closes_stem(line)]
     counts = [USUAL] if len(lines) > USUAL else []
     if ends:
