@@ -8,6 +8,7 @@ from itertools import pairwise
 from textwrap import dedent
 
 from kd_kedro.curation.questions.answer_key import LETTERS, Choice, bullet, names_option
+from kd_kedro.curation.questions.open_question import is_open_question
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
 from kd_kedro.text.language import asks
 from kd_kedro.text.layout import has_layout
@@ -89,7 +90,9 @@ def _runs(question: str, found: Sequence[Mark], kind: Sequence[str]) -> Iterator
     marks = [
         mark
         for mark in marks
-        if mark["close"][-1] not in ":-–—" or mark["word"] or mark in at_lines
+        if mark["close"][-1] not in ":-–—"
+        or mark["word"]
+        or mark in at_lines
         or (mark["close"] == ":" and kind is LETTERS)
     ]
     on_lines = [
@@ -183,7 +186,7 @@ def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
     stem = question[: run[0].start()].rstrip()
     ends = [mark.start() for mark in run[1:]] + [len(question)]
     texts = [question[mark.end() : end] for mark, end in zip(run, ends, strict=True)]
-    texts[-1], asked = _part_question(texts, may_share_line=not asks(stem))
+    texts[-1], asked = _part_question(texts, asks(stem))
     options = tuple(map(_option, texts))
     if "\n" not in question[len(stem) : run[-1].start()]:
         options = _without_links(stem, options)
@@ -193,21 +196,24 @@ def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
     return Choice(stem, tuple(mark["label"].casefold() for mark in run), options, True)
 
 
-def _part_question(texts: Sequence[str], may_share_line: bool = False) -> tuple[str, str]:
-    """Return the last option and the question behind it, '' where it is followed by none.
+def _part_question(texts: Sequence[str], stem_asks: bool = True) -> tuple[str, str]:
+    """Return the last option's text and the question behind it, '' where it is followed by none.
 
     Args:
         texts: The texts of the options.
-        may_share_line: Whether the question may stand in the last option's own line.
+        stem_asks: Whether the stem asks. Where it does not, a command in a line of its own counts,
+            and a question in the last option's line.
     """
     *others, last = [text.strip() for text in texts]
-    if not asks(last) or any(map(asks, others)) or any(map(asks, last.split("\n")[:-1])):
+    *above, end = last.split("\n")
+    several = any("\n" in text for text in others)
+    commands = not (stem_asks or several) and is_open_question(end)
+    if not (asks(last) or (above and commands)) or any(map(asks, (*others, *above))):
         return texts[-1], ""
     # Where options have several lines, one line alone is surely the question.
-    start = last.rfind("\n") if any("\n" in text for text in others) else 0
-    found = _LINE_BEHIND.search(last, max(start, 0)) or (
-        _SENTENCE_BEHIND.search(last) if may_share_line else None
-    )
+    found = _LINE_BEHIND.search(last, max(last.rfind("\n"), 0) if several else 0)
+    if not (found or stem_asks):
+        found = _SENTENCE_BEHIND.search(last)
     return (last[: found.start()], found["asked"]) if found else (texts[-1], "")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from kd_kedro.curation.questions.answer_key import (
@@ -9,6 +10,7 @@ from kd_kedro.curation.questions.answer_key import (
     SAYS_ANSWER,
     Choice,
     bullet,
+    without_bullets,
     without_label,
 )
 from kd_kedro.curation.questions.option_boundary import find_boundary
@@ -38,19 +40,27 @@ def unlabelled_choices(question: str, answer: str) -> Iterator[Choice]:
     marks = [line.count(";") for line in lines]
     # "g = 2; h = 3" in line after line: there the line is the option.
     one_line = marks[-1] >= FEWEST - 1 and (len(lines) < FEWEST or len(set(marks[-FEWEST:])) > 1)
-    if one_line and (choice := _semicolons(lines, answer)):
-        yield choice
+    found = [_semicolons(lines, answer)] if one_line else []
     if not any(line.startswith("|") for line in lines):
-        for size in _line_counts(lines):
-            stem = [*lines[:-size], *([asked] if asked else [])]
-            marked = {bullet(line) for line in lines[-size:]}
-            mark = marked.pop() if len(marked) == 1 else ""
-            yield _choice("\n".join(stem), [line.removeprefix(mark) for line in lines[-size:]])
+        found += [
+            _choice("\n".join(lines[:-size]), without_bullets(lines[-size:], answer))
+            for size in _line_counts(lines)
+        ]
+    for choice in filter(None, found):
+        yield replace(choice, stem=f"{choice.stem}\n{asked}".strip())
 
 
 def _asks_last(lines: Sequence[str]) -> bool:
-    """Return whether the last line, and no other, asks: for what is listed above it."""
-    return len(lines) > FEWEST + 1 and asks(lines[-1]) and not any(map(asks, lines[:-1]))
+    """Return whether the last line asks for what is listed above it."""
+    if len(lines) < 2 or not asks(lines[-1]):
+        return False
+    if lines[-2].count(";") >= FEWEST - 1 and ";" not in lines[-1]:
+        return True
+    listed = lines[-1 - FEWEST : -1]
+    if all(map(bullet, listed)):
+        return not bullet(lines[-1])
+    # Options may ask, too.
+    return len(lines) > FEWEST + 1 and not any(map(asks, lines[:-1]))
 
 
 def _choice(stem: str, options: Sequence[str]) -> Choice:
@@ -63,7 +73,7 @@ def _line_counts(lines: Sequence[str]) -> list[int]:
         return []
     listed = len(list(takewhile(bullet, reversed(lines))))
     if listed >= FEWEST:
-        return [listed] if listed <= MOST else []
+        return [listed] if listed <= len(LETTERS) else []
     ends = [n for n, line in enumerate(lines[:-FEWEST]) if _closes_stem(line)]
     counts = [USUAL] if len(lines) > USUAL else []
     if ends:
@@ -107,6 +117,9 @@ def _semicolons(lines: Sequence[str], answer: str) -> Choice | None:
     if asks:
         parts = ["; ".join(parts[: asks[-1] + 1]), *parts[asks[-1] + 1 :]]
     if not all(parts):
+        return None
+    # "rent; tax; wages. Which is it?": where the last option ends is not certain.
+    if re.search(r"[.!]\s+\S.*\?$", parts[-1]) and not any("?" in part for part in parts[:-1]):
         return None
     head = "\n".join(lines[:-1])
     options = _whole_options(parts, len(re.findall("_{2,}", f"{head} {parts[0]}")), _text(answer))
