@@ -158,9 +158,9 @@ def bullet(line: str) -> str:
 def without_label(choice: Choice, answer: str) -> str:
     """Return the answer without bullet and label before it; '' where it is a label alone."""
     answer = answer.strip()
-    bare = answer.removeprefix(bullet(answer))
-    if not ("\n" in answer or answer in choice.options or _NUMBER.fullmatch(bare)):
-        answer = bare
+    unmarked = answer.removeprefix(bullet(answer))
+    if not ("\n" in answer or answer in choice.options or _NUMBER.fullmatch(unmarked)):
+        answer = unmarked
     is_option = tuple(words_and_signs(answer)) in {
         tuple(words_and_signs(each)) for each in choice.options
     }
