@@ -21,9 +21,9 @@ MAX_CHARACTERS = 20_000
 KINDS = (LETTERS, ROMANS, tuple(map(str, range(1, 11))))
 
 # What asks behind the last option: a line that begins anew, or a sentence.
-_LINE_BEHIND = re.compile(r"\s*\n\s*(?P<asked>(?![a-z])\S[\s\S]*)")
+_LINE_BEHIND = re.compile(r"\n[^\S\n]*(?P<asked>(?![a-z])\S[\s\S]*)")
 _SENTENCE_BEHIND = re.compile(
-    r"\s+(?P<asked>(?:What|Which|Who|Whom|Whose|When|Where|Why|How)\s[^?]*\?)$"
+    r"\s(?P<asked>(?:What|Which|Who|Whom|Whose|When|Where|Why|How)\s[^?]*\?)$"
 )
 
 Mark = re.Match[str]
