@@ -68,6 +68,7 @@ def test_every_style_and_form_of_answer(style: str, form: str) -> None:
         "What is a balance sheet and what does it show?",
         "In a ratio m:n::p:q, which of 'm' and 'q' is the larger?",
         "Explain (a) cost and its use.",
+        "In Step A: buy. In Step B: sell. In Step C: pay. Why?",
         "What did J. A. Smith and B. Jones say about A. Marshall?",
         "Pay 1.5 now, 2.5 later and 3.5 at last: what is the total?",
     ],
@@ -160,6 +161,10 @@ def test_facts_in_the_stem_are_not_the_options() -> None:
         ("Which?\n((a)) Red\n((b)) Green\n((c)) Blue", ("Red", "Green", "Blue")),
         ("Which?(a) Red (b)Green (c) Blue", ("Red", "Green", "Blue")),
         ("Which?\n(b) Green\n(a) Red\n(c) Blue", ("Green", "Red", "Blue")),
+        ("Which? A: Red; B: Green; C: Blue", ("Red;", "Green;", "Blue")),
+        ("Which? A: Red B: Green C: Blue", ("Red", "Green", "Blue")),
+        ("Which?\n- A) Red\n- B) Green", ("Red", "Green")),
+        ("Which?\n• A. Red\n• B. Green\n• C. Blue", ("Red", "Green", "Blue")),
         # One sentence: its mark and its "or" belong to no option.
         ("Which is paid, a) rent, b) wages, or c) tax?", ("rent,", "wages,", "tax")),
         ("Which: (a) rent (b) wages or (c) tax?", ("rent", "wages", "tax")),
@@ -182,6 +187,74 @@ def test_labels(question: str, options: tuple[str, ...]) -> None:
     choice = parse_choice(question)
     assert choice is not None
     assert choice.options == options
+
+
+@pytest.mark.parametrize(
+    ("question", "stem", "options"),
+    [
+        (
+            "Read it.\nA) Cash\nB) Loan\nC) Land\nWhich is owed?",
+            "Read it.\nWhich is owed?",
+            ("Cash", "Loan", "Land"),
+        ),
+        (
+            "Types:\na. real\nb. own\nc. other\n\nRent is which?",
+            "Types:\nRent is which?",
+            ("real", "own", "other"),
+        ),
+        (
+            "Types:\n1. real\n2. own\n3. other\nof any kind\nIt rains. What\nis it?",
+            "Types:\nIt rains. What\nis it?",
+            ("real", "own", "other of any kind"),
+        ),
+        ("A) Cash\nB) Loan\nC) Land\nWhich is owed?", "Which is owed?", ("Cash", "Loan", "Land")),
+        ("Read. A) Cash B) Land. Which is owed?", "Read.\nWhich is owed?", ("Cash", "Land.")),
+        ("Read.\nA) Cash\nB) Land\nPick the debt.", "Read.\nPick the debt.", ("Cash", "Land")),
+        # The last option's own lines, and options that ask.
+        ("Which?\nA) Cash\nB) Land\nPick it.", "Which?", ("Cash", "Land Pick it.")),
+        ("Who said:\nA) Why?\nB) No.\nHow?", "Who said:", ("Why?", "No. How?")),
+        (
+            "Read.\nA) one\nOf all\nB) two\nOf them\nWhich?",
+            "Read.\nWhich?",
+            ("one Of all", "two Of them"),
+        ),
+    ],
+)
+def test_a_question_behind_the_options(question: str, stem: str, options: tuple[str, ...]) -> None:
+    choice = parse_choice(question)
+    assert choice is not None
+    assert (choice.stem, choice.options) == (stem, options)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It is A, since cash is liquid.",
+        "The answer is A because cash is not land.",
+        "I think A because cash is liquid.",
+        "(A) since cash is liquid.",
+        "Option A is right: cash.",
+        "A, cash is liquid.",
+        "Cash (A)",
+    ],
+)
+def test_a_label_in_a_sentence_is_not_left_without_its_options(answer: str) -> None:
+    assert match_answer(_choice("Cash", "Loan", "Land"), answer) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"),
+    [
+        ("Cash, since it is liquid.", 0),
+        ("A loan, because it is owed.", 1),
+        ("It is a loan, as it is owed.", 1),
+        ("A: Cash, because it is liquid.", 0),
+    ],
+)
+def test_a_reason_without_a_label_in_it_stays(answer: str, chosen: int) -> None:
+    match = match_answer(_choice("Cash", "Loan", "Land"), answer)
+    assert match is not None
+    assert match.index == chosen
 
 
 def test_labels_out_of_order_keep_their_options() -> None:

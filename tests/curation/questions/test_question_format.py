@@ -32,6 +32,12 @@ def test_stem_and_options_are_parted_whole(question: str, options: str) -> None:
     assert rest == options
 
 
+def test_options_before_the_end_of_the_stem_keep_their_labels() -> None:
+    question = "Read.\n(a) Rent\n(b) Land\nWhich is it?"
+    stem, options = split_stem(question, parse_choice(question))
+    assert (stem, options) == ("Read.\nWhich is it?", "\n(a) Rent\n(b) Land")
+
+
 def test_options_are_read_once_and_carried_along() -> None:
     columns = ["row_id", "question", "answer"]
     cells = [("r1", "What is cost?\n(a) Rent (b) Land", "a"), ("r2", "What is cost?", "A price.")]

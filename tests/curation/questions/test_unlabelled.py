@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from kd_kedro.curation.questions.answer_key import match_answer
 from kd_kedro.curation.questions.choices import parse_choice
+from kd_kedro.curation.questions.open_question import open_answer
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,64 @@ def test_options_on_lines_of_their_own(question: str, options: int) -> None:
     choice = parse_choice(question, "(b)")
     assert choice is not None
     assert choice.options == tuple(question.split("\n")[-options:])
+
+
+@pytest.mark.parametrize("mark", ["- ", "– ", "* ", "•", "☐ ", "[ ] ", "- [ ] ", "-"])
+@pytest.mark.parametrize("answer", ["Sales", "B", "{}Sales"])
+def test_bullets_belong_to_no_option(mark: str, answer: str) -> None:
+    listed = "\n".join(mark + option for option in ("Cash", "Sales", "Rent", "Tax", "Land"))
+    answer = answer.format(mark)
+    choice = parse_choice(f"Read this.\nWhich is income?\n{listed}", answer)
+    assert choice is not None
+    assert choice.options == ("Cash", "Sales", "Rent", "Tax", "Land")
+    match = match_answer(choice, answer)
+    assert match is not None
+    assert open_answer(choice, match, answer) == "Sales"
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer", "options"),
+    [
+        (("-5", "-3", "-2"), "-3", ("-5", "-3", "-2")),
+        (("- 5", "- 3", "- 2"), "- 3", ("- 5", "- 3", "- 2")),
+        (("- 5", "- 3", "- 2"), "3", ("5", "3", "2")),
+        (("- 5", "3", "- 2"), "B", ("- 5", "3", "- 2")),
+    ],
+)
+def test_a_minus_belongs_to_its_number(
+    lines: tuple[str, ...], answer: str, options: tuple[str, ...]
+) -> None:
+    choice = parse_choice("\n".join(("What is it?", *lines)), answer)
+    assert choice is not None
+    assert choice.options == options
+    match = match_answer(choice, answer)
+    assert match is not None
+    assert options[match.index] in (answer, "3")
+
+
+FACTS = ["Cash 100\nLoan 200\nLand 300", "- Cash 100\n- Loan 200\n- Land 300",
+         "Cash 100; Loan 200; Land 300"]  # fmt: skip
+
+
+@pytest.mark.parametrize("listed", FACTS)
+def test_a_question_behind_a_list_is_no_option(listed: str) -> None:
+    question = f"The firm has:\n{listed}\nWhich is fixed?"
+    # The answer's text needs no options; the question may need the list.
+    assert parse_choice(question, "Land 300") is None
+    choice = parse_choice(question, "C")
+    assert choice is not None
+    assert choice.stem == "The firm has:\nWhich is fixed?"
+    assert choice.options == ("Cash 100", "Loan 200", "Land 300")
+
+
+def test_a_question_behind_bullets_is_no_option_of_a_stem_that_asks() -> None:
+    choice = parse_choice("Which is fixed?\n- Cash\n- Loan\n- Land\nWhich one?", "C")
+    assert choice is not None
+    assert choice.options == ("Cash", "Loan", "Land")
+
+
+def test_a_question_in_the_line_of_semicolons_is_not_decided() -> None:
+    assert parse_choice("The firm has cash; loans; land. Which is fixed?", "C") is None
 
 
 def test_a_table_has_no_options() -> None:

@@ -4,7 +4,7 @@ The text decides first, the label second; where neither is certain, nothing is c
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kd_kedro.text.normalise import without_end
@@ -27,6 +27,27 @@ _LABEL_AND_TEXT = re.compile(
 SAYS_ANSWER = re.compile(
     r"^(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is|:)\s*", re.IGNORECASE
 )
+# A label in a sentence: "It is A, since ", "I think A because ", "Option B is right", "cash (A)".
+_LABEL_IN_SENTENCE = (
+    re.compile(
+        rf"^\W*(?:{_PREFIX}|(?:it|that|this)(?: is|['’]s) (?:option )?)"
+        rf"(?:(?<=option |choice |answer )(?P<named>{_ONE_LABEL})\s"
+        rf"|(?P<label>{_ONE_LABEL})(?:,|\s*[;–—]|\s+-)\s+(?![(\[]?(?:{_ONE_LABEL})\b))",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?<![^\s(\[])(?P<label>{_ONE_LABEL})[)\].:]?(?:\s*[,;–—-]\s*|\s+)"
+        r"(?:because|since|as|due to)(?![\w-])",
+        re.IGNORECASE,
+    ),
+    re.compile(r"[(\[](?P<label>[A-J])[)\]]"),
+)
+# Marks of a list's lines; "-5" is a number.
+_BULLET = re.compile(
+    r"(?:\[[ xX]?\]\s+|[•‣◦∙·●○■□▪▫◆◇❖☐☑☒✓✔➢➤►▶⁃]\s*|[-–—*](?:\s+|(?=[A-Z][a-z])))"
+    r"(?:\[[ xX]?\]\s+)?(?=\S)"
+)
+_NUMBER = re.compile(r"[^\w\s]*\d[\d.,\s%]*")
 _REST = (
     r"(?: (?:of )?(?:the|these|them|are))*"
     r"(?: (?:above|following|options?|choices|answers|statements|listed|given|are|is|correct|true|"
@@ -88,6 +109,9 @@ def match_answer(
     by_text = _by_text(choice, text) if text else None
     if by_text is None and text:
         by_text = _by_overlap(choice, text, min_overlap, min_margin)
+    if by_text is not None and by_text.how != "text" and _label_in_sentence(choice, answer):
+        # The letter would stay in the answer, and the reason may have another option's words.
+        by_text = by_text if combination(choice, by_text.index) else None
     if by_text is not None and by_label is not None:
         if by_label in combination(choice, by_text.index):
             return by_text
@@ -113,8 +137,30 @@ def names_option(choice: Choice, answer: str) -> bool:
     )
 
 
+def without_bullets(lines: Sequence[str], answer: str) -> list[str]:
+    """Return lines without the bullets that all of them have.
+
+    Args:
+        lines: The lines.
+        answer: The answer. Where it is a line such as "- 5", that is a number and no bullet.
+    """
+    bare = [line.removeprefix(bullet(line)) for line in lines]
+    numbers = answer.strip() in lines and any(map(_NUMBER.fullmatch, bare))
+    return list(lines) if numbers or not all(map(bullet, lines)) else bare
+
+
+def bullet(line: str) -> str:
+    """Return the mark that makes a line an item of a list ("- ", "•"), '' where it has none."""
+    found = _BULLET.match(line)
+    return found.group() if found else ""
+
+
 def without_label(choice: Choice, answer: str) -> str:
-    """Return the answer without the label before it; '' where it is a label alone."""
+    """Return the answer without bullet and label before it; '' where it is a label alone."""
+    answer = answer.strip()
+    unmarked = answer.removeprefix(bullet(answer))
+    if not ("\n" in answer or answer in choice.options or _NUMBER.fullmatch(unmarked)):
+        answer = unmarked
     is_option = tuple(words_and_signs(answer)) in {
         tuple(words_and_signs(each)) for each in choice.options
     }
@@ -176,6 +222,16 @@ def _by_label(choice: Choice, answer: str) -> int | None:
             if label in choice.labels:
                 return choice.labels.index(label)
     return None
+
+
+def _label_in_sentence(choice: Choice, answer: str) -> bool:
+    named = [
+        label.casefold()
+        for pattern in _LABEL_IN_SENTENCE
+        for found in pattern.finditer(answer.strip())
+        for label in found.groups("")
+    ]
+    return not set(choice.labels).isdisjoint(named)
 
 
 def _is_bracketed(answer: str) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from itertools import pairwise
 from textwrap import dedent
 
-from kd_kedro.curation.questions.answer_key import LETTERS, Choice, names_option
+from kd_kedro.curation.questions.answer_key import LETTERS, Choice, bullet, names_option
+from kd_kedro.curation.questions.open_question import is_open_question
 from kd_kedro.curation.questions.unlabelled import unlabelled_choices
 from kd_kedro.text.language import asks
 from kd_kedro.text.layout import has_layout
@@ -18,6 +19,12 @@ ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
 # Longer texts are passages, whatever lists they hold; looking for options in one takes hours.
 MAX_CHARACTERS = 20_000
 KINDS = (LETTERS, ROMANS, tuple(map(str, range(1, 11))))
+
+# What asks behind the last option: a line that begins anew, or a sentence.
+_LINE_BEHIND = re.compile(r"\n[^\S\n]*(?P<asked>(?![a-z])\S[\s\S]*)")
+_SENTENCE_BEHIND = re.compile(
+    r"\s(?P<asked>(?:What|Which|Who|Whom|Whose|When|Where|Why|How)\s[^?]*\?)$"
+)
 
 Mark = re.Match[str]
 Run = list[Mark]
@@ -48,6 +55,7 @@ def parse_choice(question: str, answer: str = "") -> Choice | None:
     """
     if len(question) > MAX_CHARACTERS:
         return None
+    question = _without_bullets(question)
     marks = list(_LABEL.finditer(question))
     run = _outer([run for kind in KINDS for run in _runs(question, marks, kind)])
     labelled = _labelled(question, run) if run else None
@@ -77,11 +85,15 @@ def _runs(question: str, found: Sequence[Mark], kind: Sequence[str]) -> Iterator
     """Yield the lists of labels a, b, c … of one kind, one for each place where one starts."""
     marks = [mark for mark in found if mark["label"].casefold() in kind]
     at_lines = [mark for mark in marks if _starts_line(question, mark)]
-    # ":" and "-" close a label at a line's start only: "Step 1:" is no option.
+    # ":" and "-" close a label at a line's start only: "Step 1:" is no option. A letter and ":" may
+    # stand in a line where the first follows a mark: "Which? A: one B: two".
     marks = [
         mark
         for mark in marks
-        if mark["close"][-1] not in ":-–—" or mark["word"] or mark in at_lines
+        if mark["close"][-1] not in ":-–—"
+        or mark["word"]
+        or mark in at_lines
+        or (mark["close"] == ":" and kind is LETTERS)
     ]
     on_lines = [
         run for start in range(len(at_lines)) if (run := _run(question, at_lines[start:], kind))
@@ -90,11 +102,17 @@ def _runs(question: str, found: Sequence[Mark], kind: Sequence[str]) -> Iterator
     yield from on_lines
     for start in range(len(marks)):
         # "on May 1. It was …" is no label where the lines below are numbered.
-        run = _run(question, marks[start:], kind)
+        run = _run(question, marks[start:], kind) if _is_apart(question, marks[start]) else []
         if run and not taken & {each.start() for each in run}:
             yield run
     if not on_lines and (run := _shuffled(at_lines, kind)):
         yield run
+
+
+def _is_apart(question: str, mark: Mark) -> bool:
+    """Return whether a label is no part of what stands before it: "Step A:"."""
+    before = question[: mark.start()].rstrip(" \t")[-1:]
+    return mark["close"] != ":" or bool(mark["word"]) or before in ("", *"\n.?!:;,_")
 
 
 def _run(question: str, marks: Sequence[Mark], kind: Sequence[str]) -> Run:
@@ -155,6 +173,8 @@ def _goes_on(question: str, run: Run) -> bool:
     """Return whether after a list of facts the options stand on lines or between semicolons."""
     ends = [mark.start() for mark in run[1:]] + [len(question)]
     texts = [question[mark.end() : end].strip() for mark, end in zip(run, ends, strict=True)]
+    if _part_question(texts)[1]:
+        return False
     texts = [_IN_BRACKETS.sub("", text) for text in texts]  # "for (;;)" parts no options
     return any(
         texts[-1].count(sign) >= least + max(text.count(sign) for text in texts[:-1])
@@ -165,14 +185,45 @@ def _goes_on(question: str, run: Run) -> bool:
 def _labelled(question: str, run: Sequence[Mark]) -> Choice | None:
     stem = question[: run[0].start()].rstrip()
     ends = [mark.start() for mark in run[1:]] + [len(question)]
-    options = tuple(
-        _option(question[mark.end() : end]) for mark, end in zip(run, ends, strict=True)
-    )
+    texts = [question[mark.end() : end] for mark, end in zip(run, ends, strict=True)]
+    texts[-1], asked = _part_question(texts, asks(stem))
+    options = tuple(map(_option, texts))
     if "\n" not in question[len(stem) : run[-1].start()]:
         options = _without_links(stem, options)
-    if not stem.strip() or not all(options):
+    stem = "\n".join(part for part in (stem, asked) if part.strip())
+    if not stem or not all(options):
         return None
     return Choice(stem, tuple(mark["label"].casefold() for mark in run), options, True)
+
+
+def _part_question(texts: Sequence[str], stem_asks: bool = True) -> tuple[str, str]:
+    """Return the last option's text and the question behind it, '' where it is followed by none.
+
+    Args:
+        texts: The texts of the options.
+        stem_asks: Whether the stem asks. Where it does not, a command in a line of its own counts,
+            and a question in the last option's line.
+    """
+    *others, last = [text.strip() for text in texts]
+    *above, end = last.split("\n")
+    several = any("\n" in text for text in others)
+    commands = not (stem_asks or several) and is_open_question(end)
+    if not (asks(last) or (above and commands)) or any(map(asks, (*others, *above))):
+        return texts[-1], ""
+    # Where options have several lines, one line alone is surely the question.
+    found = _LINE_BEHIND.search(last, max(last.rfind("\n"), 0) if several else 0)
+    if not (found or stem_asks):
+        found = _SENTENCE_BEHIND.search(last)
+    return (last[: found.start()], found["asked"]) if found else (texts[-1], "")
+
+
+def _without_bullets(question: str) -> str:
+    """Return a question without bullets before labels: "- A) one"."""
+    lines = question.split("\n")
+    bare = [line.lstrip().removeprefix(bullet(line.lstrip())) for line in lines]
+    return "\n".join(
+        plain if _LABEL.match(plain) else line for line, plain in zip(lines, bare, strict=True)
+    )
 
 
 def _without_links(stem: str, options: Sequence[str]) -> tuple[str, ...]:

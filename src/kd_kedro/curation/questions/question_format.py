@@ -48,8 +48,11 @@ def split_stem(question: str, choice: Choice | None) -> tuple[str, str]:
         return question, ""
     if question.startswith(choice.stem):
         return choice.stem, question[len(choice.stem) :]
-    # Spaces or empty lines between them are gone from a stem whose options have no labels.
-    return choice.stem, "\n" + "\n".join(choice.options)
+    # Spaces or empty lines between them are gone from a stem whose options have no labels, and a
+    # stem may end behind its options.
+    marks = [f"({label}) " if choice.labelled else "" for label in choice.labels]
+    listed = (mark + option for mark, option in zip(marks, choice.options, strict=True))
+    return choice.stem, "\n" + "\n".join(listed)
 
 
 def _read(question: str, answer: str) -> list[str]:

@@ -2,8 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import takewhile
 
-from kd_kedro.curation.questions.answer_key import LETTERS, SAYS_ANSWER, Choice, without_label
+from kd_kedro.curation.questions.answer_key import (
+    LETTERS,
+    SAYS_ANSWER,
+    Choice,
+    bullet,
+    without_bullets,
+    without_label,
+)
 from kd_kedro.curation.questions.option_boundary import find_boundary
 from kd_kedro.text.language import asks
 from kd_kedro.text.normalise import squeeze, without_end
@@ -24,14 +33,34 @@ def unlabelled_choices(question: str, answer: str) -> Iterator[Choice]:
     lines = [line.strip() for line in question.strip().split("\n") if line.strip()]
     if not lines:
         return
+    asked = lines.pop() if _asks_last(lines) else ""
+    if asked and _text(answer):
+        # The text of the answer needs no options, and the question may need what is listed.
+        return
     marks = [line.count(";") for line in lines]
     # "g = 2; h = 3" in line after line: there the line is the option.
     one_line = marks[-1] >= FEWEST - 1 and (len(lines) < FEWEST or len(set(marks[-FEWEST:])) > 1)
-    if one_line and (choice := _semicolons(lines, answer)):
-        yield choice
+    found = [_semicolons(lines, answer)] if one_line else []
     if not any(line.startswith("|") for line in lines):
-        for size in _line_counts(lines):
-            yield _choice("\n".join(lines[:-size]), lines[-size:])
+        found += [
+            _choice("\n".join(lines[:-size]), without_bullets(lines[-size:], answer))
+            for size in _line_counts(lines)
+        ]
+    for choice in filter(None, found):
+        yield replace(choice, stem=f"{choice.stem}\n{asked}".strip())
+
+
+def _asks_last(lines: Sequence[str]) -> bool:
+    """Return whether the last line asks for what is listed above it."""
+    if len(lines) < 2 or not asks(lines[-1]):
+        return False
+    if lines[-2].count(";") >= FEWEST - 1 and ";" not in lines[-1]:
+        return True
+    listed = lines[-1 - FEWEST : -1]
+    if all(map(bullet, listed)):
+        return not bullet(lines[-1])
+    # Options may ask, too.
+    return len(lines) > FEWEST + 1 and not any(map(asks, lines[:-1]))
 
 
 def _choice(stem: str, options: Sequence[str]) -> Choice:
@@ -42,6 +71,9 @@ def _line_counts(lines: Sequence[str]) -> list[int]:
     """Return how many of the last lines may be options, the likeliest count first."""
     if len(lines) <= FEWEST:
         return []
+    listed = len(list(takewhile(bullet, reversed(lines))))
+    if listed >= FEWEST:
+        return [listed] if listed <= len(LETTERS) else []
     ends = [n for n, line in enumerate(lines[:-FEWEST]) if _closes_stem(line)]
     counts = [USUAL] if len(lines) > USUAL else []
     if ends:
@@ -85,6 +117,9 @@ def _semicolons(lines: Sequence[str], answer: str) -> Choice | None:
     if asks:
         parts = ["; ".join(parts[: asks[-1] + 1]), *parts[asks[-1] + 1 :]]
     if not all(parts):
+        return None
+    # "rent; tax; wages. Which is it?": where the last option ends is not certain.
+    if re.search(r"[.!]\s+\S.*\?$", parts[-1]) and not any("?" in part for part in parts[:-1]):
         return None
     head = "\n".join(lines[:-1])
     options = _whole_options(parts, len(re.findall("_{2,}", f"{head} {parts[0]}")), _text(answer))
