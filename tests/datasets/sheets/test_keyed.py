@@ -346,6 +346,68 @@ def test_a_record_with_two_answers_is_set_aside_with_its_text(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
+def test_a_record_without_an_answer_keeps_its_question_and_its_text(tmp_path, caplog, columns):
+    caplog.set_level(logging.INFO)
+    records = [
+        {"question": "C?", "answer": None},
+        {"question": "E?"},
+        {"prompt": "I?", "completion": None},
+        {"instruction": "L?", "input": "x", "output": ""},
+        {"Question": "K?", "completion": "8"},
+        {"answer": "7"},
+    ]
+    flat = {"Question": "B?", "Answer": "2"}
+    rows = load(lines(tmp_path, flat, {"question": "A?", "answer": "1"}, *records), columns=columns)
+    questions = ["B?", "A?", "C?", "E?", "I?", "L?\n\nx", "K?", ""]
+    assert rows["question"].tolist() == questions
+    assert rows["answer"].tolist()[:7] == ["2", "1", *[""] * 5]
+    assert defects(rows) == [""] * 8
+    assert rows["raw"].tolist() == ["", "", *map(json.dumps, records)]
+    assert "not read: 'completion'\n" in caplog.text  # of K?; others were read where they stand
+
+
+def test_a_record_without_an_answer_in_a_parquet_file_keeps_its_text(tmp_path):
+    path = tmp_path / "sheet.parquet"
+    records = [{"question": "q", "answer": "a", "prompt": None}]
+    records += [{"question": None, "answer": None, "prompt": "r"}]
+    parquet.write_table(pa.Table.from_pylist(records), path)
+    rows = load(str(path))
+    assert pairs(rows) == [["q", "a"], ["r", ""]]
+    assert [raw and json.loads(raw) for raw in rows["raw"]] == ["", records[1]]
+
+
+def test_another_column_of_a_record_without_question_is_no_question(tmp_path):
+    both = {"question": "q", "answer": "a", "text": "t"}
+    rows = load(lines(tmp_path, both, {"question": "", "answer": None, "text": "u"}))
+    assert pairs(rows)[1] == ["", ""]
+
+
+@pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
+@pytest.mark.parametrize("name", ["output", "response", "Response"])
+def test_a_second_answer_sets_its_record_aside(tmp_path, columns, name):
+    flat = {"Question": "q", "Answer": "a"}
+    two = {"question": "r", "answer": "6", name: 7}
+    same, label = {**two, name: " 6"}, {"question": "s", "answer": "6", "label": "easy"}
+    rows = load(lines(tmp_path, flat, two, same, label), columns=columns)
+    assert defects(rows) == [
+        "",
+        f"columns answer and {name} have each an answer: nobody can tell which counts",
+        "",
+        "",
+    ]
+    assert json.loads(rows["raw"][1]) == two
+    assert pairs(rows) == [["q", "a"], ["", ""], ["r", "6"], ["s", "6"]]
+
+
+def test_a_column_of_all_records_is_no_second_answer(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    flat = [{"question": "q", "answer": "a", "output": value} for value in ("x", None)]
+    rows = load(lines(tmp_path, *flat, {"prompt": "r", "completion": "b"}))
+    assert pairs(rows) == [["q", "a"], ["q", "a"], ["r", "b"]]
+    assert "not read: 'output'\n" in caplog.text
+
+
+@pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
 @pytest.mark.parametrize("name", ["remarks", "Remarks"])
 def test_system_messages_stand_in_the_remarks_of_flat_records(tmp_path, caplog, columns, name):
     caplog.set_level(logging.INFO)
