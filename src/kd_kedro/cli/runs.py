@@ -23,7 +23,7 @@ def runs(metadata: ProjectMetadata, env: str | None, last: int) -> None:
     from kd_kedro.cli.runs_terminal import print_runs
 
     with one_sentence(metadata.project_path), open_context(metadata.project_path, env) as context:
-        print_runs(list_past_runs(context, last), context.env)
+        print_runs(*list_past_runs(context, last), context.env)
 
 
 @click.command(cls=Command)
