@@ -46,6 +46,7 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         tmp_path,
         {"Question": "q", "Answer": "a"},
         '{"Question": "q", "Answer"',
+        '{"Question": "q',
         "[1]",
         '{"Question": "q", "Question": "r", "Answer": "a"}',
         {"Question": "q", "Answer": ["a", "b"]},
@@ -61,6 +62,7 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
     assert defects(rows) == [
         "",
         "no JSON: Expecting ':' delimiter at column 27",
+        "no JSON: Unterminated string starting at column 14",
         "the JSON is a list, not an object with columns as keys",
         "no JSON that can be read: the key 'Question' stands there 2 times",
         "column Answer: the value is a list, not a text",
@@ -70,8 +72,8 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         *[""] * 4,
     ]
     assert rows["raw"][1] == '{"Question": "q", "Answer"'
-    assert rows["line"].tolist() == [str(n) for n in range(1, 13)]
-    assert pairs(rows)[8:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
+    assert rows["line"].tolist() == [str(n) for n in range(1, 14)]
+    assert pairs(rows)[9:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
 
 
 def test_a_json_list_is_a_sheet_with_the_lines_of_its_objects(tmp_path):
@@ -176,7 +178,7 @@ def test_system_messages_are_counted(tmp_path, caplog):
     turn = said(("system", "s"), ("user", "q"), ("assistant", "a"))
     with caplog.at_level(logging.INFO):
         load(lines(tmp_path, {"messages": turn}, {"messages": turn[1:]}))
-    assert "1 system messages are no part of the questions and stand in 'Remarks'" in caplog.text
+    assert "1 system message is no part of the questions and stand in 'Remarks'" in caplog.text
 
 
 def test_columns_of_their_own_go_before_a_conversation(tmp_path):
@@ -274,7 +276,7 @@ def test_records_of_several_shapes_are_read_each_by_its_own(tmp_path, caplog):
     assert [line for line, why in enumerate(defects(rows), 1) if why] == [7]
     assert "ends without a message of the assistant" in rows["defect"][6]
     assert "conversations of one turn in 3 of 9 records" in caplog.text
-    assert "question and answer have other names in 2 records" in caplog.text
+    assert "question and answer have other names in 2 of 9 records" in caplog.text
     assert "'note'" in caplog.text
 
 

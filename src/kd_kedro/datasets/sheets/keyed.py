@@ -121,7 +121,7 @@ def _parsed(number: int, line: str) -> _Keyed:
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        return _Keyed(number, {}, f"no JSON: {error.msg} at column {error.colno}", line)
+        return _Keyed(number, {}, f"no JSON: {_told(error)} at column {error.colno}", line)
     except (RecursionError, ValueError) as error:
         return _Keyed(number, {}, f"no JSON that can be read: {error}", line)
     return _object(number, value, line)
@@ -149,13 +149,17 @@ def _listed(path: Path, text: str) -> Iterator[_Keyed]:
             elif not text.startswith("]", at):
                 raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
         except (RecursionError, ValueError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            what = _told(error) if isinstance(error, json.JSONDecodeError) else str(error)
             raise ValueError(
                 f"{path}, line {line}: the JSON list is broken in the object that begins there "
                 f"({what}); correct it, or give one object a line"
             ) from error
     if rest := text[at + 1 :].strip():
         raise ValueError(f"{path} goes on behind its JSON list with {rest[:40]!r}: remove that")
+
+
+def _told(error: json.JSONDecodeError) -> str:
+    return error.msg.removesuffix(" at")  # some messages end as if the place came next
 
 
 def _skip(text: str, at: int) -> int:
@@ -267,14 +271,15 @@ def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -
         notes.append(f"{where} a conversation stands beside a question and is not read")
     if some := kinds["remark"]:
         kept = f"and stand in {columns['remarks']!r}"
-        notes.append(f"{some} system messages are no part of the questions {kept}")
+        what = "1 system message is" if some == 1 else f"{some} system messages are"
+        notes.append(f"{what} no part of the questions {kept}")
     if some := kinds["untold"]:
         notes.append(
             f"system messages of {some} of {records} records are not read: no remarks column is "
             "free for them"
         )
     if some := kinds["other"]:
-        notes.append(f"question and answer have other names in {some} records")
+        notes.append(f"question and answer have other names in {some} of {records} records")
     return notes
 
 
