@@ -108,7 +108,7 @@ def test_a_run_that_saw_no_row_prints_where_to_look_next(
 
 
 def test_where_there_are_no_runs_yet_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    print_runs([], "test")
+    print_runs([], 0, "test")
     said = "There are no runs yet: `kedro run --env test` makes the first.\n"
     assert capsys.readouterr().out == said
 
@@ -127,7 +127,7 @@ def test_runs_are_a_line_each_on_a_narrow_terminal_with_names_to_copy(
 ) -> None:
     for name, value in {"COLUMNS": "80", "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
-    print_runs(RUNS, None)
+    print_runs(RUNS, 2, None)
     printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
     assert max(map(len, printed[:4])) <= 80
     assert printed[2].startswith("1cd60ee0  2026-01-01T00.00  a sheet")
@@ -140,8 +140,15 @@ def test_runs_are_printed_whole_into_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    print_runs(RUNS, None)
+    print_runs(RUNS, 2, None)
     _, _, whole, row = capsys.readouterr().out.splitlines()[:4]
     assert "a sheet with a long name.xlsx  gpt2,server, filtering+augmentation  finished" in whole
     assert whole.rstrip().endswith("not applicable  perplexity 4.01")
     assert row.split() == ["2cd60ee0", "2026-01-02T00.00", "–", "base", "running", "–", "–"]
+
+
+def test_runs_that_are_not_listed_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    print_runs(RUNS, 41, None)
+    assert "2 of 41 runs, --last N for more.\n" in capsys.readouterr().out
+    print_runs(RUNS, 2, None)
+    assert "--last" not in capsys.readouterr().out

@@ -83,7 +83,10 @@ def store(tmp_path_factory: pytest.TempPathFactory):
 
 def rows(store, last: int = 20) -> list[RunSummary]:
     client, experiment, folder, _ = store
-    return list_runs(client, experiment, folder, last=last, sheet="raw_qa", verdict="verdict")
+    names = {"sheet": "raw_qa", "verdict": "verdict"}
+    latest, total = list_runs(client, experiment, folder, last=last, **names)
+    assert total == 5
+    return latest
 
 
 def test_runs_are_told_newest_first_with_what_came_of_them(store) -> None:

@@ -40,8 +40,8 @@ from kd_kedro.runs.reproduce import (
 from kd_kedro.storage.git import CODE, changed_files, git
 
 
-def list_past_runs(context: Any, last: int) -> list[RunSummary]:
-    """Return the latest runs in a context's store, newest first."""
+def list_past_runs(context: Any, last: int) -> tuple[list[RunSummary], int]:
+    """Return the latest runs in a context's store, newest first, and how many there are in all."""
     client, experiment = tracking(context)
     return list_runs(
         client, experiment, context.project_path, last=last, sheet="raw_qa", verdict="verdict"

@@ -7,10 +7,11 @@ from typing import Any
 import click
 from kedro.framework.startup import ProjectMetadata
 
+from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import PARAMS, one_sentence, open_context
 
 
-@click.command("distill-plan")
+@click.command("distill-plan", cls=Command)
 @click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
 @click.option("--params", **PARAMS)
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write the figures here.")

@@ -5,10 +5,11 @@ from typing import Any
 import click
 from kedro.framework.startup import ProjectMetadata
 
+from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import PARAMS, one_sentence, open_context
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run_id", required=False)
 @click.option("--dry-run", is_flag=True, help="Decide and say it; change nothing.")
 @click.option("--env", "-e", default=None, help="Kedro environment that the run was made in.")

@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 from kedro.framework.startup import ProjectMetadata
 
+from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import one_sentence, open_context
 from kd_kedro.runs.environments import kedro_command
 
 
-@click.command("review-queue")
+@click.command("review-queue", cls=Command)
 @click.option(
     "--rows", type=click.IntRange(min=1), default=50, show_default=True, help="Rows at most."
 )

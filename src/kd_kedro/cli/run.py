@@ -9,6 +9,7 @@ from kedro.framework.cli.project import run as stock_run
 from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import ProjectMetadata
 
+from kd_kedro.cli.options import Command, read_config
 from kd_kedro.cli.session import (
     PARAMS,
     end_interrupted,
@@ -48,10 +49,16 @@ def _run(tuned: bool, yes: bool, **options: Any) -> None:
         raise SystemExit(1) from None
 
 
-run = click.command(
+run = Command(
     "run",
     params=[
-        *(option for option in stock_run.params if option.name != "params"),
+        *(option for option in stock_run.params if option.name not in ("config", "params")),
+        click.Option(
+            ["--config", "-c"],
+            type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+            callback=read_config,
+            help="A YAML file with options of the run; those given here win.",
+        ),
         click.Option(["--params"], **PARAMS),
         click.Option(
             ["--tuned"],
@@ -65,7 +72,8 @@ run = click.command(
         ),
     ],
     help="Run the pipelines: `kedro run` is the main job, `--pipelines NAMES` a part of it.",
-)(_run)
+    callback=_run,
+)
 
 
 def _check_pipelines(names: Sequence[str]) -> None:

@@ -7,10 +7,11 @@ import click
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 
+from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import one_sentence, open_context
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--env", "-e", default=None, help="Kedro environment whose MLflow store is read.")
 @click.option(
     "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Runs at most."
@@ -22,10 +23,10 @@ def runs(metadata: ProjectMetadata, env: str | None, last: int) -> None:
     from kd_kedro.cli.runs_terminal import print_runs
 
     with one_sentence(metadata.project_path), open_context(metadata.project_path, env) as context:
-        print_runs(list_past_runs(context, last), context.env)
+        print_runs(*list_past_runs(context, last), context.env)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run_a")
 @click.argument("run_b")
 @click.option("--env", "-e", default=None, help="Kedro environment of the verdict's parameters.")
@@ -49,7 +50,7 @@ def compare(
             to.write_text(text, encoding="utf-8")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run_id")
 @click.option("--env", "-e", default=None, help="Kedro environment whose MLflow store has the run.")
 @click.pass_obj
@@ -87,7 +88,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, env: str | None) -> None:
         raise SystemExit(1)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--keep-last",
     type=click.IntRange(min=1),

@@ -20,11 +20,12 @@ _UNLIMITED = 10_000  # columns
 _RUNS = ("run", "started (UTC)", "sheet", "recipe", "state", "verdict", "main figure")
 
 
-def print_runs(runs: Sequence[RunSummary], env: str | None) -> None:
+def print_runs(runs: Sequence[RunSummary], total: int, env: str | None) -> None:
     """Print a table of runs, or that there is none yet.
 
     Args:
-        runs: The runs.
+        runs: The latest runs.
+        total: How many there are in all.
         env: The environment whose store was read; None for the default one.
     """
     console = Console()
@@ -39,6 +40,8 @@ def print_runs(runs: Sequence[RunSummary], env: str | None) -> None:
     elif console.width < width:
         shown = _narrow_runs_table(console, rows)
     console.print(shown)
+    if len(runs) < total:
+        _say(console, f"{len(runs)} of {total} runs, --last N for more.")
     _say(
         console,
         "What differs: kedro compare RUN RUN. The same again: kedro reproduce RUN. Into the "

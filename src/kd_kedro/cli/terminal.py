@@ -74,7 +74,7 @@ def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
         console.print(f"Report:  {command}", soft_wrap=True, highlight=False)
     for what, words, note in (
         ("Lineage:", "viz run", "a page at http://127.0.0.1:4141"),
-        ("Runs:", "runs", "all of them with their verdicts; kedro mlflow ui: with graphs"),
+        ("Runs:", "runs", "the latest with their verdicts; kedro mlflow ui: with graphs"),
         ("One row:", "trace ROW_ID", "ROW_ID from any table, or --line LINE of the sheet"),
     ):
         line = f"{what:8} {kedro_command(words, env):24} ({note})"

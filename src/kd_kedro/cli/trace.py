@@ -7,6 +7,7 @@ import pandas as pd
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import DataCatalog
 
+from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import one_sentence, open_context
 from kd_kedro.runs.environments import kedro_command
 
@@ -14,7 +15,7 @@ _MOST = 20  # rows that are listed where several are meant
 _WAYS = ("trace ROW_ID", "trace --line LINE")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("row_id", required=False)
 @click.option(
     "--line",

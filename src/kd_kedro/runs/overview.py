@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,10 @@ class RunSummary:
 
 def list_runs(
     client: Any, experiment: str, project: Path, *, last: int, sheet: str, verdict: str
-) -> list[RunSummary]:
-    """Return the latest runs of Kedro, newest first; trials of a study are none.
+) -> tuple[list[RunSummary], int]:
+    """Return the latest runs of Kedro, newest first, and how many there are in all.
+
+    Trials of a study are none.
 
     Args:
         client: An `MlflowClient`.
@@ -57,8 +58,8 @@ def list_runs(
         sheet: Name of the dataset that holds the rows as they came.
         verdict: Name of the dataset that holds the verdict.
     """
-    own = (run for run in tracked_runs(client, experiment) if "kedro_run_id" in run.data.tags)
-    return [_summary(client, run, project, sheet, verdict) for run in islice(own, last)]
+    own = [run for run in tracked_runs(client, experiment) if "kedro_run_id" in run.data.tags]
+    return [_summary(client, run, project, sheet, verdict) for run in own[:last]], len(own)
 
 
 def _summary(client: Any, run: Any, project: Path, sheet: str, verdict: str) -> RunSummary:

@@ -49,11 +49,15 @@ def test_a_few_rows_of_many_subjects_are_removed():
 @pytest.mark.parametrize(
     ("others", "settings", "why"),
     [
-        ("mixture", {"min_rows": 601}, r"600 rows, and 601 are needed \(min_rows\)"),
-        ("mixture", {"max_share": 0.05}, r"more than 5% \(max_share\)"),
-        ("subject", {}, r"of the far rows are of one subject"),
-        ("mixture", {"max_cohesion": 0}, r"mean cosine .*max_cohesion 0"),
-        ("mixture", {"min_separation": 1.0}, r"no gap .*min_separation"),
+        ("mixture", {"min_rows": 601}, r"600 rows, and 601 are needed \(filtering.soap.min_rows\)"),
+        ("mixture", {"max_share": 0.05}, r"more than 5% \(filtering.soap.max_share\)"),
+        (
+            "subject",
+            {},
+            r"of the far rows are of one subject.*\(filtering.soap.max_subject_share\)",
+        ),
+        ("mixture", {"max_cohesion": 0}, r"mean cosine .*\(filtering.soap.max_cohesion 0\)"),
+        ("mixture", {"min_separation": 1.0}, r"no gap .*\(filtering.soap.min_separation\)"),
     ],
 )
 def test_it_abstains_and_says_why(others, settings, why):

@@ -46,6 +46,7 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         tmp_path,
         {"Question": "q", "Answer": "a"},
         '{"Question": "q", "Answer"',
+        '{"Question": "q',
         "[1]",
         '{"Question": "q", "Question": "r", "Answer": "a"}',
         {"Question": "q", "Answer": ["a", "b"]},
@@ -61,6 +62,7 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
     assert defects(rows) == [
         "",
         "no JSON: Expecting ':' delimiter at column 27",
+        "no JSON: Unterminated string starting at column 14",
         "the JSON is a list, not an object with columns as keys",
         "no JSON that can be read: the key 'Question' stands there 2 times",
         "column Answer: the value is a list, not a text",
@@ -70,8 +72,8 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         *[""] * 4,
     ]
     assert rows["raw"][1] == '{"Question": "q", "Answer"'
-    assert rows["line"].tolist() == [str(n) for n in range(1, 13)]
-    assert pairs(rows)[8:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
+    assert rows["line"].tolist() == [str(n) for n in range(1, 14)]
+    assert pairs(rows)[9:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
 
 
 def test_a_json_list_is_a_sheet_with_the_lines_of_its_objects(tmp_path):
@@ -176,7 +178,7 @@ def test_system_messages_are_counted(tmp_path, caplog):
     turn = said(("system", "s"), ("user", "q"), ("assistant", "a"))
     with caplog.at_level(logging.INFO):
         load(lines(tmp_path, {"messages": turn}, {"messages": turn[1:]}))
-    assert "1 system messages are no part of the questions and stand in 'Remarks'" in caplog.text
+    assert "1 system message is no part of the questions and stand in 'Remarks'" in caplog.text
 
 
 def test_columns_of_their_own_go_before_a_conversation(tmp_path):
@@ -274,7 +276,7 @@ def test_records_of_several_shapes_are_read_each_by_its_own(tmp_path, caplog):
     assert [line for line, why in enumerate(defects(rows), 1) if why] == [7]
     assert "ends without a message of the assistant" in rows["defect"][6]
     assert "conversations of one turn in 3 of 9 records" in caplog.text
-    assert "question and answer have other names in 2 records" in caplog.text
+    assert "question and answer have other names in 2 of 9 records" in caplog.text
     assert "'note'" in caplog.text
 
 
@@ -343,6 +345,68 @@ def test_a_record_with_two_answers_is_set_aside_with_its_text(tmp_path):
         for other in ("the conversation", "prompt and completion")
     ]
     assert [json.loads(raw) for raw in rows["raw"][1:]] == records
+
+
+@pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
+def test_a_record_without_an_answer_keeps_its_question_and_its_text(tmp_path, caplog, columns):
+    caplog.set_level(logging.INFO)
+    records = [
+        {"question": "C?", "answer": None},
+        {"question": "E?"},
+        {"prompt": "I?", "completion": None},
+        {"instruction": "L?", "input": "x", "output": ""},
+        {"Question": "K?", "completion": "8"},
+        {"answer": "7"},
+    ]
+    flat = {"Question": "B?", "Answer": "2"}
+    rows = load(lines(tmp_path, flat, {"question": "A?", "answer": "1"}, *records), columns=columns)
+    questions = ["B?", "A?", "C?", "E?", "I?", "L?\n\nx", "K?", ""]
+    assert rows["question"].tolist() == questions
+    assert rows["answer"].tolist()[:7] == ["2", "1", *[""] * 5]
+    assert defects(rows) == [""] * 8
+    assert rows["raw"].tolist() == ["", "", *map(json.dumps, records)]
+    assert "not read: 'completion'\n" in caplog.text  # of K?; others were read where they stand
+
+
+def test_a_record_without_an_answer_in_a_parquet_file_keeps_its_text(tmp_path):
+    path = tmp_path / "sheet.parquet"
+    records = [{"question": "q", "answer": "a", "prompt": None}]
+    records += [{"question": None, "answer": None, "prompt": "r"}]
+    parquet.write_table(pa.Table.from_pylist(records), path)
+    rows = load(str(path))
+    assert pairs(rows) == [["q", "a"], ["r", ""]]
+    assert [raw and json.loads(raw) for raw in rows["raw"]] == ["", records[1]]
+
+
+def test_another_column_of_a_record_without_question_is_no_question(tmp_path):
+    both = {"question": "q", "answer": "a", "text": "t"}
+    rows = load(lines(tmp_path, both, {"question": "", "answer": None, "text": "u"}))
+    assert pairs(rows)[1] == ["", ""]
+
+
+@pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
+@pytest.mark.parametrize("name", ["output", "response", "Response"])
+def test_a_second_answer_sets_its_record_aside(tmp_path, columns, name):
+    flat = {"Question": "q", "Answer": "a"}
+    two = {"question": "r", "answer": "6", name: 7}
+    same, label = {**two, name: " 6"}, {"question": "s", "answer": "6", "label": "easy"}
+    rows = load(lines(tmp_path, flat, two, same, label), columns=columns)
+    assert defects(rows) == [
+        "",
+        f"columns answer and {name} have each an answer: nobody can tell which counts",
+        "",
+        "",
+    ]
+    assert json.loads(rows["raw"][1]) == two
+    assert pairs(rows) == [["q", "a"], ["", ""], ["r", "6"], ["s", "6"]]
+
+
+def test_a_column_of_all_records_is_no_second_answer(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    flat = [{"question": "q", "answer": "a", "output": value} for value in ("x", None)]
+    rows = load(lines(tmp_path, *flat, {"prompt": "r", "completion": "b"}))
+    assert pairs(rows) == [["q", "a"], ["q", "a"], ["r", "b"]]
+    assert "not read: 'output'\n" in caplog.text
 
 
 @pytest.mark.parametrize("columns", [PLAIN, COLUMNS])

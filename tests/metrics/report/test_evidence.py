@@ -35,12 +35,15 @@ def test_numbers_have_the_names_of_mlflows_table() -> None:
 
 
 def test_what_the_student_is_ahead_of_is_said_of_what_must_be_beaten() -> None:
-    ahead, behind = {"student_ahead": True}, {"student_ahead": False}
+    ahead, behind, equal = (
+        {"student_ahead": place > 0, "student_behind": place < 0} for place in (1, -1, 0)
+    )
     verdict = {
         "metrics": {
-            "bleu": metric(estimate(10, 12), majority=ahead, echo=behind),
+            "bleu": metric(estimate(10, 12), majority=ahead, echo=behind, shuffled=equal),
             "exact_match": metric(estimate(None, None)),
             "teacher_kl": metric(estimate(0.1, 0.2), floor_teacher=behind),
         }
     }
-    assert beaten_controls(verdict) == {"bleu": {"majority": "ahead", "echo": "not ahead"}}
+    found = {"majority": "ahead", "echo": "behind", "shuffled": "not ahead"}
+    assert beaten_controls(verdict) == {"bleu": found}

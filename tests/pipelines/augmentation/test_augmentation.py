@@ -211,7 +211,7 @@ def test_rows_in_other_languages_stay_and_the_run_says_so(
         "left as it is: in the script Cjk",
     ]
     assert "augmentation left 2 rows in German as they were" in caplog.text
-    assert "augmentation left 1 rows in the script Cjk as they were" in caplog.text
+    assert "augmentation left 1 row in the script Cjk as it was" in caplog.text
 
 
 def test_evidence_has_score_and_threshold(left: dict[str, Any]) -> None:

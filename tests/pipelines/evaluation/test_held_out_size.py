@@ -36,7 +36,7 @@ def test_families_are_counted_not_rows() -> None:
     doubt = verdict_doubt(split(7, 53, rows_of_a_family=5), **USUAL)
     assert "7 of 60 families of questions are held out, and a verdict needs 30" in doubt
     # 300 rows of 60 families; 30 families and a tenth, at a tenth held out, are 330 of 5 rows.
-    assert "About 1700 rows like these would do (300 now)" in doubt
+    assert "About 1700 rows like these would do (300 now, both counted after curation)" in doubt
 
 
 def test_a_test_share_is_proposed_where_enough_is_left_to_learn_from() -> None:

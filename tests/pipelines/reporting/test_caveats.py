@@ -23,12 +23,16 @@ def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
                 },
             },
         },
-        "controls": {"bleu": {"echo": "not ahead", "majority": "ahead"}},
+        "controls": {
+            "bleu": {"echo": "not ahead", "majority": "ahead"},
+            "perplexity": {"echo": "behind"},
+        },
         "leakage": {"near": 30, "rows": 100, "max_near_share": 0.2},
         "curation": {"relevance": {"warnings": ["Half of a label is gone."]}},
     }
     said = caveats(evidence)
     assert said == [
+        "The student is behind the control “echo” in perplexity.",
         "The student is not clearly ahead of the control “echo” in BLEU.",
         "30 of 100 held-out rows lie near a training row, by their words or by their meaning; "
         "scores without them are under “nearness to train”.",
@@ -37,7 +41,7 @@ def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
         "needed.",
     ]
     evidence["leakage"]["max_near_share"] = 0.3
-    assert len(caveats(evidence)) == 3
+    assert len(caveats(evidence)) == 4
     evidence["cut"] = [{**count_long_rows({"training": {"a": 9}}, 8), "where": "student's tokens"}]
     assert caveats(evidence)[-1] == (
         "1 of 1 training rows (100 %) were cut: they are longer than 8 tokens in the tokens of the "

@@ -36,7 +36,7 @@ COSTS = {
     "how": "in turns",
 }
 LEAKAGE = {"rows": 40, "near": 3, "near_with_same_answer": 1, "max_near_share": 0.05}
-CONTROLS = {"bleu": {"echo": "ahead", "majority": "not ahead"}}
+CONTROLS = {"bleu": {"echo": "ahead", "majority": "not ahead", "shuffled": "behind"}}
 WORST = {"slice": "format", "value": "mcq", "families": 12, "student": 9.0, "teacher": 3.0}
 
 
@@ -100,7 +100,7 @@ def test_every_section_of_the_evidence_is_told(verdict: dict[str, Any]) -> None:
         "| parameters | 900 | 100 | 9.00 × |",
         "| latency p50, ms | 9.0 | 3.0 | not certified |",
         "3 lie near a training row",
-        "- BLEU: ahead of echo, not ahead of majority",
+        "- BLEU: ahead of echo, not ahead of majority, behind shuffled",
         "where format is\nmcq: perplexity 9.00 against\n3.00, 12 families",
         "rows used: 40",
         "| student | as \\| the \\<data\\> |",

@@ -167,6 +167,15 @@ def test_the_cost_of_each_form_is_drawn(finished_evaluation: dict[str, Any]) -> 
     assert len(finished_evaluation["pareto_plot"].data) == 2
 
 
+def test_the_page_says_which_seed_and_which_order_it_shows(
+    finished_evaluation: dict[str, Any],
+) -> None:
+    page = finished_evaluation["report"]
+    saved = page.split('id="compression"')[1].split("</section>")[0]
+    assert "its perplexity, is that of the first seed" in saved
+    assert "take turns, until a kind has no more rows" in page
+
+
 def test_rules_of_ones_own_are_told(
     evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
 ) -> None:

@@ -118,11 +118,14 @@ def separation(rows: Vectors, outlying: Mask) -> float:
 
 def _too_few_or_many(outlying: Mask, settings: SoapConfig) -> str:
     if len(outlying) < settings.min_rows:
-        return f"the sheet has {len(outlying)} rows, and {settings.min_rows} are needed (min_rows)"
+        return (
+            f"the sheet has {len(outlying)} rows, and {settings.min_rows} are needed "
+            "(filtering.soap.min_rows)"
+        )
     if outlying.mean() > settings.max_share:
         return (
             f"{outlying.mean():.0%} of the rows are far from its centre, more than "
-            f"{settings.max_share:.0%} (max_share): it has more than one subject"
+            f"{settings.max_share:.0%} (filtering.soap.max_share): it has more than one subject"
         )
     return ""
 
@@ -134,18 +137,20 @@ def _not_apart(pairs: Vectors, outlying: Mask, settings: SoapConfig) -> str:
     if largest > settings.max_subject_share:
         return (
             f"{largest:.0%} of the far rows are of one subject, more than "
-            f"{settings.max_subject_share:.0%} (max_subject_share): it may belong to the sheet"
+            f"{settings.max_subject_share:.0%} (filtering.soap.max_subject_share): it may belong "
+            "to the sheet"
         )
     if cohesion(far) > settings.max_cohesion * cohesion(near):
         return (
             f"the far rows have a mean cosine of {cohesion(far):.2f} to each other, the near ones "
-            f"of {cohesion(near):.2f} (max_cohesion {settings.max_cohesion:g}): those are of many "
-            "subjects too"
+            f"of {cohesion(near):.2f} (filtering.soap.max_cohesion {settings.max_cohesion:g}): "
+            "those are of many subjects too"
         )
     separated = separation(rows, outlying)
     if separated < settings.min_separation:
         return (
             f"there is no gap between near and far rows: they are told apart with F1 "
-            f"{separated:.2f}, and {settings.min_separation:.2f} is needed (min_separation)"
+            f"{separated:.2f}, and {settings.min_separation:.2f} is needed "
+            "(filtering.soap.min_separation)"
         )
     return ""

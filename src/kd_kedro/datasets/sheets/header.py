@@ -110,6 +110,19 @@ def known_pairs(cells: Iterable[str], names: Mapping[str, str]) -> list[tuple[st
     ]
 
 
+def known_questions(cells: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return the cells that may name a question, the likeliest first."""
+    by_lower = {cell.casefold(): cell for cell in reversed([*cells])}
+    known = dict.fromkeys(question for question, _ in KNOWN) if _may_guess(names) else ()
+    return [by_lower[name] for name in known if name in by_lower]
+
+
+def answer_names(cells: Iterable[str]) -> list[str]:
+    """Return the cells that name an answer wherever they stand; a label may be of anything."""
+    known = {answer for _, answer in KNOWN} - {"label"}
+    return [cell for cell in cells if cell.casefold() in known]
+
+
 def subject_of(question: str, cells: Iterable[str]) -> str:
     """Return the cell that names what an instruction is about; '' for none."""
     by_lower = {cell.casefold(): cell for cell in reversed([*cells])}

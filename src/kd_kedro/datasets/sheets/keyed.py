@@ -20,9 +20,11 @@ from kd_kedro.datasets.sheets.conversation import (
 )
 from kd_kedro.datasets.sheets.header import (
     Header,
+    answer_names,
     column_name,
     find_headers,
     known_pairs,
+    known_questions,
     subject_of,
 )
 from kd_kedro.datasets.sheets.number_format import general, shown
@@ -119,7 +121,7 @@ def _parsed(number: int, line: str) -> _Keyed:
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        return _Keyed(number, {}, f"no JSON: {error.msg} at column {error.colno}", line)
+        return _Keyed(number, {}, f"no JSON: {_told(error)} at column {error.colno}", line)
     except (RecursionError, ValueError) as error:
         return _Keyed(number, {}, f"no JSON that can be read: {error}", line)
     return _object(number, value, line)
@@ -147,13 +149,17 @@ def _listed(path: Path, text: str) -> Iterator[_Keyed]:
             elif not text.startswith("]", at):
                 raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
         except (RecursionError, ValueError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            what = _told(error) if isinstance(error, json.JSONDecodeError) else str(error)
             raise ValueError(
                 f"{path}, line {line}: the JSON list is broken in the object that begins there "
                 f"({what}); correct it, or give one object a line"
             ) from error
     if rest := text[at + 1 :].strip():
         raise ValueError(f"{path} goes on behind its JSON list with {rest[:40]!r}: remove that")
+
+
+def _told(error: json.JSONDecodeError) -> str:
+    return error.msg.removesuffix(" at")  # some messages end as if the place came next
 
 
 def _skip(text: str, at: int) -> int:
@@ -183,8 +189,8 @@ _DECODER = json.JSONDecoder(
 
 def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Sheet:
     """Return records of equal width below a header of all keys."""
-    keyed, notes = _in_one_shape(keyed, names)
-    keys = _keys(keyed)
+    keyed, notes, elsewhere = _in_one_shape(keyed, names)
+    keys = [key for key in _keys(keyed) if key not in elsewhere]
     records = [Record(0, keys, "", "")]
     for each in keyed:
         texts = [_to_text(each.values.get(key)) for key in keys]
@@ -192,7 +198,8 @@ def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str
             check_cell_size(path, each.line, place, text)
         damaged = {place: why for place, (_, why) in enumerate(texts) if why}
         cells = [text for text, _ in texts]
-        raw = _raw(each) if each.defect or damaged else ""
+        whole = not each.defect and not damaged and all(cell.strip() for cell in cells)
+        raw = "" if whole else _raw(each)
         records.append(Record(each.line, cells, each.defect, raw, damaged))
     return Sheet(str(path), path.name, unit, records, typed=True, notes=notes)
 
@@ -208,8 +215,10 @@ def _keys(keyed: Sequence[_Keyed]) -> list[str]:
 
 def _in_one_shape(
     keyed: Sequence[_Keyed], names: Mapping[str, str]
-) -> tuple[Sequence[_Keyed], list[str]]:
+) -> tuple[Sequence[_Keyed], list[str], set[str]]:
     """Return records with question and answer in the same columns, and notes on what was moved.
+
+    With them come the names that question and answer have in some records alone.
 
     A record may hold a conversation instead of a question, or the keys of another known pair. What
     it says comes to stand in the columns of the other records; where there are none, under the
@@ -221,6 +230,8 @@ def _in_one_shape(
     ]
     header = _header(keyed, names)
     beside = _beside_an_answer(keyed, header.names)
+    own_columns = _columns_of_a_shape(keyed, names)
+    elsewhere: set[str] = set()
     kinds: Counter[str] = Counter()
     shaped = []
     for each in keyed:
@@ -236,15 +247,18 @@ def _in_one_shape(
                 stands = shaped[-1].values.get(header.names.get("remarks", "")) == turn.system
                 kinds["remark" if stands else "untold"] += 1
         else:
-            shaped.append(_renamed(each, header, names, beside))
-            kinds["other"] += shaped[-1] is not each
+            shaped.append(_renamed(each, header, names, beside, own_columns))
+            if shaped[-1] is not each and not shaped[-1].defect:
+                elsewhere |= _filled(each.values) - shaped[-1].values.keys()
+                kinds["other"] += 1
             kinds["beside"] += messages is not None
     if kinds["conversation"]:
         shaped = [
             each if each.defect else each._replace(values=without_conversation(each.values))
             for each in shaped
         ]
-    return shaped, _notes(kinds, len(keyed), header.names)
+    elsewhere -= {*header.names.values(), header.about}
+    return shaped, _notes(kinds, len(keyed), header.names), elsewhere
 
 
 def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -> list[str]:
@@ -257,14 +271,15 @@ def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -
         notes.append(f"{where} a conversation stands beside a question and is not read")
     if some := kinds["remark"]:
         kept = f"and stand in {columns['remarks']!r}"
-        notes.append(f"{some} system messages are no part of the questions {kept}")
+        what = "1 system message is" if some == 1 else f"{some} system messages are"
+        notes.append(f"{what} no part of the questions {kept}")
     if some := kinds["untold"]:
         notes.append(
             f"system messages of {some} of {records} records are not read: no remarks column is "
             "free for them"
         )
     if some := kinds["other"]:
-        notes.append(f"question and answer have other names in {some} records")
+        notes.append(f"question and answer have other names in {some} of {records} records")
     return notes
 
 
@@ -284,9 +299,31 @@ def _beside_an_answer(keyed: Sequence[_Keyed], columns: Mapping[str, str]) -> se
         key
         for each in keyed
         if not _is_missing(each.values.get(columns["answer"]))
-        for key, value in each.values.items()
-        if value is not None
+        for key in _filled(each.values)
     }
+
+
+def _columns_of_a_shape(
+    keyed: Sequence[_Keyed], names: Mapping[str, str]
+) -> dict[tuple[str, str], set[str]]:
+    """Return by the pair of question and answer the keys that all records with it hold.
+
+    Such a key is a column of the sheet, whatever its name, and no second answer.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in keyed:
+        keys = {key.casefold() for key in each.values}
+        for pair in map(_shape, known_pairs(_filled(each.values), names)):
+            found[pair] = found.get(pair, keys) & keys
+    return found
+
+
+def _shape(pair: tuple[str, str]) -> tuple[str, str]:
+    return pair[0].casefold(), pair[1].casefold()
+
+
+def _filled(values: Mapping[str, Any]) -> set[str]:
+    return {key for key, value in values.items() if value is not None}
 
 
 def _is_missing(value: Any) -> bool:
@@ -307,7 +344,11 @@ def _opened(each: _Keyed, turn: Turn, columns: Mapping[str, str]) -> _Keyed:
 
 
 def _renamed(
-    each: _Keyed, header: Header, names: Mapping[str, str], beside: Collection[str]
+    each: _Keyed,
+    header: Header,
+    names: Mapping[str, str],
+    beside: Collection[str],
+    own_columns: Mapping[tuple[str, str], Collection[str]],
 ) -> _Keyed:
     """Return a record with the known names of its question and answer exchanged for the columns'.
 
@@ -318,18 +359,46 @@ def _renamed(
     pair = _own_pair(own, columns, names, beside)
     about = subject_of(pair[0], own)
     about = "" if header.about in own else about
-    if not own.keys() >= {*pair} or (pair == columns and not about):
-        return each
-    question, answer = (own.pop(key) for key in pair)
+    if pair[0] not in own or (pair == columns and not about):
+        return _with_one_answer(each, own, pair, columns, own_columns)
+    question, answer = own.pop(pair[0]), own.pop(pair[1], None)
     below, why = _to_text(own.pop(about, None))
     if why:
-        return each._replace(defect=f"column {about}: {why}")
+        return _set_aside(each, columns, f"column {about}: {why}")
     if below.strip() and not _to_text(question)[1]:
         question = f"{_to_text(question)[0].rstrip()}\n\n{below}"
     said = dict(zip(columns, (question, answer), strict=True))
     if lost := _overwritten(own, said, " and ".join(pair)):
-        return each._replace(defect=lost)
-    return each._replace(values={**own, **said}, raw=_raw(each))
+        return _set_aside(each, columns, lost)
+    renamed = each._replace(values={**own, **said}, raw=_raw(each))
+    return _with_one_answer(renamed, {**own, pair[1]: answer}, pair, columns, own_columns)
+
+
+def _with_one_answer(
+    each: _Keyed,
+    own: Mapping[str, Any],
+    pair: tuple[str, str],
+    columns: tuple[str, str],
+    own_columns: Mapping[tuple[str, str], Collection[str]],
+) -> _Keyed:
+    """Return a record, set aside where another name of an answer has another text there."""
+    answer = own.get(pair[1])
+    if _is_missing(answer) or _shape(pair) not in own_columns:
+        return each
+    for key in answer_names(own):
+        text, damage = _to_text(own[key])
+        if (
+            key.casefold() not in own_columns[_shape(pair)]
+            and not damage
+            and text.strip() not in ("", _to_text(answer)[0].strip())
+        ):
+            why = f"columns {pair[1]} and {key} have each an answer: nobody can tell which counts"
+            return _set_aside(each, columns, why)
+    return each
+
+
+def _set_aside(each: _Keyed, columns: Collection[str], why: str) -> _Keyed:
+    return each._replace(values=dict.fromkeys(columns), defect=why, raw=_raw(each))
 
 
 def _own_pair(
@@ -338,7 +407,10 @@ def _own_pair(
     names: Mapping[str, str],
     beside: Collection[str],
 ) -> tuple[str, str]:
-    """Return the names of question and answer in a record; the columns' where it has no others."""
+    """Return the names of question and answer in a record; the columns' where it has no others.
+
+    A record without an answer has the name of its question all the same, with any for the answer.
+    """
     question, answer = columns
     pairs = known_pairs(own, names)
     if not _is_missing(own.get(question)):
@@ -351,6 +423,9 @@ def _own_pair(
         others = sorted(
             (pair for pair in pairs if pair[0] != question), key=lambda pair: pair[1] != answer
         )
+        if not others and _is_missing(own.get(answer)):
+            alone = known_questions(own, names)
+            others = [(key, "") for key in alone if key not in beside and not _is_missing(own[key])]
     return others[0] if others else columns
 
 

@@ -30,6 +30,10 @@ _HOLDS = {
 
 
 _TEXTS = ("text", "pad")
+_COLOUR = re.compile(
+    r"\[(black|blue|cyan|green|magenta|red|white|yellow|color ?\d+)\]", re.IGNORECASE
+)
+_EXPONENT_DIGITS = 6  # that General shows before an exponent
 
 
 class _Token(NamedTuple):
@@ -47,7 +51,7 @@ def shown(value: float | int | Moment, code: str) -> str:
     try:
         return _shown(value, code)
     except (ArithmeticError, AttributeError, LookupError, ValueError):
-        return iso(value) if isinstance(value, Moment) else general(value)
+        return iso(value) if isinstance(value, Moment) else _general(value)
 
 
 def shown_text(text: str, code: str) -> str:
@@ -77,16 +81,16 @@ def _shown(value: float | int | Moment, code: str) -> str:
     number = Decimal(general(value))
     section, sign = _section_of(number, _sections(code or "General"))
     if not section or "@" in section:
-        return general(value) if section else ""
+        return _general(value) if section else ""
     tokens = _tokens(section)
     kinds = [token.kind for token in tokens]
     if "general" in kinds:
-        size = general(abs(value))
+        size = _general(abs(value))
         return sign + "".join(size if token.kind == "general" else token.text for token in tokens)
     if "digit" in kinds:
         return _in_digits(number, sign, tokens)
     if re.search("[a-z]", _QUOTED.sub("", section), re.IGNORECASE):
-        return general(value)  # no format code: letters of its own are quoted
+        return _general(value)  # no format code: letters of its own are quoted
     return " ".join("".join(token.text for token in tokens).split())  # as a dash for zero
 
 
@@ -107,6 +111,21 @@ def general(value: float | int) -> str:
     if isinstance(value, int):
         return str(value)
     return format(Decimal(f"{value:.15g}").normalize(), "f")
+
+
+def _general(value: float | int) -> str:
+    """Return a number as General shows it, with an exponent where that is short and exact.
+
+    General rounds to six digits there; a number with more of them keeps them all.
+    """
+    plain = general(value)
+    number = Decimal(plain).normalize()
+    digits = len(number.as_tuple().digits)
+    long = number.adjusted() > 10 or (number.adjusted() < -4 and len(plain.partition(".")[2]) > 8)
+    if not number or digits > _EXPONENT_DIGITS or not long:
+        return plain
+    mantissa = number.scaleb(-number.adjusted())
+    return f"{mantissa:f}E{number.adjusted():+03d}"
 
 
 def _sections(code: str) -> list[str]:
@@ -130,15 +149,24 @@ def _section_of(number: Decimal, sections: Sequence[str]) -> tuple[str, str]:
     conditions = [_CONDITION.search(section) for section in sections[:2]]
     if not any(conditions):
         if number < 0 and len(sections) > 1:
-            return sections[1], ""
+            return sections[1], minus if _differ_by_colour(sections[1], sections[0]) else ""
         return sections[2 if number == 0 and len(sections) > 2 else 0], minus
     for section, found in zip(sections, conditions, strict=False):
         if found and _HOLDS[found[1]](number, Decimal(found[2])):
             # A section for negative numbers alone writes their sign itself.
             negative = found[1] in ("<", "<=") and Decimal(found[2]) <= 0
-            return section, "" if negative else minus
+            others = [each for each in sections if each != section]
+            shown = negative and not any(_differ_by_colour(section, each) for each in others)
+            return section, "" if shown else minus
     rest = [s for s, found in zip(sections, [*conditions, None], strict=False) if not found]
     return (rest[-1], minus) if rest else ("General", minus)
+
+
+def _differ_by_colour(section: str, other: str) -> bool:
+    """Return whether two sections write the same around their digits, in other colours."""
+    texts = [[t.text for t in _tokens(each) if t.kind == "text"] for each in (section, other)]
+    colours = [_COLOUR.findall(each) for each in (section, other)]
+    return texts[0] == texts[1] and colours[0] != colours[1]
 
 
 def _tokens(section: str) -> list[_Token]:

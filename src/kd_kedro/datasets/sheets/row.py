@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from kd_kedro.datasets.sheets.header import REQUIRED
 from kd_kedro.datasets.sheets.record import Record, Sheet
 
 OPTION_LABELS = "abcdefghij"
@@ -28,8 +29,8 @@ class Columns(NamedTuple):
 def read_row(sheet: Sheet, record: Record, columns: Columns) -> dict[str, str]:
     """Return what a record says by canonical name, with `line`, `source`, `defect` and `raw`.
 
-    A record with a defect has no other cells; one without has no raw text. `line` and `source` are
-    those of the record where no column gives them.
+    A record with a defect has no other cells; one that has question and answer has no raw text.
+    `line` and `source` are those of the record where no column gives them.
     """
     record = _whole(sheet, record, columns)
     places = columns.places
@@ -43,12 +44,13 @@ def read_row(sheet: Sheet, record: Record, columns: Columns) -> dict[str, str]:
             values["question"] = values["question"].rstrip() + below
     if sheet.typed and (said := _CHECK_BOX.get(values.get("verdict", ""))):
         values["verdict"] = said
+    whole = not record.defect and all(values.get(key, "").strip() for key in REQUIRED)
     return {
         **values,
         "line": values.get("line") or str(record.line),
         "source": values.get("source") or sheet.source,
         "defect": record.defect,
-        "raw": record.raw if record.defect else "",
+        "raw": "" if whole else record.raw,
     }
 
 

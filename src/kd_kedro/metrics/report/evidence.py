@@ -27,20 +27,27 @@ def numbers(evidence: Mapping[str, Any]) -> dict[str, float]:
 def beaten_controls(verdict: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return by metric which controls the student is clearly ahead of.
 
-    Clearly: the interval of the paired difference lies wholly on the better side of zero.
+    Clearly: the interval of the paired difference lies wholly on the better side of zero. Where it
+    lies on the other side, the student is behind.
 
     Returns:
-        By name of every metric and control that can be compared `ahead` or `not ahead`.
+        By name of every metric and control that can be compared `ahead`, `behind` or `not ahead`.
     """
     found = {
         name: {
-            control: "ahead" if metric["controls"][control]["student_ahead"] else "not ahead"
+            control: _place(metric["controls"][control])
             for control in TO_BEAT
             if control in metric["controls"]
         }
         for name, metric in verdict["metrics"].items()
     }
     return {name: controls for name, controls in found.items() if controls}
+
+
+def _place(control: Mapping[str, Any]) -> str:
+    if control["student_behind"]:
+        return "behind"
+    return "ahead" if control["student_ahead"] else "not ahead"
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

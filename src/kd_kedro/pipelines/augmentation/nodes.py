@@ -96,7 +96,8 @@ def augment_rows(
         and (foreign := language(row["question"], row["answer"])) not in ("", "English")
     }
     for foreign, count in Counter(left.values()).most_common():
-        logger.info("augmentation left %d rows in %s as they were", count, foreign)
+        rows_were = "1 row in %s as it was" if count == 1 else f"{count} rows in %s as they were"
+        logger.info(f"augmentation left {rows_were}", foreign)
     events = lineage.record_stage(
         "augmentation",
         split_qa,

@@ -90,7 +90,7 @@ def _remedy(rows: int, families: int, test_share: float, needed: int) -> str:
     # A hash deals the families, so that the share held out varies: a tenth more than needed.
     wanted = _round_up(1.1 * needed / test_share * rows / families)
     share = ceil(110 * needed / families) / 100
-    more = f"About {wanted} rows like these would do ({rows} now)"
+    more = f"About {wanted} rows like these would do ({rows} now, both counted after curation)"
     if share > _LARGEST_TEST_SHARE:
         return (
             f"{more}; a larger test share alone (augmentation.split.test, {test_share:g} now) "

@@ -52,17 +52,17 @@ def _unbeaten_controls(
 ) -> list[str]:
     said = []
     for control in TO_BEAT:
-        behind = [
-            title(name)
-            for name, metric in primary.items()
-            if metric["conclusion"] != "not applicable"
-            and controls.get(name, {}).get(control) == "not ahead"
-        ]
-        if behind:
-            said.append(
-                f"The student is not clearly ahead of the control “{control}” in "
-                f"{', '.join(behind)}."
-            )
+        for place, words in (("behind", "behind"), ("not ahead", "not clearly ahead of")):
+            found = [
+                title(name)
+                for name, metric in primary.items()
+                if metric["conclusion"] != "not applicable"
+                and controls.get(name, {}).get(control) == place
+            ]
+            if found:
+                said.append(
+                    f"The student is {words} the control “{control}” in {', '.join(found)}."
+                )
     return said
 
 
