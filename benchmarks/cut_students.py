@@ -210,7 +210,11 @@ def report(sheet: Sheet, students: dict[str, Recipe], losses: dict[str, Any]) ->
         **cuts["cut default"],
         "parameters_share": parameters_of(sheet, students["cut default"]) / teacher,
         "students": cuts,
-        "random_start": judged(losses, "random"),
+        "random_start": {
+            key: value
+            for key, value in judged(losses, "random").items()
+            if key in ("recovered", "gain", "verdict")  # it has another start
+        },
         "losses": {
             name: (each.sum(1)[:, 0] / each.sum(1)[:, 1]).tolist() for name, each in losses.items()
         },
