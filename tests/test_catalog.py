@@ -48,9 +48,10 @@ def tables(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, entry
 
 
-def test_every_entry_but_events_and_facts_has_a_layer(entries: dict[str, Any]) -> None:
+def test_every_entry_but_events_facts_and_the_run_has_a_layer(entries: dict[str, Any]) -> None:
     without = {n for n, e in entries.items() if not e["metadata"]["kedro-viz"].get("layer")}
-    assert without == {name for name in entries if name.endswith(("_events", "_facts"))}
+    told = {name for name in entries if name.endswith(("_events", "_facts"))}
+    assert without == told | {"run_identity"}
 
 
 def test_what_runs_are_told_of_a_product_is_known(entries: dict[str, Any]) -> None:

@@ -46,6 +46,7 @@ NAMES = {
     "objective": "params:distillation.objective",
     "on_policy": "params:distillation.on_policy",
     "seeds": "params:distillation.seeds",
+    "controls": "params:distillation.controls",
 }
 LEARNED = ("student", "training", "objective", "on_policy")
 
