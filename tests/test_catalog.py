@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kedro.config import OmegaConfigLoader
 from kedro.framework.project import settings as project
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
@@ -25,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def entries() -> dict[str, Any]:
     bootstrap_project(ROOT)
-    loader = OmegaConfigLoader(
+    loader = project.CONFIG_LOADER_CLASS(
         conf_source=str(ROOT / "conf"),
         **{**project.CONFIG_LOADER_ARGS, "default_run_env": "base"},
     )
