@@ -25,7 +25,7 @@ def print_runs(runs: Sequence[RunSummary], total: int, env: str | None) -> None:
 
     Args:
         runs: The latest runs.
-        total: How many there are in all.
+        total: Number of all runs.
         env: The environment whose store was read; None for the default one.
     """
     console = Console()

@@ -22,7 +22,8 @@ from transformers import (
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.pruning.architectures import HEADS, HIDDEN, NEURONS, QKV, axes_of
-from kd_kedro.models.pruning.prune import Shape, check_shape, prune, pruned_shape, shape_of
+from kd_kedro.models.pruning.prune import check_shape, prune, pruned_shape, shape_of
+from kd_kedro.models.pruning.shape import Shape
 from tests.training import architectures
 
 KINDS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "t5", "t5_gated"]

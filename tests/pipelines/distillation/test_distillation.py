@@ -514,6 +514,14 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
         ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
         (LIVE | {"on_policy": {"share": 0.5}, "training": FSDP}, "training.strategy is fsdp"),
         ({"student": {"copy_layers": [1, 9]}}, "copy_layers has 9, but .* layers are 0 to 1 "),
+        (
+            {"student": {"from_teacher": {"num_hidden_layers": 3}}},
+            r"from_teacher\.num_hidden_layers: 3 is more than the teacher's 2",
+        ),
+        (
+            {"student": {"from_teacher": {"num_attention_heads": 1}}},
+            r"from_teacher\.hidden_size: 1 heads of the teacher's 16 channels make 16, not 32",
+        ),
         ({"objective": {"beta": 0.0}}, "the student would learn nothing from a teacher"),
         (
             {"sequence_level": {"source": "teacher"}, "examples": {"max_length": 96}},

@@ -3,13 +3,12 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.layer_copying import blocks, copy_layers
-from kd_kedro.models.model_config import PruningConfig
 from kd_kedro.models.pruning.architectures import (
     HEAD_NUMBERS,
     HEADS,
@@ -23,37 +22,9 @@ from kd_kedro.models.pruning.architectures import (
     axes_of,
 )
 from kd_kedro.models.pruning.importance import Bar, Importance, measure
+from kd_kedro.models.pruning.shape import Heads, Shape, groupings, shape_defect
 
 KEY = "distillation.student.from_teacher"
-
-
-class Shape(NamedTuple):
-    """What of a model is left; an encoder-decoder keeps as much of both halves."""
-
-    num_hidden_layers: int
-    hidden_size: int
-    num_attention_heads: int
-    intermediate_size: int
-
-
-class Heads(NamedTuple):
-    """Attention heads of a model.
-
-    Attributes:
-        queries: Number of query heads.
-        key_values: Number of heads of keys and values; each serves as many query heads.
-        channels: Channels of a head.
-    """
-
-    queries: int
-    key_values: int
-    channels: int
-
-
-def wanted_shape(config: PruningConfig, present: Shape) -> Shape:
-    """Return the shape that is asked for; what is left out is as it is."""
-    asked = (getattr(config, name) for name in Shape._fields)
-    return Shape(*(size or own for size, own in zip(asked, present, strict=True)))
 
 
 def shape_of(model: Any) -> Shape:
@@ -75,25 +46,9 @@ def check_shape(model: Any, wanted: Shape) -> None:
     Raises:
         ValueError: The message names the size.
     """
-    present = shape_of(model)
-    for name, size, most in zip(Shape._fields, wanted, present, strict=True):
-        if size > most:
-            raise ValueError(f"{KEY}.{name}: {size} is more than the teacher's {most}; lower it")
-    heads, queries = _heads(model), wanted.num_attention_heads
-    if not _groupings(heads, queries):
-        most = heads.queries // heads.key_values
-        raise ValueError(
-            f"{KEY}.num_attention_heads: {queries} heads cannot share heads of keys and values "
-            f"alike, at most {most} each, as the teacher's do: give a multiple of {most}"
-        )
-    channels = heads.channels
-    needed = queries * channels
-    if architecture_of(model).tied_width and wanted.hidden_size != needed:
-        raise ValueError(
-            f"{KEY}.hidden_size: {queries} heads of the teacher's {channels} "
-            f"channels make {needed}, not {wanted.hidden_size}; a {type(model).__name__} has no "
-            "other: change hidden_size or num_attention_heads"
-        )
+    tied = architecture_of(model).tied_width
+    if defect := shape_defect(wanted, shape_of(model), _heads(model), tied):
+        raise ValueError(f"{KEY}.{defect}")
 
 
 def prune(
@@ -144,7 +99,7 @@ def pruned_shape(model: Any, wanted: Shape, seed: int) -> Any:
         setattr(config, name, size)
     heads, present = _heads(model), shape_of(model)
     if hasattr(config, "num_key_value_heads"):
-        config.num_key_value_heads = _groupings(heads, wanted.num_attention_heads)[-1]
+        config.num_key_value_heads = groupings(heads, wanted.num_attention_heads)[-1]
         config.head_dim = heads.channels
     for name in ("rms_norm_eps", "layer_norm_epsilon"):
         if hasattr(config, name):
@@ -227,7 +182,7 @@ class _Kept:
         """Return the query heads of an attention that are kept, and their keys' and values'."""
         scores, heads = self._units[Axis(HEADS, module)], self._heads
         grouped = scores.reshape(heads.key_values, -1)
-        kept = _groupings(heads, self._wanted.num_attention_heads)[-1]
+        kept = groupings(heads, self._wanted.num_attention_heads)[-1]
         groups = _best(grouped.sum(1), kept)
         each = self._wanted.num_attention_heads // len(groups)
         first = groups * grouped.shape[1]
@@ -237,16 +192,6 @@ class _Kept:
                 for group, start in zip(groups, first, strict=True)
             ]
         ), groups
-
-
-def _groupings(heads: Heads, queries: int) -> list[int]:
-    """Return how many heads of keys and values so many query heads can share alike, ascending."""
-    most = heads.queries // heads.key_values
-    return [
-        groups
-        for groups in range(1, heads.key_values + 1)
-        if queries % groups == 0 and queries // groups <= most
-    ]
 
 
 def _heads(model: Any) -> Heads:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, model_validator
 
+from kd_kedro.models.pruning.shape import Heads, Shape, shape_defect, wanted_shape
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
     ControlParams,
@@ -176,27 +177,11 @@ class DistillationParams(BaseModel):
             )
         if not cut.cuts:
             return ""
-        channels = made.hidden_size // made.num_attention_heads
-        heads = cut.num_attention_heads or made.num_attention_heads
-        hidden = cut.hidden_size or made.hidden_size
-        sizes = {
-            "num_hidden_layers": (cut.num_hidden_layers, layers),
-            "num_attention_heads": (heads, made.num_attention_heads),
-            "intermediate_size": (cut.intermediate_size, 4 * made.hidden_size),
-        }
-        for name, (size, most) in sizes.items():
-            if size is not None and size > most:
-                return (
-                    f"student.from_teacher.{name} is {size}, more than the teacher's {most} "
-                    "(teacher.architecture): lower it"
-                )
-        if hidden != heads * channels:
-            return (
-                f"student.from_teacher.hidden_size is {hidden}, but {heads} heads of the teacher's "
-                f"{channels} channels make {heads * channels} (teacher.architecture): change "
-                "hidden_size or num_attention_heads"
-            )
-        return ""
+        heads = made.num_attention_heads
+        present = Shape(layers, made.hidden_size, heads, 4 * made.hidden_size)
+        each = Heads(heads, heads, made.hidden_size // heads)
+        defect = shape_defect(wanted_shape(cut, present), present, each, tied_width=True)
+        return defect and f"student.from_teacher.{defect} (teacher.architecture)"
 
     def _answers_conflict(self) -> str:
         longest, budget = self.sequence_level.max_new_tokens, self.examples.max_length

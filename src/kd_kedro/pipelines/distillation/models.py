@@ -82,7 +82,8 @@ def _cut(
     from tqdm import tqdm
 
     from kd_kedro.models.encoding import pad_token_id
-    from kd_kedro.models.pruning.prune import prune, pruned_shape, shape_of, wanted_shape
+    from kd_kedro.models.pruning.prune import prune, pruned_shape, shape_of
+    from kd_kedro.models.pruning.shape import wanted_shape
     from kd_kedro.training.examples import calibration_examples, encode_examples
 
     shape = wanted_shape(config, shape_of(teacher.model))

@@ -97,7 +97,8 @@ def check_models(params: DistillationParams) -> None:
     """
     from kd_kedro.models.adapters import four_bits, layers_to_adapt, refuse_narrow
     from kd_kedro.models.layer_copying import check_copy
-    from kd_kedro.models.pruning.prune import check_shape, shape_of, wanted_shape
+    from kd_kedro.models.pruning.prune import check_shape, shape_of
+    from kd_kedro.models.pruning.shape import wanted_shape
 
     student, length = params.student, params.examples.max_length
     adapter = student.adapter

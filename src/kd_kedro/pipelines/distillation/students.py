@@ -87,15 +87,14 @@ def train_one(
     """
     from kd_kedro.training.loop.model_training import train_model
 
-    begins = settings.start
     return train_model(
-        make_student(settings.student, inputs, settings.seed, teacher, begins),
+        make_student(settings.student, inputs, settings.seed, teacher, settings.start),
         inputs,
         settings.training,
         settings.objective or ObjectiveConfig(),
         seed=settings.seed,
         name=name,
-        origin=origin_of(settings.student, begins),
+        origin=origin_of(settings.student, settings.start),
         on_evaluation=on_evaluation,
     )
 

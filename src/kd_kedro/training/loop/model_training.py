@@ -66,7 +66,7 @@ def train_model(
         seed: Seed of the row order and the dropout.
         name: What its card and its progress bar say.
         origin: What its weights were before; empty where they were made in this run.
-        on_evaluation: Told step and validation loss; what it raises ends the training.
+        on_evaluation: Function of step and validation loss; its error ends the training.
     """
     targets = inputs.targets if objective.asks_teacher else None
     history = train(
