@@ -18,6 +18,7 @@ from kd_kedro.metrics.comparison.paired_scores import (
     why_not_judged,
 )
 from kd_kedro.metrics.comparison.teacher_gap import gap_recovered, non_inferiority
+from kd_kedro.metrics.report.evidence import PATIENT
 from kd_kedro.metrics.scores.diversity import describe_runs
 from kd_kedro.metrics.scores.metric import Metric
 from kd_kedro.metrics.scores.metric_table import METRICS
@@ -143,11 +144,18 @@ def _systems(metric: Metric, scores: PairedScores, level: float) -> dict[str, An
         else dict(NOTHING)
         for model in dict.fromkeys(scores.models)
     }
-    controls = {
+    controls: dict[str, Any] = {
         name: {**each, **_place(metric, scores, name, level)}
         for name, each in estimates.items()
         if name not in SYSTEMS and scores.families
     }
+    # Patient twins are one control, by account of the compute they had.
+    patient = {
+        f"teacher_{account}": controls.pop(model)
+        for account, model in PATIENT.items()
+        if model in controls
+    }
+    controls |= {"patient": patient} if patient else {}
     return {**{system: estimates[system] for system in SYSTEMS}, "controls": controls}
 
 

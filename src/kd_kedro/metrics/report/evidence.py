@@ -10,6 +10,8 @@ SCHEMA = "kd_kedro.evidence/3"
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
 FLOOR = "floor_teacher"
 CUT_UNTAUGHT = "cut_untaught"  # begins with weights of the teacher, learns without it
+# Twins with random weights and no teacher that read for the whole compute; by account of it.
+PATIENT = {"given": "patient_given", "counted": "patient_counted"}
 
 
 def numbers(evidence: Mapping[str, Any]) -> dict[str, float]:

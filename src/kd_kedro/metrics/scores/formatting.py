@@ -152,25 +152,63 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
 
 
 def attribution_sentence(verdict: Mapping[str, Any]) -> str:
-    """Return what of the gain is the student's start and what its targets, '' if not known."""
-    told, targets = [], []
-    for name in verdict["primary"]:
-        parts = verdict["metrics"][name].get("attribution")
-        if not parts:
-            continue
-        start, taught = (
-            f"{show_difference(name, part['difference'])} "
-            f"[{show_difference(name, part['low'])}, {show_difference(name, part['high'])}]"
-            for part in (parts["start"], parts["targets"])
-        )
-        told.append(f"{title(name)} {start} by the start and {taught} by the targets")
-        targets.append(parts["targets"]["conclusion"])
-    if not told:
-        return ""
+    """Return what of the gain is the student's start and what its targets, '' if not known.
+
+    And whether plain training with the same compute would have bought it, where that was tried.
+    """
+    parts = {name: verdict["metrics"][name].get("attribution", {}) for name in verdict["primary"]}
+    begun = {name: each for name, each in parts.items() if "start" in each}
+    patient = {name: each["patient"] for name, each in parts.items() if "patient" in each}
+    said = [_start_and_targets(begun)] if begun else []
+    for account, words in _ACCOUNTS.items():
+        own = {name: each[account] for name, each in patient.items() if account in each}
+        said += [_patience(own, words)] if own else []
+    return " ".join(said)
+
+
+def _start_and_targets(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    told = [
+        f"{title(name)} {_part(name, each['start'])} by the start and "
+        f"{_part(name, each['targets'])} by the targets"
+        for name, each in parts.items()
+    ]
     first = f"It begins as a part of its teacher; against the baseline that gives {_join(told)}."
-    if "better" in targets:
+    concluded = {name: each["targets"]["conclusion"] for name, each in parts.items()}
+    if "better" in concluded.values():
         return first
-    return f"{first} Beyond its start the targets bring no gain that is shown."
+    cost = [title(name) for name, conclusion in concluded.items() if conclusion == "worse"]
+    worse = f", and cost some in {_join(cost)}" if cost else ""
+    return f"{first} Beyond its start the targets bring no gain that is shown{worse}."
+
+
+# Of a compute: what is said of the teacher's part in it.
+_ACCOUNTS = {
+    "teacher_given": "the teacher's training not counted",
+    "teacher_counted": "the teacher's training counted",
+}
+
+
+def _patience(parts: Mapping[str, Mapping[str, Any]], account: str) -> str:
+    """Return how the student stands to a baseline that had all its compute."""
+    found = {part["conclusion"] for part in parts.values()}
+    told = _join([f"{title(name)} {_part(name, part)}" for name, part in parts.items()])
+    if found >= {"better", "worse"}:
+        bought = "would have bought some of this and not all"
+    elif "better" in found:
+        bought = "would not have bought this"
+    elif "worse" in found:
+        bought = "would have bought more"
+    else:
+        bought = "is not shown to buy less or more"
+    return (
+        f"Plain training from random weights with the same compute, {account}, {bought}: against "
+        f"it the student has {told}."
+    )
+
+
+def _part(name: str, part: Mapping[str, Any]) -> str:
+    value, low, high = (show_difference(name, part[key]) for key in ("difference", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def behind_teacher(verdict: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, model_validator
 from kd_kedro.models.pruning.shape import Heads, Shape, shape_defect, wanted_shape
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
+    BaselineParams,
     ControlParams,
     EnsembleParams,
     ExampleParams,
@@ -44,6 +45,7 @@ class DistillationParams(BaseModel):
     sequence_level: SequenceLevelParams
     targets: CaptureConfig
     student: StudentParams
+    baseline: BaselineParams
     objective: ObjectiveConfig
     on_policy: OnPolicyConfig
     seeds: SeedParams
@@ -78,6 +80,11 @@ class DistillationParams(BaseModel):
     def _controls_conflict(self) -> str:
         if self.controls.teacher_seed == self.teacher.seed:
             return "controls.teacher_seed is that of the teacher: name another, or null for none"
+        if "counted" in self.controls.patient_accounts and not self.teacher.fine_tune:
+            return (
+                f"controls.patient is {self.controls.patient} but teacher.fine_tune is false: the "
+                "run trains no teacher, so there is no training to count; set it to given"
+            )
         return ""
 
     def _capture_conflict(self) -> str:

@@ -17,6 +17,7 @@ from kd_kedro.pipelines.distillation.params import (
 )
 from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.students import (
+    compute_of,
     reference_inputs,
     taught_inputs,
     train_one,
@@ -40,6 +41,7 @@ from kd_kedro.training.teacher.targets import TeacherTargets, teachers_of
 
 if TYPE_CHECKING:
     from kd_kedro.training.loop.model_training import TrainingInputs
+    from kd_kedro.training.planning.compute import Compute
 
 
 def choose_examples(
@@ -172,9 +174,13 @@ def train_seeds(
     settings: dict[str, Settings],
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
-    """Train baseline and student again with every seed after the first, from the same targets."""
+    """Train baseline and student again with every seed after the first, from the same targets.
+
+    And patient twins of every seed, which read for all the compute of teacher, capture and student.
+    """
     models: dict[str, LanguageModel] = {}
     histories: History = []
+    compute: Compute | None = None  # that of all patient twins
     opened: dict[bool, TrainingInputs] = {}  # by whether there is a teacher: read once for all
     data = (examples, validation_examples, tokenizer)
     alone = (reference_examples(examples), validation_examples, tokenizer)
@@ -187,7 +193,9 @@ def train_seeds(
                 if taught
                 else reference_inputs(*alone, asked.student, asked.max_length, training_work_dir)
             )
-        models[name], history = train_one(opened[taught], teacher, asked, name)
+        if asked.patience is not None and compute is None:
+            compute = compute_of(data, teacher, teacher_targets, asked)
+        models[name], history = train_one(opened[taught], teacher, asked, name, compute=compute)
         histories += [_prefixed(name, record) for record in history]
     return models, histories
 

@@ -10,6 +10,7 @@ from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 Style = Literal["original", "formal", "casual", "general", "typo"]
+Account = Literal["given", "counted"]  # of compute: without the teacher's training, with it
 
 
 class ExampleParams(BaseModel):
@@ -233,6 +234,28 @@ class StudentParams(BaseModel):
         return bool(self.copy_layers) or self.from_teacher.cuts
 
 
+class BaselineParams(BaseModel):
+    """The student's twin without a teacher: what it does not share with the student."""
+
+    model_config = CONFIG
+
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "Its peak learning rate, which a study of its own chooses; null for that of "
+            "distillation.training."
+        ),
+    )
+
+    def trains(self, training: TrainingConfig) -> TrainingConfig:
+        """Return the student's training as the baseline has it."""
+        if self.learning_rate is None:
+            return training
+        return training.model_copy(update={"learning_rate": self.learning_rate})
+
+
 class SeedParams(BaseModel):
     """Seeds of the students; `student` is the first one's, fixed beforehand."""
 
@@ -257,6 +280,15 @@ class ControlParams(BaseModel):
             "the start and what the targets."
         ),
     )
+    patient: Literal["none", "given", "counted", "both"] = Field(
+        default="none",
+        description=(
+            "Train the baseline with as much compute as capture and student took together (given: "
+            "the teacher was there before), with that of the teacher's training in the run too "
+            "(counted), or one twin of each kind (both), for every seed: would plain training have "
+            "bought the gain?"
+        ),
+    )
     teacher_seed: int | None = Field(
         default=2,
         ge=0,
@@ -265,3 +297,10 @@ class ControlParams(BaseModel):
             "student's distance. null for none: it costs a teacher's training."
         ),
     )
+
+    @property
+    def patient_accounts(self) -> tuple[Account, ...]:
+        """The accounts of the compute by which a patient twin is trained."""
+        if self.patient == "none":
+            return ()
+        return ("given", "counted") if self.patient == "both" else (self.patient,)

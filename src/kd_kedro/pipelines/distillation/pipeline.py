@@ -40,13 +40,14 @@ _COUNTED = {
     "validation_examples": "validation_examples",
     "augmented_qa": "augmented_qa",
 }
-_BASELINE = Groups(
+BASELINE = Groups(
     set_baseline,
     {
         "student": "params:distillation.student",
         "training": "params:distillation.training",
         "seed": _SEED,
         "max_length": _MAX_LENGTH,
+        "baseline": "params:distillation.baseline",
     },
 )
 STUDENT = Groups(
@@ -70,6 +71,7 @@ _SEEDS = Groups(
         "seeds": "params:distillation.seeds",
         "controls": "params:distillation.controls",
         "max_length": _MAX_LENGTH,
+        "baseline": "params:distillation.baseline",
     },
 )
 _CONTROLS = Groups(
@@ -84,14 +86,14 @@ _CONTROLS = Groups(
     },
 )
 # What a training reads, by argument: without a teacher's signals, and with them.
-_REFERENCE = {
+REFERENCE = {
     "examples": "training_examples",
     "validation_examples": "validation_examples",
     "tokenizer": "tokenizer",
     "teacher": "teacher",
 }
 TAUGHT = {
-    **_REFERENCE,
+    **REFERENCE,
     "examples": "student_examples",
     "teacher_targets": "teacher_targets",
 }
@@ -104,9 +106,9 @@ def create_pipeline() -> Pipeline:
             _teacher(),
             training(
                 "baseline",
-                _BASELINE,
+                BASELINE,
                 train_baseline,
-                _REFERENCE,
+                REFERENCE,
                 ["baseline_student", "baseline_history"],
             ),
             training(
@@ -127,7 +129,7 @@ def create_pipeline() -> Pipeline:
                 "controls",
                 _CONTROLS,
                 train_controls,
-                _REFERENCE,
+                REFERENCE,
                 ["control_models", "controls_history"],
             ),
         ]

@@ -9,19 +9,22 @@ import pandas as pd
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.models import STUDENT, make_student, origin_of
 from kd_kedro.pipelines.distillation.params import StudentParams
+from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
-from kd_kedro.training.examples import learned, triples
+from kd_kedro.training.examples import encode_examples, learned, triples
 from kd_kedro.training.loop.training_config import (
     History,
     ObjectiveConfig,
     OnEvaluation,
     OnPolicyConfig,
+    TrainingConfig,
 )
 from kd_kedro.training.teacher.targets import TeacherTargets, live_teacher, teachers_of
 
 if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
     from kd_kedro.training.loop.model_training import TrainingInputs
     from kd_kedro.training.loop.on_policy import OnPolicy
+    from kd_kedro.training.planning.compute import Compute
     from kd_kedro.training.teacher.store import Teachers
 
 
@@ -67,12 +70,50 @@ def taught_inputs(
     return replace(written, targets=source, on_policy=sampled)
 
 
+def compute_of(
+    data: tuple[pd.DataFrame, pd.DataFrame, Any],
+    teacher: LanguageModel,
+    targets: TeacherTargets,
+    asked: StudentSettings,
+) -> "Compute":
+    """Return the compute that a distillation takes, of which a patient twin has all.
+
+    Of the teachers it is what their trainings really read, of the student what its budget is. What
+    they write themselves (sequence_level, on_policy) is left out.
+
+    Args:
+        data: Examples that students learn from, those of validation, the teacher's tokenizer.
+        teacher: The teacher with its ensemble.
+        targets: What was captured of it, or that it is asked live.
+        asked: What is asked of the patient twin.
+    """
+    from kd_kedro.training.planning.compute import compute_taken, planned_tokens
+
+    examples, _, tokenizer = data
+    taught = encode_examples(learned(examples), tokenizer, asked.max_length)
+    written = encode_examples(reference_examples(examples), tokenizer, asked.max_length)
+    own = reference_inputs(*data, asked.student, asked.max_length, targets.store)
+    tokens = planned_tokens(
+        encode_examples(own.examples, own.tokenizer, asked.max_length), asked.training
+    )
+    captured = float(sum(len(row.input_ids) for row in taught))
+    live = targets.manifest["source"] == "live"
+    asks = asked.patience is not None and asked.patience.asks_teacher
+    return compute_taken(
+        [model for model, _ in teachers_of(teacher)],
+        written,
+        asked=(tokens if live else captured) if asks else 0.0,
+        tokens=tokens,
+    )
+
+
 def train_one(
     inputs: "TrainingInputs",
     teacher: LanguageModel | None,
     settings: StudentSettings,
     name: str,
     on_evaluation: OnEvaluation | None = None,
+    compute: "Compute | None" = None,
 ) -> tuple[LanguageModel, History]:
     """Train one student, or a twin of it where there is no objective.
 
@@ -84,19 +125,34 @@ def train_one(
         settings: What it is and what it is asked.
         name: What its card and its progress bar say.
         on_evaluation: Function of step and validation loss; its error ends the training.
+        compute: Compute that a patient twin has.
     """
     from kd_kedro.training.loop.model_training import train_model
 
+    model = make_student(settings.student, inputs, settings.seed, teacher, settings.start)
     return train_model(
-        make_student(settings.student, inputs, settings.seed, teacher, settings.start),
+        model,
         inputs,
-        settings.training,
+        _training(settings, model, compute),
         settings.objective or ObjectiveConfig(),
         seed=settings.seed,
         name=name,
         origin=origin_of(settings.student, settings.start),
         on_evaluation=on_evaluation,
     )
+
+
+def _training(
+    settings: StudentSettings, model: Any, compute: "Compute | None"
+) -> TrainingConfig:
+    from kd_kedro.models.build import size_card
+    from kd_kedro.training.planning.compute import patient_training
+
+    if settings.patience is None or compute is None:
+        return settings.training
+    tokens = compute.patient_tokens(size_card(model)["parameters"])[settings.patience.account]
+    changed = patient_training(settings.training, tokens, compute.tokens)
+    return settings.training.model_copy(update=changed)
 
 
 def _on_policy(

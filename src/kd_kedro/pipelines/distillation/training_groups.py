@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, PATIENT
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
+    Account,
+    BaselineParams,
     ControlParams,
     SeedParams,
     StudentParams,
@@ -18,6 +20,20 @@ from kd_kedro.pipelines.distillation.params import (
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 
 Settings = dict[str, Any]  # plain JSON values, as the catalog keeps them
+
+
+class Patience(BaseModel):
+    """How much longer a patient twin is trained.
+
+    Attributes:
+        account: Whether the compute of the teacher's training counts.
+        asks_teacher: Whether the student asks its teacher, which takes compute too.
+    """
+
+    model_config = CONFIG
+
+    account: Account
+    asks_teacher: bool
 
 
 class StudentSettings(BaseModel):
@@ -30,6 +46,7 @@ class StudentSettings(BaseModel):
         start: Whether it begins as the student does; the baseline does not where that is with
             weights of the teacher.
         on_policy: Whether it learns from answers of its own; None for the baseline.
+        patience: How much longer than a baseline it is trained; None where it is not.
         seed: Seed of weights, row order and dropout.
         max_length: Most tokens of an example.
     """
@@ -41,6 +58,7 @@ class StudentSettings(BaseModel):
     objective: ObjectiveConfig | None = None
     start: bool = True
     on_policy: OnPolicyConfig | None = None
+    patience: Patience | None = None
     seed: int
     max_length: int
 
@@ -67,14 +85,14 @@ class ControlSettings(BaseModel):
 
 
 def set_baseline(
-    student: StudentParams, training: TrainingConfig, seed: int, max_length: int
+    student: StudentParams,
+    training: TrainingConfig,
+    seed: int,
+    max_length: int,
+    baseline: BaselineParams,
 ) -> Settings:
     """Return what is asked of the student's twin: the same, without a teacher."""
-    return _plain(
-        StudentSettings(
-            student=student, training=training, start=False, seed=seed, max_length=max_length
-        )
-    )
+    return _plain(_baseline(student, baseline.trains(training), seed, max_length))
 
 
 def set_student(
@@ -106,11 +124,23 @@ def set_seeds(
     seeds: SeedParams,
     controls: ControlParams,
     max_length: int,
+    baseline: BaselineParams,
 ) -> dict[str, Settings]:
-    """Return, by name, what is asked of every seed after the first, of controls too."""
+    """Return, by name, what is asked of every seed after the first, of controls too.
+
+    Of patient twins it is every seed: their training is known here alone, where the targets are.
+    """
     asked: dict[str, Settings] = {}
-    for seed in range(seeds.first + 1, seeds.first + seeds.count):
-        asked[f"baseline_{seed}"] = set_baseline(student, training, seed, max_length)
+    for seed in range(seeds.first, seeds.first + seeds.count):
+        for account in controls.patient_accounts:
+            twin = _baseline(student, baseline.trains(training), seed, max_length)
+            patience = Patience(account=account, asks_teacher=objective.asks_teacher)
+            asked[f"{PATIENT[account]}_{seed}"] = _plain(
+                twin.model_copy(update={"patience": patience})
+            )
+        if seed == seeds.first:
+            continue
+        asked[f"baseline_{seed}"] = set_baseline(student, training, seed, max_length, baseline)
         asked[f"student_{seed}"] = set_student(
             student, training, objective, on_policy, seed, max_length
         )
@@ -143,6 +173,14 @@ def set_controls(
             seed=seed,
             max_length=max_length,
         )
+    )
+
+
+def _baseline(
+    student: StudentParams, training: TrainingConfig, seed: int, max_length: int
+) -> StudentSettings:
+    return StudentSettings(
+        student=student, training=training, start=False, seed=seed, max_length=max_length
     )
 
 
