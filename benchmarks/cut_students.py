@@ -7,9 +7,8 @@ one shape and budget are trained from two starts, random weights and a part cut 
 with several objectives; `cut_untaught` is the cut one with the reference answers alone. Two patient
 twins have random weights, no teacher and more budget: all the compute that capture and student
 took (`patient_given`: the teacher was there before), and the teacher's training too
-(`patient_counted`). The compute of a training is 6 x parameters x tokens read, that of a capture a
-third of it. `--curve` adds students of other sizes. Differences are of loss in nats an answer
-token, negative where the first is better. Choices are made on `--families validation`.
+(`patient_counted`). `--curve` adds students of other sizes. Differences are of loss in nats an
+answer token, negative where the first is better. Choices are made on `--families validation`.
 """
 
 import argparse
@@ -37,7 +36,7 @@ from kd_kedro.metrics.comparison.attribution import attribute
 from kd_kedro.metrics.comparison.decide import conclude
 from kd_kedro.metrics.comparison.paired_scores import PairedScores, scores_of
 from kd_kedro.metrics.comparison.teacher_gap import gap_recovered
-from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, PATIENT
 from kd_kedro.metrics.scores.metric_table import METRICS
 
 PERPLEXITY = next(metric for metric in METRICS if metric.name == "perplexity")
@@ -77,27 +76,26 @@ def recipes(shape: Sequence[int], curve: bool, rate: float) -> dict[str, Recipe]
 
 def patient(sheet: Sheet, student: Recipe) -> dict[str, Recipe]:
     """Return the twins that have the whole compute, by whether the teacher's training counts."""
-    from kd_kedro.training.examples import example_lengths
+    from kd_kedro.training.examples import encode_examples
+    from kd_kedro.training.planning.compute import compute_taken, patient_training, planned_tokens
 
     with context_of(sheet) as context:
         catalog = context.catalog
-        teacher = catalog.load("teacher").parameters
-        examples, tokenizer = catalog.load("training_examples"), catalog.load("tokenizer")
-        read = sum(example_lengths(examples, tokenizer).values())
-        taught = catalog.load("params:distillation.teacher").training.max_tokens
-        own = sheet.max_tokens or catalog.load("params:distillation.training").max_tokens
-    small = parameters_of(sheet, student)
-    given = own + teacher / small * read / 3
-    budgets = {"patient_given": given, "patient_counted": given + teacher / small * taught}
+        length = catalog.load("params:distillation.examples.max_length")
+        rows = encode_examples(catalog.load("training_examples"), catalog.load("tokenizer"), length)
+        training = catalog.load("params:distillation.training")
+        if sheet.max_tokens:
+            training = training.model_copy(update={"max_tokens": sheet.max_tokens})
+        own = planned_tokens(rows, training)
+        captured = float(sum(len(row.input_ids) for row in rows))
+        compute = compute_taken([catalog.load("teacher")], rows, asked=captured, tokens=own)
+    budgets = compute.patient_tokens(parameters_of(sheet, student))
     return {
-        name: Recipe(
-            {
-                **student.changes,
-                "training": {"max_tokens": round(tokens), "epochs": 10_000, "patience": 0},
-            },
+        PATIENT[account]: Recipe(
+            {**student.changes, "training": patient_training(training, tokens, own)},
             "train_baseline",
         )
-        for name, tokens in budgets.items()
+        for account, tokens in budgets.items()
     }
 
 
@@ -137,11 +135,6 @@ def judged(losses: dict[str, Any], student: str) -> dict[str, Any]:
         "gain": whole,
         **attribute(PERPLEXITY, paired, level=LEVEL, refusal=""),
     }
-    if "patient_given" in losses:
-        told["patient"] = {
-            f"teacher_{kind}": difference(paired, "student", f"patient_{kind}")
-            for kind in ("counted", "given")
-        }
     return told
 
 

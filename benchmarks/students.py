@@ -71,7 +71,7 @@ class Sheet:
         changes = {group: dict(values) for group, values in recipe.changes.items()}
         changes["seeds"] = {"first": seed}
         if self.max_tokens:
-            changes["training"] = {**changes.get("training", {}), "max_tokens": self.max_tokens}
+            changes["training"] = {"max_tokens": self.max_tokens, **changes.get("training", {})}
         whole = pipelines["distillation"]
         nodes = whole.to_nodes(full_name(whole, recipe.node))
         nodes -= whole.to_nodes(full_name(whole, TEACHER))

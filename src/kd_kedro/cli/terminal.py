@@ -166,7 +166,7 @@ def print_trace(
 def print_plan(plan: Plan) -> None:
     """Print what the distillation pipeline will cost, and whether to capture."""
     console = Console()
-    header = ["part", "work", "time", "peak memory", "disk"]
+    header = ["part", "work", "FLOPs", "time", "peak memory", "disk"]
     where = "the GPU" if plan.device == "cuda" else "the process"
     console.print(table("Cost of the distillation, at most", header, list(cost_lines(plan))))
     console.print(
@@ -176,6 +176,7 @@ def print_plan(plan: Plan) -> None:
     )
     if plan.not_counted:
         console.print(f"Not counted: {'; '.join(plan.not_counted)}.", soft_wrap=True)
+    console.print(plan.patience(), soft_wrap=True)
     for each in (plan.conclusion(), *plan.length_notes):
         console.print(Text(each, style="bold"), soft_wrap=True)
 

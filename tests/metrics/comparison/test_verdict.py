@@ -285,6 +285,23 @@ def test_the_student_is_compared_with_controls_row_by_row(results: Maker) -> Non
         assert metric["controls"]["untrained"]["low"] < metric["student"]["high"]
 
 
+def test_patient_twins_are_one_control_by_account(results: Maker) -> None:
+    table = results(effect=0.4)
+    twins = [
+        table[table["model"] == "baseline"].assign(model=f"patient_{account}")
+        for account in ("given", "counted")
+    ]
+    said = verdict(pd.concat([table, *twins], ignore_index=True), metrics=DECIDING)
+    metric = said["metrics"]["perplexity"]
+    assert set(metric["controls"]) == {"patient"}
+    for account in ("teacher_given", "teacher_counted"):
+        assert metric["controls"]["patient"][account]["student_ahead"]
+        assert metric["controls"]["patient"][account]["estimate"] == metric["baseline"]["estimate"]
+        assert metric["attribution"]["patient"][account]["difference"] == pytest.approx(
+            metric["difference"]["estimate"]
+        )
+
+
 def test_an_unknown_primary_metric_is_an_error(results: Maker) -> None:
     with pytest.raises(ValueError, match="there is no metric charm"):
         verdict(results(), primary=("charm",))

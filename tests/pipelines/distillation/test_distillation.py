@@ -42,6 +42,7 @@ NAMES = {
     "sequence_level": "params:distillation.sequence_level",
     "targets": "params:distillation.targets",
     "student": "params:distillation.student",
+    "baseline": "params:distillation.baseline",
     "training": "params:distillation.training",
     "objective": "params:distillation.objective",
     "on_policy": "params:distillation.on_policy",
@@ -253,7 +254,8 @@ def test_who_judges_sampled_answers_computes_as_the_capture_did(
 
 def test_one_seed_has_no_others(groups, tmp_path):
     one = groups["seeds"].model_copy(update={"count": 1})
-    asked = set_seeds(*(groups[name] for name in LEARNED), one, groups["controls"], 160)
+    given = (groups[name] for name in LEARNED)
+    asked = set_seeds(*given, one, groups["controls"], 160, groups["baseline"])
     _, validation, examples = chosen(TABLE, groups)
     models, history = train_seeds(examples, validation, None, None, None, asked, tmp_path)
     assert (asked, models, history) == ({}, {}, [])
@@ -267,7 +269,7 @@ def test_without_validation_rows_it_still_trains(catalog, groups, tmp_path):
         validation,
         catalog.load("tokenizer"),
         catalog.load("teacher"),
-        set_baseline(groups["student"], groups["training"], 1, length),
+        set_baseline(groups["student"], groups["training"], 1, length, groups["baseline"]),
         tmp_path,
     )
     assert student.card["validation_loss"] is None

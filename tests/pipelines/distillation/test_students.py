@@ -94,11 +94,12 @@ def test_an_encoder_decoder_teaches(kind, plain, tmp_path):
 
 def test_copied_layers_need_a_teacher_that_has_them(plain, tmp_path):
     groups = parameters("test", {"student": {"copy_layers": [0, 7]}})
-    student, training, examples = (
-        groups[f"params:distillation.{name}"] for name in ("student", "training", "examples")
+    student, training, examples, baseline = (
+        groups[f"params:distillation.{name}"]
+        for name in ("student", "training", "examples", "baseline")
     )
     given = (*choose_examples(TABLE, examples), plain.load("tokenizer"), plain.load("teacher"))
-    asked = set_baseline(student, training, 1, examples.max_length)
+    asked = set_baseline(student, training, 1, examples.max_length, baseline)
     with pytest.raises(ValueError, match=r"student\.copy_layers: the teacher has no layer 7"):
         train_baseline(*given, asked, tmp_path)
 

@@ -15,6 +15,7 @@ from kd_kedro.training.planning.plan import (
     TrainingCost,
     break_even_epochs,
     cost_lines,
+    count,
     duration,
     size,
 )
@@ -40,10 +41,16 @@ TRAINED = TrainingCost(
     memory=700,
     checkpoint_bytes=40,
     model_bytes=20,
+    parameters=10,
+    tokens=5000.0,
 )
-TEACHER = replace(TRAINED, name="teacher", steps=200, memory=900, checkpoint_bytes=90)
+TEACHER = replace(
+    TRAINED, name="teacher", steps=200, memory=900, checkpoint_bytes=90, parameters=40
+)
 LIVE = replace(TRAINED, name="live teacher", rates=replace(TRAINED.rates, batch=0.3))
-CAPTURE = CaptureCost(rows=50, answer_tokens=10, seconds=8.0, memory=800, bytes=600)
+CAPTURE = CaptureCost(
+    rows=50, answer_tokens=10, seconds=8.0, memory=800, bytes=600, parameters=40, tokens=300
+)
 PLAN = Plan(
     tokenizer_seconds=1.0,
     teacher=TEACHER,
@@ -138,9 +145,38 @@ def test_the_conclusion_is_one_sentence(changed, said) -> None:
 
 def test_the_lines_say_all_parts() -> None:
     lines = {line[0]: line for line in cost_lines(PLAN)}
-    assert lines["teacher targets"][4] == "600 B (60 B a token)"
-    assert lines["teacher"][1:] == ("200 steps", "1 min 50 s", "900 B", "20 B")
-    assert (duration(7322), size(1_234_567)) == ("2.0 h", "1.23 MB")
+    assert lines["teacher targets"][4:] == ("800 B", "600 B (60 B a token)")
+    assert lines["teacher"][1:] == ("200 steps", "1.2 M", "1 min 50 s", "900 B", "20 B")
+    assert (duration(7322), size(1_234_567), count(4.5e15)) == ("2.0 h", "1.23 MB", "4.5 P")
+
+
+def test_a_plan_says_what_the_same_compute_buys_without_a_teacher() -> None:
+    # Teacher 6 x 40 x 5000, capture 2 x 40 x 300, a student's token 6 x 10.
+    assert PLAN.teacher.flops == 1_200_000
+    assert PLAN.capture.flops == 24_000
+    assert PLAN.patient_tokens == pytest.approx({"given": 5400, "counted": 25_400})
+    three = replace(PLAN, ensemble_members=2, ensemble_teachers=3)
+    assert three.patient_tokens["counted"] == pytest.approx(5400 + 3 * 20_000)
+    live = replace(PLAN, asks_live=True)  # 2 x 40 x 5000 FLOPs
+    assert live.patient_tokens["given"] == pytest.approx(5000 + 400_000 / 60)
+    alone = replace(PLAN, live=None, teacher=replace(TEACHER, tokens=0.0))
+    assert alone.patient_tokens == {"given": 5000}
+    assert PLAN.figures()["flops_of"] == {
+        "teacher": 1_200_000,
+        "asking": 24_000,
+        "baseline": 300_000,
+        "student": 300_000,
+    }
+    assert "would read 5.4 k tokens, 25.4 k with the teacher's training counted" in PLAN.patience()
+    assert "would read 5 k tokens; the student reads 5 k" in alone.patience()
+
+
+def test_patient_twins_take_the_time_of_the_tokens_they_read() -> None:
+    both = replace(PLAN, patient_accounts=("given", "counted"))
+    assert both.patient_seconds == pytest.approx(3 * (5400 + 25_400) / 5000 * 60.5)
+    assert both.seconds - PLAN.seconds == pytest.approx(both.patient_seconds)
+    assert both.model_bytes - PLAN.model_bytes == 3 * 2 * 20
+    assert "patient twins" in [line[0] for line in cost_lines(both)]
 
 
 @pytest.mark.parametrize(("count", "noun"), [(1, "1 further {}"), (2, "2 further {}s")])
@@ -181,6 +217,8 @@ def test_a_training_is_probed_as_it_would_be_trained(model, examples, tmp_path) 
     )
     assert cost.steps == planned_steps(examples, chosen) == 30
     assert (cost.epochs, cost.evaluations) == (10.0, 3)
+    assert cost.tokens == pytest.approx(10 * sum(len(row.input_ids) for row in examples))
+    assert cost.parameters == sum(weight.numel() for weight in model.parameters())
     assert cost.model_bytes == 4 * sum(weight.numel() for weight in model.parameters())
     assert cost.checkpoint_bytes >= cost.model_bytes
     rates = cost.rates
@@ -237,4 +275,6 @@ def test_the_bytes_of_a_capture_are_those_of_the_whole(
     assert batches == probed
     assert manifest["row_count"] == len(examples)
     assert (cost.rows, cost.answer_tokens) == (whole["row_count"], whole["answer_tokens"])
+    assert cost.tokens == sum(len(row.input_ids) for row in examples)
+    assert cost.parameters == sum(weight.numel() for weight in model.parameters())
     assert cost.bytes == pytest.approx(whole["bytes"], rel=0.05)

@@ -154,7 +154,9 @@ def plan_distillation(
             untaught_starts=(
                 seeds.count if student.starts_as_teacher and controls.cut_untaught else 0
             ),
+            patient_accounts=controls.patient_accounts,
             ensemble_teachers=len(ensemble.seeds) + bool(second),
+            ensemble_members=len(ensemble.seeds),
             asks_live=targets.source == "live",
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
             length_notes=notes,

@@ -142,9 +142,7 @@ def train_one(
     )
 
 
-def _training(
-    settings: StudentSettings, model: Any, compute: "Compute | None"
-) -> TrainingConfig:
+def _training(settings: StudentSettings, model: Any, compute: "Compute | None") -> TrainingConfig:
     from kd_kedro.models.build import size_card
     from kd_kedro.training.planning.compute import patient_training
 

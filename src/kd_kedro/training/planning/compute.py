@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import Example
 from kd_kedro.training.loop.training_config import TrainingConfig, planned_steps
+
+if TYPE_CHECKING:  # torch would make every kedro command slow
+    from kd_kedro.models.encoding import Example
 
 # FLOPs a parameter and token: 2 of the forward pass, twice as many of the backward pass (Kaplan et
 # al., 2020, arXiv:2001.08361, section 2.1). Attention within the context and padding are left out.
@@ -46,7 +48,7 @@ class Compute:
 
 
 def compute_taken(
-    teachers: Iterable[LanguageModel], rows: Sequence[Example], *, asked: float, tokens: float
+    teachers: Iterable[LanguageModel], rows: "Sequence[Example]", *, asked: float, tokens: float
 ) -> Compute:
     """Return what a distillation takes; of the teachers what their trainings really read.
 
@@ -65,12 +67,12 @@ def compute_taken(
     return Compute(tokens, asking, trained)
 
 
-def planned_tokens(rows: Sequence[Example], settings: TrainingConfig) -> float:
+def planned_tokens(rows: "Sequence[Example]", settings: TrainingConfig) -> float:
     """Return the tokens that a training reads where nothing stops it early."""
     return tokens_read(rows, planned_steps(rows, settings), settings)
 
 
-def tokens_read(rows: Sequence[Example], steps: int, settings: TrainingConfig) -> float:
+def tokens_read(rows: "Sequence[Example]", steps: int, settings: TrainingConfig) -> float:
     """Return the tokens that some steps read, on the mean of the rows."""
     batch = settings.batch_size * settings.gradient_accumulation_steps
     return steps * batch * sum(len(row.input_ids) for row in rows) / len(rows)

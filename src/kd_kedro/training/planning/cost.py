@@ -140,7 +140,9 @@ def loading_cost(encoded: EncodedInputs, make: Make, name: str) -> tuple[Any, Tr
     model = make()
     rates = Rates(time.perf_counter() - start, 0.0, 0.0, 0.0, 0.0)
     saved = weight_bytes(model) + encoded.tokenizer_bytes
-    return model, TrainingCost(name, 0, 0.0, 1, 0, 0, rates, peak.bytes(), 0, saved)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    cost = TrainingCost(name, 0, 0.0, 1, 0, 0, rates, peak.bytes(), 0, saved, parameters, 0.0)
+    return model, cost
 
 
 def capture_cost(

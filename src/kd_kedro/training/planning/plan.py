@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kd_kedro.training.planning.compute import FORWARD, TRAINING, Compute
+
 CHECKPOINTS = 3  # the best, the last and the one that is being written
 
 
@@ -45,6 +47,8 @@ class TrainingCost:
         memory: Peak, bytes: of the GPU where there is one, else of the process.
         checkpoint_bytes: One checkpoint.
         model_bytes: The weights and tokenizer it leaves.
+        parameters: The model's parameters.
+        tokens: Tokens read, padding left out.
     """
 
     name: str
@@ -57,6 +61,13 @@ class TrainingCost:
     memory: int
     checkpoint_bytes: int
     model_bytes: int
+    parameters: int
+    tokens: float
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of the training."""
+        return TRAINING * self.parameters * self.tokens
 
     @property
     def step_seconds(self) -> float:
@@ -86,6 +97,8 @@ class CaptureCost:
         seconds: Seconds of the whole capture.
         memory: Peak bytes, as in `TrainingCost`.
         bytes: Bytes of the target store.
+        parameters: Parameters of all teachers together.
+        tokens: Tokens that each of them reads.
     """
 
     rows: int
@@ -93,6 +106,13 @@ class CaptureCost:
     seconds: float
     memory: int
     bytes: int
+    parameters: int
+    tokens: int
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of the capture."""
+        return FORWARD * self.parameters * self.tokens
 
 
 @dataclass(frozen=True)
@@ -108,7 +128,9 @@ class Plan:
         live: Training the same student with a live teacher; None where the objective asks none.
         further_seeds: Number of times that baseline and student are trained again.
         ensemble_teachers: Number of teachers fine-tuned besides the first one.
+        ensemble_members: How many of them teach too: the rest are compared with alone.
         untaught_starts: Number of trainings of the student's start without a teacher.
+        patient_accounts: Of a baseline that is trained with the whole compute: by which accounts.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
         not_counted: What the figures leave out, in words.
@@ -125,7 +147,9 @@ class Plan:
     further_seeds: int
     device: str
     ensemble_teachers: int = 0
+    ensemble_members: int = 0
     untaught_starts: int = 0
+    patient_accounts: tuple[str, ...] = ()
     asks_live: bool = False
     not_counted: tuple[str, ...] = ()
     length_notes: tuple[str, ...] = ()
@@ -151,11 +175,34 @@ class Plan:
         return self.untaught_starts * self.baseline.seconds
 
     @property
+    def asking_flops(self) -> float:
+        """Of asking the teachers: at every token of the student's training, or at capture."""
+        if self.live is None:
+            return 0.0
+        if self.asks_live:
+            return FORWARD * self.capture.parameters * self.student.tokens
+        return self.capture.flops
+
+    @property
+    def patient_tokens(self) -> dict[str, float]:
+        """Tokens that a baseline would read with the compute of the whole distillation."""
+        taught = self.teacher.flops * (1 + self.ensemble_members)
+        compute = Compute(self.student.tokens, self.asking_flops, taught)
+        return compute.patient_tokens(self.student.parameters)
+
+    @property
+    def patient_seconds(self) -> float:
+        """Of the baselines that are trained with the whole compute."""
+        tokens = sum(self.patient_tokens[account] for account in self.patient_accounts)
+        longer = tokens / self.baseline.tokens
+        return (1 + self.further_seeds) * longer * self.baseline.seconds
+
+    @property
     def seconds(self) -> float:
         """Of the whole pipeline, at most."""
         trained = sum(each.seconds for each in self.trainings)
         trained += self.ensemble_teachers * self.teacher.seconds + self.further_seconds
-        trained += self.untaught_seconds
+        trained += self.untaught_seconds + self.patient_seconds
         return self.tokenizer_seconds + trained + (0 if self.asks_live else self.capture.seconds)
 
     @property
@@ -171,7 +218,8 @@ class Plan:
         teachers = self.teacher.model_bytes * (1 + self.ensemble_teachers)
         untrained = self.student.model_bytes
         starts = self.untaught_starts * self.baseline.model_bytes
-        return teachers + untrained + starts + pair * (1 + self.further_seeds)
+        patient = len(self.patient_accounts) * self.baseline.model_bytes
+        return teachers + untrained + starts + (pair + patient) * (1 + self.further_seeds)
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -207,8 +255,16 @@ class Plan:
                 "student": self.taught.seconds,
                 "further_seeds": self.further_seconds,
                 "untaught_starts": self.untaught_seconds,
+                "patient": self.patient_seconds,
                 "ensemble_teachers": self.ensemble_teachers * self.teacher.seconds,
             },
+            "flops_of": {
+                "teacher": self.teacher.flops,
+                "asking": self.asking_flops,
+                "baseline": self.baseline.flops,
+                "student": self.student.flops,
+            },
+            "patient_tokens": self.patient_tokens,
             "memory": self.memory,
             "disk": self.disk,
             "model_bytes": self.model_bytes,
@@ -217,6 +273,18 @@ class Plan:
             "break_even_students": epochs and math.ceil(epochs / self.student.epochs),
             "conclusion": self.conclusion(),
         }
+
+    def patience(self) -> str:
+        """Return in one sentence what plain training would read for the same compute."""
+        tokens = self.patient_tokens
+        told = f"{count(tokens['given'])} tokens"
+        if "counted" in tokens:
+            told += f", {count(tokens['counted'])} with the teacher's training counted"
+        return (
+            "With the compute of the whole distillation, plain training from random weights would "
+            f"read {told}; the student reads {count(self.student.tokens)} "
+            "(distillation.controls.patient trains such a twin)."
+        )
 
     def conclusion(self) -> str:
         """Return in one sentence whether to capture."""
@@ -251,32 +319,40 @@ def break_even_epochs(capture: float, cached_epoch: float, live_epoch: float) ->
     return capture / saved if saved > 0 else math.inf
 
 
-def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield the lines of a plan: part, steps, time, peak memory, disk."""
-    yield "tokenizer", "", duration(plan.tokenizer_seconds), "", ""
+def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Yield the lines of a plan: part, steps, FLOPs, time, peak memory, disk."""
+    yield "tokenizer", "", "", duration(plan.tokenizer_seconds), "", ""
     yield _line(plan.teacher)
     if plan.ensemble_teachers:
         time = duration(plan.ensemble_teachers * plan.teacher.seconds)
         disk = size(plan.ensemble_teachers * plan.teacher.model_bytes)
         several = "s" if plan.ensemble_teachers > 1 else ""
-        yield f"{plan.ensemble_teachers} further teacher{several}", "", time, "", disk
+        flops = count(plan.ensemble_teachers * plan.teacher.flops)
+        yield f"{plan.ensemble_teachers} further teacher{several}", "", flops, time, "", disk
     capture = plan.capture
     stored = f"{size(capture.bytes)} ({capture.bytes / capture.answer_tokens:.0f} B a token)"
     memory = size(capture.memory)
     name = "teacher targets, if captured" if plan.asks_live else "teacher targets"
-    yield name, f"{capture.rows} rows", duration(capture.seconds), memory, stored
+    time = duration(capture.seconds)
+    yield name, f"{capture.rows} rows", count(capture.flops), time, memory, stored
     yield _line(plan.baseline)
     yield _line(plan.taught)
     if plan.further_seeds:
         several = "s" if plan.further_seeds > 1 else ""
         name = f"both with {plan.further_seeds} further seed{several}"
         disk = size(plan.further_seeds * (plan.baseline.model_bytes + plan.student.model_bytes))
-        yield name, "", duration(plan.further_seconds), "", disk
+        flops = count(plan.further_seeds * (plan.baseline.flops + plan.taught.flops))
+        yield name, "", flops, duration(plan.further_seconds), "", disk
     if plan.untaught_starts:
         disk = size(plan.untaught_starts * plan.baseline.model_bytes)
-        yield "starts without a teacher", "", duration(plan.untaught_seconds), "", disk
-    yield "checkpoints, while it trains", "", "", "", size(plan.checkpoint_bytes)
-    yield "all", "", duration(plan.seconds), size(plan.memory), size(plan.disk)
+        flops = count(plan.untaught_starts * plan.baseline.flops)
+        yield "starts without a teacher", "", flops, duration(plan.untaught_seconds), "", disk
+    if plan.patient_accounts:
+        twins = len(plan.patient_accounts) * (1 + plan.further_seeds)
+        disk = size(twins * plan.baseline.model_bytes)
+        yield "patient twins", "", "", duration(plan.patient_seconds), "", disk
+    yield "checkpoints, while it trains", "", "", "", "", size(plan.checkpoint_bytes)
+    yield "all", "", "", duration(plan.seconds), size(plan.memory), size(plan.disk)
 
 
 def duration(seconds: float) -> str:
@@ -297,7 +373,16 @@ def size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-def _line(cost: TrainingCost) -> tuple[str, str, str, str, str]:
+def count(number: float) -> str:
+    """Return a large number, of tokens or FLOPs, as people say it."""
+    for unit in ("", " k", " M", " G", " T"):
+        if number < 1000:
+            return f"{number:.3g}{unit}"
+        number /= 1000
+    return f"{number:.3g} P"
+
+
+def _line(cost: TrainingCost) -> tuple[str, str, str, str, str, str]:
     steps = f"{cost.steps} steps" if cost.steps else "as it is"
     disk = size(cost.model_bytes)
-    return cost.name, steps, duration(cost.seconds), size(cost.memory), disk
+    return cost.name, steps, count(cost.flops), duration(cost.seconds), size(cost.memory), disk

@@ -24,6 +24,7 @@ from kd_kedro.models.encoding import Example, batches_by_length
 from kd_kedro.training.loop.sampling import LengthGroupedSampler
 from kd_kedro.training.loop.train import train
 from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig, planned_steps
+from kd_kedro.training.planning.compute import tokens_read
 from kd_kedro.training.planning.plan import CaptureCost, Rates, TrainingCost
 from kd_kedro.training.teacher.capture import capture
 from kd_kedro.training.teacher.capture_config import CaptureConfig
@@ -156,6 +157,8 @@ def probe_training(
         memory=0,
         checkpoint_bytes=watch.checkpoint_bytes,
         model_bytes=weight_bytes(model),
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        tokens=tokens_read(rows, steps, settings),
     )
 
 
@@ -201,6 +204,8 @@ def probe_capture(
         seconds=seconds * _captured_tokens(rows, settings) / _captured_tokens(flat, settings),
         memory=0,
         bytes=round(manifest["bytes"] / manifest["answer_tokens"] * tokens),
+        parameters=sum(teacher.parameters for teacher, _ in teachers),
+        tokens=sum(len(row.input_ids) for row in rows),
     )
     return cost, manifest, chosen
 
