@@ -63,6 +63,23 @@ def test_the_best_values_become_parameters_beside_those_given(made):
     assert "validation loss 1.5000" in line
 
 
+def test_the_line_tells_of_the_baselines_trial(made):
+    found = {
+        **FOUND,
+        "parameters": {**FOUND["parameters"], "distillation.controls.baseline.learning_rate": 0.002},
+        "baseline": {"trial": 3, "validation_loss": 2.5},
+    }
+    catalog = catalog_of(made)
+    catalog.save(BEST, found)
+    write_provenance(
+        version_folder(catalog, BEST, "save"), expected_provenance(BEST, FULL, catalog, {}, {})
+    )
+    params, line = tuned(made)
+    assert params["distillation"]["controls"] == {"baseline": {"learning_rate": 0.002}}
+    assert "distillation.controls.baseline.learning_rate=0.002 (trial 7" in line
+    assert "validation loss 1.5000; of the baseline trial 3, 2.5000)" in line
+
+
 def test_what_is_given_wins_and_is_named(made):
     given = {"distillation": {"objective": {"alpha": 0.9}}}
     changed = {"params:distillation.objective": {"alpha": 0.9, "beta": 0.5}}

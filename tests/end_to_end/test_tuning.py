@@ -52,13 +52,21 @@ def test_a_tuned_run_takes_the_best_values(tuned):
     assert run["code"] == 0, run["err"][-2000:]
     best = json.loads(newest(project, "best_hyperparameters.json").read_text())
     assert run["out"].startswith("Tuned: distillation.objective.alpha=")
-    card = json.loads((newest(project, "student") / "card.json").read_text())
-    values = {**card["training"], **card["objective"]}
+    student, baseline = (
+        json.loads((newest(project, name) / "card.json").read_text())
+        for name in ("student", "baseline_student")
+    )
+    values = {**student["training"], **student["objective"]}
+    own = best["parameters"].pop("distillation.controls.baseline.learning_rate")
+    assert baseline["training"] == {**student["training"], "learning_rate": own}
+    assert own != student["training"]["learning_rate"]
     for key, value in best["parameters"].items():
         assert values[key.rpartition(".")[2]] == value
     page = newest(project, "report.html").read_text()
     section = page.partition('id="tuning"')[2].partition("</section>")[0]
     assert "The student of this report has these values." in section
+    assert "The baseline had a study of its own, of 3 trials" in section
+    assert "The baseline of this report has it." in section
 
 
 def test_values_of_another_student_are_refused(tuned):
@@ -75,7 +83,9 @@ def test_every_trial_is_a_child_run(tuned):
     runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if " · tuning · " in run.info.run_name]
     own = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert sorted(run.data.tags["trial"] for run in own) == ["0", "1", "2"]
+    for trained in ("student", "baseline"):
+        of_it = [run.data.tags["trial"] for run in own if run.data.tags["trained"] == trained]
+        assert sorted(of_it) == ["0", "1", "2"]
     for run in own:
         assert set(run.data.params) >= {"alpha", "beta", "temperature", "divergence"}
         assert client.get_metric_history(run.info.run_id, "validation_loss")

@@ -23,6 +23,7 @@ def trial(number, state="complete", value=2.0, **changed):
 
 
 RECORD = {
+    "trained": "student",
     "study": "kd_kedro-1",
     "capture": "abc",
     "trials": [
@@ -59,8 +60,11 @@ def test_each_ended_trial_is_a_child_of_the_run_that_first_tells_of_it(client):
     assert one.data.tags["reason"] == "its loss was above the others' median"
     assert zero.data.tags["teacher_targets"] == "abc"
 
+    assert (zero.info.run_name, zero.data.tags["trained"]) == ("student trial 0", "student")
+
     second = client.create_run(experiment)
     more = {**RECORD, "trials": [*RECORD["trials"][:3], trial(3), trial(4)]}
     log_trials(client, second.info.run_id, more)
     assert [run.data.tags["trial"] for run in children(client, second)] == ["3", "4"]
+    log_trials(client, second.info.run_id, {})  # no study was made
     assert len(children(client, first)) == 3

@@ -169,6 +169,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "baseline_history": history,
         "student_history": [],
         "tuning_record": STUDY,
+        "baseline_tuning_record": {},
         "params:distillation.student": STUDENT,
         "params:distillation.sequence_level.source": "none",
         "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),

@@ -54,10 +54,12 @@ def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
         _print_relevance(console, catalog.load("relevance_facts"))
     if "best_hyperparameters" in saved:
         best = catalog.load("best_hyperparameters")
-        values = "  ".join(f"{key.rpartition('.')[2]} {v}" for key, v in _rounded(best).items())
+        values = "  ".join(
+            f"{key.removeprefix('distillation.')} {value}" for key, value in _rounded(best).items()
+        )
+        twin = f"; {_best_trial(best['baseline'])} of the baseline" if "baseline" in best else ""
         console.print(
-            f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation "
-            f"loss {best['validation_loss']:.4f}: {values}\n"
+            f"{_best_trial(best)} of the student{twin}: {values}\n"
             f"`{kedro_command('run --tuned', env)}` takes these.",
             soft_wrap=True,
             highlight=False,
@@ -205,6 +207,13 @@ def _tables(stages: Set[str]) -> Iterator[str]:
             continue
         yield from _ASIDE.get(stage, ())
         yield name
+
+
+def _best_trial(best: Mapping[str, Any]) -> str:
+    return (
+        f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation loss "
+        f"{best['validation_loss']:.4f},"
+    )
 
 
 def _rounded(best: Mapping[str, Any]) -> dict[str, str]:

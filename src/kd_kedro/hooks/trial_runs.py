@@ -13,8 +13,10 @@ def log_trials(client: Any, parent: str, record: Mapping[str, Any]) -> None:
     Args:
         client: An `MlflowClient`.
         parent: Id of the run of the pipeline.
-        record: `tuning_record`.
+        record: `tuning_record`, or that of the baseline; where there was no study, it is empty.
     """
+    if not record:
+        return
     experiment = client.get_run(parent).info.experiment_id
     known = _known(client, experiment, record["study"])
     for trial in record["trials"]:
@@ -44,15 +46,15 @@ def _log_trial(
     tags = {
         "mlflow.parentRunId": parent,
         "study": record["study"],
+        "trained": record["trained"],
         "trial": str(trial["number"]),
         "state": trial["state"],
         "attempt": str(trial["attempt"]),
         **({"teacher_targets": record["capture"]} if record["capture"] else {}),
         **({"reason": trial["reason"]} if trial["reason"] else {}),
     }
-    run = client.create_run(
-        experiment, start_time=started, tags=tags, run_name=f"trial {trial['number']}"
-    )
+    name = f"{record['trained']} trial {trial['number']}"
+    run = client.create_run(experiment, start_time=started, tags=tags, run_name=name)
     metrics = [
         Metric("validation_loss", loss, ended, int(step))
         for step, loss in trial["losses"].items()

@@ -27,9 +27,10 @@ def pretrained(folder, kind):
 
 def test_a_plan_says_what_the_pipeline_then_makes(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    plan = plan_distillation(TABLE, **groups())
+    changed = {"controls": {"patient": "both"}}
+    plan = plan_distillation(TABLE, **groups(**changed))
     assert not list(tmp_path.glob("distill-plan-*"))
-    catalog = run(TABLE, tmp_path)
+    catalog = run(TABLE, tmp_path, changed=changed)
     manifest = catalog.load("teacher_targets").manifest
     assert plan.capture.rows == manifest["row_count"]
     assert plan.capture.answer_tokens == manifest["answer_tokens"]
@@ -38,6 +39,9 @@ def test_a_plan_says_what_the_pipeline_then_makes(tmp_path, monkeypatch) -> None
     assert plan.student.steps == catalog.load("student").card["steps"]
     assert plan.further_seeds == 2
     assert plan.live is not None
+    for account, tokens in plan.patient_tokens.items():
+        twin = catalog.load("student_seeds")[f"patient_{account}_1"].card
+        assert twin["training"]["max_tokens"] == round(tokens)
     assert min(plan.seconds, plan.memory, plan.disk) > 0
 
 

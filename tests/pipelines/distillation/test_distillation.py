@@ -42,7 +42,7 @@ NAMES = {
     "sequence_level": "params:distillation.sequence_level",
     "targets": "params:distillation.targets",
     "student": "params:distillation.student",
-    "baseline": "params:distillation.baseline",
+    "baseline": "params:distillation.controls.baseline",
     "training": "params:distillation.training",
     "objective": "params:distillation.objective",
     "on_policy": "params:distillation.on_policy",
@@ -254,8 +254,7 @@ def test_who_judges_sampled_answers_computes_as_the_capture_did(
 
 def test_one_seed_has_no_others(groups, tmp_path):
     one = groups["seeds"].model_copy(update={"count": 1})
-    given = (groups[name] for name in LEARNED)
-    asked = set_seeds(*given, one, groups["controls"], 160, groups["baseline"])
+    asked = set_seeds(*(groups[name] for name in LEARNED), one, groups["controls"], 160)
     _, validation, examples = chosen(TABLE, groups)
     models, history = train_seeds(examples, validation, None, None, None, asked, tmp_path)
     assert (asked, models, history) == ({}, {}, [])

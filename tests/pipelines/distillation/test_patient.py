@@ -14,8 +14,11 @@ from tests.pipelines.distillation.toy import augmented_qa
 TABLE = augmented_qa(60)
 CHANGED = {
     "seeds": {"count": 2},
-    "controls": {"patient": "both", "teacher_seed": None},
-    "baseline": {"learning_rate": 0.002},
+    "controls": {
+        "patient": "both",
+        "teacher_seed": None,
+        "baseline": {"learning_rate": 0.002},
+    },
     "ensemble": {"seeds": [5]},
 }
 STEPS, BATCH = 4, 16  # of conf/test, for teacher and student

@@ -96,7 +96,7 @@ def test_copied_layers_need_a_teacher_that_has_them(plain, tmp_path):
     groups = parameters("test", {"student": {"copy_layers": [0, 7]}})
     student, training, examples, baseline = (
         groups[f"params:distillation.{name}"]
-        for name in ("student", "training", "examples", "baseline")
+        for name in ("student", "training", "examples", "controls.baseline")
     )
     given = (*choose_examples(TABLE, examples), plain.load("tokenizer"), plain.load("teacher"))
     asked = set_baseline(student, training, 1, examples.max_length, baseline)

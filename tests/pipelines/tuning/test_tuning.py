@@ -10,10 +10,15 @@ from sqlalchemy import make_url
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation.nodes import choose_examples
 from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
-from kd_kedro.pipelines.distillation.training_groups import set_student
+from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_student
 from kd_kedro.pipelines.tuning import create_pipeline
-from kd_kedro.pipelines.tuning.nodes import choose_best, run_study, tabulate_study
-from kd_kedro.pipelines.tuning.params import TARGETS
+from kd_kedro.pipelines.tuning.nodes import (
+    choose_best,
+    run_baseline_study,
+    run_study,
+    tabulate_study,
+)
+from kd_kedro.pipelines.tuning.params import BASELINE_RATE, TARGETS
 from kd_kedro.training.loop import model_training
 from kd_kedro.training.teacher.targets import TeacherTargets
 from tests.pipelines.distillation.recipe import Kept, parameters
@@ -57,6 +62,9 @@ def record(distilled, tmp_path_factory):
 def test_the_pipeline_leaves_a_table_the_best_values_and_two_figures(distilled, tmp_path):
     inputs = inputs_of(distilled, tmp_path)
     inputs["student_examples"] = inputs.pop("examples")
+    inputs["training_examples"], _ = choose_examples(
+        TABLE, parameters("test")["params:distillation.examples"]
+    )
     inputs |= parameters("test")
     del inputs["settings"]
     inputs["params:tuning"] = inputs.pop("tuning")
@@ -252,13 +260,85 @@ def test_how_a_training_runs_is_no_other_study_and_a_trial_has_one_process(
 def test_what_the_space_leaves_alone_is_no_best_value(record):
     left_alone = {"temperature", "divergence"}
     assert all(getattr(TUNING.space, name).values == () for name in left_alone)
-    found = set(choose_best(record)["parameters"])
-    assert found == {target for name, target in TARGETS.items() if name not in left_alone}
+    best = choose_best(record, {})
+    assert "baseline" not in best
+    assert set(best["parameters"]) == {
+        target for name, target in TARGETS.items() if name not in left_alone
+    }
 
 
 def test_where_no_trial_finished_there_is_no_best(record):
     pruned = {"state": "pruned", "value": None, "reason": "the validation loss is no number"}
     nothing = {**record, "trials": [{**trial, **pruned} for trial in record["trials"]]}
-    with pytest.raises(ValueError, match=r"no trial of the study finished .the validation loss is"):
-        choose_best(nothing)
+    with pytest.raises(
+        ValueError, match=r"no trial of the student's study finished .the validation loss is"
+    ):
+        choose_best(nothing, {})
+    with pytest.raises(ValueError, match="no trial of the baseline's study finished"):
+        choose_best(record, {**nothing, "trained": "baseline"})
     assert tabulate_study(nothing)["value"].isna().all()
+
+
+def baselines_of(distilled, folder, tuning=TUNING, student=None):
+    groups = parameters("test", {"student": student or {}})
+    student, training, examples = (
+        groups[f"params:distillation.{name}"] for name in ("student", "training", "examples")
+    )
+    chosen, validation = choose_examples(TABLE, examples)
+    rate = groups["params:distillation.controls.baseline"]
+    return run_baseline_study(
+        chosen,
+        validation,
+        distilled.load("tokenizer"),
+        distilled.load("teacher"),
+        tuning,
+        make_url(f"sqlite:///{folder}/study.sqlite"),
+        set_baseline(student, training, 1, examples.max_length, rate),
+        folder / "work",
+    )
+
+
+def test_a_baseline_has_as_many_trials_over_the_same_learning_rates(distilled, record, tmp_path):
+    own = baselines_of(distilled, tmp_path)
+    assert own["trained"] == "baseline"
+    assert own["capture"] is None
+    assert len(own["trials"]) == len(record["trials"]) == TUNING.trials
+    space = TUNING.space.learning_rate
+    for trial in own["trials"]:
+        assert space.low <= trial["values"]["learning_rate"] <= space.high
+        assert (trial["values"]["alpha"], trial["values"]["beta"]) == (1.0, 0.0)
+    chosen = choose_best(record, own)
+    best = min(own["trials"], key=lambda trial: trial["value"])
+    assert chosen["parameters"][BASELINE_RATE] == best["values"]["learning_rate"]
+    assert chosen["baseline"]["validation_loss"] == best["value"]
+    assert chosen["parameters"] | choose_best(record, {})["parameters"] == chosen["parameters"]
+
+
+def test_a_baseline_that_could_search_nothing_has_no_study(distilled, tmp_path):
+    off = TUNING.model_copy(update={"baseline": False})
+    assert baselines_of(distilled, tmp_path, off) == {}
+    given = params(trials=1, space={"learning_rate": ALONE | {"fixed": 0.002}})
+    assert baselines_of(distilled, tmp_path, given) == {}
+    assert not (tmp_path / "study.sqlite").exists()
+
+
+def test_a_baseline_of_a_cut_student_is_tuned_from_random_weights(distilled, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(model_training, "train_model", origins(seen, model_training.train_model))
+    record = baselines_of(distilled, tmp_path, params(**ONE), student={"copy_layers": [0]})
+    assert seen == ["random weights, shaped as the teacher's layers 0"]
+    alone = {"alpha": ALONE | {"fixed": 1.0}, "beta": ALONE | {"fixed": 0.0}}
+    groups = {"student": {"copy_layers": [0]}, "objective": {"alpha": 1.0, "beta": 0.0}}
+    students = run_study(
+        **inputs_of(distilled, tmp_path, tuning=params(**ONE, space=alone), groups=groups)
+    )
+    assert seen[1:] == ["the teacher's layers 0"]
+    assert students["study"] != record["study"]
+
+
+def origins(seen, train):
+    def train_and_tell(model, inputs, *given, **named):
+        seen.append(named["origin"])
+        return train(model, inputs, *given, **named)
+
+    return train_and_tell

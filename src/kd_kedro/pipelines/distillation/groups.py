@@ -7,7 +7,6 @@ from pydantic import BaseModel, model_validator
 from kd_kedro.models.pruning.shape import Heads, Shape, shape_defect, wanted_shape
 from kd_kedro.pipelines.distillation.params import (
     CONFIG,
-    BaselineParams,
     ControlParams,
     EnsembleParams,
     ExampleParams,
@@ -45,7 +44,6 @@ class DistillationParams(BaseModel):
     sequence_level: SequenceLevelParams
     targets: CaptureConfig
     student: StudentParams
-    baseline: BaselineParams
     objective: ObjectiveConfig
     on_policy: OnPolicyConfig
     seeds: SeedParams

@@ -272,6 +272,9 @@ class ControlParams(BaseModel):
 
     model_config = CONFIG
 
+    baseline: BaselineParams = Field(
+        default=BaselineParams(), description="What the baseline does not share with the student."
+    )
     cut_untaught: bool = Field(
         default=True,
         description=(

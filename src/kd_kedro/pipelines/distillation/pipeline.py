@@ -47,7 +47,7 @@ BASELINE = Groups(
         "training": "params:distillation.training",
         "seed": _SEED,
         "max_length": _MAX_LENGTH,
-        "baseline": "params:distillation.baseline",
+        "baseline": "params:distillation.controls.baseline",
     },
 )
 STUDENT = Groups(
@@ -71,7 +71,6 @@ _SEEDS = Groups(
         "seeds": "params:distillation.seeds",
         "controls": "params:distillation.controls",
         "max_length": _MAX_LENGTH,
-        "baseline": "params:distillation.baseline",
     },
 )
 _CONTROLS = Groups(

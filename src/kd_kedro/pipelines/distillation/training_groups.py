@@ -124,7 +124,6 @@ def set_seeds(
     seeds: SeedParams,
     controls: ControlParams,
     max_length: int,
-    baseline: BaselineParams,
 ) -> dict[str, Settings]:
     """Return, by name, what is asked of every seed after the first, of controls too.
 
@@ -133,14 +132,16 @@ def set_seeds(
     asked: dict[str, Settings] = {}
     for seed in range(seeds.first, seeds.first + seeds.count):
         for account in controls.patient_accounts:
-            twin = _baseline(student, baseline.trains(training), seed, max_length)
+            twin = _baseline(student, controls.baseline.trains(training), seed, max_length)
             patience = Patience(account=account, asks_teacher=objective.asks_teacher)
             asked[f"{PATIENT[account]}_{seed}"] = _plain(
                 twin.model_copy(update={"patience": patience})
             )
         if seed == seeds.first:
             continue
-        asked[f"baseline_{seed}"] = set_baseline(student, training, seed, max_length, baseline)
+        asked[f"baseline_{seed}"] = set_baseline(
+            student, training, seed, max_length, controls.baseline
+        )
         asked[f"student_{seed}"] = set_student(
             student, training, objective, on_policy, seed, max_length
         )

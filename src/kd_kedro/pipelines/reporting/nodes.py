@@ -35,6 +35,7 @@ def write_report(
     curation_examples: pd.DataFrame,
     training_histories: Mapping[str, list[dict[str, Any]]],
     tuning_record: Mapping[str, Any],
+    baseline_tuning_record: Mapping[str, Any],
     student: StudentParams,
     report: ReportParams,
 ) -> str:
@@ -47,6 +48,7 @@ def write_report(
         curation_examples=curation_examples,
         histories=training_histories,
         tuning=tuning_record,
+        baseline_tuning=baseline_tuning_record,
         student=student,
         wording=report,
     )

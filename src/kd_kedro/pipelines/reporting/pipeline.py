@@ -56,6 +56,7 @@ def create_pipeline() -> Pipeline:
                     "curation_examples": "curation_examples",
                     "training_histories": "training_histories",
                     "tuning_record": "tuning_record",
+                    "baseline_tuning_record": "baseline_tuning_record",
                     "student": "params:distillation.student",
                     "report": "params:reporting",
                 },

@@ -51,6 +51,7 @@ def render_report(
     curation_examples: pd.DataFrame,
     histories: Mapping[str, Sequence[Mapping[str, Any]]],
     tuning: Mapping[str, Any],
+    baseline_tuning: Mapping[str, Any],
     student: StudentParams,
     wording: ReportParams,
 ) -> str:
@@ -64,6 +65,7 @@ def render_report(
         curation_examples: Rows that the curation steps removed or changed.
         histories: Training history by model.
         tuning: `tuning_record`; empty where there is none.
+        baseline_tuning: `baseline_tuning_record`; empty where there is none.
         student: What the student was made of.
         wording: Title and licences.
     """
@@ -97,6 +99,7 @@ def render_report(
         gallery=_kinds_by_stage(curation_examples),
         curves=loss_curves(histories),
         tuning=_study(tuning, facts["models"]["student"], student),
+        baseline_tuning=_baseline_study(baseline_tuning, facts["models"]["baseline"]),
         licences=known_licences(wording.licences, evidence, facts["models"]),
         cards={model: _flat_card(card) for model, card in facts["models"].items()},
     )
@@ -185,6 +188,21 @@ def _study(
         and its.get("seed") == card.get("seed")
         and all(trained[key] == value for key, value in settings.items()),
         "taken": all(trained.get(key) == value for key, value in marks["best"]["values"].items()),
+    }
+
+
+def _baseline_study(record: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the best trial of the baseline's study, and whether the baseline has its rate."""
+    marks = study_marks(record)
+    if not marks:
+        return {}
+    best = marks["best"]
+    rate = best["values"]["learning_rate"]
+    return {
+        "best": best,
+        "rate": rate,
+        "trials": len(record["trials"]),
+        "taken": card.get("training", {}).get("learning_rate") == rate,
     }
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
-from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
+from kd_kedro.pipelines.tuning.params import BASELINE_RATE, TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
 from kd_kedro.training.examples import triples
 from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
@@ -36,21 +36,59 @@ def run_study(
     the validation split.
 
     Returns:
-        `{study, capture, space, base, students, trials, importances}`.
+        `{trained, study, capture, space, base, students, trials, importances}`.
     """
+    data = (examples, validation_examples, tokenizer)
+    asked = StudentSettings.model_validate(settings)
+    return _study(data, teacher, teacher_targets, tuning, study_storage, asked, training_work_dir)
+
+
+def run_baseline_study(
+    examples: pd.DataFrame,
+    validation_examples: pd.DataFrame,
+    tokenizer: Any,
+    teacher: LanguageModel,
+    tuning: TuningParams,
+    study_storage: Any,
+    settings: Settings,
+    training_work_dir: Path,
+) -> dict[str, Any]:
+    """Run a study of as many trials over baselines: what they share with students is searched.
+
+    Returns:
+        What `run_study` returns; nothing where no such study is asked for, or the learning rate,
+        which is all that a baseline could search, is given.
+    """
+    if not (tuning.baseline and tuning.space.learning_rate.searched):
+        return {}
+    data = (examples, validation_examples, tokenizer)
+    asked = StudentSettings.model_validate(settings)
+    asked = asked.model_copy(update={"objective": ObjectiveConfig()})
+    tuning = tuning.model_copy(update={"space": tuning.space.of_baseline()})
+    return _study(data, teacher, None, tuning, study_storage, asked, training_work_dir)
+
+
+def _study(
+    data: tuple[pd.DataFrame, pd.DataFrame, Any],
+    teacher: LanguageModel,
+    targets: TeacherTargets | None,
+    tuning: TuningParams,
+    study_storage: Any,
+    asked: StudentSettings,
+    work_dir: Path,
+) -> dict[str, Any]:
     from kd_kedro.pipelines.tuning.study import complete_study, importances, records, storage_errors
     from kd_kedro.pipelines.tuning.trials import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
-    asked = StudentSettings.model_validate(settings)
+    _, validation_examples, _ = data
     if not len(validation_examples):
         raise ValueError(
             "a study needs rows to compare its trials on: the validation split is empty, or "
             "distillation.examples.validation_rows is 0"
         )
-    capture = capture_of(teacher_targets, tuning.space, asked)
-    data = (examples, validation_examples, tokenizer)
-    written = reference_inputs(*data, asked.student, asked.max_length, training_work_dir)
+    capture = targets and capture_of(targets, tuning.space, asked)
+    written = reference_inputs(*data, asked.student, asked.max_length, work_dir)
     trainer = StudentTrainer(
         taught_inputs(written, teacher, capture, asked.on_policy),
         teacher if asked.student.starts_as_teacher else None,
@@ -65,7 +103,7 @@ def run_study(
         name=f"kd_kedro-{_fingerprint(trainer, tuning)}",
         params=tuning,
         base=base,
-        work_dir=training_work_dir,
+        work_dir=work_dir,
         train=trainer,
     )
     run = run_here if tuning.workers == 1 else run_side_by_side
@@ -75,6 +113,7 @@ def run_study(
             study, tuning.trials, tuning.heartbeat, lambda count: run(work, study, count)
         )
         return {
+            "trained": "student" if asked.start else "baseline",
             "study": work.name,
             "capture": capture and capture.manifest.get("fingerprint"),
             "space": tuning.space.model_dump(mode="json"),
@@ -104,30 +143,43 @@ def tabulate_study(tuning_record: Mapping[str, Any]) -> pd.DataFrame:
     return table.astype({"pruned_at": "Int64"})
 
 
-def choose_best(tuning_record: Mapping[str, Any]) -> dict[str, Any]:
+def choose_best(
+    tuning_record: Mapping[str, Any], baseline_tuning_record: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the values of the trial with the least validation loss, as parameters.
 
-    What the space left as it is in distillation is none of them.
+    What the space left as it is in distillation is none of them. The learning rate of the best
+    baseline is one of them, and `baseline` tells of its trial, where baselines had a study.
 
     Raises:
         ValueError: No trial finished.
     """
-    finished = [trial for trial in tuning_record["trials"] if trial["state"] == "complete"]
+    values, told = _best(tuning_record)
+    space = SpaceParams.model_validate(tuning_record["space"])
+    chosen = {TARGETS[name]: values[name] for name in TARGETS if getattr(space, name).values}
+    best = {"parameters": chosen, **told, "capture": tuning_record["capture"]}
+    if not baseline_tuning_record:
+        return best
+    values, told = _best(baseline_tuning_record)
+    chosen[BASELINE_RATE] = values["learning_rate"]
+    return {**best, "baseline": told}
+
+
+def _best(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of a study's best trial, and which it is."""
+    finished = [trial for trial in record["trials"] if trial["state"] == "complete"]
     if not finished:
-        reasons = sorted({trial["reason"] for trial in tuning_record["trials"]} - {""})
+        reasons = sorted({trial["reason"] for trial in record["trials"]} - {""})
         raise ValueError(
-            f"no trial of the study finished ({'; '.join(reasons) or 'all failed'}): widen "
-            "tuning.space, lower its learning rates or give more tuning.trials"
+            f"no trial of the {record['trained']}'s study finished "
+            f"({'; '.join(reasons) or 'all failed'}): widen tuning.space, lower its learning rates "
+            "or give more tuning.trials"
         )
     best = min(finished, key=lambda trial: (trial["value"], trial["number"]))
-    space = SpaceParams.model_validate(tuning_record["space"])
-    chosen = [name for name in TARGETS if getattr(space, name).values]
-    return {
-        "parameters": {TARGETS[name]: best["values"][name] for name in chosen},
+    return best["values"], {
         "trial": best["number"],
         "validation_loss": best["value"],
-        "capture": tuning_record["capture"],
-        "study": tuning_record["study"],
+        "study": record["study"],
         "finished_trials": len(finished),
     }
 
@@ -196,6 +248,7 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
                 mode="json", exclude=searched | TrainingConfig.operational()
             ),
             "objective": trainer.objective.model_dump(mode="json", exclude=searched),
+            **({} if asked.start else {"start": False}),  # a baseline is no student
             "seed": asked.seed,
             "space": space.model_dump(mode="json"),
             "tuning": tuning.model_dump(include={"seed", "budget", "startup_trials", "pruner"}),

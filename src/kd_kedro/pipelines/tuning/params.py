@@ -26,6 +26,7 @@ TARGETS = {
     "divergence": "distillation.objective.divergence",
     "learning_rate": "distillation.training.learning_rate",
 }
+BASELINE_RATE = "distillation.controls.baseline.learning_rate"
 
 
 class NumberParams(BaseModel):
@@ -136,6 +137,16 @@ class SpaceParams(BaseModel):
                 raise ValueError(f"{name} {value:g}: {error.errors()[0]['msg']}") from error
         return number
 
+    def of_baseline(self) -> "SpaceParams":
+        """Return the space of a baseline: it has no teacher, so that the learning rate is left."""
+        alone = {
+            "alpha": NumberParams(fixed=1.0),
+            "beta": NumberParams(fixed=0.0),
+            "temperature": NumberParams(),
+            "divergence": DivergenceParams(),
+        }
+        return self.model_copy(update=alone)
+
     @model_validator(mode="after")
     def _asks_something(self) -> "SpaceParams":
         if not any(getattr(self, name).searched for name in TARGETS):
@@ -205,6 +216,13 @@ class TuningParams(BaseModel):
         description=(
             "Seconds between the signs of life of a running trial; silent for three of them it "
             "counts as dead and is tried again."
+        ),
+    )
+    baseline: bool = Field(
+        default=True,
+        description=(
+            "Give the baseline a study of its own: as many trials over the same learning rates, so "
+            "that it is tuned as well as the student."
         ),
     )
     pruner: PrunerParams = Field(default=PrunerParams(), description="When trials are ended early.")

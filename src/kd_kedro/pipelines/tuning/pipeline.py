@@ -2,11 +2,18 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from kd_kedro.pipelines.distillation.pipeline import STUDENT, TAUGHT, training
+from kd_kedro.pipelines.distillation.pipeline import (
+    BASELINE,
+    REFERENCE,
+    STUDENT,
+    TAUGHT,
+    training,
+)
 from kd_kedro.pipelines.tuning.nodes import (
     choose_best,
     plot_history,
     plot_importance,
+    run_baseline_study,
     run_study,
     tabulate_study,
 )
@@ -15,13 +22,27 @@ _RECORD = {"tuning_record": "tuning_record"}
 
 
 def create_pipeline() -> Pipeline:
-    """Return the tuning pipeline: a study over students that all read one capture."""
-    study = {**TAUGHT, "tuning": "params:tuning", "study_storage": "study_storage"}
+    """Return the tuning pipeline: a study over students that all read one capture, and one over
+    baselines.
+    """
+    study = {"tuning": "params:tuning", "study_storage": "study_storage"}
     return Pipeline(
         [
-            training("trials", STUDENT, run_study, study, "tuning_record"),
+            training("trials", STUDENT, run_study, {**TAUGHT, **study}, "tuning_record"),
+            training(
+                "baseline_trials",
+                BASELINE,
+                run_baseline_study,
+                {**REFERENCE, **study},
+                "baseline_tuning_record",
+            ),
             Node(tabulate_study, _RECORD, "study", name="tabulate_study"),
-            Node(choose_best, _RECORD, "best_hyperparameters", name="choose_best"),
+            Node(
+                choose_best,
+                {**_RECORD, "baseline_tuning_record": "baseline_tuning_record"},
+                "best_hyperparameters",
+                name="choose_best",
+            ),
             Node(plot_history, _RECORD, "tuning_history_plot", name="plot_history"),
             Node(plot_importance, _RECORD, "tuning_importance_plot", name="plot_importance"),
         ]
