@@ -66,7 +66,10 @@ def test_the_best_values_become_parameters_beside_those_given(made):
 def test_the_line_tells_of_the_baselines_trial(made):
     found = {
         **FOUND,
-        "parameters": {**FOUND["parameters"], "distillation.controls.baseline.learning_rate": 0.002},
+        "parameters": {
+            **FOUND["parameters"],
+            "distillation.controls.baseline.learning_rate": 0.002,
+        },
         "baseline": {"trial": 3, "validation_loss": 2.5},
     }
     catalog = catalog_of(made)

@@ -1,7 +1,9 @@
 """The report of a finished evaluation: what it shows, and that it needs nothing else."""
 
+import html
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,50 @@ def test_every_number_of_the_page_is_the_evidences(finished_evaluation: dict[str
     assert "<code>objective.beta</code></dt><dd><code>0.25</code>" in page
     assert "None" not in page
     assert "nan" not in page.lower().replace("finance", "")
+
+
+def test_the_first_lines_say_what_the_gain_is_and_what_would_have_bought_it(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    verdict = deepcopy(finished_evaluation["verdict"])
+    part = {"difference": 0.0, "low": -0.1, "high": 0.1, "conclusion": "not shown"}
+    parts = {"start": part, "targets": part}
+    parts |= {"patient": {"teacher_given": {**part, "conclusion": "worse"}}}
+    verdict["metrics"][verdict["primary"][0]]["attribution"] = parts
+    page = page_of(evaluation_inputs, finished_evaluation, verdict=verdict)
+    known = evaluation_inputs | finished_evaluation
+    evidence = {**finished_evaluation["evidence"], "verdict": verdict}
+    [write] = reporting.create_pipeline().only_nodes("write_model_card").nodes
+    card = write.run({name: (known | {"evidence": evidence})[name] for name in write.inputs})
+    for text in (page.partition('class="tiles"')[0], card["model_card"].partition("|")[0]):
+        assert "Beyond its start the targets bring no gain that is shown." in text
+        said = html.unescape(text)
+        assert "the same compute, the teacher's training not counted, would have bought" in said
+    assert "Beyond its start" not in finished_evaluation["report"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"), [(0.002, "was trained with another."), (0.004, "has it.")]
+)
+def test_the_page_says_how_the_baseline_was_tuned(
+    evaluation_inputs: dict[str, Any],
+    finished_evaluation: dict[str, Any],
+    rate: float,
+    said: str,
+) -> None:
+    assert "The baseline had no study of its own." in finished_evaluation["report"]
+    facts = deepcopy(finished_evaluation["evaluation_facts"])
+    facts["models"]["baseline"]["training"] = {"learning_rate": rate}
+    trial = {"number": 7, "state": "complete", "value": 2.5, "losses": {"5": 2.5}}
+    record = {"importances": {}, "trials": [{**trial, "values": {"learning_rate": 0.004}}]}
+    page = page_of(
+        evaluation_inputs,
+        finished_evaluation,
+        baseline_tuning_record=record,
+        evaluation_facts=facts,
+    )
+    assert "own, of 1 trial over the same learning rates: trial 7 has the least loss, 2.5" in page
+    assert f"<code>learning_rate 0.004</code>. The baseline of this report {said}" in page
 
 
 def test_the_pages_say_which_run_they_are_of(finished_evaluation: dict[str, Any]) -> None:
