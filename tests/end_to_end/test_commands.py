@@ -112,7 +112,7 @@ def test_the_plan_tells_costs_and_leaves_nothing(project: Path) -> None:
     )
     assert told["code"] == 0, told["err"]
     parts = ("teacher targets", "4 steps", "both with 3 further seeds", "peak memory", "FLOPs")
-    for word in (*parts, "plain training from random weights would read"):
+    for word in (*parts, "plain training of the baseline would read"):
         assert word in told["out"]
     figures = json.loads((project / "plan.json").read_text(encoding="utf-8"))
     assert figures["further_seeds"] == 3

@@ -70,16 +70,13 @@ def tuned_parameters(
         for key, value in taken.items()
     )
     kept = [key for key in values if key in given]
-    twin = best.get("baseline")
-    line = (
-        f"Tuned: {shown or 'nothing'} (trial {best['trial']} of version {folder.name}, "
-        f"validation loss {best['validation_loss']:.4f}"
-        + (
-            f"; of the baseline trial {twin['trial']}, {twin['validation_loss']:.4f})"
-            if twin
-            else ")"
-        )
+    trial = (
+        f"trial {best['trial']} of version {folder.name}, validation loss "
+        f"{best['validation_loss']:.4f}"
     )
+    if twin := best.get("baseline"):
+        trial += f"; of the baseline trial {twin['trial']}, {twin['validation_loss']:.4f}"
+    line = f"Tuned: {shown or 'nothing'} ({trial})"
     if kept:
         line += f"; --params win for {', '.join(kept)}"
     return nested({**given, **taken}), line

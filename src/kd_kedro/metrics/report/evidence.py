@@ -10,7 +10,7 @@ SCHEMA = "kd_kedro.evidence/3"
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
 FLOOR = "floor_teacher"
 CUT_UNTAUGHT = "cut_untaught"  # begins with weights of the teacher, learns without it
-# Twins with random weights and no teacher that read for the whole compute; by account of it.
+# Baselines that are trained with all the compute of the distillation; by account of it.
 PATIENT = {"given": "patient_given", "counted": "patient_counted"}
 
 

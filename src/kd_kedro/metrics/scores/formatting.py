@@ -201,8 +201,8 @@ def _patience(parts: Mapping[str, Mapping[str, Any]], account: str) -> str:
     else:
         bought = "is not shown to buy less or more"
     return (
-        f"Plain training from random weights with the same compute, {account}, {bought}: against "
-        f"it the student has {told}."
+        f"Plain training of the baseline with the same compute, {account}, {bought}: against it "
+        f"the student has {told}."
     )
 
 

@@ -281,8 +281,8 @@ class Plan:
         if "counted" in tokens:
             told += f", {count(tokens['counted'])} with the teacher's training counted"
         return (
-            "With the compute of the whole distillation, plain training from random weights would "
-            f"read {told}; the student reads {count(self.student.tokens)} "
+            "With the compute of the whole distillation, plain training of the baseline would read "
+            f"{told}; the student reads {count(self.student.tokens)} "
             "(distillation.controls.patient trains such a twin)."
         )
 
