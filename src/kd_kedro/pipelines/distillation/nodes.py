@@ -176,7 +176,7 @@ def train_seeds(
 ) -> tuple[dict[str, LanguageModel], History]:
     """Train baseline and student again with every seed after the first, from the same targets.
 
-    And patient twins of every seed, which read for all the compute of teacher, capture and student.
+    And patient twins of every seed: baselines with all the compute of teacher, capture and student.
     """
     models: dict[str, LanguageModel] = {}
     histories: History = []

@@ -127,7 +127,8 @@ def set_seeds(
 ) -> dict[str, Settings]:
     """Return, by name, what is asked of every seed after the first, of controls too.
 
-    Of patient twins it is every seed: their training is known here alone, where the targets are.
+    Of patient twins it is every seed, the first too: how long they train depends on the targets,
+    which the node of the controls does not read.
     """
     asked: dict[str, Settings] = {}
     for seed in range(seeds.first, seeds.first + seeds.count):
