@@ -69,7 +69,7 @@ def capture(
     width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
     determines = {
         **belongs_to,
-        **config.model_dump(mode="json", exclude=set(UNREAD.get(config.source, ()))),
+        **config.model_dump(mode="json", exclude={"capture", *UNREAD.get(config.source, ())}),
         "hidden_width": width if config.hidden_states else None,
         "vocabulary": vocabulary,
         "schema": SCHEMA,
