@@ -239,7 +239,7 @@ def test_where_no_student_asks_for_targets_no_teacher_is_read(catalog, groups, t
     nothing = capture_targets(examples, None, None, alone, 64, tmp_path)
     assert nothing.manifest == {"source": "none"}
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ValueError, match="^teacher_targets hold nothing, .* run capture_targets"):
+    with pytest.raises(ValueError, match=r"^teacher_targets hold nothing, .* run capture_targets"):
         student_of(catalog, TABLE, groups, tmp_path, teacher_targets=nothing)
 
 

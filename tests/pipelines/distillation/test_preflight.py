@@ -224,7 +224,7 @@ def test_students_who_ask_for_targets_that_were_not_captured_are_refused_before_
         for groups in ({}, {"objective": {"beta": 0.0}, "sequence_level": {"source": "teacher"}})
     )
     with pytest.raises(
-        ValueError, match="hold nothing.* `kedro run --nodes capture_targets --env "
+        ValueError, match=r"hold nothing.* `kedro run --nodes capture_targets --env "
     ):
         check_targets(nothing, asking, " --env test")
     check_targets(nothing, alone, "")

@@ -104,8 +104,8 @@ def capture_targets(
 ) -> TeacherTargets:
     """Read the teachers once over the answers that students learn from.
 
-    Where they are to be asked live, the manifest says who they are and nothing is captured. Where no
-    student asks for targets, no teacher is read, and the manifest says that there are none.
+    Where they are to be asked live, the manifest says who they are and nothing is captured. Where
+    no student asks for targets, no teacher is read, and the manifest says that there are none.
     """
     from kd_kedro.models.precision import resolve_precision
     from kd_kedro.storage.fingerprints import settings_fingerprint

@@ -148,8 +148,8 @@ def check_targets(targets: TeacherTargets, params: DistillationParams, env_optio
     """
     if params.objective.asks_teacher and not targets.asked_for:
         raise ValueError(
-            f"{NO_TARGETS}: run `kedro run --nodes capture_targets{env_option}` first, with the same "
-            "--params as this"
+            f"{NO_TARGETS}: run `kedro run --nodes capture_targets{env_option}` first, with the "
+            "same --params as this"
         )
 
 

@@ -36,7 +36,7 @@ def create_pipeline() -> Pipeline:
 
 
 def _capture() -> Pipeline:
-    """Return the capture of what trials may ask for where the students of the job ask for nothing."""
+    """Return the capture of what trials may ask for where the students of a run ask for none."""
     return Pipeline(
         [
             Node(

@@ -25,8 +25,8 @@ class TeacherTargets:
 
     Attributes:
         manifest: Plain JSON values: what the targets belong to, how they were captured, and the
-            files they are in. Where `source` is `live`, nothing was captured, as where it is `none`:
-            there no teacher was asked for.
+            files they are in. Where `source` is `live` or `none`, nothing was captured; `none`
+            says that nobody was to ask for them.
         store: Folder of all stores; the manifest's fingerprint names the one it is in.
     """
 
@@ -62,9 +62,7 @@ class TeacherTargets:
 
 def teachers_of(teacher: LanguageModel) -> "Teachers":
     """Return a teacher and those of its ensemble with their shares, which sum to one."""
-    members = [teacher.ensemble[name] for name in sorted(teacher.ensemble)]
-    others = [(member, float(member.card["share"])) for member in members]
-    return [(teacher, 1.0 - sum(share for _, share in others)), *others]
+    return teacher.members
 
 
 def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "LiveTeacher":
