@@ -152,7 +152,7 @@ class _Judge:
 
     def log_probs(self, part: slice) -> torch.Tensor:
         """Return (tokens, vocabulary) log probabilities of some of the tokens."""
-        logits = self.head(self.states[part]).float()[:, : self.vocabulary]
+        logits: torch.Tensor = self.head(self.states[part]).float()[:, : self.vocabulary]
         return logits.log_softmax(-1).to(self.device)
 
 

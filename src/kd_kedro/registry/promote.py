@@ -114,7 +114,7 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
         description=f"{verdict_sentence(candidate.verdict)} Run {candidate.kedro_run_id}.",
     )
     if decision.moves:
-        held_to = version if decision.anchors else anchor
+        held_to: Any = version if decision.anchors else anchor
         client.set_model_version_tag(name, version.version, registry.ANCHOR, held_to.version)
         client.set_registered_model_alias(name, registry.CHAMPION, version.version)
     label = f"version {version.version}{_dirty(version.tags)}"
@@ -133,7 +133,7 @@ def _decide(
     client: Any,
     candidate: Candidate,
     holder: Any | None,
-    anchor: Any | None,
+    anchor: Any,  # None where it is gone
     context: Any,
     rules: Rules,
 ) -> Decision:
