@@ -11,15 +11,13 @@ took (`patient_given`: the teacher was there before), and the teacher's training
 answer token, negative where the first is better. Choices are made on `--families validation`.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import at_least, file_to_write, finish, run
+from measuring import at_least, finish, run
 from paired import LEVEL
 from students import (
     ROOT,
@@ -28,6 +26,7 @@ from students import (
     context_of,
     determines,
     family_losses,
+    parser_of,
     prepare,
     train_all,
 )
@@ -140,12 +139,7 @@ def judged(losses: dict[str, Any], student: str) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is not there yet, compare, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
-    parser.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
-    parser.add_argument("--env", default="local", help="the project's environment")
-    parser.add_argument("--seeds", type=at_least(2), default=5)
-    parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
+    parser = parser_of(__doc__)
     parser.add_argument(
         "--shape",
         type=at_least(1),
@@ -157,9 +151,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="learning rate of cut students")
     parser.add_argument("--curve", action="store_true", help="students of other sizes too")
     parser.add_argument("--no-patient", action="store_true", help="leave the patient twins out")
-    parser.add_argument("--processes", type=at_least(1), default=2)
-    parser.add_argument("--families", choices=("validation", "test"), default="test")
-    parser.add_argument("--json", type=file_to_write, help="write the figures here")
     args = parser.parse_args()
     cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
     sheet = prepare(args.data, cache, args.env, args.tokens or 0)

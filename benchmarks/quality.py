@@ -9,15 +9,23 @@ Every student is compared with the baseline of its seed on the same held-out fam
 from random weights (`wide`). Choices are made on `--families validation`; `test` is for reporting.
 """
 
-import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import at_least, file_to_write, finish, run
+from measuring import finish, run
 from paired import compare
-from students import ROOT, Recipe, Sheet, determines, family_losses, prepare, run_card, train_all
+from students import (
+    ROOT,
+    Recipe,
+    Sheet,
+    determines,
+    family_losses,
+    parser_of,
+    prepare,
+    run_card,
+    train_all,
+)
 
 DENSE = {"source": "dense"}
 # conf/base's teacher has 4 layers of this width.
@@ -84,16 +92,8 @@ def measure(sheet: Sheet, recipes: dict[str, Recipe], seeds: range, split: str) 
 
 def main() -> None:
     """Train what is not there yet, compare, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
-    parser.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
-    parser.add_argument("--env", default="local", help="the project's environment")
+    parser = parser_of(__doc__)
     parser.add_argument("--methods", default=",".join(METHODS), help="some of them, by comma")
-    parser.add_argument("--seeds", type=at_least(2), default=5)
-    parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
-    parser.add_argument("--processes", type=at_least(1), default=2)
-    parser.add_argument("--families", choices=("validation", "test"), default="test")
-    parser.add_argument("--json", type=file_to_write, help="write the figures here")
     args = parser.parse_args()
     names = args.methods.split(",")
     if unknown := sorted({*names} - {*METHODS}):

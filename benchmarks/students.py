@@ -5,6 +5,7 @@ and each student in a folder addressed by all that determines it. So a compariso
 goes on where it was, and two benchmarks share the students that they have in common.
 """
 
+import argparse
 import json
 import logging
 import os
@@ -29,6 +30,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from measuring import at_least, file_to_write
 from tqdm import tqdm
 
 from kd_kedro.datasets.hf_model import HFModelDataset
@@ -85,6 +87,20 @@ class Sheet:
         """Return where the student of a recipe and a seed lies, or will."""
         name = settings_fingerprint([recipe.node, determines(self, recipe), seed])
         return self.cache / "students" / name
+
+
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what every comparison of students takes."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
+    made.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
+    made.add_argument("--env", default="local", help="the project's environment")
+    made.add_argument("--seeds", type=at_least(2), default=5)
+    made.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
+    made.add_argument("--processes", type=at_least(1), default=2)
+    made.add_argument("--families", choices=("validation", "test"), default="test")
+    made.add_argument("--json", type=file_to_write, help="write the figures here")
+    return made
 
 
 def context_of(sheet: Sheet) -> Any:

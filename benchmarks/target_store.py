@@ -10,14 +10,12 @@ and family. k and draws are chosen on `--families validation`; `test` is for rep
 that of `quality.py`.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import at_least, file_to_write, finish, run
+from measuring import at_least, finish, run
 from paired import compare
 from students import (
     ROOT,
@@ -25,6 +23,7 @@ from students import (
     Sheet,
     determines,
     family_losses,
+    parser_of,
     prepare,
     stored_bytes,
     train_all,
@@ -91,17 +90,9 @@ def _written(manifest: dict[str, Any], vocabulary: int = 0) -> int:
 
 def main() -> None:
     """Train what is not there yet, weigh, compare, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "01_raw" / "final_qa.csv")
-    parser.add_argument("--cache", type=Path, help="keeps data, teacher, targets and students")
-    parser.add_argument("--env", default="local", help="the project's environment")
+    parser = parser_of(__doc__)
     parser.add_argument("--k", type=at_least(1), nargs="*", default=KS)
     parser.add_argument("--draws", type=at_least(1), nargs="*", default=DRAWS)
-    parser.add_argument("--seeds", type=at_least(2), default=5)
-    parser.add_argument("--tokens", type=at_least(1), help="budget; without: that of conf/base")
-    parser.add_argument("--processes", type=at_least(1), default=2)
-    parser.add_argument("--families", choices=("validation", "test"), default="test")
-    parser.add_argument("--json", type=file_to_write, help="write the figures here")
     args = parser.parse_args()
     cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
     sheet = prepare(args.data, cache, args.env, args.tokens or 0)

@@ -139,6 +139,16 @@ def test_an_encoder_decoder_answers_as_it_was_pretrained(marked):
     assert len(set(found)) > 1
 
 
+def test_in_an_ensemble_too_its_decoder_begins_with_its_marks(marked):
+    twin = LanguageModel(marked.model, marked.tokenizer, {"share": 0.5})
+    twins = LanguageModel(marked.model, marked.tokenizer, {}, {"twin": twin})
+    together, alone = (
+        generate_answers(each, QUESTIONS, max_new_tokens=6, batch_size=4)
+        for each in (twins, marked)
+    )
+    assert together == alone
+
+
 def test_asking_leaves_the_model_in_the_mode_it_was_in(tokenizer):
     model = tiny_model(tokenizer, dropout=0.5).train()
     asked = LanguageModel(model, tokenizer)

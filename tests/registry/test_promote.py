@@ -91,6 +91,7 @@ class Place:
     """A project in which runs can be put down as a run leaves them."""
 
     def __init__(self, project: Path) -> None:
+        self.project = project
         self.context = KedroSession.create(project_path=project, env="test").load_context()
         self.client = self.context.mlflow.server._mlflow_client
         name = self.context.mlflow.tracking.experiment.name
@@ -158,10 +159,7 @@ class Place:
 
 @pytest.fixture
 def place(store: Path, tmp_path: Path) -> Place:
-    project = tmp_path / "project"
-    shutil.copytree(store, project)
-    _keep_store_in(project)
-    return Place(project)
+    return _copied(store, tmp_path / "project")
 
 
 def test_a_better_student_is_registered_and_generates_offline(
@@ -369,6 +367,96 @@ def test_an_equal_but_smaller_newcomer_takes_the_place(
     assert str(place.champion.version) == "2"
 
 
+@pytest.fixture(scope="module")
+def sure(tokenizer: Any) -> LanguageModel:
+    """Right in all rows."""
+    return memorised(tokenizer, ROWS, width=32, steps=100)
+
+
+def duller(model: LanguageModel, scale: float, unused: int) -> LanguageModel:
+    """The same answers with logits of a lesser scale, so a greater loss, and tokens nobody says."""
+    made, tokens = copy.deepcopy(model.model), len(model.tokenizer)
+    made.resize_token_embeddings(tokens + unused, mean_resizing=False)
+    with torch.no_grad():
+        made.transformer.wte.weight[tokens:] = 0
+        for weight in made.transformer.ln_f.parameters():
+            weight.mul_(scale)
+    return LanguageModel(made, model.tokenizer, model.card)
+
+
+@pytest.fixture(scope="module")
+def chained(store: Path, sure: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a champion that was better, and after it a smaller one, worse by 3 %."""
+    place = _copied(store, tmp_path_factory.mktemp("chain") / "project")
+    for scale, unused in ((1.0, 448), (0.8, 192)):
+        place.run(duller(sure, scale, unused))
+        place.promote()
+    assert [str(place.champion.version), place.champion.tags[registry.ANCHOR]] == ["2", "1"]
+    return place.project
+
+
+@pytest.fixture
+def chain(chained: Path, tmp_path: Path) -> Place:
+    place = _copied(chained, tmp_path / "project")
+    place.runs = 2
+    return place
+
+
+def test_a_chain_of_smaller_champions_does_not_lose_the_margin_at_every_step(
+    chain: Place, sure: LanguageModel
+) -> None:
+    chain.run(duller(sure, 0.73, 0))  # 3 % worse again, 6 % worse than the first
+    said = chain.promote()
+    assert (
+        "version 3 does not become the champion: it is as good within the margin and take" in said
+    )
+    assert said.endswith(
+        "but next to version 1, the last champion that was better, it is worse in perplexity, and "
+        "it is not shown to be within the margin in perplexity; version 2 stays the champion."
+    )
+    # Champions from before that was kept have only themselves to be held to.
+    chain.client.delete_model_version_tag("kd_kedro_student", "2", registry.ANCHOR)
+    said = chain.promote()
+    assert "version 3 becomes the champion" in said
+    assert said.endswith("; it was compared with version 2.")
+    assert chain.champion.tags[registry.ANCHOR] == "2"
+
+
+def test_a_better_champion_is_what_the_next_ones_are_held_to(
+    chain: Place, sure: LanguageModel
+) -> None:
+    chain.run(duller(sure, 0.9, 192))
+    said = chain.promote()
+    assert said.endswith(
+        "version 3 becomes the champion: it is better in perplexity and worse in none, and it is "
+        "as good within the margin as version 1, the last champion that was better; it was "
+        "compared with version 2."
+    )
+    assert chain.champion.tags[registry.ANCHOR] == "1"
+    chain.run(duller(sure, 1.0, 448))  # the first one's very weights
+    assert "version 1 becomes the champion: it is better in perplexity" in chain.promote()
+    assert chain.champion.tags[registry.ANCHOR] == "1"
+    chain.run(sure)
+    assert "version 4 becomes the champion" in chain.promote()
+    assert chain.champion.tags[registry.ANCHOR] == "4"
+    assert chain.champion.tags["promotion"] == "better"
+
+
+def test_without_what_it_is_held_to_no_champion_follows(chain: Place, sure: LanguageModel) -> None:
+    chain.run(sure)
+    rows = chain.client.get_model_version("kd_kedro_student", "1").tags["augmented_qa"]
+    chain.client.set_model_version_tag("kd_kedro_student", "1", "augmented_qa", "gone")
+    said = chain.promote()
+    assert "held to version 1, the last champion that was better, and what version 1 learnt" in said
+    chain.client.set_model_version_tag("kd_kedro_student", "1", "augmented_qa", rows)
+    chain.client.delete_model_version("kd_kedro_student", "1")
+    said = chain.promote()
+    assert said.endswith(
+        "and it is gone from the registry: delete the tag promotion.anchor of version 2 to go by "
+        "that one alone; version 2 stays the champion."
+    )
+
+
 def test_what_the_champion_learnt_is_not_asked(
     place: Place, trained: LanguageModel, untrained: LanguageModel
 ) -> None:
@@ -473,6 +561,12 @@ def test_a_lenient_verdict_makes_no_first_champion(lenient: dict[str, Any], said
     got = _decide_first({**verdict("better"), **lenient}, VerdictParams(min_families=5))
     assert not got.moves
     assert said in got.reason
+
+
+def _copied(project: Path, place: Path) -> Place:
+    shutil.copytree(project, place)
+    _keep_store_in(place)
+    return Place(place)
 
 
 def _keep_store_in(project: Path) -> None:

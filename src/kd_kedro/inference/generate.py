@@ -1,11 +1,14 @@
 """Asking a language model: its greedy answers, and its last states where given ones stand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from kd_kedro.inference.incremental import model_steps
+from kd_kedro.losses.mixture import mixture
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import (
     IGNORED,
@@ -27,7 +30,7 @@ def generate_answers(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[str]:
-    """Answer questions greedily.
+    """Answer questions greedily; an ensemble answers with the likeliest token of its mean.
 
     Prompts of like length are answered together, padded on the left with the mask and positions
     that make a padded answer equal the unpadded one. A prompt that fits into the model is read
@@ -56,18 +59,27 @@ def write_answers(
     batch_size: int,
 ) -> list[tuple[str, bool]]:
     """Answer questions as `generate_answers` does, and say of each whether it came to its end."""
-    model, tokenizer = language_model.model, language_model.tokenizer
-    limit = language_model.max_length
+    weighted = [(member.model, share) for member, share in language_model.members]
+    tokenizer, limit = language_model.tokenizer, language_model.max_length
     new_tokens = min(max_new_tokens, limit - 1)
-    prompts = _prompts(model, tokenizer, questions, limit, max(limit - new_tokens, limit // 2))
+    apart = [model.config.is_encoder_decoder for model, _ in weighted]
+    cut = max(limit - new_tokens, limit // 2)
+    prompts = _prompts(tokenizer, questions, limit, cut, any(apart))
     # A decoder of its own counts its positions from the answer's first token.
-    apart = model.config.is_encoder_decoder
-    rooms = [min(new_tokens, limit - (0 if apart else len(row.input_ids))) for row in prompts]
+    rooms = [min(new_tokens, limit - (0 if all(apart) else len(row.input_ids))) for row in prompts]
     answers = [("", False)] * len(prompts)
-    bar = tqdm(total=len(prompts), desc="answers", unit="row", disable=None)
-    with evaluating(model), bar:
+    with ExitStack() as stack:
+        for model, _ in weighted:
+            stack.enter_context(evaluating(model))
+        bar = stack.enter_context(
+            tqdm(total=len(prompts), desc="answers", unit="row", disable=None)
+        )
         for room, chosen in _batches(prompts, rooms, batch_size):
-            generated = _generate(model, tokenizer, [prompts[i] for i in chosen], room)
+            rows = [prompts[index] for index in chosen]
+            if len(weighted) == 1:
+                generated = _generate(weighted[0][0], tokenizer, rows, room)
+            else:
+                generated = _generate_together(weighted, tokenizer, rows, room)
             texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
             ended = (generated == tokenizer.eos_token_id).any(1).tolist()
             for index, text, whole in zip(chosen, texts, ended, strict=True):
@@ -113,11 +125,11 @@ def answer_states(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def _prompts(
-    model: Any, tokenizer: Any, questions: Sequence[str], limit: int, cut: int
+    tokenizer: Any, questions: Sequence[str], limit: int, cut: int, for_encoder: bool
 ) -> list[Example]:
     """Return prompts without answers; one that leaves no room within `limit` is cut to `cut`."""
     begin, end = marks(tokenizer)
-    after = end if model.config.is_encoder_decoder else ()
+    after = end if for_encoder else ()
     encoded = encode_prompts(tokenizer, questions)
     fitting = [
         ids if len(ids) + len(after) < limit else cut_prompt(ids, cut - len(after), len(begin))
@@ -140,11 +152,11 @@ def _batches(
             yield room, [places[index] for index in chosen]
 
 
-def _generate(model: Any, tokenizer: Any, rows: list[Example], new_tokens: int) -> Any:
-    prompts = [list(row.encoder_ids) for row in rows]
-    longest = max(len(ids) for ids in prompts)
-    padding = pad_token_id(tokenizer)
+def _padded(model: Any, padding: int, rows: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (rows, longest) ids and mask of prompts, as the model's encoder or it reads them."""
     start = decoder_start(model)
+    prompts = [list(row.input_ids if start is None else row.encoder_ids) for row in rows]
+    longest = max(len(ids) for ids in prompts)
 
     def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
         fill = [[filler] * (longest - len(row)) for row in rows]
@@ -152,10 +164,15 @@ def _generate(model: Any, tokenizer: Any, rows: list[Example], new_tokens: int) 
         pairs = zip(fill, rows, strict=True) if start is None else zip(rows, fill, strict=True)
         return torch.tensor([left + right for left, right in pairs], device=model.device)
 
-    mask = padded([[1] * len(ids) for ids in prompts], 0)
-    inputs: dict[str, Any] = {"input_ids": padded(prompts, padding), "attention_mask": mask}
+    return padded(prompts, padding), padded([[1] * len(ids) for ids in prompts], 0)
+
+
+def _generate(model: Any, tokenizer: Any, rows: list[Example], new_tokens: int) -> Any:
+    padding, start = pad_token_id(tokenizer), decoder_start(model)
+    ids, mask = _padded(model, padding, rows)
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
     if start is None:
-        read = longest
+        read = ids.shape[1]
         inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
     else:
         before = torch.tensor([row.decoder_prefix(start) for row in rows], device=model.device)
@@ -171,3 +188,46 @@ def _generate(model: Any, tokenizer: Any, rows: list[Example], new_tokens: int) 
         pad_token_id=padding,
     )
     return generated[:, read:]
+
+
+def _generate_together(
+    weighted: Sequence[tuple[Any, float]], tokenizer: Any, rows: list[Example], new_tokens: int
+) -> torch.Tensor:
+    """Return (rows, tokens) the likeliest tokens of the mean of several models' probabilities."""
+    padding, vocabulary = pad_token_id(tokenizer), len(tokenizer)
+    readers = [(_reader(model, padding, rows), share) for model, share in weighted]
+    token: torch.Tensor | None = None
+    written: list[torch.Tensor] = []
+    ended = torch.zeros(len(rows), dtype=torch.bool)
+    while len(written) < new_tokens and not ended.all():
+        log_probs = mixture(
+            [
+                (read(token)[:, :vocabulary].float().log_softmax(-1).cpu(), share)
+                for read, share in readers
+            ]
+        )
+        token = log_probs.argmax(-1).masked_fill(ended, padding)
+        ended = ended | (token == tokenizer.eos_token_id)
+        written.append(token)
+    return torch.stack(written, 1)
+
+
+def _reader(
+    model: Any, padding: int, rows: list[Example]
+) -> Callable[[torch.Tensor | None], torch.Tensor]:
+    """Return what gives (rows, vocabulary) logits, after the prompts and then after each token."""
+    start = decoder_start(model)
+    prefix = () if start is None else rows[0].decoder_prefix(start)
+    steps = model_steps(model, last_only=True, prefix=prefix)
+    ids, mask = _padded(model, padding, rows)
+    cache: Any = None
+
+    def read(token: torch.Tensor | None) -> torch.Tensor:
+        nonlocal ids, mask, cache
+        if token is not None:
+            ids = token[:, None]
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
+        logits, cache = steps(ids, mask, cache)
+        return logits[:, -1]
+
+    return read

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from kd_kedro.losses.mixture import mixture
 from kd_kedro.models.encoding import IGNORED, Example, batches_by_length, collate
 from kd_kedro.models.modes import decoder_start
 
@@ -23,18 +24,39 @@ def positions_of(mask: torch.Tensor, new: int) -> torch.Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)[:, -new:]
 
 
-def model_steps(model: Any, *, last_only: bool = False) -> Steps:
+def model_steps(model: Any, *, last_only: bool = False, prefix: Sequence[int] = ()) -> Steps:
     """Return the steps of a torch model; an encoder reads the prompt, its decoder the rest.
 
     Args:
         model: Causal or encoder-decoder.
         last_only: Where the model can, put the head on the last token of a step alone, as
             transformers does when it generates.
+        prefix: What a decoder reads before the answer; its first token where left out.
     """
     if model.config.is_encoder_decoder:
-        return _decoder_steps(model)
+        return _decoder_steps(model, prefix or (decoder_start(model) or 0,))
     can = "logits_to_keep" in inspect.signature(model.forward).parameters
     return _causal_steps(model, {"logits_to_keep": 1} if last_only and can else {})
+
+
+def mixed_steps(weighted: Sequence[tuple[Steps, float]], vocabulary: int) -> Steps:
+    """Return the steps of an ensemble: log probabilities of the mean of its distributions.
+
+    Args:
+        weighted: The steps of each model with its share; the shares sum to one.
+        vocabulary: Number of ids that all of them have.
+    """
+
+    def step(ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
+        caches = cache or [None] * len(weighted)
+        made = [one(ids, mask, own) for (one, _), own in zip(weighted, caches, strict=True)]
+        parts = [
+            (logits[..., :vocabulary].float().log_softmax(-1).to(made[0][0].device), share)
+            for (logits, _), (_, share) in zip(made, weighted, strict=True)
+        ]
+        return mixture(parts), [own for _, own in made]
+
+    return step
 
 
 def score_with(
@@ -119,15 +141,14 @@ def _causal_steps(model: Any, kept: dict[str, int]) -> Steps:
     return step
 
 
-def _decoder_steps(model: Any) -> Steps:
+def _decoder_steps(model: Any, prefix: Sequence[int]) -> Steps:
     device = next(iter(model.parameters())).device
-    start = decoder_start(model) or 0
 
     def step(ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
         if cache is None:
             prompt = mask.to(device)
             encoded = model.get_encoder()(input_ids=ids.to(device), attention_mask=prompt)
-            ids, past = torch.full((len(ids), 1), start), None
+            ids, past = torch.tensor([list(prefix)] * len(ids)), None
         else:
             encoded, prompt, past = cache
         output = model(

@@ -1,11 +1,14 @@
 """How likely models find given answers, how far that is from their teacher, how calibrated.
 
+Of an ensemble the mean of its members' probabilities is scored, as its students learn from it.
+
 Models of one tokenizer go through the rows together, so that the teacher runs once for all of
 them; the vocabulary is looked at a few tokens at a time, and nothing of its size is kept.
 """
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +16,7 @@ from tqdm import tqdm
 
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.losses.divergences import forward_kl
+from kd_kedro.losses.mixture import mixture
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import Example, batches_by_length, collate, encode, pad_token_id
 from kd_kedro.models.modes import decoder_start, evaluating
@@ -81,14 +85,15 @@ def _score_group(
     bins: int,
 ) -> list[list[Record]]:
     """Score models of one tokenizer, the first as the others' teacher and as its own."""
-    limit = min((model.max_length for model in models), default=0)
+    limit = min((model.max_length for model in models), default=0)  # of ensembles, of all members
     ids = [str(number) for number in range(len(questions))]
     tokenizer = models[0].tokenizer if models else None
     examples = encode(tokenizer, ids, questions, answers, limit) if models else []
     records: list[list[Record]] = [[{} for _ in examples] for _ in models]
     with ExitStack() as stack:
         for language_model in models:
-            stack.enter_context(evaluating(language_model.model))
+            for member, _ in language_model.members:
+                stack.enter_context(evaluating(member.model))
         bar = tqdm(total=len(examples), desc="scores", unit="row", disable=None)
         stack.enter_context(bar)
         for chosen in batches_by_length([len(e.input_ids) for e in examples], batch_size):
@@ -109,27 +114,59 @@ def _sums_of_rows(
     models: Sequence[LanguageModel], rows: Sequence[Example], bins: int
 ) -> list[torch.Tensor]:
     """Return for each model (rows, 5 + 3 bins) float64, columns as `_token_scores` has them."""
-    states, heads = [], []
-    for language_model in models:
-        model = language_model.model
-        padding = pad_token_id(language_model.tokenizer)
-        batch = collate(rows, padding, decoder_start(model)).to(model.device)
-        states.append(answer_states(model, batch))
-        heads.append(model.get_output_embeddings())
+    judges = [_judge(language_model, rows) for language_model in models]
     labels = torch.tensor([token for row in rows for token in row.input_ids[row.answer_start :]])
     counts = torch.tensor([row.answer_tokens for row in rows])
     row_of = torch.arange(len(rows)).repeat_interleave(counts)
     sums = [torch.zeros(len(rows), len(_SINGLE) + 3 * bins, dtype=torch.float64) for _ in models]
-    step = max(1, _CHUNK // max(head.out_features for head in heads))
+    step = max(1, _CHUNK // max(each.head.out_features for judge in judges for each in judge))
     for start in range(0, len(labels), step):
         part = slice(start, start + step)
         teacher: torch.Tensor | None = None
-        for own, head, total in zip(states, heads, sums, strict=True):
-            log_probs = head(own[part]).float().log_softmax(-1)
+        for judge, total in zip(judges, sums, strict=True):
+            log_probs = mixture([(each.log_probs(part), each.share) for each in judge])
             teacher = log_probs if teacher is None else teacher.to(log_probs.device)
             found = _token_scores(log_probs, teacher, labels[part].to(log_probs.device), bins)
             total.index_add_(0, row_of[part], found.cpu())
     return sums
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """A model on a batch: alone, or one of an ensemble with its share of the probability.
+
+    Attributes:
+        states: (answer tokens, width), what the head is given.
+        head: The language-model head.
+        share: Share of the probability.
+        vocabulary: Ids that count: all of a model that is alone, those of the tokenizer of an
+            ensemble, whose members may be padded to different sizes.
+        device: Where log probabilities are put.
+    """
+
+    states: torch.Tensor
+    head: Any
+    share: float
+    vocabulary: int | None
+    device: Any
+
+    def log_probs(self, part: slice) -> torch.Tensor:
+        """Return (tokens, vocabulary) log probabilities of some of the tokens."""
+        logits: torch.Tensor = self.head(self.states[part]).float()[:, : self.vocabulary]
+        return logits.log_softmax(-1).to(self.device)
+
+
+def _judge(language_model: LanguageModel, rows: Sequence[Example]) -> list[_Judge]:
+    """Run a model, or all of an ensemble, over a batch up to the head."""
+    tokenizer, members = language_model.tokenizer, language_model.members
+    vocabulary = len(tokenizer) if len(members) > 1 else None
+    judges = []
+    for member, share in members:
+        model = member.model
+        batch = collate(rows, pad_token_id(tokenizer), decoder_start(model)).to(model.device)
+        states, head = answer_states(model, batch), model.get_output_embeddings()
+        judges.append(_Judge(states, head, share, vocabulary, language_model.model.device))
+    return judges
 
 
 def _token_scores(

@@ -34,9 +34,20 @@ class LanguageModel:
 
     @property
     def max_length(self) -> int:
-        """The longest sequence the model takes, in tokens, prompt and answer together."""
+        """The longest sequence the model takes, in tokens, prompt and answer together.
+
+        Of an ensemble, the longest that all of them take.
+        """
         longest = positions(self.model)
-        return min(int(self.card.get("max_length") or longest), longest)
+        own = min(int(self.card.get("max_length") or longest), longest)
+        return min([own, *(each.max_length for each in self.ensemble.values())])
+
+    @property
+    def members(self) -> list[tuple["LanguageModel", float]]:
+        """This model and the others of its ensemble with their shares, which sum to one."""
+        members = [self.ensemble[name] for name in sorted(self.ensemble)]
+        others = [(member, float(member.card["share"])) for member in members]
+        return [(self, 1.0 - sum(share for _, share in others)), *others]
 
 
 def positions(model: Any) -> int:

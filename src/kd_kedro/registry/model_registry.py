@@ -17,6 +17,7 @@ from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.fingerprints import weights_fingerprint
 
 CHAMPION = "champion"
+ANCHOR = "promotion.anchor"  # tag of a champion: the version that the next ones are held to
 _LOADER = Path(__file__).with_name("registered_student.py")
 _NEEDED = ("mlflow", "torch", "transformers", "tokenizers", "safetensors")
 _WHAT = "Students of kd_kedro that `kedro promote` registered; @champion is the one to beat."
@@ -245,6 +246,22 @@ def champion(client: Any, name: str) -> Any | None:
     models = client.search_registered_models(f"name='{name}'")
     number = next((model.aliases.get(CHAMPION) for model in models), None)
     return client.get_model_version(name, number) if number else None
+
+
+def anchor(client: Any, holder: Any) -> Any | None:
+    """Return the last champion that was better, to which the next ones are held.
+
+    It is the champion itself, also where it came before this was kept; None where it is gone.
+
+    Args:
+        client: An `MlflowClient`.
+        holder: The version that is the champion.
+    """
+    number = holder.tags.get(ANCHOR, str(holder.version))
+    if number == str(holder.version):
+        return holder
+    versions = client.search_model_versions(f"name='{holder.name}'")
+    return next((each for each in versions if str(each.version) == number), None)
 
 
 def load(client: Any, version: Any, place: Path) -> LanguageModel:

@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from kd_kedro.metrics.comparison.champion import (
+    LAST_BETTER,
     Decision,
     compare_weights,
     decide,
     decide_first,
+    hold_to_anchor,
     shared_held_out,
 )
 from kd_kedro.metrics.efficiency.compression import certify, cpu_threads
@@ -76,7 +78,8 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
     holder = registry.champion(client, name)
     if holder is not None and holder.tags.get("weights") == fingerprint:
         return f"{name}: version {holder.version} has these very weights and is the champion."
-    decision = _decide(client, candidate, holder, context, rules)
+    anchor = registry.anchor(client, holder) if holder else None
+    decision = _decide(client, candidate, holder, anchor, context, rules)
     tags = {
         "kedro_run_id": candidate.kedro_run_id,
         "augmented_qa": candidate.versions["augmented_qa"],
@@ -111,6 +114,8 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
         description=f"{verdict_sentence(candidate.verdict)} Run {candidate.kedro_run_id}.",
     )
     if decision.moves:
+        held_to: Any = version if decision.anchors else anchor
+        client.set_model_version_tag(name, version.version, registry.ANCHOR, held_to.version)
         client.set_registered_model_alias(name, registry.CHAMPION, version.version)
     label = f"version {version.version}{_dirty(version.tags)}"
     return _sentence(name, label, decision, holder)
@@ -125,17 +130,48 @@ def _asking(candidate: Candidate, rules: Rules) -> registry.Asking:
 
 
 def _decide(
-    client: Any, candidate: Candidate, holder: Any | None, context: Any, rules: Rules
+    client: Any,
+    candidate: Candidate,
+    holder: Any | None,
+    anchor: Any,  # None where it is gone
+    context: Any,
+    rules: Rules,
 ) -> Decision:
     if holder is None:
         return _decide_first(candidate.verdict, rules.judging)
-    then = {"augmented_qa": holder.tags.get("augmented_qa", "")}
-    if not all(then.values()) or not versions_exist(context.catalog, then):
+    decision = _beside(client, candidate, holder, context, rules, weigh=True)
+    if not decision.moves or anchor is holder:
+        return decision
+    if anchor and anchor.tags.get("weights") == weights_fingerprint(candidate.student.model):
+        return decision  # it was the anchor before
+    number = holder.tags[registry.ANCHOR]
+    absent = _not_known(context, anchor) if anchor else "it is gone from the registry"
+    if absent:
         reason = (
-            f"what the champion learnt (augmented_qa {then['augmented_qa'] or 'unknown'}) "
-            "is not in this environment"
+            f"{decision.reason}, but it is held to version {number}, {LAST_BETTER}, and {absent}: "
+            f"delete the tag {registry.ANCHOR} of version {holder.version} to go by that one alone"
         )
         return Decision(False, "not applicable", reason)
+    beside_anchor = _beside(client, candidate, anchor, context, rules, weigh=False)
+    return hold_to_anchor(decision, beside_anchor, f"version {anchor.version}")
+
+
+def _beside(
+    client: Any, candidate: Candidate, version: Any, context: Any, rules: Rules, *, weigh: bool
+) -> Decision:
+    """Return the decision for a candidate beside a version, as if that one were the champion.
+
+    Args:
+        client: An `MlflowClient`.
+        candidate: The student.
+        version: The version.
+        context: Kedro's, to read the version's rows.
+        rules: What a promotion obeys.
+        weigh: Whether a saving counts.
+    """
+    if reason := _not_known(context, version):
+        return Decision(False, "not applicable", reason)
+    then = {"augmented_qa": version.tags["augmented_qa"]}
     rows = shared_held_out(
         candidate.augmented_qa, catalog_of_versions(context, then).load("augmented_qa")
     )
@@ -146,9 +182,20 @@ def _decide(
     with TemporaryDirectory() as place:
         models = {
             "newcomer": candidate.student,
-            "champion": registry.load(client, holder, Path(place)),
+            "champion": registry.load(client, version, Path(place)),
         }
-        return _compare(models, rows, rules)
+        return _compare(models, rows, rules, weigh)
+
+
+def _not_known(context: Any, version: Any) -> str:
+    """Say that the rows which a version learnt are not there; '' where they are."""
+    rows = version.tags.get("augmented_qa", "")
+    if rows and versions_exist(context.catalog, {"augmented_qa": rows}):
+        return ""
+    return (
+        f"what version {version.version} learnt (augmented_qa {rows or 'unknown'}) is not in this "
+        "environment"
+    )
 
 
 def _decide_first(verdict: Mapping[str, Any], judging: VerdictParams) -> Decision:
@@ -183,7 +230,9 @@ def _decide_first(verdict: Mapping[str, Any], judging: VerdictParams) -> Decisio
     return decide_first(verdict["overall"], verdict["overall_reason"])
 
 
-def _compare(models: Mapping[str, LanguageModel], rows: pd.DataFrame, rules: Rules) -> Decision:
+def _compare(
+    models: Mapping[str, LanguageModel], rows: pd.DataFrame, rules: Rules, weigh: bool
+) -> Decision:
     chosen = choose_held_out(rows, max_rows=rules.answering.max_rows)
     with cpu_threads(rules.answering.threads):
         newcomer, champion = _graded(models, chosen, rules.answering)
@@ -205,7 +254,7 @@ def _compare(models: Mapping[str, LanguageModel], rows: pd.DataFrame, rules: Rul
     families, least = int(chosen["family_id"].nunique()), rules.judging.min_families
     saving = rules.promotion.saving
     decision = decide(metrics, {}, families=families, min_families=least, saving=saving)
-    if decision.conclusion != "non-inferior":  # then no saving could change it
+    if not weigh or decision.conclusion != "non-inferior":  # then no saving could change it
         return decision
     savings = _savings(models, list(chosen["question"]), rules.timing)
     return decide(metrics, savings, families=families, min_families=least, saving=saving)
@@ -258,7 +307,8 @@ def _dirty(tags: Mapping[str, str]) -> str:
 
 def _sentence(name: str, label: str, decision: Decision, holder: Any | None) -> str:
     if decision.moves:
-        return f"{name}: {label} becomes the champion: {decision.reason}."
+        compared = f"; it was compared with version {holder.version}" if holder else ""
+        return f"{name}: {label} becomes the champion: {decision.reason}{compared}."
     stays = f"version {holder.version} stays the champion" if holder else "there is no champion yet"
     return f"{name}: {label} does not become the champion: {decision.reason}; {stays}."
 

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from kd_kedro.metrics.comparison.champion import (
+    Decision,
     compare_weights,
     decide,
     decide_first,
+    hold_to_anchor,
     shared_held_out,
 )
 from kd_kedro.metrics.scores.metric_table import RESULT_COLUMNS
@@ -172,3 +174,25 @@ def test_the_first_champion_is_better_than_its_baseline(overall: str, moves: boo
     got = decide_first(overall, "few families")
     assert got.moves is moves
     assert moves or "few families" in got.reason
+
+
+@pytest.mark.parametrize(
+    ("beside_champion", "beside_anchor", "moves", "conclusion", "anchors"),
+    [
+        (BETTER, BETTER, True, BETTER, True),
+        ("non-inferior and cheaper", BETTER, True, BETTER, True),
+        (BETTER, "non-inferior", True, "non-inferior and better than the champion", False),
+        ("non-inferior and cheaper", "non-inferior", True, "non-inferior and cheaper", False),
+        (BETTER, UNSHOWN, False, UNSHOWN, False),
+        ("non-inferior and cheaper", WORSE, False, WORSE, False),
+        (BETTER, "not applicable", False, "not applicable", False),
+    ],
+)
+def test_who_takes_the_place_is_held_to_the_last_champion_that_was_better(
+    beside_champion: str, beside_anchor: str, moves: bool, conclusion: str, anchors: bool
+) -> None:
+    decision = Decision(True, beside_champion, "it gains")
+    got = hold_to_anchor(decision, Decision(False, beside_anchor, "it is so"), "version 1")
+    assert (got.moves, got.conclusion, got.anchors) == (moves, conclusion, anchors)
+    assert got.reason.startswith("it gains")
+    assert "version 1, the last champion that was better" in got.reason

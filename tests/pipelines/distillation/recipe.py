@@ -10,7 +10,7 @@ from kedro.runner import SequentialRunner
 
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.distillation import PARAMETERS, create_pipeline
-from kd_kedro.pipelines.distillation.groups import inherit_training
+from kd_kedro.pipelines.distillation.groups import decide_capture, inherit_training
 from kd_kedro.runs.parameter_check import with_groups
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
@@ -36,7 +36,8 @@ def whole(env, changed=None):
         merge_strategy={"parameters": "soft"},
         runtime_params={"distillation": changed} if changed else None,
     )
-    return inherit_training(with_groups(PARAMETERS, loader["parameters"]["distillation"]))
+    written = with_groups(PARAMETERS, loader["parameters"]["distillation"])
+    return decide_capture(inherit_training(written))
 
 
 def parameters(env, changed=None):

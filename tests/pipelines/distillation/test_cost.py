@@ -48,7 +48,10 @@ def test_a_plan_says_what_the_pipeline_then_makes(tmp_path, monkeypatch) -> None
 def test_a_student_without_a_teacher_needs_no_capture() -> None:
     plan = plan_distillation(TABLE, **groups(objective={"beta": 0.0}))
     assert plan.live is None
-    assert "asks no teacher" in plan.conclusion()
+    assert "asks no teacher: nothing is captured" in plan.conclusion()
+    assert plan.disk == plan.model_bytes + plan.checkpoint_bytes
+    asked = groups(objective={"beta": 0.0}, targets={"capture": True})  # for a study, say
+    assert plan_distillation(TABLE, **asked).disk > plan.disk
 
 
 @pytest.mark.parametrize("part", ["student", "teacher"])

@@ -26,6 +26,7 @@ from kd_kedro.pipelines.distillation.nodes import (
 from kd_kedro.pipelines.distillation.sequence_level import make_student_examples, reference_examples
 from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_seeds, set_student
+from kd_kedro.runs.parameter_check import operational_keys
 from kd_kedro.training.examples import learned, questions_of, triples
 from kd_kedro.training.teacher.capture_config import serves
 from kd_kedro.training.teacher.signals import LiveTeacher
@@ -231,6 +232,34 @@ def test_a_student_that_asks_no_teacher_says_so(catalog, groups, tmp_path):
     assert student.card["objective"] == catalog.load("baseline_student").card["objective"] | {
         "alpha": alone.alpha
     }
+
+
+def test_where_no_student_asks_for_targets_no_teacher_is_read(catalog, groups, tmp_path):
+    alone = parameters("test", {"objective": {"beta": 0.0}})["params:distillation.targets"]
+    *_, examples = chosen(TABLE, groups)
+    nothing = capture_targets(examples, None, None, alone, 64, tmp_path)
+    assert nothing.manifest == {"source": "none"}
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"^teacher_targets hold nothing, .* run capture_targets"):
+        student_of(catalog, TABLE, groups, tmp_path, teacher_targets=nothing)
+
+
+@pytest.mark.parametrize(
+    ("changed", "captures"),
+    [
+        ({}, True),
+        ({"objective": {"beta": 0.2}}, True),
+        ({"objective": {"beta": 0.0}}, False),
+        ({"objective": {"beta": 0.0, "hidden_state_weight": 1.0}}, True),
+        ({"objective": {"beta": 0.0}, "targets": {"capture": True}}, True),
+    ],
+)
+def test_what_is_captured_follows_whether_the_objective_asks_and_makes_nothing_stale(
+    changed, captures, catalog
+):
+    assert whole("test", changed)["targets"]["capture"] is captures
+    assert "distillation.targets.capture" in operational_keys({"distillation": DistillationParams})
+    assert "capture" not in catalog.load("teacher_targets").manifest  # nor is it in the address
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -495,6 +524,7 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
             "sampled targets are drawn at one temperature",
         ),
         ({"ensemble": {"seeds": [1]}}, "must all differ"),
+        ({"targets": {"capture": False}}, r"targets\.capture is false but objective\.beta or"),
         ({"controls": {"teacher_seed": 1}}, "that of the teacher"),
         (
             {"ensemble": {"seeds": [4]}, "targets": {"hidden_states": True}},

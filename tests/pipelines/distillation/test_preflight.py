@@ -16,7 +16,13 @@ from kd_kedro.models.build import outline
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation import preflight
 from kd_kedro.pipelines.distillation.groups import DistillationParams
-from kd_kedro.pipelines.distillation.preflight import check_generator, check_models, inherited_rates
+from kd_kedro.pipelines.distillation.preflight import (
+    check_generator,
+    check_models,
+    check_targets,
+    inherited_rates,
+)
+from kd_kedro.training.teacher.targets import TeacherTargets
 from tests.pipelines.distillation.recipe import run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import CAUSAL, build, save
@@ -209,6 +215,20 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
         "are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
         "distillation.training.learning_rate=5e-05"
     ]
+
+
+def test_students_who_ask_for_targets_that_were_not_captured_are_refused_before_the_first_node():
+    nothing = TeacherTargets({"source": "none"}, Path())
+    asking, alone = (
+        DistillationParams.model_validate(whole("test", groups))
+        for groups in ({}, {"objective": {"beta": 0.0}, "sequence_level": {"source": "teacher"}})
+    )
+    with pytest.raises(
+        ValueError, match=r"hold nothing.* `kedro run --nodes capture_targets --env "
+    ):
+        check_targets(nothing, asking, " --env test")
+    check_targets(nothing, alone, "")
+    check_targets(TeacherTargets({"source": "sampled"}, Path()), asking, "")
 
 
 def test_rules_that_answer_nothing_are_refused_by_the_parameters_name():

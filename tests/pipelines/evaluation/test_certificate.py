@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from kd_kedro.inference import onnx_export
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation import variants
-from kd_kedro.pipelines.evaluation.certificate import certify_student
+from kd_kedro.pipelines.evaluation.certificate import certificate_entry, certify_student
 from kd_kedro.pipelines.evaluation.params import CompressionParams
 from tests.training.architectures import build
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
@@ -41,11 +42,30 @@ def _certify(student: Any, tokenizer: Any, *names: str) -> tuple[dict[str, Any],
     return certify_student(QUESTIONS[:3], ROWS, teacher, LanguageModel(student, tokenizer), params)
 
 
+def test_an_ensemble_costs_what_its_models_cost_together(tokenizer: Any) -> None:
+    models = [tiny_model(tokenizer, width=32), build("t5", tokenizer)]
+    first, other = (certificate_entry(LanguageModel(each, tokenizer), QUESTIONS) for each in models)
+    member = LanguageModel(models[1], tokenizer, {"share": 0.25})
+    both = certificate_entry(
+        LanguageModel(models[0], tokenizer, {}, {"other": member}), QUESTIONS, 2.5
+    )
+    for name in ("parameters", "bytes"):
+        assert both.facts[name] == first.facts[name] + other.facts[name]
+    assert both.weight_bytes == (first.weight_bytes or 0) + (other.weight_bytes or 0)
+    assert both.facts["perplexity"] == 2.5
+    ids = torch.tensor([both.system.prompts[0]])
+    expected = torch.zeros(())
+    with torch.no_grad():
+        for entry, share in ((first, 0.75), (other, 0.25)):
+            logits, _ = entry.system.steps(1)(ids, torch.ones_like(ids), None)
+            expected = expected + share * logits[:, -1].softmax(-1)
+        said, _ = both.system.steps(1)(ids, torch.ones_like(ids), None)
+    torch.testing.assert_close(said[:, -1].exp(), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_variant_with_other_weights_is_rejected(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     make = variants._MAKERS["torch_int8"]
 
     def broken(sources: Any) -> Any:

@@ -82,6 +82,14 @@ def test_the_body_opens_with_the_verdict(verdict: dict[str, Any]) -> None:
         assert absent not in body
 
 
+def test_an_ensemble_of_teachers_is_named_with_all_of_its_models(verdict: dict[str, Any]) -> None:
+    teacher = {"origin": "made here", "ensemble": {"seed_7": "made | here", "pretrained_0": "c/d"}}
+    body = card_of({"verdict": verdict}, {"teacher": teacher, "student": {}}, ReportParams())
+    assert "The teacher is an ensemble of 3 models" in body
+    assert "(the first: made here; seed\\_7: made \\| here; pretrained\\_0: c/d)" in body
+    assert "ensemble" not in card_of({"verdict": verdict})
+
+
 def test_every_section_of_the_evidence_is_told(verdict: dict[str, Any]) -> None:
     evidence = {
         "verdict": verdict,

@@ -247,6 +247,18 @@ def test_a_student_behind_its_teacher_is_worse_with_both_figures(
         assert f'data-key="verdict.perplexity.{who}.estimate"' in tile
 
 
+def test_the_page_names_the_models_of_an_ensemble(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    facts = finished_evaluation["evaluation_facts"]
+    teacher = {**facts["models"]["teacher"], "ensemble": {"pretrained_0": "<owner>/other"}}
+    told = {**facts, "models": {**facts["models"], "teacher": teacher}}
+    page = page_of(evaluation_inputs, finished_evaluation, evaluation_facts=told)
+    assert "The teacher is an ensemble of 2 models" in page
+    assert "pretrained_0: &lt;owner&gt;/other" in page
+    assert "ensemble of" not in finished_evaluation["report"]
+
+
 def test_precision_and_recall_of_each_filter_are_shown(finished_evaluation: dict[str, Any]) -> None:
     section = finished_evaluation["report"].split('id="filters"')[1].split("</section>")[0]
     (off_topic,) = (row for row in section.split("<tr>") if "<td>off topic</td>" in row)

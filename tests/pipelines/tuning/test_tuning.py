@@ -13,6 +13,7 @@ from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
 from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_student
 from kd_kedro.pipelines.tuning import create_pipeline
 from kd_kedro.pipelines.tuning.nodes import (
+    capture_for_trials,
     choose_best,
     run_baseline_study,
     run_study,
@@ -152,6 +153,20 @@ def test_rows_and_teacher_must_be_those_of_the_capture(distilled, tmp_path):
         run_study(**inputs_of(distilled, tmp_path, table=table))
     with pytest.raises(ValueError, match="teacher_targets belong to another teacher"):
         run_study(**inputs_of(distilled, tmp_path, teacher=distilled.load("student")))
+
+
+def test_a_study_captures_what_no_student_asks_for(distilled, tmp_path):
+    inputs = inputs_of(distilled, tmp_path, groups={"objective": {"beta": 0.0}})
+    targets = parameters("test", {"objective": {"beta": 0.0}})["params:distillation.targets"]
+    nothing = TeacherTargets({"source": "none"}, tmp_path / "store")
+    given = [inputs[name] for name in ("examples", "tokenizer", "teacher")]
+    settings = inputs["settings"]
+    found = capture_for_trials(*given, nothing, targets, TUNING, settings)
+    assert found.manifest == distilled.load("teacher_targets").manifest
+    assert (tmp_path / "store" / found.manifest["fingerprint"] / "manifest.json").is_file()
+    assert capture_for_trials(*given, found, targets, TUNING, settings) is found
+    alone = params(space={"beta": ALONE | {"fixed": 0.0}, "alpha": ALONE | {"fixed": 1.0}})
+    assert capture_for_trials(*given, nothing, targets, alone, settings) is nothing
 
 
 def test_without_validation_rows_there_is_no_study(distilled, tmp_path):

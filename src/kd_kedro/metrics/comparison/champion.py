@@ -17,6 +17,9 @@ from kd_kedro.metrics.scores.exact_match import canonical
 from kd_kedro.metrics.scores.formatting import title
 from kd_kedro.metrics.scores.metric_table import METRICS
 
+BETTER, FIRST = "better", "first champion"
+LAST_BETTER = "the last champion that was better"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -25,6 +28,11 @@ class Decision:
     moves: bool
     conclusion: str
     reason: str
+
+    @property
+    def anchors(self) -> bool:
+        """Whether those to come are held to this newcomer: it is shown to be a gain."""
+        return self.moves and self.conclusion in (BETTER, FIRST)
 
 
 def shared_held_out(newcomer: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFrame:
@@ -125,13 +133,35 @@ def decide_first(overall: str, reason: str = "") -> Decision:
         reason: Why, as the verdict says it.
     """
     if overall == "better":
-        return Decision(
-            True, "first champion", "there was none, and it is better than its baseline"
-        )
+        return Decision(True, FIRST, "there was none, and it is better than its baseline")
     why = f" ({reason.rstrip('.')})" if reason else ""
     return Decision(
         False, overall, f"the first champion must be better than its baseline: {overall}{why}"
     )
+
+
+def hold_to_anchor(decision: Decision, beside_anchor: Decision, anchor: str) -> Decision:
+    """Return a decision for a newcomer that would take the place, held to the anchor as well.
+
+    The anchor is the last champion that was better. Each that came after it by being non-inferior
+    may have lost up to the margin, and the next one to that one: a chain of them is held together
+    by what it began with.
+
+    Args:
+        decision: That beside the champion, for the newcomer.
+        beside_anchor: That beside the anchor, without savings.
+        anchor: What the anchor is called.
+    """
+    beside = f"next to {anchor}, {LAST_BETTER}, {beside_anchor.reason}"
+    if beside_anchor.conclusion == BETTER:
+        return Decision(True, BETTER, f"{decision.reason}; {beside}")
+    if beside_anchor.conclusion != "non-inferior":
+        return Decision(False, beside_anchor.conclusion, f"{decision.reason}, but {beside}")
+    kept = f"and it is as good within the margin as {anchor}, {LAST_BETTER}"
+    conclusion = decision.conclusion
+    if conclusion == BETTER:  # than a champion that had lost part of the margin
+        conclusion = "non-inferior and better than the champion"
+    return Decision(True, conclusion, f"{decision.reason}, {kept}")
 
 
 def decide(
@@ -167,7 +197,7 @@ def decide(
     ]
     if by["better"] and not by["worse"]:
         reason = f"it is better in {', '.join(by['better'])} and worse in none"
-        return Decision(True, "better", reason)
+        return Decision(True, BETTER, reason)
     if inferior:
         conclusion = "mixed" if by["better"] else "worse" if by["worse"] else "not shown"
         shown = f"it is worse in {', '.join(by['worse'])}" if by["worse"] else "no gain is shown"

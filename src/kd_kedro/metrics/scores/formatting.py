@@ -151,6 +151,23 @@ def teacher_sentence(verdict: Mapping[str, Any]) -> str:
     return f"{first}; of the teacher's lead over the baseline it recovers {_join(shares)}."
 
 
+def ensemble_sentence(card: Mapping[str, Any]) -> str:
+    """Return who an ensemble of teachers are, '' of one teacher.
+
+    Args:
+        card: The teacher's, with the origins of the others by name under `ensemble`.
+    """
+    others = card.get("ensemble", {})
+    if not others:
+        return ""
+    named = "; ".join(f"{name}: {origin}" for name, origin in others.items())
+    return (
+        f"The teacher is an ensemble of {1 + len(others)} models, whose probabilities are averaged "
+        f"(the first: {card.get('origin', 'of unknown origin')}; {named}); what is said of the "
+        "teacher, its costs too, is said of all of them together."
+    )
+
+
 def attribution_sentence(verdict: Mapping[str, Any]) -> str:
     """Return what of the gain is the student's start and what its targets, '' if not known.
 

@@ -132,21 +132,18 @@ def plan_distillation(
             return told
 
         baseline = cost("baseline", ObjectiveConfig(), None)
-        cached = cost("student", objective, capture.cached)
-        live = (
-            cost("live teacher", unbucketed(objective), capture.live)
-            if objective.asks_teacher
-            else None
-        )
+        asked = objective.asks_teacher
+        cached = cost("student", objective, capture.cached if asked else None)
+        live = cost("live teacher", unbucketed(objective), capture.live) if asked else None
         return Plan(
             tokenizer_seconds=tokenizer_seconds,
             teacher=teacher_cost,
             capture=capture.cost,
             baseline=baseline,
             student=replace(
-                starting_later(cached, capture.identity_seconds),
+                starting_later(cached, capture.identity_seconds if asked else 0.0),
                 # By the end of an epoch the whole store has been read through its memory map.
-                memory=cached.memory + (0 if on_gpu() else capture.cost.bytes),
+                memory=cached.memory + (capture.cost.bytes if asked and not on_gpu() else 0),
             ),
             live=live,
             further_seeds=seeds.count - 1,
@@ -158,6 +155,7 @@ def plan_distillation(
             ensemble_teachers=len(ensemble.seeds) + bool(second),
             ensemble_members=len(ensemble.seeds),
             asks_live=targets.source == "live",
+            captures=targets.source != "live" and targets.capture is not False,
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
             length_notes=notes,
         )

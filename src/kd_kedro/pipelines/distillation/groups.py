@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from kd_kedro.models.pruning.shape import Heads, Shape, shape_defect, wanted_shape
 from kd_kedro.pipelines.distillation.params import (
@@ -30,6 +30,20 @@ def inherit_training(values: Any) -> Any:
     return {**values, "teacher": {**teacher, "training": whole}}
 
 
+def decide_capture(values: Any) -> Any:
+    """Return plain values in which `targets.capture`, where it is left open, follows `objective`.
+
+    So the capture knows that something is asked for, and not what: another weight changes nothing.
+    """
+    try:
+        targets, asked = values["targets"], ObjectiveConfig.model_validate(values["objective"])
+        if targets.get("capture") is not None:
+            return values
+    except (TypeError, KeyError, AttributeError, ValidationError):  # its own model refuses it
+        return values
+    return {**values, "targets": {**targets, "capture": asked.asks_teacher}}
+
+
 class DistillationParams(BaseModel):
     """All groups together: what one asks of another is checked before anything runs."""
 
@@ -50,6 +64,7 @@ class DistillationParams(BaseModel):
     controls: ControlParams
 
     _teacher_inherits = model_validator(mode="before")(inherit_training)
+    _capture_follows = model_validator(mode="before")(decide_capture)
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "DistillationParams":
@@ -87,6 +102,11 @@ class DistillationParams(BaseModel):
 
     def _capture_conflict(self) -> str:
         targets = self.targets
+        if self.objective.asks_teacher and targets.capture is False:
+            return (
+                "targets.capture is false but objective.beta or objective.hidden_state_weight is "
+                "above 0, which asks for targets: set it to null"
+            )
         if targets.hidden_states and self.ensemble.shares:
             return "targets.hidden_states: several teachers share no hidden states; set it to false"
         if (
@@ -154,8 +174,7 @@ class DistillationParams(BaseModel):
             return (
                 "student.tokenizer differs from the teacher's, so that their tokens cannot be "
                 "compared: set objective.beta and objective.hidden_state_weight to 0 and "
-                "sequence_level.source to teacher, and targets.source to live, which captures "
-                "nothing"
+                "sequence_level.source to teacher"
             )
         return ""
 

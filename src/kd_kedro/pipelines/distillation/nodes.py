@@ -36,7 +36,7 @@ from kd_kedro.training.examples import (
     triples,
 )
 from kd_kedro.training.loop.training_config import History, ObjectiveConfig
-from kd_kedro.training.teacher.capture_config import CaptureConfig
+from kd_kedro.training.teacher.capture_config import NOTHING, CaptureConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, teachers_of
 
 if TYPE_CHECKING:
@@ -106,13 +106,16 @@ def capture_targets(
 ) -> TeacherTargets:
     """Read the teachers once over the answers that students learn from.
 
-    Where they are to be asked live, the manifest says who they are and nothing is captured.
+    Where they are to be asked live, the manifest says who they are and nothing is captured. Where
+    no student asks for targets, no teacher is read, and the manifest says that there are none.
     """
     from kd_kedro.models.precision import resolve_precision
     from kd_kedro.storage.fingerprints import settings_fingerprint
     from kd_kedro.training.teacher.capture import capture
     from kd_kedro.training.teacher.store import identity
 
+    if params.capture is False:
+        return TeacherTargets({"source": NOTHING}, target_store)
     examples, teachers = learned(student_examples), teachers_of(teacher)
     belongs_to = identity(triples(examples), tokenizer, teachers, max_length)
     precision = resolve_precision(params.precision)

@@ -10,6 +10,7 @@ from typing import Any
 from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
+from kd_kedro.training.teacher.targets import NO_TARGETS, TeacherTargets
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +33,15 @@ def check_before_run(
 
     Raises:
         OSError: A model or tokenizer cannot be had.
-        ValueError: One does not fit the others, or nothing can write the answers asked for.
+        ValueError: One does not fit the others, nothing can write the answers asked for, or
+            students ask for targets that were not captured.
     """
     if "params:distillation.student" not in inputs:
         return
     params = DistillationParams.model_validate(load("parameters")["distillation"])
     check_models(params)
+    if "teacher_targets" in inputs and "params:tuning" not in inputs:
+        check_targets(load("teacher_targets"), params, load("run_identity")["env_option"])
     if params.sequence_level.source == "generator":
         check_generator(load("text_generator"))
     for warning in inherited_rates(params, inputs, origin):
@@ -131,6 +135,21 @@ def check_generator(generator: TextGenerator) -> None:
             "distillation.sequence_level.source is generator, but text_generator has no task "
             f"answer (only {', '.join(sorted(generator.tasks))}): let a language model do it in "
             "the catalog, as with --env server, or take source teacher"
+        )
+
+
+def check_targets(targets: TeacherTargets, params: DistillationParams, env_option: str) -> None:
+    """Refuse students who ask for targets that were not captured, since none were asked for then.
+
+    A change of `objective` makes no targets stale but this one.
+
+    Raises:
+        ValueError: The message names the command that captures them.
+    """
+    if params.objective.asks_teacher and not targets.asked_for:
+        raise ValueError(
+            f"{NO_TARGETS}: run `kedro run --nodes capture_targets{env_option}` first, with the "
+            "same --params as this"
         )
 
 

@@ -91,28 +91,34 @@ def _variant_files(
 def certificate_entry(
     language_model: Any, questions: Sequence[str], quality: float | None = None
 ) -> Entry:
-    """Return a language model as it is certified.
+    """Return a language model as it is certified; an ensemble is all of its models together.
 
     Args:
         language_model: Who answers.
         questions: What is answered while the clock runs.
         quality: Its perplexity on held-out rows, where it is known.
     """
-    from kd_kedro.inference.incremental import model_steps
+    from kd_kedro.inference.incremental import mixed_steps, model_steps
     from kd_kedro.models.causal_lm import positions
     from kd_kedro.models.encoding import encode_prompts
 
-    model = language_model.model
+    model, tokenizer = language_model.model, language_model.tokenizer
+    models = [member.model for member, _ in language_model.members]
     steps = model_steps(model, last_only=True)
-    prompts = encode_prompts(language_model.tokenizer, questions)
+    if len(models) > 1:
+        weighted = [
+            (model_steps(member.model, last_only=True), share)
+            for member, share in language_model.members
+        ]
+        steps = mixed_steps(weighted, len(tokenizer))
     return Entry(
-        System(lambda _: steps, prompts, positions(model)),
+        System(lambda _: steps, encode_prompts(tokenizer, questions), min(map(positions, models))),
         {
-            "parameters": parameters(model),
-            "bytes": safetensors_bytes(model),
+            "parameters": sum(map(parameters, models)),
+            "bytes": sum(map(safetensors_bytes, models)),
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": str(next(iter(model.parameters())).device),
             "perplexity": quality,
         },
-        weight_bytes(model),
+        sum(map(weight_bytes, models)),
     )

@@ -149,6 +149,8 @@ def measure_compression(
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Weigh and time teacher, student and the student's variants, an adapter merged as it is used.
 
+    A teacher that is an ensemble costs what all of its models cost together.
+
     Returns:
         The certificate, and the files of the student's variants.
     """

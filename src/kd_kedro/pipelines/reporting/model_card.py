@@ -9,6 +9,7 @@ import pandas as pd
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
     attribution_sentence,
+    ensemble_sentence,
     show,
     show_difference,
     show_figure,
@@ -110,6 +111,7 @@ def render_model_card(
         env_option=env_option,
         sentence=verdict_sentence(verdict),
         teacher=" ".join(filter(None, [attribution_sentence(verdict), teacher_sentence(verdict)])),
+        ensemble=ensemble_sentence(cards.get("teacher", {})),
         verdict=verdict,
         rows=_verdict_rows(verdict),
         kept=_teacher_rows(verdict),

@@ -7,16 +7,41 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.nodes import capture_targets
 from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
 from kd_kedro.pipelines.tuning.params import BASELINE_RATE, TARGETS, SpaceParams, TuningParams
 from kd_kedro.pipelines.tuning.study_plots import history_figure, importance_figure
 from kd_kedro.training.examples import triples
 from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
+from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.targets import TeacherTargets
 
 if TYPE_CHECKING:
     from kd_kedro.pipelines.tuning.trials import StudentTrainer
+
+
+def capture_for_trials(
+    examples: pd.DataFrame,
+    tokenizer: Any,
+    teacher: LanguageModel,
+    teacher_targets: TeacherTargets,
+    targets: CaptureConfig,
+    tuning: TuningParams,
+    settings: Settings,
+) -> TeacherTargets:
+    """Return what was captured; capture it here where only a trial may ask for it.
+
+    distillation.objective may ask no teacher, so that nothing was captured for its students.
+    """
+    from kd_kedro.pipelines.tuning.trials import may_ask
+
+    asked = StudentSettings.model_validate(settings)
+    if teacher_targets.asked_for or asked.student.tokenizer or not may_ask(tuning.space, asked):
+        return teacher_targets
+    asking = targets.model_copy(update={"capture": True})
+    place = teacher_targets.store
+    return capture_targets(examples, tokenizer, teacher, asking, asked.max_length, place)
 
 
 def run_study(

@@ -10,6 +10,7 @@ from kd_kedro.pipelines.distillation.pipeline import (
     training,
 )
 from kd_kedro.pipelines.tuning.nodes import (
+    capture_for_trials,
     choose_best,
     plot_history,
     plot_importance,
@@ -26,9 +27,11 @@ def create_pipeline() -> Pipeline:
     baselines.
     """
     study = {"tuning": "params:tuning", "study_storage": "study_storage"}
+    taught = {**TAUGHT, "teacher_targets": "trial_targets"}
     return Pipeline(
         [
-            training("trials", STUDENT, run_study, {**TAUGHT, **study}, "tuning_record"),
+            _capture(),
+            training("trials", STUDENT, run_study, {**taught, **study}, "tuning_record"),
             training(
                 "baseline_trials",
                 BASELINE,
@@ -46,4 +49,28 @@ def create_pipeline() -> Pipeline:
             Node(plot_history, _RECORD, "tuning_history_plot", name="plot_history"),
             Node(plot_importance, _RECORD, "tuning_importance_plot", name="plot_importance"),
         ]
+    )
+
+
+def _capture() -> Pipeline:
+    """Return the capture of what trials may ask for where the students of a run ask for none."""
+    return Pipeline(
+        [
+            Node(
+                capture_for_trials,
+                {
+                    "examples": "student_examples",
+                    "tokenizer": "tokenizer",
+                    "teacher": "teacher",
+                    "teacher_targets": "teacher_targets",
+                    "targets": "params:distillation.targets",
+                    "tuning": "params:tuning",
+                    "settings": "trials_settings",
+                },
+                "trial_targets",
+                name="capture_for_trials",
+            )
+        ],
+        namespace="trials",
+        prefix_datasets_with_namespace=False,
     )

@@ -107,9 +107,7 @@ def capture_of(
     Raises:
         ValueError: There is none to read, or its tokens are not the student's.
     """
-    objective = settings.objective
-    assert objective is not None
-    if not (max(space.beta.values or (objective.beta,)) or objective.hidden_state_weight):
+    if not may_ask(space, settings):
         return None
     if settings.student.tokenizer:
         raise ValueError(
@@ -122,6 +120,13 @@ def capture_of(
             "source and run capture_targets again"
         )
     return targets
+
+
+def may_ask(space: SpaceParams, settings: StudentSettings) -> bool:
+    """Return whether any trial asks a teacher for targets."""
+    objective = settings.objective
+    assert objective is not None
+    return max(space.beta.values or (objective.beta,)) > 0 or objective.hidden_state_weight > 0
 
 
 def with_values(objective: ObjectiveConfig, values: Mapping[str, Any]) -> ObjectiveConfig:

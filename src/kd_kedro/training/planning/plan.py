@@ -133,6 +133,7 @@ class Plan:
         patient_accounts: Of a baseline that is trained with the whole compute: by which accounts.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
             what a cache would cost that serves the same.
+        captures: Whether targets are captured: not where students ask live, or for none.
         not_counted: What the figures leave out, in words.
         length_notes: What a run would say of rows that are too long, in words.
         device: `cpu` or `cuda`.
@@ -151,6 +152,7 @@ class Plan:
     untaught_starts: int = 0
     patient_accounts: tuple[str, ...] = ()
     asks_live: bool = False
+    captures: bool = True
     not_counted: tuple[str, ...] = ()
     length_notes: tuple[str, ...] = ()
 
@@ -203,12 +205,12 @@ class Plan:
         trained = sum(each.seconds for each in self.trainings)
         trained += self.ensemble_teachers * self.teacher.seconds + self.further_seconds
         trained += self.untaught_seconds + self.patient_seconds
-        return self.tokenizer_seconds + trained + (0 if self.asks_live else self.capture.seconds)
+        return self.tokenizer_seconds + trained + (self.capture.seconds if self.captures else 0)
 
     @property
     def memory(self) -> int:
         """Peak of the whole pipeline, bytes."""
-        captured = 0 if self.asks_live else self.capture.memory
+        captured = self.capture.memory if self.captures else 0
         return max(captured, *(each.memory for each in self.trainings))
 
     @property
@@ -229,7 +231,7 @@ class Plan:
     @property
     def disk(self) -> int:
         """Target store, models and checkpoints, bytes."""
-        stored = 0 if self.asks_live else self.capture.bytes
+        stored = self.capture.bytes if self.captures else 0
         return stored + self.model_bytes + self.checkpoint_bytes
 
     @property
@@ -289,7 +291,12 @@ class Plan:
     def conclusion(self) -> str:
         """Return in one sentence whether to capture."""
         if self.live is None:
-            return "The objective asks no teacher: the capture is of no use to this student."
+            use = (
+                "the capture is of no use to this student"
+                if self.captures
+                else "nothing is captured"
+            )
+            return f"The objective asks no teacher: {use}."
         saved = self.live.epoch_seconds - self.student.epoch_seconds
         if saved <= 0:
             return "The capture never pays off: asking the teacher live takes no longer."
@@ -332,7 +339,7 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str, str]]:
     capture = plan.capture
     stored = f"{size(capture.bytes)} ({capture.bytes / capture.answer_tokens:.0f} B a token)"
     memory = size(capture.memory)
-    name = "teacher targets, if captured" if plan.asks_live else "teacher targets"
+    name = "teacher targets" if plan.captures else "teacher targets, if captured"
     time = duration(capture.seconds)
     yield name, f"{capture.rows} rows", count(capture.flops), time, memory, stored
     yield _line(plan.baseline)

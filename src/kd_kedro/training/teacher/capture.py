@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.losses.chunked_head import chunk_tokens
+from kd_kedro.losses.mixture import mixture
 from kd_kedro.models.causal_lm import check_length
 from kd_kedro.models.encoding import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.models.modes import decoder_start, evaluating
@@ -25,7 +26,7 @@ from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.teacher.capture_config import UNREAD, CaptureConfig, serves
-from kd_kedro.training.teacher.signals import log_probs_of, mixture, shared_logits
+from kd_kedro.training.teacher.signals import log_probs_of, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -69,7 +70,7 @@ def capture(
     width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
     determines = {
         **belongs_to,
-        **config.model_dump(mode="json", exclude=set(UNREAD.get(config.source, ()))),
+        **config.model_dump(mode="json", exclude={"capture", *UNREAD.get(config.source, ())}),
         "hidden_width": width if config.hidden_states else None,
         "vocabulary": vocabulary,
         "schema": SCHEMA,

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 
 from kd_kedro.losses.divergence_names import BUCKETED, FULL, SAMPLED
 
+NOTHING = "none"  # the source of targets that nothing asks for: no teacher was read
+
 Source = Literal["top_k", "dense", "sampled", "live"]
 # Settings that a source does not read; they are no part of the address of its store.
 UNREAD = {
@@ -26,6 +28,15 @@ class CaptureConfig(BaseModel):
             "without bias; top_k keeps the k likeliest and the rest as one bucket, and serves the "
             "bucketed_ divergences; dense keeps every token and serves all others; live keeps "
             "nothing, asks the teacher at every step and serves what dense does."
+        ),
+    )
+    capture: bool | None = Field(
+        default=None,
+        # Where it is false no student reads targets, so that it changes none of them.
+        json_schema_extra={"operational": True},
+        description=(
+            "Whether the teacher is read for targets; null for: where objective.beta or "
+            "objective.hidden_state_weight is above 0, so that a student asks for them."
         ),
     )
     k: int = Field(default=6, ge=1, le=65_536, description="Tokens kept by sampled and top_k.")

@@ -5,7 +5,6 @@ loss takes a signal and never learns whether a live teacher, a dense cache, a to
 sampled one made it.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from kd_kedro.losses.chunked_head import head_logits
 from kd_kedro.losses.divergence_names import FULL
 from kd_kedro.losses.divergences import DIVERGENCES
 from kd_kedro.losses.event_log_probs import event_log_probs
+from kd_kedro.losses.mixture import mixture
 from kd_kedro.models.encoding import Batch, read_by
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.precision import autocast
@@ -216,17 +216,6 @@ class LiveTeacher:
 
 def _states(model: Any, batch: Batch) -> torch.Tensor:
     return answer_states(model, read_by(batch, decoder_start(model)).to(model.device))
-
-
-def mixture(weighted: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:
-    """Return the log of the weighted mean of distributions: probabilities are averaged, not logits.
-
-    Args:
-        weighted: (tokens, vocabulary) log probabilities with their shares, which sum to one.
-    """
-    if len(weighted) == 1:
-        return weighted[0][0]
-    return torch.stack([log_probs + math.log(share) for log_probs, share in weighted]).logsumexp(0)
 
 
 def log_probs_of(

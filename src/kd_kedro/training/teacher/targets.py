@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.training.teacher.capture_config import NOTHING
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
     from kd_kedro.training.teacher.store import Teachers
 
+NO_TARGETS = (
+    "teacher_targets hold nothing, because distillation.objective asked no teacher when they were "
+    "made"
+)
 Rows = Sequence[tuple[str, str, str]]  # example_id, question, answer
 
 
@@ -20,12 +25,18 @@ class TeacherTargets:
 
     Attributes:
         manifest: Plain JSON values: what the targets belong to, how they were captured, and the
-            files they are in. Where `source` is `live`, nothing was captured.
+            files they are in. Where `source` is `live` or `none`, nothing was captured; `none`
+            says that nobody was to ask for them.
         store: Folder of all stores; the manifest's fingerprint names the one it is in.
     """
 
     manifest: Mapping[str, Any]
     store: Path
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether a student was to ask for them, so that there are any."""
+        return self.manifest.get("source") != NOTHING
 
     def source(
         self, rows: Rows, tokenizer: Any, teachers: "Teachers", max_length: int
@@ -33,10 +44,14 @@ class TeacherTargets:
         """Open the targets of these rows, or the teachers themselves where they are asked live.
 
         Raises:
-            ValueError: The targets are those of other rows, of another tokenizer or teacher.
+            ValueError: The targets are those of other rows, of another tokenizer or teacher, or
+                there are none.
             FileNotFoundError: A shard is gone.
         """
         from kd_kedro.training.teacher.store import check_identity, identity, open_targets
+
+        if not self.asked_for:
+            raise ValueError(f"{NO_TARGETS}; run capture_targets again")
 
         belongs_to = identity(rows, tokenizer, teachers, max_length)
         if self.manifest.get("source") != "live":
@@ -47,9 +62,7 @@ class TeacherTargets:
 
 def teachers_of(teacher: LanguageModel) -> "Teachers":
     """Return a teacher and those of its ensemble with their shares, which sum to one."""
-    members = [teacher.ensemble[name] for name in sorted(teacher.ensemble)]
-    others = [(member, float(member.card["share"])) for member in members]
-    return [(teacher, 1.0 - sum(share for _, share in others)), *others]
+    return teacher.members
 
 
 def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "LiveTeacher":
