@@ -38,7 +38,7 @@ def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, groups=None, **chan
     return {
         "examples": make_student_examples(training, None, None, groups["sequence_level"]),
         "validation_examples": validation,
-        **{name: distilled.load(name) for name in ("tokenizer", "teacher", "teacher_targets")},
+        **{name: distilled.load(name) for name in ("teacher", "teacher_targets", "start_student")},
         "settings": set_student(
             *(groups[name] for name in asked), 1, groups["examples"].max_length
         ),

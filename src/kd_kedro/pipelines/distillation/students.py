@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.models import STUDENT, make_student, origin_of
+from kd_kedro.pipelines.distillation.models import (
+    STUDENT,
+    Start,
+    card_of_start,
+    make_student,
+    origin_of,
+)
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.training.examples import learned, triples
@@ -69,7 +75,7 @@ def taught_inputs(
 
 def train_one(
     inputs: "TrainingInputs",
-    teacher: LanguageModel | None,
+    start_student: Start,
     settings: StudentSettings,
     name: str,
     on_evaluation: OnEvaluation | None = None,
@@ -80,15 +86,15 @@ def train_one(
 
     Args:
         inputs: What it learns from.
-        teacher: The teacher whose layers it is made of, where it is made of any.
+        start_student: What it begins as, where that is a part of the teacher; it is left as it is.
         settings: What it is and what it is asked.
         name: What its card and its progress bar say.
         on_evaluation: Function of step and validation loss; its error ends the training.
     """
     from kd_kedro.training.loop.model_training import train_model
 
-    return train_model(
-        make_student(settings.student, inputs, settings.seed, teacher, settings.start),
+    trained, history = train_model(
+        make_student(settings.student, inputs, settings.seed, start_student, settings.start),
         inputs,
         settings.training,
         settings.objective or ObjectiveConfig(),
@@ -97,6 +103,8 @@ def train_one(
         origin=origin_of(settings.student, settings.start),
         on_evaluation=on_evaluation,
     )
+    begun = card_of_start(start_student) if settings.start else {}
+    return replace(trained, card={**trained.card, **begun}), history
 
 
 def _on_policy(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.models import Start, card_of_start
 from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
 from kd_kedro.pipelines.tuning.params import TARGETS, SpaceParams, TuningParams
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 def run_study(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
-    tokenizer: Any,
     teacher: LanguageModel,
     teacher_targets: TeacherTargets,
+    start_student: Start,
     tuning: TuningParams,
     study_storage: Any,
     settings: Settings,
@@ -49,11 +50,11 @@ def run_study(
             "distillation.examples.validation_rows is 0"
         )
     capture = capture_of(teacher_targets, tuning.space, asked)
-    data = (examples, validation_examples, tokenizer)
+    data = (examples, validation_examples, teacher.tokenizer)
     written = reference_inputs(*data, asked.student, asked.max_length, training_work_dir)
     trainer = StudentTrainer(
         taught_inputs(written, teacher, capture, asked.on_policy),
-        teacher if asked.student.starts_as_teacher else None,
+        start_student,
         asked.model_copy(update={"training": _share(asked.training, tuning.budget)}),
         capture,
         _threads(tuning.workers),
@@ -191,7 +192,7 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
             "validation": rows_fingerprint(triples(inputs.validation)),
             "tokenizer": tokenizer_fingerprint(inputs.tokenizer),
             "on_policy": inputs.on_policy and inputs.on_policy.settings,
-            "student": asked.student.model_dump(mode="json"),
+            "student": asked.student.model_dump(mode="json") | card_of_start(trainer.start_student),
             "training": asked.training.model_dump(
                 mode="json", exclude=searched | TrainingConfig.operational()
             ),
