@@ -48,7 +48,7 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         "cannot be made; leave it empty and give student.pretrained"
     )
     try:
-        student = untrained(teacher, seed, _shortened(teacher.config, layers))
+        student = untrained(teacher, seed, shortened(teacher.config, layers))
     except Exception as error:  # whatever a class says of a configuration that it cannot have
         raise refused from error
     if not (_same_kinds(teacher, student, layers) and _same_shapes(teacher, student, layers)):
@@ -109,7 +109,8 @@ def blocks(model: Any) -> dict[str, torch.nn.ModuleList]:
     return stacks
 
 
-def _shortened(config: Any, layers: Sequence[int]) -> Any:
+def shortened(config: Any, layers: Sequence[int]) -> Any:
+    """Return a model's configuration with some of its layers alone."""
     config = copy.deepcopy(config)
     halves = [half for name in ("encoder", "decoder") if (half := getattr(config, name, None))]
     for part in halves or [config]:

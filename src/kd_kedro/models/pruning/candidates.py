@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from kd_kedro.models.layer_copying import blocks, same_shape
+from kd_kedro.models.layer_copying import blocks, shortened, untrained
 from kd_kedro.models.model_config import PruningConfig
 from kd_kedro.models.pruning.architectures import (
     HEAD_NUMBERS,
@@ -118,7 +118,8 @@ def random_of_shape(teacher: Any, shape: Shape) -> Any:
         shape: A shape that can be cut out of it.
     """
     with torch.device("meta"):
-        shorter = same_shape(teacher, range(shape.num_hidden_layers), 0)
+        layers = range(shape.num_hidden_layers)
+        shorter = untrained(teacher, 0, shortened(teacher.config, layers))
     return pruned_shape(shorter, shape, 0)
 
 

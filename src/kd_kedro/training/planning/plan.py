@@ -278,7 +278,8 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str]]:
     name = "teacher targets, if captured" if plan.asks_live else "teacher targets"
     yield name, f"{capture.rows} rows", duration(capture.seconds), memory, stored
     if plan.start_seconds:
-        work = f"{len(plan.candidates)} shapes" if plan.candidates else ""
+        count = len(plan.candidates)
+        work = f"{count} shape{'s' * (count > 1)}" if count else ""
         yield "students' start", work, duration(plan.start_seconds), "", size(plan.start_bytes)
     yield _line(plan.baseline)
     yield _line(plan.taught)
