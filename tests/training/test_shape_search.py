@@ -32,6 +32,8 @@ def taken(losses):
 
     model, trained = best_candidate(LISTED, cut, train)
     assert not (model.weight == math.pi).any()  # it is the one that was not trained
+    assert [each.taken for each in trained].index(True) + 1 == model.out_features
+    assert sum(each.taken for each in trained) == 1
     return model.out_features, [each.validation_loss for each in trained]
 
 

@@ -40,6 +40,7 @@ class Candidate:
         latency_ms: Milliseconds of an answer of 16 tokens to a prompt of 64, on one thread.
         latency_share: Its share of what the teacher took in the same turns, the median.
         validation_loss: Nats an answer token after the short training; None before it.
+        taken: Whether students have this shape.
     """
 
     shape: Shape
@@ -48,6 +49,7 @@ class Candidate:
     latency_ms: float
     latency_share: float
     validation_loss: float | None = None
+    taken: bool = False
 
     @property
     def bytes(self) -> int:
@@ -119,18 +121,19 @@ def best_candidate(
     Raises:
         ValueError: All diverged.
     """
-    best, least, trained = None, math.inf, []
-    for candidate in candidates:
+    best, least, taken, trained = None, math.inf, 0, []
+    for number, candidate in enumerate(candidates):
         model = cut(candidate.shape)
         loss = train(copy.deepcopy(model))
         if loss < least:
-            best, least = model, loss
+            best, least, taken = model, loss, number
         trained.append(replace(candidate, validation_loss=loss if math.isfinite(loss) else None))
     if best is None:
         raise ValueError(
             f"{KEY}.search_learning_rate: the loss of every shape within the budget diverged; "
             "lower it"
         )
+    trained[taken] = replace(trained[taken], taken=True)
     return best, trained
 
 

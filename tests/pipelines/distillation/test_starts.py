@@ -47,6 +47,7 @@ def test_of_the_shapes_within_a_budget_the_best_is_every_students_start(catalog)
     start = catalog.load("start_student")["start"]
     losses = [each["validation_loss"] for each in facts["candidates"]]
     best = facts["candidates"][losses.index(min(losses))]
+    assert best["taken"]
     assert len(losses) == len(facts["latency"]) >= 2
     assert facts["budget"] == {"parameters": 0.7}
     assert best["parameters"] == start.parameters <= 0.7 * teacher.parameters
