@@ -47,6 +47,20 @@ def _rows() -> pd.DataFrame:
     )
 
 
+SHAPES = [
+    {
+        "num_hidden_layers": depth,
+        "hidden_size": 16,
+        "num_attention_heads": 1,
+        "intermediate_size": 128,
+        "parameters": 14_384,
+        "parameters_share": 0.331,
+        "bytes": 57_536,
+        "validation_loss": loss,
+        "taken": depth == 1,
+    }
+    for depth, loss in ((1, 5.68819), (2, None))
+]
 STUDENT = StudentParams.model_validate(whole("test")["student"])
 STUDY = {
     "capture": None,
@@ -165,6 +179,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "relevance_facts": {"mode": "cold_start", "abstained": "", "warnings": []},
         "length_facts": count_long_rows({"training": {"r06": 97, "r07": 20}}, 96, 0.5),
         "student_length_facts": count_long_rows({}, 96),
+        "start_facts": {"candidates": SHAPES},
         "teacher_history": history,
         "baseline_history": history,
         "student_history": [],

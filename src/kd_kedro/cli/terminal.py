@@ -22,7 +22,7 @@ from kd_kedro.metrics.scores.formatting import SummaryTable, summarise
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.runs.environments import kedro_command
 from kd_kedro.runs.kedro_internals import load_path
-from kd_kedro.training.planning.plan import Plan, cost_lines
+from kd_kedro.training.planning.plan import Plan, candidate_lines, cost_lines
 
 
 def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
@@ -176,6 +176,15 @@ def print_plan(plan: Plan) -> None:
         "copy of every model.",
         soft_wrap=True,
     )
+    if plan.candidates:
+        header = ["layers", "hidden", "heads", "neurons", "parameters", "disk", "latency"]
+        title = "Shapes within the budget, and their shares of the teacher's parameters and time"
+        console.print(table(title, header, list(candidate_lines(plan))))
+        console.print(
+            "A run trains each a little and takes the best on the validation rows (start_facts); "
+            "the largest is planned.",
+            soft_wrap=True,
+        )
     if plan.not_counted:
         console.print(f"Not counted: {'; '.join(plan.not_counted)}.", soft_wrap=True)
     console.print(plan.patience(), soft_wrap=True)

@@ -32,10 +32,25 @@ def new_model(architecture: ArchitectureConfig, tokenizer: Any, max_length: int,
         max_length: Number of its positions.
         seed: Seed of its initial weights. The global random state is left as it was.
     """
+    tokens = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return _gpt2(architecture, len(tokenizer), max_length, tokens)
+
+
+def new_outline(architecture: ArchitectureConfig, vocab_size: int, max_length: int) -> Any:
+    """Return what `new_model` makes, without weights, from the size of the vocabulary alone."""
+    with torch.device("meta"):
+        return _gpt2(architecture, vocab_size, max_length, {"eos_token_id": 0, "pad_token_id": 0})
+
+
+def _gpt2(
+    architecture: ArchitectureConfig, vocab_size: int, max_length: int, tokens: dict[str, int]
+) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
-        vocab_size=len(tokenizer),
+        vocab_size=vocab_size,
         n_positions=max_length,
         n_embd=architecture.hidden_size,
         n_layer=architecture.num_hidden_layers,
@@ -45,13 +60,10 @@ def new_model(architecture: ArchitectureConfig, tokenizer: Any, max_length: int,
         embd_pdrop=architecture.dropout,
         attn_pdrop=architecture.dropout,
         initializer_range=architecture.initializer_range,
-        bos_token_id=tokenizer.eos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokens["eos_token_id"],
+        **tokens,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return GPT2LMHeadModel(config)
+    return GPT2LMHeadModel(config)
 
 
 def pretrained_model(

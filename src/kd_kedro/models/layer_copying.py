@@ -48,15 +48,28 @@ def same_shape(teacher: Any, layers: Sequence[int], seed: int) -> Any:
         "cannot be made; leave it empty and give student.pretrained"
     )
     try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            student = type(teacher)(config=_shortened(teacher.config, layers)).float()
+        student = untrained(teacher, seed, shortened(teacher.config, layers))
     except Exception as error:  # whatever a class says of a configuration that it cannot have
         raise refused from error
     if not (_same_kinds(teacher, student, layers) and _same_shapes(teacher, student, layers)):
         raise refused
-    student.generation_config = copy.deepcopy(teacher.generation_config)
-    return student.eval()
+    return student
+
+
+def untrained(model: Any, seed: int, config: Any = None) -> Any:
+    """Return a float32 model of a model's class with random weights, the same for the same seed.
+
+    Args:
+        model: Gives class, configuration and settings of generation, and no weight.
+        seed: Seed of the weights. The global random state is left as it was.
+        config: Configuration, where it is not the model's own.
+    """
+    config = copy.deepcopy(model.config) if config is None else config
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = type(model)(config=config).float()
+    made.generation_config = copy.deepcopy(model.generation_config)
+    return made.eval()
 
 
 def check_copy(outline: Any, layers: Sequence[int]) -> None:
@@ -96,7 +109,8 @@ def blocks(model: Any) -> dict[str, torch.nn.ModuleList]:
     return stacks
 
 
-def _shortened(config: Any, layers: Sequence[int]) -> Any:
+def shortened(config: Any, layers: Sequence[int]) -> Any:
+    """Return a model's configuration with some of its layers alone."""
     config = copy.deepcopy(config)
     halves = [half for name in ("encoder", "decoder") if (half := getattr(config, name, None))]
     for part in halves or [config]:

@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+BUDGETS = ("parameters", "latency")
+
 
 class ArchitectureConfig(BaseModel):
     """Size of a GPT-2-architecture model made here; not read where one is pretrained."""
@@ -39,9 +42,10 @@ class ArchitectureConfig(BaseModel):
 
 
 class PruningConfig(BaseModel):
-    """Shape of a student that is cut out of its teacher; what is left out is the teacher's.
+    """Shape of a student that is cut out of its teacher, or a budget that its shape has to meet.
 
-    Where nothing is given nothing is cut, and the student is made another way.
+    Sizes that are left out are the teacher's. Where nothing is given nothing is cut, and the
+    student is made another way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,17 +60,58 @@ class PruningConfig(BaseModel):
     intermediate_size: int | None = Field(
         default=None, ge=1, description="Neurons of a feed-forward layer that stay."
     )
+    parameters: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "In place of sizes: share of the teacher's parameters that the student may have. A few "
+            "shapes that meet it are trained a little; the best on the validation rows is taken."
+        ),
+    )
+    latency: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "In place of sizes: share of the teacher's time for an answer that the student may "
+            "take, as measured; shapes are chosen as for parameters."
+        ),
+    )
+    search_tokens: int = Field(
+        default=50_000,
+        ge=1,
+        description="Most tokens that each shape within a budget is trained on, to choose one.",
+    )
+    search_learning_rate: float = Field(
+        default=1e-3,
+        gt=0,
+        le=1,
+        description="Peak learning rate of these short trainings, on the reference answers.",
+    )
     calibration_rows: int = Field(
         default=256,
         ge=1,
         description="Training rows on which it is measured what each unit does.",
     )
 
+    @model_validator(mode="after")
+    def _sizes_or_one_budget(self) -> "PruningConfig":
+        given = [name for name in (*SIZES, *BUDGETS) if getattr(self, name) is not None]
+        if len(given) > 1 and given[-1] in BUDGETS:
+            raise ValueError(f"{given[0]} and {given[-1]} are two ways to say one size; empty one")
+        return self
+
     @property
     def cuts(self) -> bool:
-        """Whether a size is given."""
-        sizes = self.model_dump(exclude={"calibration_rows"})
-        return any(size is not None for size in sizes.values())
+        """Whether a size or a budget is given."""
+        return any(getattr(self, name) is not None for name in (*SIZES, *BUDGETS))
+
+    @property
+    def budget(self) -> tuple[str, float]:
+        """What bounds the shape, `parameters` or `latency`, and the share; ("", 1) for nothing."""
+        shares = {name: getattr(self, name) for name in BUDGETS}
+        return next(((name, share) for name, share in shares.items() if share), ("", 1.0))
 
 
 class AdapterConfig(BaseModel):

@@ -179,6 +179,8 @@ def unmeasured_hash(folder: Path, part: str) -> str:
     if not part:
         return ""
     content = json.loads((folder / folder.parent.name).read_text(encoding="utf-8"))
+    if part not in content:
+        return ""
     rest = {key: value for key, value in content.items() if key != part}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 

@@ -24,7 +24,7 @@ def made(catalog, folder, changed):
     models, history = train_controls(
         *choose_examples(TABLE, values["params:distillation.examples"]),
         catalog.load("tokenizer"),
-        catalog.load("teacher"),
+        catalog.load("start_student"),
         asked,
         folder,
     )

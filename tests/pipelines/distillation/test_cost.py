@@ -45,6 +45,18 @@ def test_a_plan_says_what_the_pipeline_then_makes(tmp_path, monkeypatch) -> None
     assert min(plan.seconds, plan.memory, plan.disk) > 0
 
 
+def test_a_budget_is_planned_with_its_largest_shape() -> None:
+    budget = {"parameters": 0.7, "search_tokens": 2000}
+    plan = plan_distillation(TABLE, **groups(student={"from_teacher": budget}))
+    assert len(plan.candidates) >= 2
+    assert max(each["parameters_share"] for each in plan.candidates) <= 0.7
+    assert plan.start_seconds > 0
+    largest = max(each["bytes"] for each in plan.candidates)
+    assert largest < plan.student.model_bytes < largest + 200_000  # and its tokenizer
+    plain = plan_distillation(TABLE, **groups())
+    assert (plain.candidates, plain.start_seconds) == ((), 0.0)
+
+
 def test_a_student_without_a_teacher_needs_no_capture() -> None:
     plan = plan_distillation(TABLE, **groups(objective={"beta": 0.0}))
     assert plan.live is None

@@ -12,6 +12,7 @@ import yaml
 
 from kd_kedro.losses.divergence_names import BUCKETED, FULL, DivergenceName
 from kd_kedro.losses.divergences import DIVERGENCES
+from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation import create_pipeline, sequence_level
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.nodes import (
@@ -81,7 +82,7 @@ def asked_of(groups):
 
 
 def student_of(catalog, table, groups, path, **changed):
-    names = ("tokenizer", "teacher", "teacher_targets")
+    names = ("teacher", "teacher_targets", "start_student")
     given = {name: catalog.load(name) for name in names} | changed
     _, validation, examples = chosen(table, groups)
     return train_student(examples, validation, *given.values(), asked_of(groups), path)
@@ -285,7 +286,8 @@ def test_one_seed_has_no_others(groups, tmp_path):
     one = groups["seeds"].model_copy(update={"count": 1})
     asked = set_seeds(*(groups[name] for name in LEARNED), one, groups["controls"], 160)
     _, validation, examples = chosen(TABLE, groups)
-    models, history = train_seeds(examples, validation, None, None, None, asked, tmp_path)
+    teacher = LanguageModel(None, None)
+    models, history = train_seeds(examples, validation, teacher, None, {}, asked, tmp_path)
     assert (asked, models, history) == ({}, {}, [])
 
 
@@ -296,7 +298,7 @@ def test_without_validation_rows_it_still_trains(catalog, groups, tmp_path):
         training,
         validation,
         catalog.load("tokenizer"),
-        catalog.load("teacher"),
+        catalog.load("start_student"),
         set_baseline(groups["student"], groups["training"], 1, length, groups["baseline"]),
         tmp_path,
     )

@@ -96,6 +96,28 @@ LIVE = {"targets": {"source": "live"}, "objective": {"divergence": "jsd"}}
             r"student\.copy_layers: the teacher has no layer 9",
         ),
         (
+            {"student": {"from_teacher": {"parameters": 0.01}}},
+            r"student\.from_teacher\.parameters is 0\.01, but the smallest shape",
+        ),
+        (
+            SHARED
+            | {
+                "tokenizer": {"pretrained": "@llama"},
+                "teacher": {"pretrained": "@llama"},
+                "student": {"from_teacher": {"parameters": 0.01}},
+            },
+            r"student\.from_teacher\.parameters is 0\.01, but the smallest shape",
+        ),
+        (
+            SHARED
+            | {
+                "tokenizer": {"pretrained": "@phi3"},
+                "teacher": {"pretrained": "@phi3"},
+                "student": {"from_teacher": {"latency": 0.5}},
+            },
+            r"student\.from_teacher: a Phi3ForCausalLM cannot be cut",
+        ),
+        (
             {"student": {"pretrained": "@gpt2", "adapter": {"kind": "qlora"}}},
             r"distillation\.student\.adapter\.kind: 4-bit weights need",
         ),

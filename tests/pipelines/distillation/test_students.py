@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from kd_kedro.pipelines.distillation.nodes import choose_examples, train_baseline
-from kd_kedro.pipelines.distillation.training_groups import set_baseline
 from kd_kedro.pipelines.merging.nodes import merge_student
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from tests.pipelines.distillation.recipe import parameters, run
@@ -90,18 +88,6 @@ def test_an_encoder_decoder_teaches(kind, plain, tmp_path):
     assert catalog.load("teacher").model.config.is_encoder_decoder
     assert catalog.load("teacher").card["encoder_layers"] == 3
     assert not catalog.load("student").model.config.is_encoder_decoder
-
-
-def test_copied_layers_need_a_teacher_that_has_them(plain, tmp_path):
-    groups = parameters("test", {"student": {"copy_layers": [0, 7]}})
-    student, training, examples, baseline = (
-        groups[f"params:distillation.{name}"]
-        for name in ("student", "training", "examples", "controls.baseline")
-    )
-    given = (*choose_examples(TABLE, examples), plain.load("tokenizer"), plain.load("teacher"))
-    asked = set_baseline(student, training, 1, examples.max_length, baseline)
-    with pytest.raises(ValueError, match=r"student\.copy_layers: the teacher has no layer 7"):
-        train_baseline(*given, asked, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,20 @@ def test_the_page_says_which_rows_were_cut(finished_evaluation: dict[str, Any]) 
     assert f"<code>{longest['row_id']}</code></td><td>held-out</td>" in shown
 
 
+def test_the_page_lists_the_shapes_within_a_budget(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    shown = finished_evaluation["report"].partition('id="shapes"')[2].partition("</section>")[0]
+    first, second = re.findall(r"<tr>.*?</tr>", shown.partition("<tbody>")[2])
+    assert re.findall(r">([^<]+)</td>", first) == [
+        *("1", "16", "1", "128", "14,384", "33.1 %", "57,536", "5.6882", "taken")
+    ]
+    assert "diverged" in second
+    assert "taken" not in second
+    page = page_of(evaluation_inputs, finished_evaluation, start_facts={"candidates": []})
+    assert 'id="shapes"' not in page
+
+
 def test_the_page_shows_no_row_as_it_was_before_a_mask(
     evaluation_inputs: dict[str, Any],
 ) -> None:

@@ -44,7 +44,7 @@ def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, groups=None, **chan
     return {
         "examples": make_student_examples(training, None, None, groups["sequence_level"]),
         "validation_examples": validation,
-        **{name: distilled.load(name) for name in ("tokenizer", "teacher", "teacher_targets")},
+        **{name: distilled.load(name) for name in ("teacher", "teacher_targets", "start_student")},
         "settings": set_student(
             *(groups[name] for name in asked), 1, groups["examples"].max_length
         ),
@@ -159,7 +159,7 @@ def test_a_study_captures_what_no_student_asks_for(distilled, tmp_path):
     inputs = inputs_of(distilled, tmp_path, groups={"objective": {"beta": 0.0}})
     targets = parameters("test", {"objective": {"beta": 0.0}})["params:distillation.targets"]
     nothing = TeacherTargets({"source": "none"}, tmp_path / "store")
-    given = [inputs[name] for name in ("examples", "tokenizer", "teacher")]
+    given = [inputs[name] for name in ("examples", "teacher")]
     settings = inputs["settings"]
     found = capture_for_trials(*given, nothing, targets, TUNING, settings)
     assert found.manifest == distilled.load("teacher_targets").manifest

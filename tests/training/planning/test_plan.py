@@ -14,6 +14,7 @@ from kd_kedro.training.planning.plan import (
     Rates,
     TrainingCost,
     break_even_epochs,
+    candidate_lines,
     cost_lines,
     count,
     duration,
@@ -177,6 +178,23 @@ def test_patient_twins_take_the_time_of_the_tokens_they_read() -> None:
     assert both.seconds - PLAN.seconds == pytest.approx(both.patient_seconds)
     assert both.model_bytes - PLAN.model_bytes == 3 * 2 * 20
     assert "patient twins" in [line[0] for line in cost_lines(both)]
+
+
+def test_a_start_out_of_the_teacher_is_paid_for_once_and_its_shapes_are_listed() -> None:
+    shape = dict(zip(("num_hidden_layers", "hidden_size"), (2, 96), strict=True))
+    shape |= {"num_attention_heads": 3, "intermediate_size": 352}
+    counted = {"parameters": 418_016, "parameters_share": 0.265, "bytes": 1_672_064}
+    timed = {"latency_ms": 12.34, "latency_share": 0.52, "validation_loss": None}
+    plan = replace(PLAN, start_seconds=30.0, candidates=({**shape, **counted, **timed},))
+    assert plan.seconds == pytest.approx(PLAN.seconds + 30.0)
+    assert plan.figures()["seconds_of"]["start"] == 30.0
+    assert plan.model_bytes == PLAN.model_bytes + 20
+    lines = {line[0]: line for line in cost_lines(plan)}
+    assert lines["students' start"][1:3] == ("1 shape", "30.0 s")
+    assert list(candidate_lines(plan)) == [
+        ("2", "96", "3", "352", "418,016 (26 %)", "1.67 MB", "12.3 ms (52 %)")
+    ]
+    assert list(candidate_lines(PLAN)) == []
 
 
 @pytest.mark.parametrize(("count", "noun"), [(1, "1 further {}"), (2, "2 further {}s")])

@@ -96,7 +96,7 @@ def time_in_turns(
     with cpu_threads(threads), torch.inference_mode():
         steps = {name: each.steps(threads) for name, each in systems.items()}
         for name, each in systems.items():
-            _answer(steps[name], each, 0, batch, min(2, new_tokens))
+            answer_seconds(steps[name], each, 0, batch, min(2, new_tokens))
         begun = time.perf_counter()
         label = f"latency, {threads} threads, batch {batch}"
         for turn in tqdm(range(turns), desc=label, disable=None):
@@ -105,8 +105,10 @@ def time_in_turns(
             order = list(systems)[:: 1 if turn % 2 else -1]
             for name in order:
                 # What another system pushed out of the caches comes back before the clock starts.
-                _answer(steps[name], systems[name], turn, batch, 1)
-                seconds[name].append(_answer(steps[name], systems[name], turn, batch, new_tokens))
+                answer_seconds(steps[name], systems[name], turn, batch, 1)
+                seconds[name].append(
+                    answer_seconds(steps[name], systems[name], turn, batch, new_tokens)
+                )
     return {
         name: Timings(
             np.array([first for first, _ in each]),
@@ -195,10 +197,18 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _answer(
+def answer_seconds(
     steps: Any, system: System, turn: int, batch: int, new_tokens: int
 ) -> tuple[float, float]:
-    """Write `new_tokens` greedy tokens after the turn's prompts; seconds to the first, the last."""
+    """Write greedy tokens after the prompts of a turn; return the seconds to first and last.
+
+    Args:
+        steps: What reads, as `System.steps` returns it.
+        system: Who answers.
+        turn: Number of the turn, which chooses the prompts.
+        batch: Prompts answered together.
+        new_tokens: Tokens of every answer.
+    """
     import torch
 
     kept = max(1, system.max_length - new_tokens)

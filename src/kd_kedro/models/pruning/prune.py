@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from kd_kedro.models.encoding import Example
-from kd_kedro.models.layer_copying import blocks, copy_layers
+from kd_kedro.models.layer_copying import blocks, copy_layers, untrained
 from kd_kedro.models.pruning.architectures import (
     HEAD_NUMBERS,
     HEADS,
@@ -47,7 +47,7 @@ def check_shape(model: Any, wanted: Shape) -> None:
         ValueError: The message names the size.
     """
     tied = architecture_of(model).tied_width
-    if defect := shape_defect(wanted, shape_of(model), _heads(model), tied):
+    if defect := shape_defect(wanted, shape_of(model), heads_of(model), tied):
         raise ValueError(f"{KEY}.{defect}")
 
 
@@ -74,7 +74,7 @@ def prune(
     check_shape(teacher, wanted)
     if not rows:
         raise ValueError(f"{KEY}: there are no calibration rows; give rows of the train split")
-    present, channels = shape_of(teacher), _heads(teacher).channels
+    present, channels = shape_of(teacher), heads_of(teacher).channels
     layers = list(range(present.num_hidden_layers))
     if wanted.num_hidden_layers < len(layers):
         turned = measure(teacher, rows, channels, padding, progress).layers
@@ -97,7 +97,7 @@ def pruned_shape(model: Any, wanted: Shape, seed: int) -> Any:
     names = architecture_of(model).sizes
     for name, size in zip(names, wanted[1:], strict=True):
         setattr(config, name, size)
-    heads, present = _heads(model), shape_of(model)
+    heads, present = heads_of(model), shape_of(model)
     if hasattr(config, "num_key_value_heads"):
         config.num_key_value_heads = groupings(heads, wanted.num_attention_heads)[-1]
         config.head_dim = heads.channels
@@ -105,11 +105,7 @@ def pruned_shape(model: Any, wanted: Shape, seed: int) -> Any:
         if hasattr(config, name):
             smaller = present.hidden_size / wanted.hidden_size
             setattr(config, name, getattr(config, name) * smaller)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        made = type(model)(config).float()
-    made.generation_config = copy.deepcopy(model.generation_config)
-    return made.eval()
+    return untrained(model, seed, config)
 
 
 def _narrowed(model: Any, wanted: Shape, importance: Importance) -> Any:
@@ -157,7 +153,7 @@ class _Kept:
     """Which entries of each axis are kept, in their order."""
 
     def __init__(self, model: Any, wanted: Shape, importance: Importance) -> None:
-        self._heads = _heads(model)
+        self._heads = heads_of(model)
         self._wanted = wanted
         self._units = importance.units
 
@@ -194,7 +190,8 @@ class _Kept:
         ), groups
 
 
-def _heads(model: Any) -> Heads:
+def heads_of(model: Any) -> Heads:
+    """Return the attention heads of a model of a supported architecture."""
     config = model.config
     queries = getattr(config, architecture_of(model).sizes[1])
     channels = getattr(config, "d_kv", None) or getattr(config, "head_dim", None)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.lengths import length_notes
-from kd_kedro.pipelines.distillation.models import make_model, make_student
+from kd_kedro.pipelines.distillation.models import START, Start, make_model, make_student
 from kd_kedro.pipelines.distillation.nodes import choose_examples, train_tokenizer
 from kd_kedro.pipelines.distillation.params import (
     ControlParams,
@@ -28,13 +28,20 @@ from kd_kedro.pipelines.distillation.params import (
     TeacherParams,
     TokenizerParams,
 )
+from kd_kedro.pipelines.distillation.starts import part_of
 from kd_kedro.pipelines.distillation.students import reference_inputs
-from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.pipelines.distillation.training_groups import StartSettings, set_start
+from kd_kedro.training.loop.training_config import (
+    ObjectiveConfig,
+    OnPolicyConfig,
+    TrainingConfig,
+    planned_steps,
+)
 from kd_kedro.training.teacher.capture_config import CaptureConfig
 
 if TYPE_CHECKING:
     from kd_kedro.training.planning.cost import EncodedInputs
-    from kd_kedro.training.planning.plan import Plan, TrainingCost
+    from kd_kedro.training.planning.plan import Figures, Plan, TrainingCost
     from kd_kedro.training.teacher.signals import TargetSource
     from kd_kedro.training.teacher.store import Teachers
 
@@ -114,10 +121,12 @@ def plan_distillation(
             own = encode_inputs(reference_inputs(*chosen, made, student, *place))
             probed = training_batches(own.rows, settings, seeds.first)
 
+        begun, shapes, start_seconds = _start(student, own, taught, settings)
+
         def cost(name: str, goal: ObjectiveConfig, source: "TargetSource | None") -> "TrainingCost":
             part(name)
             make = partial(
-                make_student, student, own.inputs, seeds.first, taught, name != "baseline"
+                make_student, student, own.inputs, seeds.first, begun, name != "baseline"
             )
             _, told = training_cost(
                 own,
@@ -146,6 +155,8 @@ def plan_distillation(
                 memory=cached.memory + (capture.cost.bytes if asked and not on_gpu() else 0),
             ),
             live=live,
+            start_seconds=start_seconds(baseline),
+            candidates=shapes,
             further_seeds=seeds.count - 1,
             device=_device(),
             untaught_starts=(
@@ -159,6 +170,43 @@ def plan_distillation(
             not_counted=tuple(_not_counted(teacher, training, sequence_level, on_policy)),
             length_notes=notes,
         )
+
+
+def _start(
+    student: StudentParams,
+    encoded: "EncodedInputs",
+    teacher: LanguageModel,
+    training: TrainingConfig,
+) -> "tuple[Start, tuple[Figures, ...], Callable[[TrainingCost], float]]":
+    """Return what students begin as, the shapes it is chosen from, and what gives its seconds.
+
+    Which shape will be best is not known: the largest is planned. The seconds follow from the cost
+    of a training without a teacher.
+    """
+    from kd_kedro.training.shape_search import list_candidates
+
+    if not student.starts_as_teacher:
+        return {}, (), lambda _: 0.0
+    asked = StartSettings.model_validate(
+        set_start(
+            student, training.batch_size, training.gradient_checkpointing, encoded.inputs.max_length
+        )
+    )
+    begun = time.perf_counter()
+    config = student.from_teacher
+    candidates = list_candidates(teacher.model, config) if config.budget[0] else []
+    listed = time.perf_counter()
+    largest = max(candidates, key=lambda each: each.parameters).shape if candidates else None
+    model = part_of(teacher, student, encoded.inputs, largest)
+    cut = time.perf_counter() - listed
+    steps = planned_steps(encoded.rows, asked.training)
+
+    def seconds(plain: "TrainingCost") -> float:
+        each = cut + steps * plain.step_seconds + plain.rates.evaluation
+        return listed - begun + (len(candidates) * each if candidates else cut)
+
+    start = LanguageModel(model, teacher.tokenizer, {"weights": ""})
+    return {START: start}, tuple(each.figures(timed=True) for each in candidates), seconds
 
 
 def _capturable(targets: CaptureConfig) -> CaptureConfig:

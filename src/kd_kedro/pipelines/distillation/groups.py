@@ -190,6 +190,11 @@ class DistillationParams(BaseModel):
 
     def _layers_conflict(self) -> str:
         made, cut = self.teacher.architecture, self.student.from_teacher
+        if cut.budget[0] and not self.examples.validation_rows:
+            return (
+                "student.from_teacher has a budget, whose shapes are compared on validation rows, "
+                "but examples.validation_rows is 0: give more, or sizes in place of the budget"
+            )
         if self.teacher.pretrained:  # its shape is held against the student's before the run
             return ""
         layers = made.num_hidden_layers

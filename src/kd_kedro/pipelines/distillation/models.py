@@ -1,15 +1,18 @@
 """Where the models of the pipeline come from: parameters become a teacher or a student."""
 
+import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
-from kd_kedro.models.model_config import PruningConfig
 from kd_kedro.pipelines.distillation.params import StudentParams, TeacherParams
 
 if TYPE_CHECKING:
     from kd_kedro.training.loop.model_training import TrainingInputs
 
 STUDENT = "distillation.student"
+START = "start"  # the name of the model in `start_student`
+Start = Mapping[str, LanguageModel]  # empty where students begin as no part of the teacher
 
 
 def make_model(
@@ -40,7 +43,7 @@ def make_student(
     params: StudentParams,
     inputs: "TrainingInputs",
     seed: int,
-    teacher: LanguageModel | None,
+    start_student: Start,
     start: bool,
 ) -> Any:
     """Return a student before its training, or the baseline that is its twin.
@@ -50,21 +53,22 @@ def make_student(
 
     Args:
         params: What it is made of.
-        inputs: What it learns from: its tokenizer, its length, and rows to measure a teacher on.
+        inputs: What it learns from: its tokenizer, its length.
         seed: Seed of all weights that are new.
-        teacher: The teacher whose weights it begins with, where the parameters ask for it.
+        start_student: What `make_start` made.
         start: Whether it begins as a student does; False for the baseline.
+
+    Raises:
+        ValueError: It begins as a part of the teacher, but there is no start.
     """
     from kd_kedro.models.adapters import add_adapter, four_bits
-    from kd_kedro.models.layer_copying import copy_layers, same_shape
+    from kd_kedro.models.layer_copying import untrained
 
     if params.starts_as_teacher:
-        if teacher is None:
-            raise ValueError(f"{STUDENT}: there is no teacher to begin as")
-        if params.from_teacher.cuts:
-            return _cut(teacher, params.from_teacher, inputs, None if start else seed)
-        make = copy_layers if start else same_shape
-        return make(teacher.model, params.copy_layers, seed)
+        if START not in start_student:
+            raise ValueError(f"{STUDENT}: start_student is empty; run make_start again")
+        begun = start_student[START].model
+        return copy.deepcopy(begun).cpu() if start else untrained(begun, seed)
     adapter = params.adapter
     quantization = four_bits(f"{STUDENT}.adapter.kind") if adapter.kind == "qlora" else None
     model = make_model(
@@ -75,30 +79,9 @@ def make_student(
     return add_adapter(model, adapter, seed)
 
 
-def _cut(
-    teacher: LanguageModel, config: PruningConfig, inputs: "TrainingInputs", seed: int | None
-) -> Any:
-    """Return what is cut out of a teacher, or where there is a seed a random model of its shape."""
-    from tqdm import tqdm
-
-    from kd_kedro.models.encoding import pad_token_id
-    from kd_kedro.models.pruning.prune import prune, pruned_shape, shape_of
-    from kd_kedro.models.pruning.shape import wanted_shape
-    from kd_kedro.training.examples import calibration_examples, encode_examples
-
-    shape = wanted_shape(config, shape_of(teacher.model))
-    student = prune(
-        teacher.model,
-        shape,
-        encode_examples(
-            calibration_examples(inputs.examples, config.calibration_rows),
-            inputs.tokenizer,
-            inputs.max_length,
-        ),
-        pad_token_id(inputs.tokenizer),
-        lambda rows: tqdm(rows, desc="measuring the teacher's units", unit="row", disable=None),
-    )
-    return student if seed is None else pruned_shape(student, shape, seed)
+def card_of_start(start_student: Start) -> dict[str, Any]:
+    """Return what a student's card says of the start that it came from."""
+    return {START: start_student[START].card["weights"]} if start_student else {}
 
 
 def origin_of(params: StudentParams, start: bool) -> str:

@@ -8,7 +8,13 @@ import pandas as pd
 
 from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.models import make_model, make_student, origin_of
+from kd_kedro.pipelines.distillation.models import (
+    Start,
+    card_of_start,
+    make_model,
+    make_student,
+    origin_of,
+)
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
     ExampleParams,
@@ -137,7 +143,7 @@ def train_baseline(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
     tokenizer: Any,
-    teacher: LanguageModel,
+    start_student: Start,
     settings: Settings,
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
@@ -149,31 +155,31 @@ def train_baseline(
     asked = StudentSettings.model_validate(settings)
     data = (examples, validation_examples, tokenizer)
     inputs = reference_inputs(*data, asked.student, asked.max_length, training_work_dir)
-    return train_one(inputs, teacher, asked, "baseline")
+    return train_one(inputs, start_student, asked, "baseline")
 
 
 def train_student(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
-    tokenizer: Any,
     teacher: LanguageModel,
     teacher_targets: TeacherTargets,
+    start_student: Start,
     settings: Settings,
     training_work_dir: Path,
 ) -> tuple[LanguageModel, History]:
     """Train a student on the examples' answers and on what was captured of the teacher."""
     asked = StudentSettings.model_validate(settings)
-    data = (examples, validation_examples, tokenizer)
+    data = (examples, validation_examples, teacher.tokenizer)
     inputs = _student_inputs(data, teacher, teacher_targets, asked, training_work_dir)
-    return train_one(inputs, teacher, asked, "student")
+    return train_one(inputs, start_student, asked, "student")
 
 
 def train_seeds(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
-    tokenizer: Any,
     teacher: LanguageModel,
     teacher_targets: TeacherTargets,
+    start_student: Start,
     settings: dict[str, Settings],
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
@@ -185,8 +191,8 @@ def train_seeds(
     histories: History = []
     compute: Compute | None = None  # that of all patient twins
     opened: dict[bool, TrainingInputs] = {}  # by whether there is a teacher: read once for all
-    data = (examples, validation_examples, tokenizer)
-    alone = (reference_examples(examples), validation_examples, tokenizer)
+    data = (examples, validation_examples, teacher.tokenizer)
+    alone = (reference_examples(examples), validation_examples, teacher.tokenizer)
     for name, each in settings.items():
         asked = StudentSettings.model_validate(each)
         taught = asked.objective is not None
@@ -198,7 +204,9 @@ def train_seeds(
             )
         if asked.patience is not None and compute is None:
             compute = compute_of(data, teacher, teacher_targets, asked)
-        models[name], history = train_one(opened[taught], teacher, asked, name, compute=compute)
+        models[name], history = train_one(
+            opened[taught], start_student, asked, name, compute=compute
+        )
         histories += [_prefixed(name, record) for record in history]
     return models, histories
 
@@ -207,7 +215,7 @@ def train_controls(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
     tokenizer: Any,
-    teacher: LanguageModel,
+    start_student: Start,
     settings: Settings,
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
@@ -221,13 +229,15 @@ def train_controls(
     asked = ControlSettings.model_validate(settings)
     data, student = (examples, validation_examples, tokenizer), asked.student
     own = reference_inputs(*data, student, asked.max_length, training_work_dir)
-    model = make_student(student, own, asked.seed, teacher, True)
-    origin = origin_of(student, True)
-    untrained = with_card(model, own, seed=asked.seed, name="untrained", origin=origin)
+    model = make_student(student, own, asked.seed, start_student, True)
+    origin, begun = origin_of(student, True), card_of_start(start_student)
+    untrained = with_card(
+        model, own, seed=asked.seed, name="untrained", origin=origin, training=begun
+    )
     models, history = {"untrained": untrained}, []
     if asked.cut_untaught is not None:
         models[CUT_UNTAUGHT], own_history = train_one(
-            own, teacher, asked.cut_untaught, CUT_UNTAUGHT
+            own, start_student, asked.cut_untaught, CUT_UNTAUGHT
         )
         history += [_prefixed(CUT_UNTAUGHT, record) for record in own_history]
     if asked.second_teacher is not None:

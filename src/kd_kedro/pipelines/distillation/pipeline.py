@@ -17,10 +17,12 @@ from kd_kedro.pipelines.distillation.nodes import (
     train_tokenizer,
 )
 from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
+from kd_kedro.pipelines.distillation.starts import make_start
 from kd_kedro.pipelines.distillation.training_groups import (
     set_baseline,
     set_controls,
     set_seeds,
+    set_start,
     set_student,
 )
 
@@ -84,17 +86,28 @@ _CONTROLS = Groups(
         "max_length": _MAX_LENGTH,
     },
 )
+_START = Groups(
+    set_start,
+    {
+        "student": "params:distillation.student",
+        "batch_size": "params:distillation.training.batch_size",
+        "gradient_checkpointing": "params:distillation.training.gradient_checkpointing",
+        "max_length": _MAX_LENGTH,
+    },
+)
 # What a training reads, by argument: without a teacher's signals, and with them.
 REFERENCE = {
     "examples": "training_examples",
     "validation_examples": "validation_examples",
     "tokenizer": "tokenizer",
-    "teacher": "teacher",
+    "start_student": "start_student",
 }
 TAUGHT = {
-    **REFERENCE,
     "examples": "student_examples",
+    "validation_examples": "validation_examples",
+    "teacher": "teacher",  # with its tokenizer
     "teacher_targets": "teacher_targets",
+    "start_student": "start_student",
 }
 
 
@@ -103,6 +116,18 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             _teacher(),
+            training(
+                "start",
+                _START,
+                make_start,
+                {
+                    "training_examples": "training_examples",
+                    "validation_examples": "validation_examples",
+                    "teacher": "teacher",
+                },
+                ["start_student", "start_facts"],
+                node="make_start",
+            ),
             training(
                 "baseline",
                 BASELINE,
@@ -141,6 +166,7 @@ def training(
     train: Callable[..., Any],
     reads: Mapping[str, str],
     makes: str | list[str],
+    node: str = "",
 ) -> Pipeline:
     """Return a training as a modular pipeline: what is asked of it, then the training itself.
 
@@ -151,6 +177,7 @@ def training(
         reads: What it reads, by argument, in the order of its arguments; `settings` and
             `training_work_dir` follow.
         makes: What comes of it.
+        node: Name of the node; `train_<name>` where there is none.
     """
     settings = f"{name}_settings"
     # Kedro finds a parameter's type by the place of its argument: inputs keep their order.
@@ -158,7 +185,7 @@ def training(
     return Pipeline(
         [
             Node(groups.put_together, dict(groups.by_argument), settings, name=f"set_{name}"),
-            Node(train, inputs, makes, name=f"train_{name}"),
+            Node(train, inputs, makes, name=node or f"train_{name}"),
         ],
         namespace=name,
         prefix_datasets_with_namespace=False,

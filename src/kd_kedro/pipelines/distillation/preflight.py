@@ -101,8 +101,6 @@ def check_models(params: DistillationParams) -> None:
     """
     from kd_kedro.models.adapters import four_bits, layers_to_adapt, refuse_narrow
     from kd_kedro.models.layer_copying import check_copy
-    from kd_kedro.models.pruning.prune import check_shape, shape_of
-    from kd_kedro.models.pruning.shape import wanted_shape
 
     student, length = params.student, params.examples.max_length
     adapter = student.adapter
@@ -116,12 +114,37 @@ def check_models(params: DistillationParams) -> None:
     outline = _outline(student.pretrained, f"{STUDENT}.pretrained", own, length)
     if teacher is not None:
         check_copy(teacher, student.copy_layers)
-        if student.from_teacher.cuts:
-            check_shape(teacher, wanted_shape(student.from_teacher, shape_of(teacher)))
+    if student.from_teacher.cuts:
+        _check_cut(params, teacher, shared)
     if outline is not None and adapter.kind != "none":
         layers_to_adapt(outline, adapter.target_modules)
     if outline is not None and adapter.kind == "qlora":
         refuse_narrow(outline, f"{STUDENT}.pretrained")
+
+
+def _check_cut(params: DistillationParams, teacher: Any, tokenizer: Any) -> None:
+    """Refuse sizes or a budget that no student cut out of the teacher has.
+
+    Args:
+        params: All parameters of the pipeline.
+        teacher: Its outline where it is pretrained.
+        tokenizer: The tokenizer where it is pretrained; the vocabulary of one that is trained in
+            the run is taken to be as large as it may become.
+    """
+    from kd_kedro.models.build import new_outline
+    from kd_kedro.models.pruning.prune import check_shape, shape_of
+    from kd_kedro.models.pruning.shape import wanted_shape
+    from kd_kedro.training.shape_search import check_outline
+
+    if teacher is None:
+        vocab_size = len(tokenizer) if tokenizer else params.tokenizer.vocab_size
+        made = (params.teacher.architecture, vocab_size, params.examples.max_length)
+        teacher = new_outline(*made)
+    config = params.student.from_teacher
+    if config.budget[0]:
+        check_outline(teacher, config)
+    else:
+        check_shape(teacher, wanted_shape(config, shape_of(teacher)))
 
 
 def check_generator(generator: TextGenerator) -> None:

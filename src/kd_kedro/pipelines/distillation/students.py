@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.pipelines.distillation.models import STUDENT, make_student, origin_of
+from kd_kedro.pipelines.distillation.models import (
+    STUDENT,
+    Start,
+    card_of_start,
+    make_student,
+    origin_of,
+)
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
@@ -109,7 +115,7 @@ def compute_of(
 
 def train_one(
     inputs: "TrainingInputs",
-    teacher: LanguageModel | None,
+    start_student: Start,
     settings: StudentSettings,
     name: str,
     on_evaluation: OnEvaluation | None = None,
@@ -121,7 +127,7 @@ def train_one(
 
     Args:
         inputs: What it learns from.
-        teacher: The teacher whose layers it is made of, where it is made of any.
+        start_student: What it begins as, where that is a part of the teacher; it is left as it is.
         settings: What it is and what it is asked.
         name: What its card and its progress bar say.
         on_evaluation: Function of step and validation loss; its error ends the training.
@@ -129,8 +135,8 @@ def train_one(
     """
     from kd_kedro.training.loop.model_training import train_model
 
-    model = make_student(settings.student, inputs, settings.seed, teacher, settings.start)
-    return train_model(
+    model = make_student(settings.student, inputs, settings.seed, start_student, settings.start)
+    trained, history = train_model(
         model,
         inputs,
         _training(settings, model, compute),
@@ -140,6 +146,8 @@ def train_one(
         origin=origin_of(settings.student, settings.start),
         on_evaluation=on_evaluation,
     )
+    begun = card_of_start(start_student) if settings.start else {}
+    return replace(trained, card={**trained.card, **begun}), history
 
 
 def _training(settings: StudentSettings, model: Any, compute: "Compute | None") -> TrainingConfig:

@@ -20,6 +20,7 @@ from kd_kedro.pipelines.distillation.params import (
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
 
 Settings = dict[str, Any]  # plain JSON values, as the catalog keeps them
+ANY = 1_000_000.0  # epochs, where tokens alone are the bound
 
 
 class Patience(BaseModel):
@@ -82,6 +83,42 @@ class ControlSettings(BaseModel):
     cut_untaught: StudentSettings | None
     seed: int
     max_length: int
+
+
+class StartSettings(BaseModel):
+    """What students begin as, where that is a part of the teacher.
+
+    Attributes:
+        student: What the students are.
+        training: Of each shape within a budget, before one of them is taken.
+        max_length: Most tokens of an example.
+    """
+
+    model_config = CONFIG
+
+    student: StudentParams
+    training: TrainingConfig
+    max_length: int
+
+
+def set_start(
+    student: StudentParams, batch_size: int, gradient_checkpointing: bool, max_length: int
+) -> Settings:
+    """Return what is asked of the students' start.
+
+    It reads no other parameter of the students' training, whose change would else make it stale.
+    """
+    cut = student.from_teacher
+    training = TrainingConfig(
+        learning_rate=cut.search_learning_rate,
+        batch_size=batch_size,
+        gradient_checkpointing=gradient_checkpointing,
+        epochs=ANY,
+        max_tokens=cut.search_tokens,
+        num_evaluations=1,
+        patience=0,
+    )
+    return _plain(StartSettings(student=student, training=training, max_length=max_length))
 
 
 def set_baseline(

@@ -64,6 +64,7 @@ def gather_evidence(
     length_facts: Mapping[str, Any] = NONE,
     student_length_facts: Mapping[str, Any] = NONE,
     answers_from: str = "none",
+    start_facts: Mapping[str, Any] = NONE,
 ) -> dict[str, Any]:
     """Return `evidence`: every number of report, model card and MLflow, under one name each."""
     cut = {
@@ -83,6 +84,8 @@ def gather_evidence(
         "curation": dict(curation),
         # `distillation.sequence_level.source`: who wrote answers that students learned from.
         "answers_from": answers_from,
+        # A table: the shapes within a budget, of which the students have one.
+        "shapes": start_facts.get("candidates", []),
         # A list: what is shown of it are sentences and rows.
         "cut": [
             {**facts, "where": where, "rows": facts["rows"][:SHOWN_ROWS]}

@@ -184,6 +184,7 @@ def _evidence() -> Node:
             "length_facts": "length_facts",
             "student_length_facts": "student_length_facts",
             "answers_from": "params:distillation.sequence_level.source",
+            "start_facts": "start_facts",
         },
         outputs="evidence",
         name="gather_evidence",

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.models import Start, card_of_start
 from kd_kedro.pipelines.distillation.nodes import capture_targets
 from kd_kedro.pipelines.distillation.students import reference_inputs, taught_inputs
 from kd_kedro.pipelines.distillation.training_groups import Settings, StudentSettings
@@ -21,9 +22,24 @@ if TYPE_CHECKING:
     from kd_kedro.pipelines.tuning.trials import StudentTrainer
 
 
+class StudyInputs(NamedTuple):
+    """What the trials of a study learn from.
+
+    Attributes:
+        data: Examples, those of validation, a tokenizer.
+        start_student: What students begin as.
+        teacher: None where the trials are baselines.
+        targets: What was captured of it.
+    """
+
+    data: tuple[pd.DataFrame, pd.DataFrame, Any]
+    start_student: Start
+    teacher: LanguageModel | None = None
+    targets: TeacherTargets | None = None
+
+
 def capture_for_trials(
     examples: pd.DataFrame,
-    tokenizer: Any,
     teacher: LanguageModel,
     teacher_targets: TeacherTargets,
     targets: CaptureConfig,
@@ -41,15 +57,15 @@ def capture_for_trials(
         return teacher_targets
     asking = targets.model_copy(update={"capture": True})
     place = teacher_targets.store
-    return capture_targets(examples, tokenizer, teacher, asking, asked.max_length, place)
+    return capture_targets(examples, teacher.tokenizer, teacher, asking, asked.max_length, place)
 
 
 def run_study(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
-    tokenizer: Any,
     teacher: LanguageModel,
     teacher_targets: TeacherTargets,
+    start_student: Start,
     tuning: TuningParams,
     study_storage: Any,
     settings: Settings,
@@ -63,16 +79,18 @@ def run_study(
     Returns:
         `{trained, study, capture, space, base, students, trials, importances}`.
     """
-    data = (examples, validation_examples, tokenizer)
+    inputs = StudyInputs(
+        (examples, validation_examples, teacher.tokenizer), start_student, teacher, teacher_targets
+    )
     asked = StudentSettings.model_validate(settings)
-    return _study(data, teacher, teacher_targets, tuning, study_storage, asked, training_work_dir)
+    return _study(inputs, tuning, study_storage, asked, training_work_dir)
 
 
 def run_baseline_study(
     examples: pd.DataFrame,
     validation_examples: pd.DataFrame,
     tokenizer: Any,
-    teacher: LanguageModel,
+    start_student: Start,
     tuning: TuningParams,
     study_storage: Any,
     settings: Settings,
@@ -86,17 +104,15 @@ def run_baseline_study(
     """
     if not (tuning.baseline and tuning.space.learning_rate.searched):
         return {}
-    data = (examples, validation_examples, tokenizer)
+    inputs = StudyInputs((examples, validation_examples, tokenizer), start_student)
     asked = StudentSettings.model_validate(settings)
     asked = asked.model_copy(update={"objective": ObjectiveConfig()})
     tuning = tuning.model_copy(update={"space": tuning.space.of_baseline()})
-    return _study(data, teacher, None, tuning, study_storage, asked, training_work_dir)
+    return _study(inputs, tuning, study_storage, asked, training_work_dir)
 
 
 def _study(
-    data: tuple[pd.DataFrame, pd.DataFrame, Any],
-    teacher: LanguageModel,
-    targets: TeacherTargets | None,
+    inputs: "StudyInputs",
     tuning: TuningParams,
     study_storage: Any,
     asked: StudentSettings,
@@ -106,17 +122,17 @@ def _study(
     from kd_kedro.pipelines.tuning.trials import StudentTrainer, capture_of
     from kd_kedro.pipelines.tuning.workers import Work, run_here, run_side_by_side
 
-    _, validation_examples, _ = data
-    if not len(validation_examples):
+    if not len(inputs.data[1]):
         raise ValueError(
             "a study needs rows to compare its trials on: the validation split is empty, or "
             "distillation.examples.validation_rows is 0"
         )
+    targets, teacher = inputs.targets, inputs.teacher
     capture = targets and capture_of(targets, tuning.space, asked)
-    written = reference_inputs(*data, asked.student, asked.max_length, work_dir)
+    written = reference_inputs(*inputs.data, asked.student, asked.max_length, work_dir)
     trainer = StudentTrainer(
-        taught_inputs(written, teacher, capture, asked.on_policy),
-        teacher if asked.student.starts_as_teacher else None,
+        taught_inputs(written, teacher, capture, asked.on_policy) if teacher else written,
+        inputs.start_student,
         asked.model_copy(update={"training": _share(asked.training, tuning.budget)}),
         capture,
         _threads(tuning.workers),
@@ -268,7 +284,7 @@ def _fingerprint(trainer: "StudentTrainer", tuning: TuningParams) -> str:
             "validation": rows_fingerprint(triples(inputs.validation)),
             "tokenizer": tokenizer_fingerprint(inputs.tokenizer),
             "on_policy": inputs.on_policy and inputs.on_policy.settings,
-            "student": asked.student.model_dump(mode="json"),
+            "student": asked.student.model_dump(mode="json") | card_of_start(trainer.start_student),
             "training": asked.training.model_dump(
                 mode="json", exclude=searched | TrainingConfig.operational()
             ),

@@ -60,7 +60,6 @@ def _capture() -> Pipeline:
                 capture_for_trials,
                 {
                     "examples": "student_examples",
-                    "tokenizer": "tokenizer",
                     "teacher": "teacher",
                     "teacher_targets": "teacher_targets",
                     "targets": "params:distillation.targets",

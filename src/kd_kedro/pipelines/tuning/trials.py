@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.pipelines.distillation.models import Start
 from kd_kedro.pipelines.distillation.students import train_one
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.pipelines.tuning.params import SpaceParams
@@ -25,14 +25,14 @@ class StudentTrainer:
 
     Attributes:
         inputs: What every student learns from.
-        teacher: The teacher whose layers students are made of; None where they are made of none.
+        start_student: What they begin as, where that is a part of the teacher.
         settings: What each of them is asked; a trial puts its own values into it.
         targets: What all trials read; None where no trial asks a teacher.
         threads: CPU threads of a student that is trained beside others; 0 leaves it to torch.
     """
 
     inputs: "TrainingInputs"
-    teacher: LanguageModel | None
+    start_student: Start
     settings: StudentSettings
     targets: TeacherTargets | None
     threads: int
@@ -68,7 +68,7 @@ class StudentTrainer:
         }
         train_one(
             replace(self.inputs, work_dir=work_dir),
-            self.teacher,
+            self.start_student,
             self.settings.model_copy(update=own),
             name,
             on_evaluation,

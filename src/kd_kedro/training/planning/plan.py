@@ -10,6 +10,7 @@ from typing import Any
 
 from kd_kedro.training.planning.compute import FORWARD, TRAINING, Compute
 
+Figures = dict[str, Any]
 CHECKPOINTS = 3  # the best, the last and the one that is being written
 
 
@@ -126,6 +127,9 @@ class Plan:
         baseline: Training the student's twin without a teacher.
         student: Training a student that reads the capture.
         live: Training the same student with a live teacher; None where the objective asks none.
+        start_seconds: Making what students begin as; 0 where that is no part of the teacher.
+        candidates: Shapes within a budget, of which a run takes the best: sizes, `parameters`,
+            `parameters_share`, `bytes`, `latency_ms`, `latency_share`. The largest is planned.
         further_seeds: Number of times that baseline and student are trained again.
         ensemble_teachers: Number of teachers fine-tuned besides the first one.
         ensemble_members: How many of them teach too: the rest are compared with alone.
@@ -147,6 +151,8 @@ class Plan:
     live: TrainingCost | None
     further_seeds: int
     device: str
+    start_seconds: float = 0.0
+    candidates: tuple[Figures, ...] = ()
     ensemble_teachers: int = 0
     ensemble_members: int = 0
     untaught_starts: int = 0
@@ -204,7 +210,7 @@ class Plan:
         """Of the whole pipeline, at most."""
         trained = sum(each.seconds for each in self.trainings)
         trained += self.ensemble_teachers * self.teacher.seconds + self.further_seconds
-        trained += self.untaught_seconds + self.patient_seconds
+        trained += self.untaught_seconds + self.patient_seconds + self.start_seconds
         return self.tokenizer_seconds + trained + (self.capture.seconds if self.captures else 0)
 
     @property
@@ -219,9 +225,14 @@ class Plan:
         pair = self.baseline.model_bytes + self.student.model_bytes
         teachers = self.teacher.model_bytes * (1 + self.ensemble_teachers)
         untrained = self.student.model_bytes
-        starts = self.untaught_starts * self.baseline.model_bytes
+        starts = self.untaught_starts * self.baseline.model_bytes + self.start_bytes
         patient = len(self.patient_accounts) * self.baseline.model_bytes
         return teachers + untrained + starts + (pair + patient) * (1 + self.further_seeds)
+
+    @property
+    def start_bytes(self) -> int:
+        """Of what students begin as, where that is a part of the teacher."""
+        return self.student.model_bytes if self.start_seconds else 0
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -252,6 +263,7 @@ class Plan:
             "seconds_of": {
                 "tokenizer": self.tokenizer_seconds,
                 "teacher": self.teacher.seconds,
+                "start": self.start_seconds,
                 "capture": self.capture.seconds,
                 "baseline": self.baseline.seconds,
                 "student": self.taught.seconds,
@@ -342,6 +354,10 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str, str]]:
     name = "teacher targets" if plan.captures else "teacher targets, if captured"
     time = duration(capture.seconds)
     yield name, f"{capture.rows} rows", count(capture.flops), time, memory, stored
+    if plan.start_seconds:
+        shapes = len(plan.candidates)
+        work = f"{shapes} shape{'s' * (shapes > 1)}" if shapes else ""
+        yield "students' start", work, "", duration(plan.start_seconds), "", size(plan.start_bytes)
     yield _line(plan.baseline)
     yield _line(plan.taught)
     if plan.further_seeds:
@@ -360,6 +376,19 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str, str]]:
         yield "patient twins", "", "", duration(plan.patient_seconds), "", disk
     yield "checkpoints, while it trains", "", "", "", "", size(plan.checkpoint_bytes)
     yield "all", "", "", duration(plan.seconds), size(plan.memory), size(plan.disk)
+
+
+def candidate_lines(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Yield the shapes within a budget: sizes, parameters, bytes, latency."""
+    for each in plan.candidates:
+        sizes = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+        share, slow = (f"{100 * each[f'{name}_share']:.0f} %" for name in ("parameters", "latency"))
+        yield (
+            *(str(each[name]) for name in sizes),
+            f"{each['parameters']:,} ({share})",
+            size(each["bytes"]),
+            f"{each['latency_ms']:.3g} ms ({slow})",
+        )
 
 
 def duration(seconds: float) -> str:
