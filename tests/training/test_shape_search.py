@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from kd_kedro.models import build as models
 from kd_kedro.models.model_config import PruningConfig
 from kd_kedro.models.pruning.shape import Shape
 from kd_kedro.storage.fingerprints import weights_fingerprint
@@ -14,6 +15,7 @@ from kd_kedro.training.shape_search import (
     check_outline,
     list_candidates,
 )
+from tests.training.architectures import build, save
 from tests.training.tiny import tiny_model
 
 SHAPES = [Shape(depth, 8, 1, 16) for depth in (1, 2, 3)]
@@ -68,9 +70,10 @@ def test_candidates_are_listed_with_parameters_bytes_and_latency(tokenizer):
         assert each.figures(timed=True)["latency_ms"] == each.latency_ms
 
 
-def test_a_latency_that_no_shape_meets_is_refused_by_the_outline_alone(tokenizer):
-    with torch.device("meta"):
-        outline = tiny_model(tokenizer)
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "t5"])
+def test_a_latency_that_no_shape_meets_is_refused_by_the_outline_alone(kind, tokenizer, tmp_path):
+    folder = save(tmp_path / kind, build(kind, tokenizer), tokenizer)
+    outline = models.outline(folder, "teacher.pretrained")
     with pytest.raises(
         ValueError, match=r"from_teacher\.latency is 1e-06, .* of its latency: give"
     ):

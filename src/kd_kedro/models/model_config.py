@@ -84,7 +84,7 @@ class PruningConfig(BaseModel):
         description="Most tokens that each shape within a budget is trained on, to choose one.",
     )
     search_learning_rate: float = Field(
-        default=1e-3,
+        default=5e-4,  # the most that is usual for pretrained models; small ones rank alike at it
         gt=0,
         le=1,
         description="Peak learning rate of these short trainings, on the reference answers.",

@@ -148,9 +148,10 @@ def _cost(teacher: Any, config: PruningConfig, measured: Callable[[Shape], Any])
 def _latencies(teacher: Any) -> Callable[[Shape], tuple[float, float]]:
     """Return what measures a shape once: milliseconds, and the share of the teacher's."""
     system = System(lambda _: None, [[0] * _PROMPT], positions(teacher))
+    tokens = min(_ANSWER, system.max_length - 1)
 
     def seconds(steps: Steps) -> float:
-        return answer_seconds(steps, system, 0, 1, _ANSWER)[1]
+        return answer_seconds(steps, system, 0, 1, tokens)[1]
 
     @cache
     def measure(shape: Shape) -> tuple[float, float]:

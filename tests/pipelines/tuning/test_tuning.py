@@ -1,6 +1,7 @@
 """The pipeline on a toy sheet: real students, one capture, and what is refused before a trial."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from kedro.io import DataCatalog
@@ -10,7 +11,8 @@ from sqlalchemy import make_url
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation.nodes import choose_examples
 from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
-from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_student
+from kd_kedro.pipelines.distillation.starts import make_start
+from kd_kedro.pipelines.distillation.training_groups import set_baseline, set_start, set_student
 from kd_kedro.pipelines.tuning import create_pipeline
 from kd_kedro.pipelines.tuning.nodes import (
     capture_for_trials,
@@ -20,6 +22,7 @@ from kd_kedro.pipelines.tuning.nodes import (
     tabulate_study,
 )
 from kd_kedro.pipelines.tuning.params import BASELINE_RATE, TARGETS
+from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import model_training
 from kd_kedro.training.teacher.targets import TeacherTargets
 from tests.pipelines.distillation.recipe import Kept, parameters
@@ -211,6 +214,29 @@ def seen_by(seen, train):
         return train(model, inputs, *given, **named)
 
     return train_and_tell
+
+
+def test_trials_begin_as_the_students_start_and_another_start_is_another_study(
+    distilled, tmp_path, monkeypatch
+):
+    groups = {"student": {"from_teacher": {"num_hidden_layers": 1}}}
+    own = inputs_of(distilled, tmp_path, tuning=params(**ONE), groups=groups)
+    student = parameters("test", groups)["params:distillation.student"]
+    asked = set_start(student, 16, False, own["settings"]["max_length"])
+    data = (own["examples"], own["validation_examples"], own["teacher"])
+    own["start_student"], _ = make_start(*data, asked, tmp_path / "start")
+    begun, train = [], model_training.train_model
+
+    def train_and_tell(model, *given, **named):
+        begun.append(weights_fingerprint(model))
+        return train(model, *given, **named)
+
+    monkeypatch.setattr(model_training, "train_model", train_and_tell)
+    study = run_study(**own)["study"]
+    (start,) = own["start_student"].values()
+    assert set(begun) == {start.card["weights"]}
+    other = replace(start, card={**start.card, "weights": "another"})
+    assert run_study(**own | {"start_student": {"start": other}})["study"] != study
 
 
 def test_a_space_that_compares_tokens_of_two_tokenizers_is_refused(
