@@ -43,6 +43,8 @@ def test_a_study_leaves_its_products_and_says_what_was_best(tuned):
     assert len(trials) == 3
     assert best["validation_loss"] == pytest.approx(trials["value"].min())
     assert "`kedro run --tuned --env test` takes these" in study["out"]
+    of_baseline = f"the best baseline trial {best['baseline']['trial']} of "
+    assert of_baseline in " ".join(study["out"].split())
     for name in ("tuning_history_plot.json", "tuning_importance_plot.json"):
         assert json.loads(newest(project, name).read_text())["data"]
 

@@ -57,9 +57,9 @@ def print_outcome(catalog: DataCatalog, saved: Set[str], env: str) -> None:
         values = "  ".join(
             f"{key.removeprefix('distillation.')} {value}" for key, value in _rounded(best).items()
         )
-        twin = f"; {_best_trial(best['baseline'])} of the baseline" if "baseline" in best else ""
+        twin = f", the best baseline {_trial(best['baseline'])}" if "baseline" in best else ""
         console.print(
-            f"{_best_trial(best)} of the student{twin}: {values}\n"
+            f"The best student is {_trial(best)}{twin}: {values}\n"
             f"`{kedro_command('run --tuned', env)}` takes these.",
             soft_wrap=True,
             highlight=False,
@@ -218,10 +218,10 @@ def _tables(stages: Set[str]) -> Iterator[str]:
         yield name
 
 
-def _best_trial(best: Mapping[str, Any]) -> str:
+def _trial(best: Mapping[str, Any]) -> str:
     return (
-        f"Best of {best['finished_trials']} finished trials is {best['trial']}, validation loss "
-        f"{best['validation_loss']:.4f},"
+        f"trial {best['trial']} of {best['finished_trials']} that finished (validation loss "
+        f"{best['validation_loss']:.4f})"
     )
 
 

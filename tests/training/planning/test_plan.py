@@ -174,7 +174,8 @@ def test_a_plan_says_what_the_same_compute_buys_without_a_teacher() -> None:
 
 def test_patient_twins_take_the_time_of_the_tokens_they_read() -> None:
     both = replace(PLAN, patient_accounts=("given", "counted"))
-    assert both.patient_seconds == pytest.approx(3 * (5400 + 25_400) / 5000 * 60.5)
+    # Three seconds once, and 57.5 for every 5000 tokens.
+    assert both.patient_seconds == pytest.approx(3 * (2 * 3 + (5400 + 25_400) / 5000 * 57.5))
     assert both.seconds - PLAN.seconds == pytest.approx(both.patient_seconds)
     assert both.model_bytes - PLAN.model_bytes == 3 * 2 * 20
     assert "patient twins" in [line[0] for line in cost_lines(both)]

@@ -201,9 +201,10 @@ class Plan:
     @property
     def patient_seconds(self) -> float:
         """Of the baselines that are trained with the whole compute."""
-        tokens = sum(self.patient_tokens[account] for account in self.patient_accounts)
-        longer = tokens / self.baseline.tokens
-        return (1 + self.further_seeds) * longer * self.baseline.seconds
+        start = self.baseline.rates.start
+        a_token = (self.baseline.seconds - start) / self.baseline.tokens
+        read = [self.patient_tokens[account] for account in self.patient_accounts]
+        return (1 + self.further_seeds) * sum(start + tokens * a_token for tokens in read)
 
     @property
     def seconds(self) -> float:
