@@ -39,7 +39,7 @@ class SampleTeacherParams(BaseModel):
             learning_rate=3e-3,
             batch_size=16,
             epochs=100,
-            max_tokens=16_000_000,
+            max_tokens=10_000_000,
             num_evaluations=12,
             patience=0,
         ),
