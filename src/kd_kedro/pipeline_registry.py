@@ -11,6 +11,7 @@ from kd_kedro.pipelines import (
     merging,
     preprocessing,
     reporting,
+    sample_teacher,
     tuning,
 )
 
@@ -24,6 +25,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     """
     modules = (
         fabrication,
+        sample_teacher,
         preprocessing,
         filtering,
         augmentation,

@@ -1,7 +1,6 @@
 """Kedro's project settings."""
 
 import os
-from pathlib import Path
 
 from kd_kedro.hooks.freshness import FreshnessHooks
 from kd_kedro.hooks.going_on import GoingOnHooks
@@ -10,13 +9,11 @@ from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.hooks.outcome import OutcomeHooks
 from kd_kedro.hooks.parameters import ParameterHooks
 from kd_kedro.hooks.progress import ProgressHooks
-from kd_kedro.runs.config_loader import CheckedConfigLoader
+from kd_kedro.runs.config_loader import PROJECT_PATH, CheckedConfigLoader
 from kd_kedro.runs.mlflow_store import sqlite_uri
 
 # No telemetry, and nothing of the Hugging Face libraries or MLflow calls home.
 os.environ.setdefault("DO_NOT_TRACK", "1")
-
-PROJECT_PATH = Path(__file__).resolve().parents[2]
 
 CONFIG_LOADER_CLASS = CheckedConfigLoader
 CONFIG_LOADER_ARGS = {

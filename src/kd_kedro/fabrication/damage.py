@@ -34,7 +34,8 @@ def odd_unicode(rng: Random, text: str) -> str:
 
 def lose_letters(rng: Random, text: str) -> str:
     """Return the text with one or two signs lost to U+FFFD."""
-    for place in rng.sample([m.start() for m in re.finditer(r"\w", text)], rng.choice((1, 2))):
+    letters = [match.start() for match in re.finditer(r"\w", text)]
+    for place in rng.sample(letters, min(rng.choice((1, 2)), len(letters))):
         text = f"{text[:place]}\ufffd{text[place + 1 :]}"
     return text
 

@@ -1,6 +1,7 @@
 """Making language models: from an architecture, a hub name or a local folder."""
 
 import copy
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def pretrained_model(
         name: Hub name, or a folder with config.json and safetensors weights.
         key: The parameter that named it, for the messages.
         tokenizer: The tokenizer it will be used with.
-        dtype: `auto` (as stored), `float32` or `bfloat16`.
+        dtype: `auto`, `float32` or `bfloat16`. `auto` is as stored, but float32 for float16
+            where there is no GPU: processors compute little in float16, and slowly.
         seed: Seed of the weights that an encoder lacks as a decoder.
         quantization: What transformers calls `quantization_config`; None for weights as stored.
 
@@ -109,6 +111,8 @@ def pretrained_model(
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _not_there(name, key, error) from error
     _refuse_missing_weights(name, key, missing)
+    if dtype == "auto" and model.dtype == torch.float16 and not torch.cuda.is_available():
+        model = model.float()
     refuse_other_tokenizer(name, key, model, tokenizer)
     _name_special_tokens(model, tokenizer)
     _refuse_other_head(name, key, model)
@@ -147,6 +151,22 @@ def outline(name: str, key: str) -> Any:
             return EncoderDecoderModel(encoder=encoder, decoder=decoder)
     except (OSError, ValueError) as error:
         raise _not_there(name, key, error) from error
+
+
+def rows_not_read(name: str) -> dict[str, Any]:
+    """Return what the card of a model folder says of rows that were kept from the model.
+
+    Args:
+        name: Hub name or folder.
+
+    Returns:
+        `held_out`: the row ids; nothing where there is no such card.
+    """
+    card = Path(name) / "card.json"
+    if not card.is_file():
+        return {}
+    known = json.loads(card.read_text(encoding="utf-8"))
+    return {key: known[key] for key in ("held_out",) if key in known}
 
 
 def size_card(model: Any) -> dict[str, Any]:

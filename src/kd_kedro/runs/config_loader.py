@@ -1,7 +1,10 @@
 """The configuration of the project: from several environments, parameters checked and complete."""
 
+import json
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
@@ -11,6 +14,9 @@ from omegaconf import OmegaConf
 from kd_kedro.runs.environments import environment_names, no_environment
 from kd_kedro.runs.parameter_check import check_parameters
 from kd_kedro.runs.pipeline_packages import catalog_keys, parameter_models, renamed_parameters
+from kd_kedro.storage.fingerprints import file_fingerprint
+
+PROJECT_PATH = Path(__file__).resolve().parents[3]
 
 
 class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
@@ -19,7 +25,9 @@ class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
     Kedro reads the base and one environment. This one reads the base, every environment that `env`
     names (`gpt2,server`), in this order, and the default one (conf/local) last. A key of
     globals.yml may be given by `--params`; which ones, `CATALOG_KEYS` of the pipelines say.
-    `${environment:}` stands for the environments as `--env` takes them, '' for none.
+    `${environment:}` stands for the environments as `--env` takes them, '' for none, and
+    `${with_sample:one,other}` for the first value where the sheet is the one that the sample's
+    teacher was made for, else for the other.
 
     The check of parameters is no hook, because kedro-viz loads a project without hooks, and Kedro
     passes over a group of parameters that no file has.
@@ -49,6 +57,11 @@ class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
     def _merged(self, key: str) -> dict[str, Any]:
         named = ",".join(environment_names(self)[1:-1])
         OmegaConf.register_new_resolver("environment", lambda: named, replace=True)
+        if key == "parameters":
+            sample = is_sample(self["globals"])
+            OmegaConf.register_new_resolver(
+                "with_sample", lambda one, other: one if sample else other, replace=True
+            )
         layers = [self._of_one(name, key) for name in environment_names(self)]
         if key == "globals":
             merged = {name: value for layer in layers for name, value in layer.items()}
@@ -71,6 +84,23 @@ class CheckedConfigLoader(OmegaConfigLoader):  # type: ignore[misc]
         if found is None and name != self.default_run_env:  # a clone has no conf/local
             raise ValueError(no_environment(name, self))
         return found or {}
+
+
+def is_sample(places: Mapping[str, Any]) -> bool:
+    """Return whether the sheet is the one that the sample's teacher was made for.
+
+    That teacher has read a corpus without what this very sheet holds out, which its card names by
+    hash; of another sheet it may have read the held-out rows.
+
+    Args:
+        places: Values of globals.yml: `qa_csv` and `sample_teacher`.
+    """
+    sheet = PROJECT_PATH / str(places["qa_csv"])
+    card = PROJECT_PATH / str(places["sample_teacher"]) / "card.json"
+    if not (sheet.is_file() and card.is_file()):
+        return False
+    made_for = json.loads(card.read_text(encoding="utf-8")).get("sheet")
+    return bool(made_for == file_fingerprint(sheet))
 
 
 def _soft(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

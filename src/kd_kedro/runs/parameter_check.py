@@ -49,7 +49,7 @@ def check_parameters(
             members = sorted(name for name in known if name.startswith(f"{key}."))
             if not members:
                 raise ValueError(_unknown(key, PARAMS, known, renamed))
-            if not isinstance(value, Mapping):
+            if value is not None and not isinstance(value, Mapping):
                 raise ValueError(_no_group(key, PARAMS, value, members[0]))
     groups = models.keys() | {key.partition(".")[0] for key in catalog_keys}
     for name in sorted(values.keys() - groups):

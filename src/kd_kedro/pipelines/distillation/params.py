@@ -1,8 +1,8 @@
 """Parameters of the distillation pipeline, one group for each thing that can go stale alone."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
 
 from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig, PruningConfig
 from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
@@ -81,7 +81,7 @@ class TeacherParams(BaseModel):
         ),
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Dtype a pretrained teacher is loaded in; auto is as stored."
+        default="auto", description="Dtype a pretrained teacher is loaded in; auto is as stored, float32 for float16 without a GPU."
     )
     fine_tune: bool = Field(
         default=True, description="Train the teacher on the answers of the sheet."
@@ -198,13 +198,18 @@ class StudentParams(BaseModel):
         default=PruningConfig(),
         description=(
             "Sizes of a student that is cut out of the teacher (structured pruning); the baseline "
-            "then has that shape and random weights."
+            "then has that shape and random weights. null for a student that is not cut."
         ),
     )
     adapter: AdapterConfig = Field(
         default=AdapterConfig(), description="LoRA or QLoRA on a pretrained student."
     )
     architecture: ArchitectureConfig = Field(description="Size of a student that is made here.")
+
+    @field_validator("from_teacher", mode="before")
+    @classmethod
+    def _nothing_is_cut(cls, value: Any) -> Any:
+        return {} if value is None else value
 
     @model_validator(mode="after")
     def _is_made_one_way(self) -> "StudentParams":
@@ -215,7 +220,12 @@ class StudentParams(BaseModel):
         }
         given = [name for name, value in ways.items() if value]
         if len(given) > 1:
-            raise ValueError(f"{given[0]} and {given[1]} are two students; empty one of them")
+            empty = {"copy_layers": "[]", "from_teacher": "null", "pretrained": '""'}
+            first = given[0]
+            raise ValueError(
+                f"{first} and {given[1]} are two students: set {given[1]} to "
+                f"{empty[given[1]]} or {first} to {empty[first]}"
+            )
         if self.starts_as_teacher and self.tokenizer:
             raise ValueError(
                 f"{given[0]} brings the teacher's embeddings, which belong to the teacher's "

@@ -44,8 +44,43 @@ def check_before_run(
         check_targets(load("teacher_targets"), params, load("run_identity")["env_option"])
     if params.sequence_level.source == "generator":
         check_generator(load("text_generator"))
-    for warning in inherited_rates(params, inputs, origin):
+    if not params.teacher.pretrained and "params:distillation.teacher" in inputs:
+        logger.info(
+            "distillation.teacher.pretrained names no teacher: a small one is trained on this "
+            "sheet alone. A pretrained one has read more and would serve better "
+            "(docs/distillation.md)"
+        )
+    for warning in [*passed_over(params, origin), *inherited_rates(params, inputs, origin)]:
         logger.warning("Warning: %s", warning)
+
+
+def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Iterator[str]:
+    """Yield what a user set and conf/base lets have no effect, or not the usual one.
+
+    Args:
+        params: All parameters of the pipeline.
+        origin: Says of a parameter where it was set; '' for the default of its model.
+    """
+
+    def chosen(key: str) -> bool:
+        where = origin(key)
+        return bool(where) and not where.startswith(BASE)
+
+    teacher = "distillation.teacher"
+    if not params.teacher.fine_tune and chosen(f"{teacher}.pretrained"):
+        if not chosen(f"{teacher}.fine_tune"):
+            yield (
+                f"{teacher}.fine_tune is false, which {BASE} has for the sample's own teacher, so "
+                f"that {params.teacher.pretrained} teaches as it is: --params "
+                f"{teacher}.fine_tune=true lets it learn the sheet first"
+            )
+    if params.student.from_teacher.cuts:
+        for name in type(params.student.architecture).model_fields:
+            if chosen(key := f"{STUDENT}.architecture.{name}"):
+                yield (
+                    f"{key} has no effect, since the student is cut out of the teacher: set sizes "
+                    f"in {STUDENT}.from_teacher, or {STUDENT}.from_teacher=null"
+                )
 
 
 def inherited_rates(

@@ -75,6 +75,7 @@ def gather_evidence(
     return {
         "schema": SCHEMA,
         "held_out": dict(evaluation_facts["held_out"]),
+        "perhaps_read": evaluation_facts.get("perhaps_read", 0),
         "verdict": dict(verdict),
         "rules": {"draws": judging.draws, "min_families": judging.min_families},
         "power": dict(power),

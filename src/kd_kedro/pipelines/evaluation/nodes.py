@@ -71,6 +71,7 @@ def answer_held_out(
         "cut_references": cut,
         "begin": list(marks(student.tokenizer)[0]),
         "models": {each.model: _card(each.language_model) for each in asked[:3]},
+        "perhaps_read": _perhaps_read(teacher, rows),
     }
     return results, facts
 
@@ -225,7 +226,17 @@ def _by_row(table: pd.DataFrame, column: str) -> dict[str, str]:
 def _card(model: Any) -> dict[str, Any]:
     """Return a model's card; of an ensemble also where the weights of its others come from."""
     others = {name: each.card["origin"] for name, each in model.ensemble.items()}
-    return {**model.card, **({"ensemble": others} if others else {})}
+    card = {key: value for key, value in model.card.items() if key != "held_out"}
+    return {**card, **({"ensemble": others} if others else {})}
+
+
+def _perhaps_read(teacher: Any, rows: pd.DataFrame) -> int:
+    """Return how many held-out rows are none of those that its card says it has not read.
+
+    A teacher whose card says nothing of that counts as one that has read none.
+    """
+    kept_from_it = teacher.card.get("held_out")
+    return 0 if kept_from_it is None else int((~rows["row_id"].isin(kept_from_it)).sum())
 
 
 def _held_out_counts(augmented_qa: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:

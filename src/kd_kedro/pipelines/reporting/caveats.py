@@ -23,6 +23,12 @@ def caveats(evidence: Mapping[str, Any]) -> list[str]:
             f"{leakage['near']} of {leakage['rows']} held-out rows lie near a training row, by "
             f"their words or by their meaning; scores without them are under “nearness to train”."
         )
+    if read := evidence.get("perhaps_read", 0):
+        said.append(
+            f"The teacher may have read {read} of the {leakage['rows']} held-out rows: it was "
+            "trained when other rows of this sheet were held out. Train it again on this split, or "
+            "take another."
+        )
     said += evidence["curation"]["relevance"]["warnings"]
     said += [
         f"{_opening(title(name))} could not be judged: {metric['reason']}."

@@ -41,6 +41,7 @@ TEMPLATE = "page.html.j2"
 # Percent of colour in the fullest cell of the confusion matrix: numbers on more are hard to read.
 CELL_TINT = 40
 _NO_FLOOR = "there is no second teacher (distillation.controls.teacher_seed)"
+_NOT_TRAINED = "the teacher was not trained in this run, so that it has no twin of another seed"
 
 
 def render_report(
@@ -90,7 +91,7 @@ def render_report(
         facts=facts,
         warnings=caveats(evidence),
         **_verdict(evidence),
-        **_teacher(evidence),
+        **_teacher(evidence, facts["models"]["teacher"]),
         ensemble=ensemble_sentence(facts["models"]["teacher"]),
         **_costs(evidence["compression"]),
         **_curation(evidence["curation"]),
@@ -125,13 +126,14 @@ def _verdict(evidence: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _teacher(evidence: Mapping[str, Any]) -> dict[str, Any]:
+def _teacher(evidence: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Any]:
     metrics = evidence["verdict"]["metrics"]
     agreement = metrics["teacher_agreement"]
     inapplicable = agreement["conclusion"] == "not applicable"
+    no_second = _NO_FLOOR if "training" in card else _NOT_TRAINED
     return {
         "floor": metrics["teacher_kl"]["controls"].get("floor_teacher"),
-        "no_floor": agreement["reason"] if inapplicable else _NO_FLOOR,
+        "no_floor": agreement["reason"] if inapplicable else no_second,
         "agreement_bars": agreement_bars(evidence["agreement"]),
         "reliability": reliability_lines(evidence["calibration"]),
         "labels": next((each for each in evidence["labels"] if each["model"] == "student"), None),
