@@ -58,7 +58,9 @@ def test_no_held_out_question_is_in_the_corpus_in_any_wording(
     left = leave_out(rows, held_out, keys, embedder, Nearness(0.9, 0.9))
     assert 0.8 * len(rows) < len(left) <= len(rows) - len(asked_again)
     assert not {row.item.key for row in left} & keys
-    assert not {question_key(row.question) for row in left} & {*map(question_key, held_out.question)}
+    assert not {question_key(row.question) for row in left} & {
+        *map(question_key, held_out.question)
+    }
 
     corpus = as_train_split(left)
     vectors = [embedder.encode(list(part["question"])) for part in (held_out, corpus)]
