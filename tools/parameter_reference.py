@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import settings
 from kedro.framework.startup import bootstrap_project
+from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -44,8 +45,7 @@ def main() -> int:
 
 
 def _page() -> str:
-    arguments = {**settings.CONFIG_LOADER_ARGS, "default_run_env": "base"}
-    values = OmegaConfigLoader(conf_source=str(ROOT / "conf"), **arguments)["parameters"]
+    values, of_sample = _written(sample=False), dict(flatten(_checked(_written(sample=True))))
     parts = [
         HEAD,
         "## Sheet, columns and server, by `--params`\n",
@@ -58,10 +58,24 @@ def _page() -> str:
         parts += [f"\n## {key}\n", (model.__doc__ or "").strip().split("\n\n")[0], ""]
         parts += ["| key | value | tier | bounds | what it does |", "|---|---|---|---|---|"]
         parts += [
-            _row(name, field, name in written, checked[name])
+            _row(name, field, name in written, _shown(checked[name], of_sample[name]))
             for name, field in fields(model, f"{key}.")
         ]
     return "\n".join(parts) + "\n"
+
+
+def _written(sample: bool) -> dict[str, Any]:
+    """Return what conf/base says, where the sheet is the sample or where it is another."""
+    OmegaConf.register_new_resolver(
+        "with_sample", lambda one, other: one if sample else other, replace=True
+    )
+    arguments = {**settings.CONFIG_LOADER_ARGS, "default_run_env": "base"}
+    values: dict[str, Any] = OmegaConfigLoader(str(ROOT / "conf"), **arguments)["parameters"]
+    return values
+
+
+def _shown(value: Any, of_sample: Any) -> str:
+    return f"`{value}`" if value == of_sample else f"`{value}`; of the sample `{of_sample}`"
 
 
 def _groups() -> Iterator[tuple[str, type[BaseModel]]]:
@@ -83,10 +97,10 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(key: str, field: FieldInfo, in_files: bool, value: Any) -> str:
+def _row(key: str, field: FieldInfo, in_files: bool, value: str) -> str:
     tier = "recipe" if in_files else "advanced"
     what = " ".join((field.description or "").split()).replace("|", "\\|")
-    return f"| `{key}` | `{value}` | {tier} | {_bounds(field)} | {what} |"
+    return f"| `{key}` | {value} | {tier} | {_bounds(field)} | {what} |"
 
 
 def _bounds(field: FieldInfo) -> str:

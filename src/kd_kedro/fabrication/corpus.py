@@ -1,4 +1,4 @@
-"""A corpus for the sample's teacher: sound rows of other seeds, without what the sample holds out."""
+"""A corpus for the sample's teacher: rows of other seeds, without what the sample holds out."""
 
 from collections.abc import Collection, Iterable
 

@@ -82,7 +82,10 @@ class TeacherParams(BaseModel):
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Dtype a pretrained teacher is loaded in; auto is as stored, float32 for float16 without a GPU.",
+        description=(
+            "Dtype a pretrained teacher is loaded in; auto is as stored, float32 for float16 "
+            "without a GPU."
+        ),
     )
     fine_tune: bool = Field(
         default=True, description="Train the teacher on the answers of the sheet."

@@ -67,13 +67,13 @@ def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Ite
         return bool(where) and not where.startswith(BASE)
 
     teacher = "distillation.teacher"
-    if not params.teacher.fine_tune and chosen(f"{teacher}.pretrained"):
-        if not chosen(f"{teacher}.fine_tune"):
-            yield (
-                f"{teacher}.fine_tune is false, which {BASE} has for the sample's own teacher, so "
-                f"that {params.teacher.pretrained} teaches as it is: --params "
-                f"{teacher}.fine_tune=true lets it learn the sheet first"
-            )
+    named, own = chosen(f"{teacher}.pretrained"), chosen(f"{teacher}.fine_tune")
+    if not params.teacher.fine_tune and named and not own:
+        yield (
+            f"{teacher}.fine_tune is false, which {BASE} has for the sample's own teacher, so that "
+            f"{params.teacher.pretrained} teaches as it is: --params {teacher}.fine_tune=true lets "
+            "it learn the sheet first"
+        )
     if params.student.from_teacher.cuts:
         for name in type(params.student.architecture).model_fields:
             if chosen(key := f"{STUDENT}.architecture.{name}"):

@@ -1,4 +1,4 @@
-"""The sample_teacher pipeline: what the sample's students learn from, in a run only when asked for."""
+"""The sample_teacher pipeline: whom the sample's students learn from; run only if asked for."""
 
 from kedro.pipeline import Node, Pipeline
 
