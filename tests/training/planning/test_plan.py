@@ -79,7 +79,7 @@ def capture_settings(**changed):
     given = {
         "source": "top_k",
         "k": 4,
-        "num_samples": 5,
+        "bytes_per_token": 16,
         "temperatures": (1.0,),
         "hidden_states": False,
         "dtype": "float16",

@@ -9,8 +9,9 @@ from kd_kedro.losses.divergence_names import BUCKETED, FULL, SAMPLED
 Source = Literal["top_k", "dense", "sampled", "live"]
 # Settings that a source does not read; they are no part of the address of its store.
 UNREAD = {
-    "dense": ("k", "num_samples", "temperatures", "seed"),
-    "top_k": ("num_samples", "seed"),
+    "dense": ("k", "bytes_per_token", "temperatures", "seed"),
+    "top_k": ("bytes_per_token", "seed"),
+    "sampled": ("k",),
 }
 
 
@@ -22,16 +23,23 @@ class CaptureConfig(BaseModel):
     source: Source = Field(
         default="sampled",
         description=(
-            "sampled keeps the k likeliest tokens and draws from the rest, and serves forward_kl "
-            "without bias; top_k keeps the k likeliest and the rest as one bucket, and serves the "
-            "bucketed_ divergences; dense keeps every token and serves all others; live keeps "
-            "nothing, asks the teacher at every step and serves what dense does."
+            "sampled keeps likely tokens and draws from the rest, more where the teacher is less "
+            "certain, and serves forward_kl without bias; top_k keeps the k likeliest and the rest "
+            "as one bucket, and serves the bucketed_ divergences; dense keeps every token and "
+            "serves all others; live keeps nothing, asks the teacher at every step and serves what "
+            "dense does."
         ),
     )
-    k: int = Field(default=6, ge=1, le=65_536, description="Tokens kept by sampled and top_k.")
-    num_samples: int = Field(
-        default=14, ge=1, le=65_536, description="Tokens drawn by sampled, beside those k."
+    bytes_per_token: float = Field(
+        default=32,
+        ge=4,
+        le=256,
+        description=(
+            "Bytes that sampled may take for an answer token, on the mean of a file; hidden states "
+            "come on top."
+        ),
     )
+    k: int = Field(default=16, ge=1, le=65_536, description="Tokens kept by top_k.")
     temperatures: tuple[PositiveFloat, ...] = Field(
         default=(1.0,),
         min_length=1,
