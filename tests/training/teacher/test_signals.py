@@ -13,6 +13,7 @@ from kd_kedro.models.encoding import collate
 from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher import store as target_store
 from kd_kedro.training.teacher.capture import _keep, capture
+from kd_kedro.training.teacher.packed_bits import unpack
 from kd_kedro.training.teacher.signals import LiveTeacher
 from kd_kedro.training.teacher.store import CachedTargets, identity, open_targets
 from tests.training.teacher.test_store import DENSE, ROWS, TOP_K
@@ -158,7 +159,7 @@ def test_ids_of_large_vocabularies_come_back(vocabulary, bits):
     settings = TOP_K.model_copy(update={"k": 5, "temperatures": (1.0,)})
     kept = _keep(logits.log_softmax(-1), settings)
     assert kept["ids"].shape == (2, -(-5 * bits // 8))
-    assert target_store._ids(kept["ids"], 5, vocabulary).tolist() == [wanted, wanted]
+    assert unpack(kept["ids"].numpy(), 5, bits).tolist() == [wanted, wanted]
 
 
 def resident_mebibytes():

@@ -234,7 +234,7 @@ def _keep(log_probs: torch.Tensor, config: CaptureConfig) -> dict[str, torch.Ten
     ]
     return {
         "log_probs": top.to(dtype),
-        "ids": pack(ids, id_bits(vocabulary)),
+        "ids": torch.from_numpy(pack(ids.cpu().numpy(), id_bits(vocabulary))),
         "tails": torch.stack(tails, -1).float(),
     }
 

@@ -143,8 +143,8 @@ class CachedTargets:
         hidden = self._gather("hidden", places).to(device) if self.hidden_width else None
         if self._sampled:
             rows = [(self._sampled[shard], row, end) for shard, row, end in places]
-            parts = [part.to(device) for part in read_rows(rows, self._code)]
-            return SampledSignal(*parts, self._vocabulary, temperature, hidden)
+            shares, ids, entropy = (part.to(device) for part in read_rows(rows, self._code))
+            return SampledSignal(shares, ids, entropy, self._vocabulary, temperature, hidden)
         # Rounding to the stored dtype moved the sum a little off one, and another temperature
         # needs another one: the events are normalised here, after both.
         log_probs = self._gather("log_probs", places).to(device).float() / temperature
@@ -152,10 +152,11 @@ class CachedTargets:
             return DenseSignal(torch.log_softmax(log_probs, -1), temperature, hidden)
         tail = self._gather("tails", places).to(device)[:, self._captured.index(temperature)]
         teacher = torch.log_softmax(torch.cat([log_probs, tail[:, None]], -1), -1)
-        ids = _ids(self._gather("ids", places), log_probs.shape[-1], self._vocabulary).to(device)
-        return TopKSignal(teacher, ids, self._vocabulary, temperature, hidden)
+        packed, k = self._gather("ids", places).numpy(), log_probs.shape[-1]
+        ids = torch.from_numpy(unpack(packed, k, id_bits(self._vocabulary)))
+        return TopKSignal(teacher, ids.to(device), self._vocabulary, temperature, hidden)
 
-    def _find(self, batch: Batch) -> list["_Place"]:
+    def _find(self, batch: Batch) -> list[_Place]:
         expected = (batch.labels != IGNORED).sum(1).tolist()
         places = []
         for row_id, tokens in zip(batch.row_ids, expected, strict=True):
@@ -171,24 +172,17 @@ class CachedTargets:
             places.append(place)
         return places
 
-    def _tokens(self, place: "_Place") -> int:
+    def _tokens(self, place: _Place) -> int:
         shard, row, end = place
         return int(self._offsets[shard][end] - self._offsets[shard][row])
 
-    def _gather(self, name: str, places: Sequence["_Place"]) -> torch.Tensor:
+    def _gather(self, name: str, places: Sequence[_Place]) -> torch.Tensor:
         return torch.cat(
             [
                 self._shards[shard][name][self._offsets[shard][row] : self._offsets[shard][end]]
                 for shard, row, end in places
             ]
         )
-
-
-def _ids(packed: torch.Tensor, k: int, vocabulary: int) -> torch.Tensor:
-    """Return (tokens, k) int64 ids of (tokens, bytes) uint8."""
-    bits = id_bits(vocabulary)
-    begins = 8 * packed.shape[1] * torch.arange(len(packed))[:, None]
-    return unpack(packed.flatten(), begins + bits * torch.arange(k), bits)
 
 
 def _row_ids(path: Path) -> list[str]:

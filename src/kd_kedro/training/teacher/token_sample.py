@@ -19,9 +19,10 @@ as they are, the high ones in unary as steps, which is near the least that a set
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from kd_kedro.training.teacher.packed_bits import id_bits, pack, unpack_runs
+from kd_kedro.training.teacher.packed_bits import Bytes, bits_of, id_bits, integers, pack
 
 POINTS = 128  # of the first sample: the most entries of a position
 ENTRY_BYTES = 8  # of one in memory: an id and a weight
@@ -120,9 +121,9 @@ class TokenSample:
         masses = (masses + _uniform(len(masses), generator)).floor().clamp_max(UNIT)
         entries = _running(positions.bincount(minlength=self._tokens))[offsets]
         return {
-            "likely": pack(likely, 1),
-            "low": pack(ids & (2**code.low - 1), code.low),
-            "high": pack(bits, 1),
+            "likely": _packed(likely, 1),
+            "low": _packed(ids & (2**code.low - 1), code.low),
+            "high": _packed(bits, 1),
             "masses": masses.byte(),
             "threshold": torch.tensor([threshold], dtype=torch.float32),
             "entries": entries.int(),
@@ -140,7 +141,7 @@ class SampledShard:
     """
 
     def __init__(self, stored: Mapping[str, torch.Tensor], code: IdCode) -> None:
-        self.stored = stored
+        self.stored: dict[str, Bytes] = {name: part.numpy() for name, part in stored.items()}
         self.threshold = float(stored["threshold"])
         offsets, entries = stored["offsets"].long(), stored["entries"].long()
         self.ends: dict[str, list[int]] = {
@@ -165,31 +166,43 @@ def read_rows(
         float32 nats: the entropy of a row, divided evenly among its positions.
     """
 
-    def runs(name: str, of: str) -> list[tuple[torch.Tensor, int, int]]:
+    def runs(name: str, of: str, bits: int = 1) -> list[tuple[Bytes, int, int]]:
         return [
-            (shard.stored[name], shard.ends[of][row], shard.ends[of][end])
+            (shard.stored[name], bits * shard.ends[of][row], bits * shard.ends[of][end])
             for shard, row, end in rows
         ]
 
     # Each zero before an entry's one is a step of its position, or all those of one before it.
-    ones = unpack_runs(runs("high", "bits"), 1).nonzero()[:, 0]
-    zeros = ones - torch.arange(len(ones))
-    positions = zeros // code.steps
-    ids = zeros % code.steps << code.low | unpack_runs(runs("low", "entries"), code.low)
-    sizes = torch.tensor([end - first for _, first, end in runs("high", "positions")])
-    drawn = torch.tensor([shard.threshold for shard, _, _ in rows])
-    shares = drawn.repeat_interleave(sizes)[positions]
-    masses = torch.cat([values[first:end] for values, first, end in runs("masses", "likely")])
-    shares[unpack_runs(runs("likely", "entries"), 1).bool()] = masses.float() / UNIT
-    counts = positions.bincount(minlength=int(sizes.sum()))
-    place = (positions, torch.arange(len(ones)) - (counts.cumsum(0) - counts)[positions])
-    shape = (len(counts), int(counts.max()) if len(counts) else 0)
-    entropy = torch.cat([shard.stored["entropy"][row : row + 1] for shard, row, _ in rows]) / sizes
+    ones = np.flatnonzero(bits_of(runs("high", "bits")))
+    number = np.arange(len(ones))
+    position, step = np.divmod(ones - number, code.steps)
+    ids = step << code.low
+    if code.low:
+        ids |= integers(bits_of(runs("low", "entries", code.low)), code.low)
+    sizes = np.array([end - first for _, first, end in runs("high", "positions")])
+    drawn = np.array([shard.threshold for shard, _, _ in rows], np.float32)
+    shares = drawn.repeat(sizes)[position]
+    masses = np.concatenate([values[first:end] for values, first, end in runs("masses", "likely")])
+    shares[bits_of(runs("likely", "entries")) == 1] = masses / np.float32(UNIT)
+    counts = np.bincount(position, minlength=int(sizes.sum()))
+    place = (position, number - (counts.cumsum() - counts)[position])
+    entropy = [
+        shard.stored["entropy"][row] / max(1, n)
+        for (shard, row, _), n in zip(rows, sizes, strict=True)
+    ]
+    table = np.zeros((len(counts), counts.max(initial=0)), np.float32)
+    table[place] = shares
+    of = np.zeros(table.shape, np.int64)
+    of[place] = ids
     return (
-        torch.zeros(shape).index_put_(place, shares),
-        torch.zeros(shape, dtype=torch.int64).index_put_(place, ids),
-        entropy.repeat_interleave(sizes),
+        torch.from_numpy(table),
+        torch.from_numpy(of),
+        torch.from_numpy(np.array(entropy, np.float32).repeat(sizes)),
     )
+
+
+def _packed(values: torch.Tensor, bits: int) -> torch.Tensor:
+    return torch.from_numpy(pack(values.numpy(), bits))
 
 
 def _running(values: torch.Tensor) -> torch.Tensor:
@@ -211,8 +224,8 @@ def _first_sample(
         (len(cumulated), 1), generator=generator, dtype=cumulated.dtype, device=cumulated.device
     )
     points = (torch.arange(POINTS, device=cumulated.device) + start) / POINTS
+    points.clamp_max_(1 - torch.finfo(points.dtype).eps)  # rounding may have made it 1
     fell = torch.searchsorted(cumulated, points * cumulated[:, -1:], right=True)
-    fell.clamp_max_(log_probs.shape[-1] - 1)
     new = torch.ones_like(fell, dtype=torch.bool)
     new[:, 1:] = fell[:, 1:] != fell[:, :-1]
     logs = log_probs.gather(1, fell)
@@ -244,16 +257,19 @@ def _drawn(
     Each position has a start of its own: the points of one start for all would fall on the same
     place in positions of equal weights.
     """
-    drawn = []
-    for sizes, begins in zip(counts.split(PIECE), starts.double().split(PIECE), strict=True):
-        first = sum(map(len, drawn))
-        light = weights[first : first + int(sizes.sum())].double() / threshold
+    drawn = torch.empty(len(weights), dtype=torch.bool)
+    filled = 0
+    for first in range(0, len(counts), PIECE):
+        sizes, begins = counts[first : first + PIECE], starts[first : first + PIECE].double()
+        end = filled + int(sizes.sum())
+        light = weights[filled:end].double() / threshold
         light.masked_fill_(light > 1, 0.0)
         sums = _running(light)
         before = sums[sizes.cumsum(0) - sizes]
         ends = sums[1:] + (begins - before).repeat_interleave(sizes)
-        drawn.append(ends.floor() > (ends - light).floor())
-    return torch.cat(drawn)
+        drawn[filled:end] = ends.floor() > (ends - light).floor()
+        filled = end
+    return drawn
 
 
 def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
