@@ -242,7 +242,9 @@ def log_probs_of(
     """
     logits = head_logits(model.get_output_embeddings(), hidden)
     wide = torch.promote_types(logits.dtype, torch.float32)
-    return torch.log_softmax(shared_logits(logits.to(wide), vocabulary, temperature), -1)
+    if temperature != 1:  # else the softmax widens them on its way, which saves a pass
+        logits = logits.to(wide)
+    return torch.log_softmax(shared_logits(logits, vocabulary, temperature), -1, dtype=wide)
 
 
 def shared_logits(logits: torch.Tensor, vocabulary: int, temperature: float) -> torch.Tensor:

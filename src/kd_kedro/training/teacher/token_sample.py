@@ -27,6 +27,7 @@ from kd_kedro.training.teacher.packed_bits import Bytes, bits_of, id_bits, integ
 POINTS = 128  # of the first sample: the most entries of a position
 ENTRY_BYTES = 8  # of one in memory: an id and a weight
 PIECE = 2**12  # positions that are drawn for at a time: the sums of a shard take much memory
+CACHED = 2**20  # probabilities that a processor samples at a time
 UNIT = 255  # a likely token's probability is stored as so many parts of one
 
 
@@ -78,13 +79,16 @@ class TokenSample:
             log_probs: (positions, vocabulary) of the teacher, at the temperature of the targets.
             generator: Of the draws, on the same device.
         """
-        counts, ids, weights, entropy = _first_sample(log_probs, generator)
-        tokens, entries = self._tokens + len(counts), self._entries + len(ids)
-        self._counts[self._tokens : tokens] = counts
-        self._entropy[self._tokens : tokens] = entropy
-        self._ids[self._entries : entries] = ids
-        self._weights[self._entries : entries] = weights
-        self._tokens, self._entries = tokens, entries
+        # A processor is several times quicker with what stays in its caches.
+        held = CACHED if log_probs.device.type == "cpu" else log_probs.numel()
+        for part in log_probs.split(max(1, held // log_probs.shape[-1])):
+            counts, ids, weights, entropy = _first_sample(part, generator)
+            tokens, entries = self._tokens + len(counts), self._entries + len(ids)
+            self._counts[self._tokens : tokens] = counts
+            self._entropy[self._tokens : tokens] = entropy
+            self._ids[self._entries : entries] = ids
+            self._weights[self._entries : entries] = weights
+            self._tokens, self._entries = tokens, entries
 
     def encode(
         self, offsets: torch.Tensor, code: IdCode, budget: float, generator: torch.Generator
