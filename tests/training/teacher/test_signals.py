@@ -140,14 +140,18 @@ def test_an_ensemble_is_averaged_in_probability_space(
         assert signal.hidden is None
 
 
-def test_hidden_states_are_those_of_the_live_teacher(teachers, tokenizer, examples, tmp_path):
+@pytest.mark.parametrize("source", ["dense", "sampled"])
+def test_hidden_states_are_those_of_the_live_teacher(
+    source, teachers, tokenizer, examples, tmp_path
+):
     one = [(teachers[0][0], 1.0)]
-    cached = source_of(one, examples, tmp_path, DENSE.model_copy(update={"hidden_states": True}))
+    settings = DENSE.model_copy(update={"source": source, "hidden_states": True})
+    cached = source_of(one, examples, tmp_path, settings)
     live = LiveTeacher(one[0][0].model, len(tokenizer), "live")
     batch = collate([examples[index] for index in (4, 0, 3)], 1)
     assert cached.hidden_width == live.hidden_width == 16
     torch.testing.assert_close(
-        cached.signal(batch, 1.0).hidden, live.signal(batch, 1.0).hidden, rtol=1e-4, atol=1e-4
+        cached.signal(batch, 2.0).hidden, live.signal(batch, 1.0).hidden, rtol=1e-4, atol=1e-4
     )
 
 

@@ -52,7 +52,8 @@ class CaptureConfig(BaseModel):
         description="Keep the teacher's last hidden states, for objective.hidden_state_weight.",
     )
     dtype: Literal["float16", "bfloat16", "float32"] = Field(
-        default="float16", description="Dtype of the stored log probabilities and hidden states."
+        default="float16",
+        description="Dtype of hidden states, and of the log probabilities of dense and top_k.",
     )
     seed: int = Field(default=1, ge=0, description="Seed of the draws.")
     precision: Literal["auto", "bf16", "fp32"] = Field(

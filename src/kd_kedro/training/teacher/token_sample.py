@@ -4,8 +4,8 @@ Each answer position has for every token a weight, the teacher's probability p. 
 (Duffield, Lund and Thorup, 2005, "Learn more, sample less") with one threshold t for the whole
 shard keeps what weighs more than t as it is and every other token with a chance of p / t, as t. So
 any sum of p times something is estimated without bias. A position that the teacher is certain of
-takes one entry, one with much in its tail takes tail / t draws; no other way to spread as many
-draws over the positions has less variance.
+takes one entry; one with much in its tail takes tail / t draws, and draws in proportion to the tail
+are those with the least variance.
 
 The probabilities of a shard are too many to be held until its threshold is known. So a position is
 first sampled with the threshold 1 / `POINTS`; the entries are weights again, which are sampled once
