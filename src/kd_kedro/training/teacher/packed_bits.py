@@ -54,8 +54,14 @@ def bits_of(runs: Sequence[tuple[Bytes, int, int]]) -> Bytes:
 
 def integers(planes: Bytes, bits: int) -> Integers:
     """Return the integers that bits make, (…, integers) of (…, integers x bits)."""
-    count = planes.shape[-1] // bits if bits else 0
-    words = np.zeros((*planes.shape[:-1], count, 32), np.uint8)
+    count = planes.shape[-1] // bits
+    width = -(-bits // 8)
+    words = np.zeros((*planes.shape[:-1], count, 8 * width), np.uint8)
     words[..., :bits] = planes.reshape(*planes.shape[:-1], count, bits)
-    packed = np.packbits(words, axis=-1, bitorder="little")
-    return packed.view("<u4")[..., 0].astype(np.int64)
+    # All at once: an axis would be a call for each integer.
+    packed = np.packbits(words.reshape(-1), bitorder="little")
+    parts = packed.reshape(*words.shape[:-1], width).astype(np.int64)
+    made: Integers = parts[..., 0]
+    for place in range(1, width):
+        made = made | parts[..., place] << 8 * place
+    return made

@@ -81,7 +81,7 @@ class TokenSample:
         """
         # A processor is several times quicker with what stays in its caches.
         held = CACHED if log_probs.device.type == "cpu" else log_probs.numel()
-        for part in log_probs.split(max(1, held // log_probs.shape[-1])):
+        for part in torch.split(log_probs, max(1, held // log_probs.shape[-1])):
             counts, ids, weights, entropy = _first_sample(part, generator)
             tokens, entries = self._tokens + len(counts), self._entries + len(ids)
             self._counts[self._tokens : tokens] = counts
@@ -177,10 +177,10 @@ def read_rows(
         ]
 
     # Each zero before an entry's one is a step of its position, or all those of one before it.
-    ones = np.flatnonzero(bits_of(runs("high", "bits")))
+    ones = np.flatnonzero(bits_of(runs("high", "bits")) == 1)
     number = np.arange(len(ones))
-    position, step = np.divmod(ones - number, code.steps)
-    ids = step << code.low
+    position = (ones - number) // code.steps
+    ids = ones - number - code.steps * position << code.low
     if code.low:
         ids |= integers(bits_of(runs("low", "entries", code.low)), code.low)
     sizes = np.array([end - first for _, first, end in runs("high", "positions")])
@@ -189,19 +189,22 @@ def read_rows(
     masses = np.concatenate([values[first:end] for values, first, end in runs("masses", "likely")])
     shares[bits_of(runs("likely", "entries")) == 1] = masses / np.float32(UNIT)
     counts = np.bincount(position, minlength=int(sizes.sum()))
-    place = (position, number - (counts.cumsum() - counts)[position])
     entropy = [
         shard.stored["entropy"][row] / max(1, n)
         for (shard, row, _), n in zip(rows, sizes, strict=True)
     ]
-    table = np.zeros((len(counts), counts.max(initial=0)), np.float32)
+    entropies = np.array(entropy, np.float32).repeat(sizes)
+
+    width = int(counts.max(initial=0))
+    place = number + (width * np.arange(len(counts)) - counts.cumsum() + counts)[position]
+    table = np.zeros(len(counts) * width, np.float32)
     table[place] = shares
-    of = np.zeros(table.shape, np.int64)
+    of = np.zeros(len(table), np.int64)
     of[place] = ids
     return (
-        torch.from_numpy(table),
-        torch.from_numpy(of),
-        torch.from_numpy(np.array(entropy, np.float32).repeat(sizes)),
+        torch.from_numpy(table.reshape(len(counts), width)),
+        torch.from_numpy(of.reshape(len(counts), width)),
+        torch.from_numpy(entropies),
     )
 
 
