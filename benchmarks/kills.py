@@ -146,7 +146,7 @@ def _work(folder: Path, rows: int, steps: int, ready: Connection) -> None:
     keep = CaptureConfig(
         source="top_k",
         k=8,
-        num_samples=8,
+        bytes_per_token=32,
         temperatures=(1.0,),
         hidden_states=False,
         dtype="float16",

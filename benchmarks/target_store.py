@@ -2,14 +2,15 @@
 
     python benchmarks/target_store.py [--data SHEET] [--cache FOLDER] [--seeds 5] [--json OUT]
 
-One teacher's answers are captured dense, as the top k with their tail, and as likely tokens with
-draws from the rest; students that differ in nothing else learn from each. Bytes are those of all
-files on disk, by answer token. The seed noise is the standard deviation of the held-out loss
+One teacher's answers are captured dense, as the top k with their tail, and as a sample with a
+budget of bytes; students that differ in nothing else learn from each. Bytes are those of all files
+on disk, by answer token. The seed noise is the standard deviation of the held-out loss
 between the seeds of the dense students; beside it stands the difference from them, paired by seed
-and family. k and draws are chosen on `--families validation`; `test` is for reporting. The cache is
+and family. k and bytes are chosen on `--families validation`; `test` is for reporting. The cache is
 that of `quality.py`.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -29,13 +30,15 @@ from students import (
     train_all,
 )
 
+from kd_kedro.training.teacher.packed_bits import id_bits
+
 KS = (8, 16, 32, 64, 128)
-DRAWS = (5, 14, 50, 100)
+BYTES = (16, 24, 48, 61)
 MOST_BYTES = 64  # of the default, an answer token
 GPT2_VOCABULARY = 50_257
 
 
-def sources(sheet: Sheet, ks: Sequence[int], draws: Sequence[int]) -> dict[str, Recipe]:
+def sources(sheet: Sheet, ks: Sequence[int], budgets: Sequence[float]) -> dict[str, Recipe]:
     """Return the recipes of all sources under the project's objective; its own is `default`."""
     held = determines(sheet, Recipe())
     targets, objective = (held[f"params:distillation.{name}"] for name in ("targets", "objective"))
@@ -46,9 +49,9 @@ def sources(sheet: Sheet, ks: Sequence[int], draws: Sequence[int]) -> dict[str, 
     for k in ks:
         made[f"top_k {k}"] = Recipe({**bucketed, "targets": {"source": "top_k", "k": k}})
     if plain == "forward_kl":  # which is all that draws can serve
-        for count in sorted({*draws} - {targets["num_samples"]}):
-            made[f"sampled {targets['k']} + {count}"] = Recipe(
-                {**full, "targets": {"source": "sampled", "num_samples": count}}
+        for budget in sorted({*budgets} - {targets["bytes_per_token"]}):
+            made[f"sampled {budget:g}"] = Recipe(
+                {**full, "targets": {"source": "sampled", "bytes_per_token": budget}}
             )
     return made
 
@@ -73,30 +76,29 @@ def measure(
     return told
 
 
-def _written(manifest: dict[str, Any], vocabulary: int = 0) -> int:
+def _written(manifest: dict[str, Any], vocabulary: int = 0) -> float:
     """Return the arithmetic of a token's bytes, without what files hold around them."""
     vocabulary = vocabulary or manifest["vocabulary"]
     value = 4 if manifest["dtype"] == "float32" else 2
-    token = 2 if vocabulary <= 2**16 else 4
     states = (manifest["hidden_width"] or 0) * value
+    if manifest["source"] == "sampled":  # the same bytes buy fewer entries of more ids
+        return float(manifest["bytes_per_token"]) + states
     if manifest["source"] == "dense":
         return vocabulary * value + states
-    if manifest["source"] == "sampled":
-        return (
-            int(manifest["k"]) * (token + value) + int(manifest["num_samples"]) * token + 8 + states
-        )
-    return int(manifest["k"]) * (token + value) + 4 * len(manifest["temperatures"]) + states
+    k = int(manifest["k"])
+    ids = math.ceil(k * id_bits(vocabulary) / 8)
+    return ids + k * value + 4 * len(manifest["temperatures"]) + states
 
 
 def main() -> None:
     """Train what is not there yet, weigh, compare, print a table."""
     parser = parser_of(__doc__)
     parser.add_argument("--k", type=at_least(1), nargs="*", default=KS)
-    parser.add_argument("--draws", type=at_least(1), nargs="*", default=DRAWS)
+    parser.add_argument("--bytes", type=at_least(4), nargs="*", default=BYTES)
     args = parser.parse_args()
     cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
     sheet = prepare(args.data, cache, args.env, args.tokens or 0)
-    recipes = sources(sheet, args.k, args.draws)
+    recipes = sources(sheet, args.k, args.bytes)
     seeds = range(1, args.seeds + 1)
     manifests = train_all(sheet, recipes, seeds, args.processes)
     told = measure(sheet, recipes, manifests, seeds, args.families)
@@ -107,7 +109,7 @@ def main() -> None:
         "loss_minus_dense": own["difference"]["estimate"],
         "interval": [own["difference"]["low"], own["difference"]["high"]],
         "seed_noise": noise,
-        "targets": {key: kept[key] for key in ("source", "k", "dtype", "temperatures")},
+        "targets": {key: kept[key] for key in ("source", "bytes_per_token", "temperatures")},
     }
     print(table(told, noise))
     figures = {

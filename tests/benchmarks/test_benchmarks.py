@@ -226,9 +226,9 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
         assert gap["from"] == "baseline"
         assert gap["low"] <= gap["estimate"] <= gap["high"]
         assert len(made["methods"][name]["losses"]) == 2
-    told = figures("target_store", tmp_path, *words, "--k", "8", "--draws", "5")
-    assert set(told["sources"]) == {"dense", "default", "top_k 8", "sampled 6 + 5"}
-    assert 60 < told["default"]["bytes_per_token"] <= 64
+    told = figures("target_store", tmp_path, *words, "--k", "8", "--bytes", "8")
+    assert set(told["sources"]) == {"dense", "default", "top_k 8", "sampled 8"}
+    assert told["default"]["bytes_per_token"] == pytest.approx(32, rel=0.05)
     assert told["default"].keys() >= {"loss_minus_dense", "seed_noise"}
     dense, small = (told["sources"][name] for name in ("dense", "top_k 8"))
     assert small["bytes_per_token"] < dense["bytes_per_token"] / 10

@@ -79,7 +79,7 @@ def test_large_becomes_distil_through_the_same_nodes(names, table, tmp_path):
     assert student.parameters == catalog.load("baseline_student").parameters == 81_912_576
     assert round(100 * (1 - student.parameters / teacher.parameters), 1) == 89.4
     manifest = catalog.load("teacher_targets").manifest
-    assert (manifest["vocabulary"], manifest["k"]) == (VOCABULARY, 6)
+    assert (manifest["vocabulary"], manifest["bytes_per_token"]) == (VOCABULARY, 32)
     assert manifest["teacher"] == teachers_fingerprint([(teacher, 1.0)])
     first = next(record for record in catalog.load("student_history") if "loss" in record)
     # No T^2: what is added to the cross-entropy is beta times the divergence as it is.

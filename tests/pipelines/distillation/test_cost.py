@@ -107,7 +107,7 @@ def test_a_plan_says_what_it_leaves_out() -> None:
     [
         ({"objective": {"divergence": "reverse_kl"}}, "cannot give 'reverse_kl' exactly"),
         ({"objective": {"temperature": 3.0}}, "captured at 1, not 3"),
-        ({"targets": {"k": 5000}}, "targets.k is 5000"),
+        ({"targets": {"source": "top_k", "k": 5000}}, "targets.k is 5000"),
         ({"student": {"pretrained": "/no/such/folder"}}, "distillation.student.pretrained"),
     ],
 )

@@ -520,7 +520,13 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
         ({"objective": {"divergence": "jsd"}}, "jsd, which targets.source sampled cannot give"),
         ({"objective": {"temperature": 3.0}}, "temperature is 3, which targets.temperatures lack"),
         ({"objective": {"hidden_state_weight": 0.5}}, "targets.hidden_states is false"),
-        ({"targets": {"k": 400}}, "targets.k is 400 but tokenizer.vocab_size 400"),
+        (
+            {
+                "targets": {"source": "top_k", "k": 400},
+                "objective": {"divergence": "bucketed_forward_kl"},
+            },
+            "targets.k is 400 but tokenizer.vocab_size 400",
+        ),
         (
             {"targets": {"source": "sampled", "temperatures": [1.0, 2.0]}},
             "sampled targets are drawn at one temperature",

@@ -26,6 +26,7 @@ from kd_kedro.training.planning.probe import (
     padded_tokens,
     probe_capture,
     probe_training,
+    shard_memory,
     training_batches,
 )
 from kd_kedro.training.teacher.capture import capture
@@ -87,7 +88,7 @@ def capture_settings(**changed):
     given = {
         "source": "top_k",
         "k": 4,
-        "num_samples": 5,
+        "bytes_per_token": 16,
         "temperatures": (1.0,),
         "hidden_states": False,
         "dtype": "float16",
@@ -297,3 +298,13 @@ def test_the_bytes_of_a_capture_are_those_of_the_whole(
     assert cost.tokens == sum(len(row.input_ids) for row in examples)
     assert cost.parameters == sum(weight.numel() for weight in model.parameters())
     assert cost.bytes == pytest.approx(whole["bytes"], rel=0.05)
+
+
+def test_the_memory_of_a_whole_shard_by_hand() -> None:
+    manifest = {"shards": [{"bytes": 40}, {"bytes": 60}]}
+    # 50 rows, 600 bytes: a shard of 20 rows has 240, twice, where the probe held 60, twice.
+    chosen = capture_settings(rows_per_shard=20)
+    assert shard_memory(CAPTURE, manifest, chosen) == 2 * (240 - 60)
+    # Its 4 answer tokens are first sampled: at most 128 entries each, of 8 bytes.
+    sampled = capture_settings(rows_per_shard=20, source="sampled")
+    assert shard_memory(CAPTURE, manifest, sampled) == 2 * (240 - 60) + 4 * 128 * 8

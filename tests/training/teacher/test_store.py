@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from kd_kedro.losses import chunked_head as head_loss
 from kd_kedro.losses.divergence_names import BUCKETED, FULL
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import collate
+from kd_kedro.models.encoding import collate, encode
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.training.loop.training_config import ObjectiveConfig
 from kd_kedro.training.teacher import capture as target_capture
@@ -25,7 +25,7 @@ from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 TOP_K = CaptureConfig(
     source="top_k",
     k=8,
-    num_samples=16,
+    bytes_per_token=32,
     temperatures=(2.0,),
     hidden_states=False,
     dtype="float16",
@@ -35,6 +35,7 @@ TOP_K = CaptureConfig(
     seed=1,
 )
 DENSE = TOP_K.model_copy(update={"source": "dense", "dtype": "float32"})
+SAMPLED = TOP_K.model_copy(update={"source": "sampled"})
 ROWS = [(f"row{i}", q, a) for i, (q, a) in enumerate(zip(QUESTIONS, ANSWERS, strict=True))]
 
 
@@ -59,9 +60,10 @@ def test_what_a_source_does_not_read_is_no_part_of_its_address(
         given = config.model_copy(update=changed)
         return capture([(teacher, 1.0)], examples, belongs_to, tmp_path, given)["fingerprint"]
 
-    unread = {"k": 5, "num_samples": 3, "temperatures": (1.0, 3.0), "seed": 8}
+    unread = {"k": 5, "bytes_per_token": 9, "temperatures": (1.0, 3.0), "seed": 8}
     assert address(DENSE) == address(DENSE, **unread) != address(DENSE, dtype="float16")
-    assert address(TOP_K) == address(TOP_K, num_samples=3, seed=8) != address(TOP_K, k=5)
+    assert address(TOP_K) == address(TOP_K, bytes_per_token=9, seed=8) != address(TOP_K, k=5)
+    assert address(SAMPLED) == address(SAMPLED, k=5) != address(SAMPLED, bytes_per_token=9)
 
 
 def test_a_dense_cache_gives_what_the_live_teacher_gives(teacher, examples, belongs_to, tmp_path):
@@ -91,14 +93,35 @@ def test_a_top_k_cache_gives_the_tokens_and_the_rest(teacher, examples, belongs_
     assert signal.divergence("bucketed_forward_kl", 0.0, live * 2).abs().max() < 1e-4
 
 
-def test_rows_are_joined_by_id_in_whatever_order_they_come(teacher, examples, belongs_to, tmp_path):
-    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, TOP_K)
+@pytest.mark.parametrize("settings", [TOP_K, SAMPLED])
+def test_rows_are_joined_by_id_in_whatever_order_they_come(
+    settings, teacher, examples, belongs_to, tmp_path
+):
+    manifest = capture([(teacher, 1.0)], examples, belongs_to, tmp_path, settings)
     targets = open_targets(manifest, tmp_path, belongs_to)
-    alone = {e.row_id: targets.signal(collate([e], 1), 2.0).teacher for e in examples}
+    student = torch.randn(1, len(teacher.tokenizer), generator=torch.Generator().manual_seed(1))
+
+    def told(rows):
+        batch = collate(rows, 1)
+        (name,) = {"bucketed_forward_kl", "forward_kl"} & targets.serves
+        logits = student.expand(len(batch.answers), -1)
+        return targets.signal(batch, 2.0).divergence(name, 0.0, logits)
+
     for order in ([3, 0, 5], [5, 3, 0], [1, 1, 4]):
-        batch = collate([examples[i] for i in order], 1)
-        together = targets.signal(batch, 2.0).teacher
-        assert torch.equal(together, torch.cat([alone[examples[i].row_id] for i in order]))
+        rows = [examples[i] for i in order]
+        torch.testing.assert_close(told(rows), torch.cat([told([row]) for row in rows]))
+
+
+def test_a_sampled_store_is_as_large_as_its_budget(teacher, belongs_to, tmp_path):
+    rows = [(f"row{i}", "Is it so?", " ".join(ANSWERS * 8)) for i in range(24)]
+    long = encode(teacher.tokenizer, *zip(*rows, strict=True), 128)
+    for bytes_per_token in (12, 24):
+        settings = SAMPLED.model_copy(
+            update={"rows_per_shard": 12, "bytes_per_token": bytes_per_token}
+        )
+        manifest = capture([(teacher, 1.0)], long, belongs_to, tmp_path, settings)
+        asked = bytes_per_token * manifest["answer_tokens"]
+        assert manifest["bytes"] == pytest.approx(asked, rel=0.02)
 
 
 def test_training_from_the_cache_is_training_from_the_teacher(
@@ -137,10 +160,11 @@ def test_the_manifest_says_what_it_is_and_no_absolute_path(teacher, examples, be
     assert json.loads((folder / "manifest.json").read_text()) == manifest
 
 
+@pytest.mark.parametrize("settings", [TOP_K, SAMPLED])
 def test_a_killed_capture_goes_on_where_it_was_and_ends_the_same(
-    teacher, examples, belongs_to, tmp_path, monkeypatch
+    settings, teacher, examples, belongs_to, tmp_path, monkeypatch
 ):
-    whole = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "whole", TOP_K)
+    whole = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "whole", settings)
     asked = []
     real = target_capture.log_probs_of
 
@@ -152,14 +176,14 @@ def test_a_killed_capture_goes_on_where_it_was_and_ends_the_same(
 
     monkeypatch.setattr(target_capture, "log_probs_of", dies)
     with pytest.raises(KeyboardInterrupt):
-        capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "killed", TOP_K)
+        capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "killed", settings)
     folder = tmp_path / "killed" / whole["fingerprint"]
     assert not (folder / "manifest.json").exists()
     (folder / "shard-00002.safetensors.unfinished").write_bytes(b"half")
     (folder / "shard-00001.safetensors").write_bytes(b"damaged after it was whole")
     asked.clear()
     monkeypatch.setattr(target_capture, "log_probs_of", lambda *a: asked.append(a) or real(*a))
-    resumed = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "killed", TOP_K)
+    resumed = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "killed", settings)
     assert len(asked) == 2  # the first of three shards was there
     assert resumed == whole
     assert files(folder) == files(tmp_path / "whole" / whole["fingerprint"])
@@ -217,7 +241,7 @@ def test_a_damaged_or_lost_shard_is_named(teacher, examples, belongs_to, tmp_pat
 
 def test_a_manifest_that_is_none_is_refused(tmp_path, belongs_to):
     for manifest in ({}, dict(belongs_to), belongs_to | {"schema": 99}):
-        with pytest.raises(ValueError, match=r"no manifest of schema 3 .* capture_targets again"):
+        with pytest.raises(ValueError, match=r"no manifest of schema 4 .* capture_targets again"):
             open_targets(manifest, tmp_path, belongs_to)
 
 

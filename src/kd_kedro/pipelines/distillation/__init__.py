@@ -30,7 +30,11 @@ _IN_GROUPS = {
     "examples": {"versions": "styles", "augmented_rows": "max_augmented_rows"},
     "sequence_level": {"keep_written": "keep_reference"},
     "tokenizer": {"vocabulary": "vocab_size"},
-    "targets": {"draws": "num_samples", "hidden": "hidden_states"},
+    "targets": {
+        "draws": "bytes_per_token",
+        "num_samples": "bytes_per_token",
+        "hidden": "hidden_states",
+    },
     "objective": {"hidden": "hidden_state_weight", "hidden_distance": "hidden_state_loss"},
 }
 RENAMED = {

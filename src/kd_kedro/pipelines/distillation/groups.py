@@ -110,7 +110,7 @@ class DistillationParams(BaseModel):
         if targets.hidden_states and self.ensemble.shares:
             return "targets.hidden_states: several teachers share no hidden states; set it to false"
         if (
-            targets.source in ("sampled", "top_k")
+            targets.source == "top_k"
             and not self.tokenizer.pretrained
             and targets.k >= self.tokenizer.vocab_size
         ):

@@ -30,6 +30,7 @@ from kd_kedro.training.teacher.capture import capture
 from kd_kedro.training.teacher.capture_config import CaptureConfig
 from kd_kedro.training.teacher.signals import TargetSource
 from kd_kedro.training.teacher.store import Teachers
+from kd_kedro.training.teacher.token_sample import ENTRY_BYTES, POINTS
 
 MOST_BATCHES = 64
 SECONDS = 4.0  # of a probe, about
@@ -213,11 +214,13 @@ def probe_capture(
 def shard_memory(cost: CaptureCost, manifest: Mapping[str, Any], settings: CaptureConfig) -> int:
     """Return the bytes by which a whole shard in the making is larger than the probe's.
 
-    A shard is held as tensors and as the bytes of its file.
+    A shard is held as tensors and as the bytes of its file; one that is sampled, before that, as
+    more entries than are kept.
     """
     share = min(1.0, settings.rows_per_shard / cost.rows)
     held: int = max(shard["bytes"] for shard in manifest["shards"])
-    return max(0, round(2 * (cost.bytes * share - held)))
+    first = cost.answer_tokens * share * ENTRY_BYTES * POINTS if settings.source == "sampled" else 0
+    return max(0, round(2 * (cost.bytes * share - held) + first))
 
 
 class PeakMemory:

@@ -26,10 +26,13 @@ from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.teacher.capture_config import UNREAD, CaptureConfig, serves
+from kd_kedro.training.teacher.packed_bits import id_bits, pack
 from kd_kedro.training.teacher.signals import log_probs_of, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
+from kd_kedro.training.teacher.token_sample import IdCode, TokenSample
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+HEADER = 600  # bytes that a shard of sampled targets spends on the names of its tensors
 
 
 def capture(
@@ -57,7 +60,7 @@ def capture(
             hidden states in common.
     """
     vocabulary = len(teachers[0][0].tokenizer)
-    if config.source != "dense" and config.k >= vocabulary:
+    if config.source == "top_k" and config.k >= vocabulary:
         raise ValueError(
             f"targets.k is {config.k} but the vocabulary has {vocabulary} tokens; "
             "use a smaller k or targets.source dense"
@@ -135,55 +138,53 @@ def _write_shard(
 
     # The draws of a shard depend on its rows alone, so that a resumed capture draws the same.
     generator = torch.Generator(teachers[0][0].model.device)
-    names = json.dumps([row.row_id for row in rows])
+    names = json.dumps([row.row_id for row in rows], separators=(",", ":"))
     generator.manual_seed(int(settings_fingerprint([config.seed, names])[:8], 16))
-    kept = _Kept(sum(row.answer_tokens for row in rows))
+    offsets = torch.tensor([0, *(row.answer_tokens for row in rows)]).cumsum(0)
+    kept = _Kept(int(offsets[-1]), config, generator)
     for chosen in batches_by_length([len(row.input_ids) for row in rows], config.batch_size):
-        batch = [rows[index] for index in chosen]
-        _ask(teachers, batch, vocabulary, config, generator, kept)
+        _ask(teachers, [rows[index] for index in chosen], vocabulary, config.precision, kept)
         bar.update(len(chosen))
-    tensors = {name: tensor.cpu() for name, tensor in kept.tensors.items()}
-    sizes = torch.tensor([0, *(row.answer_tokens for row in rows)])
-    tensors["offsets"] = sizes.cumsum(0)
-    content = save(tensors, metadata={"row_ids": names})
+    tensors = {**kept.tensors, "offsets": offsets.to(torch.int32)}
+    if kept.sample:
+        budget = config.bytes_per_token * int(offsets[-1]) - len(names) - 4 * len(offsets) - HEADER
+        code = IdCode.best(vocabulary, config.bytes_per_token)
+        tensors |= kept.sample.encode(offsets, code, budget, generator)
+    content = save(
+        {name: tensor.cpu() for name, tensor in tensors.items()}, metadata={"row_ids": names}
+    )
     _write(path, content)
     _write(_hash_beside(path), hashlib.sha256(content).hexdigest().encode("ascii"))
 
 
 def _ask(
-    teachers: Teachers,
-    rows: Sequence[Example],
-    vocabulary: int,
-    config: CaptureConfig,
-    generator: torch.Generator,
-    kept: "_Kept",
+    teachers: Teachers, rows: Sequence[Example], vocabulary: int, precision: str, kept: "_Kept"
 ) -> None:
     """Add what is kept of a batch, a few answer tokens at a time.
 
     All logits of a batch at once would be most of the memory that a capture takes.
     """
+    device = teachers[0][0].model.device
     with ExitStack() as stack:
         for teacher, _ in teachers:
             stack.enter_context(evaluating(teacher.model))
-        stack.enter_context(autocast(config.precision, teachers[0][0].model.device))
         states = []
         for teacher, _ in teachers:
             model = teacher.model
             batch = collate(rows, pad_token_id(teacher.tokenizer), decoder_start(model))
-            states.append(answer_states(model, batch.to(model.device)))
+            with autocast(precision, device):
+                states.append(answer_states(model, batch.to(model.device)))
         step = chunk_tokens(states[0], vocabulary)
         for start in range(0, max(1, len(states[0])), step):
             end = start + step
-            log_probs = mixture(
-                [
-                    (log_probs_of(teacher.model, hidden[start:end], 1.0, vocabulary), share)
-                    for (teacher, share), hidden in zip(teachers, states, strict=True)
-                ]
-            )
-            part = _keep(log_probs, config, generator)
-            if config.hidden_states:
-                part["hidden"] = states[0][start:end].to(DTYPES[config.dtype])
-            kept.add(part)
+            with autocast(precision, device):
+                log_probs = mixture(
+                    [
+                        (log_probs_of(teacher.model, hidden[start:end], 1.0, vocabulary), share)
+                        for (teacher, share), hidden in zip(teachers, states, strict=True)
+                    ]
+                )
+            kept.add(log_probs, states[0][start:end])
 
 
 class _Kept:
@@ -193,63 +194,49 @@ class _Kept:
     holes in the heap that no other logits fit into.
     """
 
-    def __init__(self, tokens: int) -> None:
+    def __init__(self, tokens: int, config: CaptureConfig, generator: torch.Generator) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
+        self.sample = TokenSample(tokens) if config.source == "sampled" else None
         self._tokens = tokens
+        self._config = config
+        self._generator = generator
         self._filled = 0
 
-    def add(self, part: Mapping[str, torch.Tensor]) -> None:
+    def add(self, log_probs: torch.Tensor, hidden: torch.Tensor) -> None:
         """Put the next tokens behind those before: batches follow the order of the rows."""
-        start = self._filled
+        config, part = self._config, {}
+        if self.sample:
+            (temperature,) = config.temperatures
+            self.sample.add(_tempered(log_probs, temperature), self._generator)
+        else:
+            part = _keep(log_probs, config)
+        if config.hidden_states:
+            part["hidden"] = hidden.to(DTYPES[config.dtype])
+        start, self._filled = self._filled, self._filled + len(log_probs)
         for name, values in part.items():
             if name not in self.tensors:
                 self.tensors[name] = values.new_empty((self._tokens, *values.shape[1:]))
-            self._filled = start + len(values)
             self.tensors[name][start : self._filled] = values
 
 
-def _keep(
-    log_probs: torch.Tensor, config: CaptureConfig, generator: torch.Generator
-) -> dict[str, torch.Tensor]:
-    dtype = DTYPES[config.dtype]
-    narrow = torch.int16 if log_probs.shape[-1] <= 2**16 else torch.int32
+def _tempered(log_probs: torch.Tensor, temperature: float) -> torch.Tensor:
+    return log_probs if temperature == 1 else torch.log_softmax(log_probs / temperature, -1)
+
+
+def _keep(log_probs: torch.Tensor, config: CaptureConfig) -> dict[str, torch.Tensor]:
+    dtype, vocabulary = DTYPES[config.dtype], log_probs.shape[-1]
     if config.source == "dense":
         return {"log_probs": log_probs.to(dtype)}
-    if config.source == "sampled":
-        return _sample(log_probs, config, generator, dtype, narrow)
     top, ids = log_probs.topk(config.k, -1)
     rest = log_probs.scatter(1, ids, float("-inf"))
     tails = [
-        shared_logits(rest, rest.shape[-1], temperature).logsumexp(-1)
+        shared_logits(rest, vocabulary, temperature).logsumexp(-1)
         for temperature in config.temperatures
     ]
-    kept = {"log_probs": top.to(dtype), "ids": ids.to(narrow)}
-    return {**kept, "tails": torch.stack(tails, -1).float()}
-
-
-def _sample(
-    log_probs: torch.Tensor,
-    config: CaptureConfig,
-    generator: torch.Generator,
-    dtype: torch.dtype,
-    narrow: torch.dtype,
-) -> dict[str, torch.Tensor]:
-    # Each line over the whole vocabulary counts: together they are a tenth of a teacher's pass.
-    (temperature,) = config.temperatures
-    if temperature != 1:
-        log_probs = torch.log_softmax(log_probs / temperature, -1)
-    top, ids = log_probs.topk(config.k, -1)
-    chances = log_probs.exp()
-    entropy = -(chances * log_probs).nansum(-1)  # 0 log 0 is 0
-    tail = chances.scatter_(1, ids, 0.0).sum(-1, keepdim=True)
-    chances[tail[:, 0] == 0] = 1.0  # where nothing is left any draw will do: it counts nothing
-    drawn = torch.multinomial(chances, config.num_samples, replacement=True, generator=generator)
     return {
         "log_probs": top.to(dtype),
-        "ids": ids.to(narrow),
-        "drawn": drawn.to(narrow),
-        "tails": tail.log().float(),
-        "entropy": entropy.float(),
+        "ids": torch.from_numpy(pack(ids.cpu().numpy(), id_bits(vocabulary))),
+        "tails": torch.stack(tails, -1).float(),
     }
 
 

@@ -11,8 +11,9 @@ NOTHING = "none"  # the source of targets that nothing asks for: no teacher was 
 Source = Literal["top_k", "dense", "sampled", "live"]
 # Settings that a source does not read; they are no part of the address of its store.
 UNREAD = {
-    "dense": ("k", "num_samples", "temperatures", "seed"),
-    "top_k": ("num_samples", "seed"),
+    "dense": ("k", "bytes_per_token", "temperatures", "seed"),
+    "top_k": ("bytes_per_token", "seed"),
+    "sampled": ("k",),
 }
 
 
@@ -24,10 +25,11 @@ class CaptureConfig(BaseModel):
     source: Source = Field(
         default="sampled",
         description=(
-            "sampled keeps the k likeliest tokens and draws from the rest, and serves forward_kl "
-            "without bias; top_k keeps the k likeliest and the rest as one bucket, and serves the "
-            "bucketed_ divergences; dense keeps every token and serves all others; live keeps "
-            "nothing, asks the teacher at every step and serves what dense does."
+            "sampled keeps likely tokens and draws from the rest, more where the teacher is less "
+            "certain, and serves forward_kl without bias; top_k keeps the k likeliest and the rest "
+            "as one bucket, and serves the bucketed_ divergences; dense keeps every token and "
+            "serves all others; live keeps nothing, asks the teacher at every step and serves what "
+            "dense does."
         ),
     )
     capture: bool | None = Field(
@@ -39,10 +41,16 @@ class CaptureConfig(BaseModel):
             "objective.hidden_state_weight is above 0, so that a student asks for them."
         ),
     )
-    k: int = Field(default=6, ge=1, le=65_536, description="Tokens kept by sampled and top_k.")
-    num_samples: int = Field(
-        default=14, ge=1, le=65_536, description="Tokens drawn by sampled, beside those k."
+    bytes_per_token: float = Field(
+        default=32,
+        ge=4,
+        le=256,
+        description=(
+            "Bytes that sampled may take for an answer token, on the mean of a file; hidden states "
+            "come on top."
+        ),
     )
+    k: int = Field(default=16, ge=1, le=65_536, description="Tokens kept by top_k.")
     temperatures: tuple[PositiveFloat, ...] = Field(
         default=(1.0,),
         min_length=1,
@@ -55,7 +63,8 @@ class CaptureConfig(BaseModel):
         description="Keep the teacher's last hidden states, for objective.hidden_state_weight.",
     )
     dtype: Literal["float16", "bfloat16", "float32"] = Field(
-        default="float16", description="Dtype of the stored log probabilities and hidden states."
+        default="float16",
+        description="Dtype of hidden states, and of the log probabilities of dense and top_k.",
     )
     seed: int = Field(default=1, ge=0, description="Seed of the draws.")
     precision: Literal["auto", "bf16", "fp32"] = Field(

@@ -126,17 +126,17 @@ class TopKSignal:
 
 @dataclass(frozen=True)
 class SampledSignal:
-    """Likely tokens and draws from the rest: an unbiased estimate of the forward KL.
+    """A weighted sample of the teacher's tokens: an unbiased estimate of the forward KL.
 
-    The k likeliest tokens count with p_i, n tokens drawn from the others with (1 - sum p_i) / n
-    each. So sum(share log q) is sum(p log q) in expectation, and -H(p) less that is the divergence,
-    with its gradient: random sampling (Anshumann et al., 2025, arXiv:2503.16870, section 4),
-    stratified, so that only the tail is left to chance.
+    Each entry counts a share whose mean over the draws is the teacher's probability. So
+    sum(share log q) is sum(p log q) in expectation, and -H(p) less that is the divergence, with its
+    gradient (Anshumann et al., 2025, arXiv:2503.16870, section 4).
 
     Attributes:
-        shares: (tokens, k + draws), what each token counts.
-        ids: (tokens, k + draws) int64.
-        entropy: (tokens,) nats, of the teacher's whole distribution.
+        shares: (tokens, entries), what each token counts; 0 where a token has fewer entries.
+        ids: (tokens, entries) int64.
+        entropy: (tokens,) nats, of the teacher's whole distribution; an estimate of it, too, whose
+            sum over a row is what counts.
         vocabulary: Number of ids that teacher and student share.
         temperature: Temperature of the signal, see `Signal`.
         hidden: Hidden states, see `Signal`.
@@ -231,7 +231,9 @@ def log_probs_of(
     """
     logits = head_logits(model.get_output_embeddings(), hidden)
     wide = torch.promote_types(logits.dtype, torch.float32)
-    return torch.log_softmax(shared_logits(logits.to(wide), vocabulary, temperature), -1)
+    if temperature != 1:  # else the softmax widens them on its way, which saves a pass
+        logits = logits.to(wide)
+    return torch.log_softmax(shared_logits(logits, vocabulary, temperature), -1, dtype=wide)
 
 
 def shared_logits(logits: torch.Tensor, vocabulary: int, temperature: float) -> torch.Tensor:

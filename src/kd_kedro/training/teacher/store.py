@@ -23,9 +23,12 @@ from kd_kedro.storage.fingerprints import (
     weights_fingerprint,
 )
 from kd_kedro.training.teacher.capture_config import serves
+from kd_kedro.training.teacher.packed_bits import id_bits, unpack
 from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, Signal, TopKSignal
+from kd_kedro.training.teacher.token_sample import IdCode, SampledShard, read_rows
 
-SCHEMA = 3  # of the manifest and of the shards
+SCHEMA = 4  # of the manifest and of the shards
+_Place = tuple[int, int, int]  # a shard's number, a row's there, the number after it
 Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the weights sum to one
 
 
@@ -120,11 +123,15 @@ class CachedTargets:
         self.temperatures = None if manifest["source"] == "dense" else self._captured
         self._vocabulary = int(manifest["vocabulary"])
         self._shards = [load_file(folder / shard["file"]) for shard in manifest["shards"]]
-        self._places: dict[str, tuple[int, int, int]] = {}
+        self._offsets = [shard["offsets"].tolist() for shard in self._shards]
+        self._places: dict[str, _Place] = {}
         for number, shard in enumerate(manifest["shards"]):
-            offsets = self._shards[number]["offsets"].tolist()
             for row, row_id in enumerate(_row_ids(folder / shard["file"])):
-                self._places[row_id] = (number, offsets[row], offsets[row + 1])
+                self._places[row_id] = (number, row, row + 1)
+        self._sampled: list[SampledShard] = []
+        if manifest["source"] == "sampled":
+            self._code = IdCode.best(self._vocabulary, manifest["bytes_per_token"])
+            self._sampled = [SampledShard(shard, self._code) for shard in self._shards]
 
     def signal(self, batch: Batch, temperature: float) -> Signal:
         """Return the signal of a batch, whatever its rows' order was at capture.
@@ -132,20 +139,24 @@ class CachedTargets:
         Raises:
             ValueError: If a row was not captured, or had another number of answer tokens.
         """
-        kept = {name: part.to(batch.labels.device) for name, part in self._read(batch).items()}
-        hidden = kept.get("hidden")
-        if "drawn" in kept:
-            return _sampled(kept, self._vocabulary, temperature)
+        places, device = self._find(batch), batch.labels.device
+        hidden = self._gather("hidden", places).to(device) if self.hidden_width else None
+        if self._sampled:
+            rows = [(self._sampled[shard], row, end) for shard, row, end in places]
+            shares, ids, entropy = (part.to(device) for part in read_rows(rows, self._code))
+            return SampledSignal(shares, ids, entropy, self._vocabulary, temperature, hidden)
         # Rounding to the stored dtype moved the sum a little off one, and another temperature
         # needs another one: the events are normalised here, after both.
-        log_probs = kept["log_probs"].float() / temperature
-        if "ids" not in kept:
+        log_probs = self._gather("log_probs", places).to(device).float() / temperature
+        if self.manifest["source"] == "dense":
             return DenseSignal(torch.log_softmax(log_probs, -1), temperature, hidden)
-        tail = kept["tails"][:, self._captured.index(temperature)]
+        tail = self._gather("tails", places).to(device)[:, self._captured.index(temperature)]
         teacher = torch.log_softmax(torch.cat([log_probs, tail[:, None]], -1), -1)
-        return TopKSignal(teacher, _whole(kept["ids"]), self._vocabulary, temperature, hidden)
+        packed, k = self._gather("ids", places).numpy(), log_probs.shape[-1]
+        ids = torch.from_numpy(unpack(packed, k, id_bits(self._vocabulary)))
+        return TopKSignal(teacher, ids.to(device), self._vocabulary, temperature, hidden)
 
-    def _read(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def _find(self, batch: Batch) -> list[_Place]:
         expected = (batch.labels != IGNORED).sum(1).tolist()
         places = []
         for row_id, tokens in zip(batch.row_ids, expected, strict=True):
@@ -153,38 +164,25 @@ class CachedTargets:
                 places.append((0, 0, 0))
                 continue
             place = self._places.get(row_id)
-            if place is None or place[2] - place[1] != tokens:
+            if place is None or self._tokens(place) != tokens:
                 raise ValueError(
                     f"teacher_targets: row {row_id} was not captured with {tokens} answer tokens; "
                     "run capture_targets again"
                 )
             places.append(place)
-        names = [name for name in self._shards[0] if name != "offsets"]
-        return {name: self._gather(name, places) for name in names}
+        return places
 
-    def _gather(self, name: str, places: Sequence[tuple[int, int, int]]) -> torch.Tensor:
-        return torch.cat([self._shards[shard][name][start:end] for shard, start, end in places])
+    def _tokens(self, place: _Place) -> int:
+        shard, row, end = place
+        return int(self._offsets[shard][end] - self._offsets[shard][row])
 
-
-def _sampled(
-    kept: Mapping[str, torch.Tensor], vocabulary: int, temperature: float
-) -> SampledSignal:
-    events = torch.cat([kept["log_probs"].float(), kept["tails"]], -1).softmax(-1)
-    draws = kept["drawn"].shape[-1]
-    tail = (events[:, -1:] / draws).expand(-1, draws)
-    return SampledSignal(
-        torch.cat([events[:, :-1], tail], -1),
-        torch.cat([_whole(kept["ids"]), _whole(kept["drawn"])], -1),
-        kept["entropy"],
-        vocabulary,
-        temperature,
-        kept.get("hidden"),
-    )
-
-
-def _whole(ids: torch.Tensor) -> torch.Tensor:
-    # int16 holds ids up to 65,535: those above 32,767 were stored as negative numbers.
-    return ids.long() & 0xFFFF if ids.dtype == torch.int16 else ids.long()
+    def _gather(self, name: str, places: Sequence[_Place]) -> torch.Tensor:
+        return torch.cat(
+            [
+                self._shards[shard][name][self._offsets[shard][row] : self._offsets[shard][end]]
+                for shard, row, end in places
+            ]
+        )
 
 
 def _row_ids(path: Path) -> list[str]:
