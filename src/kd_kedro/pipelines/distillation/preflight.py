@@ -15,6 +15,7 @@ from kd_kedro.training.teacher.targets import NO_TARGETS, TeacherTargets
 logger = logging.getLogger(__name__)
 
 BASE = "conf/base"
+BASELINE = "distillation.controls.baseline"
 SEARCHED_RATE = "tuning.space.learning_rate"
 # Devlin et al., 2019 (arXiv:1810.04805, appendix A.3) fine-tune at 2e-5 to 5e-5, Hu et al., 2022
 # (arXiv:2106.09685, appendix D) train adapters at 1e-4 to 5e-4.
@@ -105,12 +106,16 @@ def inherited_rates(
                 f"begin as {taught}, which is pretrained: {_usual(f'{SEARCHED_RATE}.high', 1e-4)}"
             )
         return
-    begun = [("students", taught, "distillation.training.learning_rate", params.training)]
+    begun = [
+        ("students", taught, "distillation.training.learning_rate", params.training.learning_rate)
+    ]
+    own = params.controls.baseline.learning_rate
+    if own is not None:
+        begun.append(("the baseline", student.pretrained, f"{BASELINE}.learning_rate", own))
     if teacher.fine_tune and "params:distillation.teacher" in inputs:
         key = "distillation.teacher.training.learning_rate"
-        begun.append(("the teacher", teacher.pretrained, key, teacher.training))
-    for who, name, key, training in begun:
-        rate = training.learning_rate
+        begun.append(("the teacher", teacher.pretrained, key, teacher.training.learning_rate))
+    for who, name, key, rate in begun:
         if name and rate > USUAL_AT_MOST and origin(key).startswith(BASE):
             yield (
                 f"{key} is {rate:g}, which {BASE} has for small models with random weights, but "
