@@ -21,6 +21,7 @@ from kd_kedro.pipelines.distillation.preflight import (
     check_models,
     check_targets,
     inherited_rates,
+    passed_over,
 )
 from kd_kedro.training.teacher.targets import TeacherTargets
 from tests.pipelines.distillation.recipe import run, whole
@@ -167,6 +168,9 @@ def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_pa
 RATE = "distillation.training.learning_rate"
 TEACHERS = "distillation.teacher.training.learning_rate"
 SEARCHED = "tuning.space.learning_rate"
+BASELINES = "distillation.controls.baseline.learning_rate"
+NAMED = {"pretrained": "some/model"}
+OWN = {"pretrained": "some/model", "from_teacher": None}
 MAIN = {"params:distillation.student", "params:distillation.teacher"}
 STUDY = {"params:distillation.student", "params:tuning"}
 
@@ -175,32 +179,32 @@ STUDY = {"params:distillation.student", "params:tuning"}
     ("groups", "inputs", "set_by_recipe", "named"),
     [
         ({}, MAIN, (), []),  # made in the run
-        ({"student": {"pretrained": "some/model"}}, MAIN, (), [RATE]),
-        ({"teacher": {"pretrained": "some/model"}}, MAIN, (), [TEACHERS]),
-        ({"teacher": {"pretrained": "some/model", "fine_tune": False}}, MAIN, (), []),
-        ({"teacher": {"pretrained": "some/model"}}, {"params:distillation.student"}, (), []),
+        ({"student": OWN}, MAIN, (), [RATE, BASELINES]),
+        ({"teacher": NAMED, "student": {"from_teacher": None}}, MAIN, (), [TEACHERS]),
+        ({"teacher": NAMED}, MAIN, (), [RATE, TEACHERS]),
+        ({"teacher": {**NAMED, "fine_tune": False}}, MAIN, (), [RATE]),
+        ({"teacher": NAMED}, {"params:distillation.student"}, (RATE,), []),
+        ({"teacher": NAMED}, MAIN, (TEACHERS, RATE), []),
+        ({"student": OWN}, MAIN, (RATE, BASELINES), []),
         (
-            {"teacher": {"pretrained": "some/model"}, "student": {"copy_layers": [0]}},
-            MAIN,
-            (TEACHERS,),
-            [RATE],
-        ),
-        ({"student": {"pretrained": "some/model"}}, MAIN, (RATE,), []),
-        (
-            {"student": {"pretrained": "some/model"}, "training": {"learning_rate": 5e-5}},
+            {
+                "student": OWN,
+                "training": {"learning_rate": 5e-5},
+                "controls": {"baseline": {"learning_rate": None}},
+            },
             MAIN,
             (),
             [],
         ),
-        ({"student": {"pretrained": "some/model"}}, STUDY, (), [SEARCHED]),
-        ({"student": {"pretrained": "some/model"}}, STUDY, (SEARCHED,), []),
+        ({"student": OWN}, STUDY, (), [SEARCHED]),
+        ({"student": OWN}, STUDY, (SEARCHED,), []),
     ],
 )
 def test_rates_of_small_models_are_not_taken_for_pretrained_ones_unsaid(
     groups, inputs, set_by_recipe, named
 ):
     def origin(key):
-        if key in set_by_recipe:
+        if key in set_by_recipe or key.endswith(".pretrained"):
             return "conf/mine/distillation/parameters.yml"
         return "" if key == SEARCHED else "conf/base/distillation/parameters.yml"
 
@@ -211,10 +215,47 @@ def test_rates_of_small_models_are_not_taken_for_pretrained_ones_unsaid(
         assert "some/model, which is pretrained: usual are 1e-5 to 1e-4" in sentence
 
 
+def test_the_rates_of_conf_base_are_for_the_teacher_that_it_names():
+    params = DistillationParams.model_validate(whole("base", {"teacher": NAMED}))
+    assert list(inherited_rates(params, MAIN, lambda key: "conf/base/parameters.yml")) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "chosen", "said"),
+    [
+        ({}, (), ""),
+        (
+            {"teacher": {**NAMED, "fine_tune": False}},
+            ("distillation.teacher.pretrained",),
+            "some/model teaches as it is",
+        ),
+        (
+            {"teacher": {**NAMED, "fine_tune": False}},
+            ("distillation.teacher.pretrained", "distillation.teacher.fine_tune"),
+            "",
+        ),
+        ({}, ("distillation.student.architecture.hidden_size",), "has no effect"),
+        (
+            {"student": {"from_teacher": None}},
+            ("distillation.student.architecture.hidden_size",),
+            "",
+        ),
+    ],
+)
+def test_what_conf_base_passes_over_is_said(groups, chosen, said):
+    params = DistillationParams.model_validate(whole("base", groups))
+    told = list(
+        passed_over(params, lambda key: "--params" if key in chosen else "conf/base/parameters.yml")
+    )
+    assert len(told) == bool(said)
+    assert all(said in sentence for sentence in told)
+
+
 def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     bootstrap_project(ROOT)
     name = str(folder / "gpt2")
-    models = {"student": {"pretrained": name}, "tokenizer": {"pretrained": name}}
+    student = {"pretrained": name, "from_teacher": None}
+    models = {"student": student, "tokenizer": {"pretrained": name}}
     loader = settings.CONFIG_LOADER_CLASS(
         str(ROOT / "conf"),
         env="test",
@@ -232,10 +273,13 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     hooks.before_pipeline_run(pipeline, catalog)
     own = [record for record in caplog.records if record.name == preflight.__name__]
     assert [record.getMessage() for record in own] == [
-        "Warning: distillation.training.learning_rate is 0.004, which conf/base has for small "
-        f"models with random weights, but students begin as {name}, which is pretrained: usual "
-        "are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe or by --params "
-        "distillation.training.learning_rate=5e-05"
+        f"Warning: {key} is {rate}, which conf/base has for small models, but {who} as {name}, "
+        "which is pretrained: usual are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe "
+        f"or by --params {key}=5e-05"
+        for key, rate, who in (
+            (RATE, 0.002, "students begin"),
+            (BASELINES, 0.004, "the baseline begins"),
+        )
     ]
 
 

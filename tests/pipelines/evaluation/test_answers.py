@@ -2,7 +2,9 @@
 
 from types import SimpleNamespace
 
-from kd_kedro.pipelines.evaluation.answers import who_is_asked
+import pandas as pd
+
+from kd_kedro.pipelines.evaluation.answers import perhaps_read, who_is_asked
 
 
 def test_twins_of_every_seed_are_asked_under_one_name() -> None:
@@ -19,3 +21,10 @@ def test_twins_of_every_seed_are_asked_under_one_name() -> None:
         "untrained": [""],
         **dict.fromkeys(("baseline", "student", "cut_untaught", "patient_given"), both),
     }
+
+
+def test_rows_that_were_not_kept_from_the_teacher_are_counted() -> None:
+    rows = pd.DataFrame({"row_id": ["a", "b", "c"]})
+    assert perhaps_read(SimpleNamespace(card={"held_out": ["a", "c", "x"]}), rows) == 1
+    assert perhaps_read(SimpleNamespace(card={"held_out": []}), rows) == 3
+    assert perhaps_read(SimpleNamespace(card={}), rows) == 0

@@ -42,6 +42,8 @@ def test_a_reader_is_warned_of_what_would_spoil_the_verdict() -> None:
     ]
     evidence["leakage"]["max_near_share"] = 0.3
     assert len(caveats(evidence)) == 4
+    evidence["perhaps_read"] = 7
+    assert "The teacher may have read 7 of the 100 held-out rows" in caveats(evidence)[2]
     evidence["cut"] = [{**count_long_rows({"training": {"a": 9}}, 8), "where": "student's tokens"}]
     assert caveats(evidence)[-1] == (
         "1 of 1 training rows (100 %) were cut: they are longer than 8 tokens in the tokens of the "

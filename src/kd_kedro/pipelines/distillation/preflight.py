@@ -89,8 +89,8 @@ def inherited_rates(
 ) -> Iterator[str]:
     """Yield what is to be said of pretrained models that inherit the rate of small ones.
 
-    conf/base trains small models with random weights, at rates that make a pretrained one forget
-    what it knows.
+    The rates of conf/base are for small models, and make another one forget what it knows. A
+    teacher that conf/base names itself is small.
 
     Args:
         params: All parameters of the pipeline.
@@ -98,11 +98,13 @@ def inherited_rates(
         origin: Says of a parameter where it was set; '' for the default of its model.
     """
     teacher, student = params.teacher, params.student
-    taught = student.pretrained or (teacher.pretrained if student.starts_as_teacher else "")
+    small = origin("distillation.teacher.pretrained").startswith(BASE)
+    named = "" if small else teacher.pretrained
+    taught = student.pretrained or (named if student.starts_as_teacher else "")
     if taught and "params:tuning" in inputs:
         if not origin(SEARCHED_RATE):
             yield (
-                f"{SEARCHED_RATE} is the range for small models with random weights, but students "
+                f"{SEARCHED_RATE} is the range for small models, but students "
                 f"begin as {taught}, which is pretrained: {_usual(f'{SEARCHED_RATE}.high', 1e-4)}"
             )
         return
@@ -114,11 +116,11 @@ def inherited_rates(
         begun.append(("the baseline", student.pretrained, f"{BASELINE}.learning_rate", own))
     if teacher.fine_tune and "params:distillation.teacher" in inputs:
         key = "distillation.teacher.training.learning_rate"
-        begun.append(("the teacher", teacher.pretrained, key, teacher.training.learning_rate))
+        begun.append(("the teacher", named, key, teacher.training.learning_rate))
     for who, name, key, rate in begun:
         if name and rate > USUAL_AT_MOST and origin(key).startswith(BASE):
             yield (
-                f"{key} is {rate:g}, which {BASE} has for small models with random weights, but "
+                f"{key} is {rate:g}, which {BASE} has for small models, but "
                 f"{who} begin{'s' * (who != 'students')} as {name}, which is pretrained: "
                 f"{_usual(key, 5e-5)}"
             )

@@ -50,6 +50,15 @@ def who_is_asked(
     ]
 
 
+def perhaps_read(teacher: Any, rows: pd.DataFrame) -> int:
+    """Return how many held-out rows are none of those that its card says it has not read.
+
+    A teacher whose card says nothing of that counts as one that has read none.
+    """
+    kept_from_it = teacher.card.get("held_out")
+    return 0 if kept_from_it is None else int((~rows["row_id"].isin(kept_from_it)).sum())
+
+
 def grade_all(
     rows: pd.DataFrame,
     train: pd.DataFrame,

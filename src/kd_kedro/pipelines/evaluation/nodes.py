@@ -13,7 +13,7 @@ from kd_kedro.metrics.report.leakage import is_near, measure_overlap
 from kd_kedro.metrics.report.slices import length_thirds, score_slices
 from kd_kedro.metrics.report.topics import cluster_topics
 from kd_kedro.metrics.scores.held_out import choose_held_out, first_families
-from kd_kedro.pipelines.evaluation.answers import grade_all, who_is_asked
+from kd_kedro.pipelines.evaluation.answers import grade_all, perhaps_read, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
 from kd_kedro.pipelines.evaluation.params import (
@@ -71,7 +71,7 @@ def answer_held_out(
         "cut_references": cut,
         "begin": list(marks(student.tokenizer)[0]),
         "models": {each.model: _card(each.language_model) for each in asked[:3]},
-        "perhaps_read": _perhaps_read(teacher, rows),
+        "perhaps_read": perhaps_read(teacher, rows),
     }
     return results, facts
 
@@ -228,15 +228,6 @@ def _card(model: Any) -> dict[str, Any]:
     others = {name: each.card["origin"] for name, each in model.ensemble.items()}
     card = {key: value for key, value in model.card.items() if key != "held_out"}
     return {**card, **({"ensemble": others} if others else {})}
-
-
-def _perhaps_read(teacher: Any, rows: pd.DataFrame) -> int:
-    """Return how many held-out rows are none of those that its card says it has not read.
-
-    A teacher whose card says nothing of that counts as one that has read none.
-    """
-    kept_from_it = teacher.card.get("held_out")
-    return 0 if kept_from_it is None else int((~rows["row_id"].isin(kept_from_it)).sum())
 
 
 def _held_out_counts(augmented_qa: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:
