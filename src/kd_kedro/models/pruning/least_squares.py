@@ -21,7 +21,10 @@ def told_by(kept: torch.Tensor, crossed: torch.Tensor) -> torch.Tensor:
     kept, crossed = kept.double(), crossed.double()
     # Channels that are always zero have moments of zero, of which no inverse is.
     ridge = (_RIDGE * kept.diagonal().mean()).clamp_min(torch.finfo(kept.dtype).tiny)
-    return torch.linalg.solve(kept + ridge * torch.eye(len(kept), dtype=kept.dtype), crossed)
+    told: torch.Tensor = torch.linalg.solve(
+        kept + ridge * torch.eye(len(kept), dtype=kept.dtype), crossed
+    )
+    return told
 
 
 def without(

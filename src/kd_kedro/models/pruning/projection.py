@@ -44,13 +44,14 @@ def project(model: Any, width: int, states: Mapping[str, torch.Tensor]) -> Weigh
     held, centred = _held(model, read[HEAD]), _centres(model, read[HEAD])
     total = torch.stack([moments.double() for moments in states.values()]).sum(0)
     narrow = components(total, width, centred, given[f"{held}.weight"].double() if held else None)
-    made = given | {name: _times(given[name], place, narrow) for name, place in places.items()}
+    made: Weights = dict(given)
+    made |= {name: _times(given[name], place, narrow) for name, place in places.items()}
     for norm, moments in states.items():
         louder = _louder(narrow, moments.double())
-        if norm == held:  # the diagonal of P^T diag(weights) P; it is exact where they are alike
-            energy = narrow.square()
-            mean = given[f"{norm}.weight"].double() @ energy / energy.sum(0)
-            made[f"{norm}.weight"] = louder * mean
+        if norm == held:  # means of the weights over each component, so that equal ones stay equal
+            parts = narrow.square()
+            means = given[f"{norm}.weight"].double() @ parts / parts.sum(0)
+            made[f"{norm}.weight"] = louder * means
             continue
         reader = louder * _reader(narrow, moments.double())
         for name in (name for name, own in read.items() if own == norm):
@@ -58,7 +59,8 @@ def project(model: Any, width: int, states: Mapping[str, torch.Tensor]) -> Weigh
         made[f"{norm}.weight"] = torch.ones(width)
         if centred:
             made[f"{norm}.bias"] = torch.zeros(width)
-    return made | _rescaled(model, made, len(total) / width)
+    made |= _rescaled(model, made, len(total) / width)
+    return made
 
 
 def components(
@@ -81,11 +83,10 @@ def components(
     count = width - 1 if centred else width
     if centred:  # the sum of the channels becomes the direction of the least energy
         moments = moments - moments.trace() / len(moments)
-    vectors = torch.linalg.eigh(moments).eigenvectors[:, len(moments) - count :]
+    vectors: torch.Tensor = torch.linalg.eigh(moments).eigenvectors[:, len(moments) - count :]
     if diagonal is not None:
-        vectors = (
-            vectors @ torch.linalg.eigh(vectors.T @ (diagonal[:, None] * vectors)).eigenvectors
-        )
+        inside = vectors.T @ (diagonal[:, None] * vectors)
+        vectors = vectors @ torch.linalg.eigh(inside).eigenvectors
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     vectors = vectors * largest.sign()
     return vectors @ _sum_free(width).T if centred else vectors
