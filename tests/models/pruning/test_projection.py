@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from kd_kedro.models.pruning.projection import components
+from kd_kedro.models.pruning.architectures import norms_read
+from kd_kedro.models.pruning.projection import components, project
+from tests.models.pruning.test_prune import build
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -37,3 +39,29 @@ def test_components_are_turned_until_a_diagonal_is_one_again():
     torch.testing.assert_close(turned @ turned.T, plain @ plain.T)
     inside = turned.T @ torch.diag(diagonal) @ turned
     torch.testing.assert_close(inside, torch.diag(inside.diagonal()))
+
+
+def test_weights_that_read_a_norm_get_the_least_squares_of_what_they_read(tokenizer):
+    """What they say of states and what they say of their components differ by what these lack."""
+    model = build("llama", tokenizer, tied=False)
+    drawn = torch.Generator().manual_seed(0)
+    mix = torch.randn(16, 16, generator=drawn).double()
+    states = {
+        norm: torch.nn.functional.normalize(
+            torch.randn(50, 16, generator=drawn).double() @ mix * (1 + number), dim=1
+        )
+        for number, norm in enumerate(sorted(set(norms_read(model).values())))
+    }
+    made = project(model, 10, {norm: given.T @ given for norm, given in states.items()})
+    given = model.state_dict()
+    embedding = "model.embed_tokens.weight"
+    narrow = torch.linalg.lstsq(given[embedding], made[embedding]).solution
+    torch.testing.assert_close(narrow.T @ narrow, torch.eye(10).double())
+    for name, norm in norms_read(model).items():
+        inside = states[norm] @ narrow
+        share = inside.square().sum() / 50
+        said = states[norm] * given[f"{norm}.weight"] @ given[name].T
+        found = inside @ made[name].T / torch.sqrt(share * 16 / 10)
+        expected = inside.T @ said
+        assert (inside.T @ found - expected).norm() < 1e-3 * expected.norm()
+        assert torch.equal(made[f"{norm}.weight"], torch.ones(10))
