@@ -17,6 +17,7 @@ HEAD_NUMBERS = "head_numbers"  # one entry a head
 WHOLE = "whole"  # never cut: vocabulary, positions, channels within a head
 
 Rules = list[tuple[re.Pattern[str], tuple[str, ...]]]
+HEAD = "lm_head.weight"
 
 
 class Axis(NamedTuple):
@@ -37,11 +38,14 @@ class Architecture(NamedTuple):
     Attributes:
         rules: Patterns of weight names with the kinds of their dimensions; a group `module` names
             what an axis belongs to.
+        readers: Patterns of names of weights that are multiplied by what a norm says, with the
+            name of that norm, in which groups of the pattern may stand.
         sizes: Names in the configuration of hidden size, query heads and neurons.
         tied_width: Whether the heads fill the hidden size exactly.
     """
 
     rules: Rules
+    readers: Mapping[str, str]
     sizes: tuple[str, str, str]
     tied_width: bool = False
 
@@ -63,6 +67,11 @@ _GPT2 = Architecture(
             r"(?P<module>.*mlp)\.c_proj\.weight": f"{NEURONS} {HIDDEN}",
         }
     ),
+    {
+        r"(.*\.)attn\.c_attn\.weight": r"\1ln_1",
+        r"(.*\.)mlp\.c_fc\.weight": r"\1ln_2",
+        HEAD: "transformer.ln_f",
+    },
     ("n_embd", "n_head", "n_inner"),
     tied_width=True,
 )
@@ -82,6 +91,11 @@ _LLAMA = Architecture(
             r"(?P<module>.*mlp)\.down_proj\.weight": f"{HIDDEN} {NEURONS}",
         }
     ),
+    {
+        r"(.*\.)self_attn\.[qkv]_proj\.weight": r"\1input_layernorm",
+        r"(.*\.)mlp\.(?:gate|up)_proj\.weight": r"\1post_attention_layernorm",
+        HEAD: "model.norm",
+    },
     ("hidden_size", "num_attention_heads", "intermediate_size"),
 )
 # All layers of a stack share the positions that its first layer holds, head by head, and with
@@ -102,6 +116,12 @@ _T5 = Architecture(
             r"(?P<module>.*DenseReluDense)\.wo\.weight": f"{HIDDEN} {NEURONS}",
         }
     ),
+    {
+        r"(.*\.)(?:SelfAttention\.[qkv]|EncDecAttention\.q)\.weight": r"\1layer_norm",
+        r"(.*\.)DenseReluDense\.wi\w*\.weight": r"\1layer_norm",
+        r".*\.EncDecAttention\.[kv]\.weight": "encoder.final_layer_norm",
+        HEAD: "decoder.final_layer_norm",
+    },
     ("d_model", "num_heads", "d_ff"),
 )
 ARCHITECTURES = {
@@ -140,6 +160,17 @@ def axes_of(model: Any) -> dict[str, tuple[Axis, ...]]:
     """
     rules = architecture_of(model).rules
     return {name: _axes(name, rules, type(model).__name__) for name in model.state_dict()}
+
+
+def norms_read(model: Any) -> dict[str, str]:
+    """Return by name of each weight that is multiplied by what a norm says the norm's name."""
+    readers = architecture_of(model).readers
+    return {
+        name: found.expand(norm)
+        for name in model.state_dict()
+        for pattern, norm in readers.items()
+        if (found := re.fullmatch(pattern, name))
+    }
 
 
 def _axes(name: str, rules: Rules, kind: str) -> tuple[Axis, ...]:

@@ -1,7 +1,6 @@
 """A student cut out of its teacher: fewer layers, hidden channels, heads and neurons."""
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,9 @@ from kd_kedro.models.pruning.architectures import (
     architecture_of,
     axes_of,
 )
-from kd_kedro.models.pruning.importance import Bar, Importance, measure
+from kd_kedro.models.pruning.importance import Bar, Measured, layer_turns, measure
+from kd_kedro.models.pruning.least_squares import without
+from kd_kedro.models.pruning.projection import project
 from kd_kedro.models.pruning.shape import Heads, Shape, groupings, shape_defect
 
 KEY = "distillation.student.from_teacher"
@@ -54,12 +55,13 @@ def check_shape(model: Any, wanted: Shape) -> None:
 def prune(
     teacher: Any, wanted: Shape, rows: Sequence[Example], padding: int, progress: Bar = iter
 ) -> Any:
-    """Return a float32 student of a teacher's most important units, its order of units kept.
+    """Return a float32 student cut out of a teacher.
 
-    First whole layers go, then what is left is measured again and loses its least important
-    channels, heads and neurons. What a norm's weights are multiplied by makes up for the channels
-    that it no longer divides by. A cut that removes nothing, or only units that are always zero,
-    says what the teacher says.
+    First whole layers go, those that turn their hidden states least. What is left is measured
+    again: hidden channels become the principal components of the hidden states (`projection`), and
+    the heads and neurons that say most stay, in their order; their output projections tell by
+    least squares what the others said (`least_squares`). A cut that removes nothing changes
+    nothing; one that removes only what is always zero says what the teacher says.
 
     Args:
         teacher: A causal or encoder-decoder model of a supported architecture.
@@ -77,8 +79,8 @@ def prune(
     present, channels = shape_of(teacher), heads_of(teacher).channels
     layers = list(range(present.num_hidden_layers))
     if wanted.num_hidden_layers < len(layers):
-        turned = measure(teacher, rows, channels, padding, progress).layers
-        layers = _best(turned, wanted.num_hidden_layers).tolist()
+        turns = layer_turns(teacher, rows, padding, progress)
+        layers = _best(turns, wanted.num_hidden_layers).tolist()
     shorter = copy_layers(teacher, layers, 0)
     if wanted[1:] == present[1:]:
         return shorter
@@ -108,60 +110,36 @@ def pruned_shape(model: Any, wanted: Shape, seed: int) -> Any:
     return untrained(model, seed, config)
 
 
-def _narrowed(model: Any, wanted: Shape, importance: Importance) -> Any:
+def _narrowed(model: Any, wanted: Shape, measured: Measured) -> Any:
     student = pruned_shape(model, wanted, 0)
-    kept = _Kept(model, wanted, importance)
-    given, weights = model.state_dict(), {}
+    kept = _Kept(model, wanted, measured)
+    weights = model.state_dict()
+    if wanted.hidden_size < shape_of(model).hidden_size:
+        weights = project(model, wanted.hidden_size, measured.states)
     for name, axes in axes_of(model).items():
-        weights[name] = given[name]
         for dimension, axis in enumerate(axes):
-            if axis.kind != WHOLE:
-                chosen = kept.of(axis).to(given[name].device)
-                weights[name] = weights[name].index_select(dimension, chosen)
-    for name, factor in _factors(model, wanted, importance, kept).items():
-        weights[name] = weights[name] * factor
+            if axis.kind in (WHOLE, HIDDEN):
+                continue
+            if name in measured.inputs:
+                moments = measured.inputs[name]
+                weights[name] = without(weights[name], dimension, kept.of(axis), moments)
+            else:
+                weights[name] = weights[name].index_select(dimension, kept.of(axis))
     student.load_state_dict(weights)
     return student
 
 
-def _factors(model: Any, wanted: Shape, importance: Importance, kept: "_Kept") -> dict[str, float]:
-    """Return by name of a weight what makes up for hidden channels that are gone.
-
-    A norm divides by the root of the mean square of its channels: what is left of the squares has
-    fewer channels to be the mean of. Its epsilon changed with the number of channels, which the
-    norms of queries and keys (Qwen3) did not ask for. T5 divides what a tied head is given by the
-    root of the hidden size.
-    """
-    fewer = shape_of(model).hidden_size / wanted.hidden_size
-    channels = kept.of(Axis(HIDDEN))
-    factors = {
-        name: math.sqrt(float(energy[channels].sum()) * fewer)
-        for name, energy in importance.energy.items()
-    }
-    given = model.state_dict()
-    for module in {name.rpartition(".")[0] for name in given}:
-        if module.endswith(("q_norm", "k_norm")):
-            product = module.replace("_norm", "_proj")
-            own = {f"{product}.{part}" for part in ("weight", "bias")} & given.keys()
-            factors |= dict.fromkeys(own, math.sqrt(fewer))
-    if getattr(model.config, "scale_decoder_outputs", False):
-        factors["decoder.final_layer_norm.weight"] /= math.sqrt(fewer)
-    return factors
-
-
 class _Kept:
-    """Which entries of each axis are kept, in their order."""
+    """Which entries of the axes of heads and neurons are kept, in their order."""
 
-    def __init__(self, model: Any, wanted: Shape, importance: Importance) -> None:
+    def __init__(self, model: Any, wanted: Shape, measured: Measured) -> None:
         self._heads = heads_of(model)
         self._wanted = wanted
-        self._units = importance.units
+        self._units = measured.units
 
     def of(self, axis: Axis) -> torch.Tensor:
         """Return int64 indices along an axis."""
         kind, module = axis
-        if kind == HIDDEN:
-            return _best(self._units[axis], self._wanted.hidden_size)
         if kind == NEURONS:
             return _best(self._units[axis], self._wanted.intermediate_size)
         queries, groups = self._chosen(module)
