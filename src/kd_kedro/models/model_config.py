@@ -51,7 +51,7 @@ class PruningConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_hidden_layers: int | None = Field(default=None, ge=1, description="Layers that stay.")
-    hidden_size: int | None = Field(default=None, ge=1, description="Hidden channels that stay.")
+    hidden_size: int | None = Field(default=None, ge=1, description="Hidden channels that are left.")
     num_attention_heads: int | None = Field(
         default=None,
         ge=1,
