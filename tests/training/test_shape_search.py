@@ -95,12 +95,18 @@ def test_a_latency_bounds_what_is_measured(tokenizer, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"parameters": 0.5, "latency": 0.5}, "parameters and latency are two ways to say one"),
-        ({"hidden_size": 8, "parameters": 0.5}, "hidden_size and parameters are two ways"),
+        ({"parameters": 0.5, "latency": 0.5}, "parameters and latency are two budgets"),
         ({"parameters": 1.5}, "less than or equal to 1"),
         ({"latency": 0}, "greater than 0"),
     ],
 )
-def test_a_budget_stands_alone(given, message):
+def test_a_budget_that_cannot_be_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         PruningConfig.model_validate(given)
+
+
+def test_a_budget_stands_in_place_of_sizes():
+    """conf/base gives sizes, which nobody should have to take back one by one."""
+    config = PruningConfig(hidden_size=8, parameters=0.5)
+    assert (config.hidden_size, config.budget) == (None, ("parameters", 0.5))
+    assert PruningConfig(hidden_size=8, parameters=None).hidden_size == 8

@@ -1,6 +1,7 @@
 """The size of a model that is made here or cut out of another, and of an adapter on one."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -51,7 +52,9 @@ class PruningConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_hidden_layers: int | None = Field(default=None, ge=1, description="Layers that stay.")
-    hidden_size: int | None = Field(default=None, ge=1, description="Hidden channels that are left.")
+    hidden_size: int | None = Field(
+        default=None, ge=1, description="Hidden channels that are left."
+    )
     num_attention_heads: int | None = Field(
         default=None,
         ge=1,
@@ -95,11 +98,18 @@ class PruningConfig(BaseModel):
         description="Training rows on which it is measured what each unit does.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_budget_stands_in_place_of_sizes(cls, values: Any) -> Any:
+        """Drop sizes, which conf/base gives, where there is a budget."""
+        if not isinstance(values, Mapping) or all(values.get(name) is None for name in BUDGETS):
+            return values
+        return {name: value for name, value in values.items() if name not in SIZES}
+
     @model_validator(mode="after")
-    def _sizes_or_one_budget(self) -> "PruningConfig":
-        given = [name for name in (*SIZES, *BUDGETS) if getattr(self, name) is not None]
-        if len(given) > 1 and given[-1] in BUDGETS:
-            raise ValueError(f"{given[0]} and {given[-1]} are two ways to say one size; empty one")
+    def _one_budget(self) -> "PruningConfig":
+        if self.parameters is not None and self.latency is not None:
+            raise ValueError("parameters and latency are two budgets; empty one")
         return self
 
     @property

@@ -27,13 +27,7 @@ class Kept(MemoryDataset):
 
 
 def whole(env, changed=None):
-    """Return all parameters of the pipeline as plain values.
-
-    A student that is made another way is not cut out of its teacher.
-    """
-    student = (changed or {}).get("student", {})
-    if {"pretrained", "copy_layers", "architecture"} & student.keys():
-        changed = {**changed, "student": {"from_teacher": None, **student}}
+    """Return all parameters of the pipeline as plain values."""
     loader = OmegaConfigLoader(
         str(CONF),
         env=env,

@@ -53,7 +53,7 @@ def test_a_budget_is_planned_with_its_largest_shape() -> None:
     assert plan.start_seconds > 0
     largest = max(each["bytes"] for each in plan.candidates)
     assert largest < plan.student.model_bytes < largest + 200_000  # and its tokenizer
-    plain = plan_distillation(TABLE, **groups())
+    plain = plan_distillation(TABLE, **groups(student={"from_teacher": None}))
     assert (plain.candidates, plain.start_seconds) == ((), 0.0)
 
 
@@ -69,7 +69,8 @@ def test_a_student_without_a_teacher_needs_no_capture() -> None:
 @pytest.mark.parametrize("part", ["student", "teacher"])
 def test_a_teacher_of_another_kind_than_the_student_is_planned_live_too(part, tmp_path) -> None:
     folder = pretrained(tmp_path / "t5", "t5")
-    changed = {part: {"pretrained": folder}, "tokenizer": {"pretrained": folder}}
+    changed = {"student": {"from_teacher": None}, "tokenizer": {"pretrained": folder}}
+    changed[part] = {"pretrained": folder}
     plan = plan_distillation(TABLE, **groups(**changed))
     assert plan.live is not None
     assert plan.live.steps == plan.student.steps == 4

@@ -38,7 +38,7 @@ def lengths(catalog):
 def test_twins_of_every_seed_read_for_the_whole_compute(catalog):
     models, teacher = catalog.load("student_seeds"), catalog.load("teacher")
     names = {f"patient_{account}_{seed}" for account in ("given", "counted") for seed in (1, 2)}
-    assert set(models) == names | {"baseline_2", "student_2"}
+    assert set(models) == names | {"baseline_2", "student_2", "cut_untaught_2"}
     own = catalog.load("baseline_student")
     rows = lengths(catalog)
     read = STEPS * BATCH * sum(rows) / len(rows)

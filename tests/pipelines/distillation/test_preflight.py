@@ -153,6 +153,7 @@ def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_pa
     changed = LIVE | {
         "tokenizer": {"pretrained": str(folder / "t5")},
         "teacher": {"pretrained": str(folder / "t5")},
+        "student": {"from_teacher": None},
         "examples": {"max_augmented_rows": 8},
         "seeds": {"count": 1},
     }
@@ -169,6 +170,7 @@ RATE = "distillation.training.learning_rate"
 TEACHERS = "distillation.teacher.training.learning_rate"
 SEARCHED = "tuning.space.learning_rate"
 BASELINES = "distillation.controls.baseline.learning_rate"
+CUT_SIZE = "distillation.student.from_teacher.hidden_size"
 NAMED = {"pretrained": "some/model"}
 OWN = {"pretrained": "some/model", "from_teacher": None}
 MAIN = {"params:distillation.student", "params:distillation.teacher"}
@@ -240,6 +242,9 @@ def test_the_rates_of_conf_base_are_for_the_teacher_that_it_names():
             ("distillation.student.architecture.hidden_size",),
             "",
         ),
+        ({}, (CUT_SIZE,), ""),
+        ({"student": {"from_teacher": {"parameters": 0.3}}}, (CUT_SIZE,), "beside the budget"),
+        ({"student": NAMED}, (CUT_SIZE,), "student.pretrained makes another student"),
     ],
 )
 def test_what_conf_base_passes_over_is_said(groups, chosen, said):

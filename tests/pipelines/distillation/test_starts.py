@@ -35,7 +35,7 @@ def asked_of(student, validation_rows=32):
 
 
 def test_a_student_that_begins_as_no_part_of_the_teacher_has_no_start(tmp_path):
-    chosen, asked = asked_of({})
+    chosen, asked = asked_of({"from_teacher": None})
     start, facts = make_start(*chosen, None, asked, tmp_path)
     assert start == {}
     assert facts["candidates"] == facts["latency"] == []

@@ -90,7 +90,8 @@ def test_an_adapter_is_trained_beside_its_twin_and_merged(kind, plain, tmp_path)
 @pytest.mark.parametrize("kind", ["t5", "bert"])
 def test_an_encoder_decoder_teaches(kind, plain, tmp_path):
     folder = save(tmp_path / "base", build(kind, plain.load("tokenizer")), plain.load("tokenizer"))
-    catalog = run(TABLE, tmp_path, changed={**ONE_SEED, "teacher": {"pretrained": folder}})
+    changed = {"teacher": {"pretrained": folder}, "student": {"from_teacher": None}}
+    catalog = run(TABLE, tmp_path, changed={**ONE_SEED, **changed})
     assert catalog.load("teacher").model.config.is_encoder_decoder
     assert catalog.load("teacher").card["encoder_layers"] == 3
     assert not catalog.load("student").model.config.is_encoder_decoder

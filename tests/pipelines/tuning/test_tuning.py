@@ -58,6 +58,15 @@ def inputs_of(distilled, folder, table=TABLE, tuning=TUNING, groups=None, **chan
     }
 
 
+def start_of(distilled, groups, folder):
+    """What students begin as whose parameters differ from those of the run."""
+    values = parameters("test", groups)
+    student, examples = (values[f"params:distillation.{name}"] for name in ("student", "examples"))
+    asked = set_start(student, 16, False, examples.max_length)
+    data = (*choose_examples(TABLE, examples), distilled.load("teacher"))
+    return make_start(*data, asked, folder / "start")[0]
+
+
 @pytest.fixture(scope="module")
 def record(distilled, tmp_path_factory):
     return run_study(**inputs_of(distilled, tmp_path_factory.mktemp("study")))
@@ -66,6 +75,7 @@ def record(distilled, tmp_path_factory):
 def test_the_pipeline_leaves_a_table_the_best_values_and_two_figures(distilled, tmp_path):
     inputs = inputs_of(distilled, tmp_path)
     inputs["student_examples"] = inputs.pop("examples")
+    inputs["tokenizer"] = distilled.load("tokenizer")
     inputs["training_examples"], _ = choose_examples(
         TABLE, parameters("test")["params:distillation.examples"]
     )
@@ -221,10 +231,7 @@ def test_trials_begin_as_the_students_start_and_another_start_is_another_study(
 ):
     groups = {"student": {"from_teacher": {"num_hidden_layers": 1}}}
     own = inputs_of(distilled, tmp_path, tuning=params(**ONE), groups=groups)
-    student = parameters("test", groups)["params:distillation.student"]
-    asked = set_start(student, 16, False, own["settings"]["max_length"])
-    data = (own["examples"], own["validation_examples"], own["teacher"])
-    own["start_student"], _ = make_start(*data, asked, tmp_path / "start")
+    own["start_student"] = start_of(distilled, groups, tmp_path)
     begun, train = [], model_training.train_model
 
     def train_and_tell(model, *given, **named):
@@ -320,7 +327,7 @@ def test_where_no_trial_finished_there_is_no_best(record):
     assert tabulate_study(nothing)["value"].isna().all()
 
 
-def baselines_of(distilled, folder, tuning=TUNING, student=None):
+def baselines_of(distilled, folder, tuning=TUNING, student=None, start=None):
     groups = parameters("test", {"student": student or {}})
     student, training, examples = (
         groups[f"params:distillation.{name}"] for name in ("student", "training", "examples")
@@ -331,7 +338,7 @@ def baselines_of(distilled, folder, tuning=TUNING, student=None):
         chosen,
         validation,
         distilled.load("tokenizer"),
-        distilled.load("teacher"),
+        distilled.load("start_student") if start is None else start,
         tuning,
         make_url(f"sqlite:///{folder}/study.sqlite"),
         set_baseline(student, training, 1, examples.max_length, rate),
@@ -366,13 +373,14 @@ def test_a_baseline_that_could_search_nothing_has_no_study(distilled, tmp_path):
 def test_a_baseline_of_a_cut_student_is_tuned_from_random_weights(distilled, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(model_training, "train_model", origins(seen, model_training.train_model))
-    record = baselines_of(distilled, tmp_path, params(**ONE), student={"copy_layers": [0]})
+    copied = {"copy_layers": [0]}
+    start = start_of(distilled, {"student": copied}, tmp_path)
+    record = baselines_of(distilled, tmp_path, params(**ONE), copied, start)
     assert seen == ["random weights, shaped as the teacher's layers 0"]
     alone = {"alpha": ALONE | {"fixed": 1.0}, "beta": ALONE | {"fixed": 0.0}}
-    groups = {"student": {"copy_layers": [0]}, "objective": {"alpha": 1.0, "beta": 0.0}}
-    students = run_study(
-        **inputs_of(distilled, tmp_path, tuning=params(**ONE, space=alone), groups=groups)
-    )
+    groups = {"student": copied, "objective": {"alpha": 1.0, "beta": 0.0}}
+    inputs = inputs_of(distilled, tmp_path, tuning=params(**ONE, space=alone), groups=groups)
+    students = run_study(**inputs | {"start_student": start})
     assert seen[1:] == ["the teacher's layers 0"]
     assert students["study"] != record["study"]
 

@@ -145,7 +145,7 @@ def architecture_of(model: Any) -> Architecture:
     if name not in ARCHITECTURES:
         raise ValueError(
             f"distillation.student.from_teacher: a {name} cannot be cut; those that can are "
-            f"{', '.join(sorted(ARCHITECTURES))}: leave from_teacher empty and give "
+            f"{', '.join(sorted(ARCHITECTURES))}: set it to null and give "
             "student.architecture or student.pretrained"
         )
     return ARCHITECTURES[name]
@@ -180,5 +180,5 @@ def _axes(name: str, rules: Rules, kind: str) -> tuple[Axis, ...]:
             return tuple(Axis(kind, "" if kind in (HIDDEN, WHOLE) else module) for kind in kinds)
     raise ValueError(
         f"distillation.student.from_teacher: this {kind} has a weight {name} that cutting knows "
-        "nothing of; leave from_teacher empty"
+        "nothing of; set from_teacher to null"
     )

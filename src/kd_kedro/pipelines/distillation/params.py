@@ -1,14 +1,16 @@
 """Parameters of the distillation pipeline, one group for each thing that can go stale alone."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig, PruningConfig
 from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
 
+INSTEAD_OF_CUT = ("pretrained", "copy_layers", "tokenizer")  # of a student, with what it is made
 Style = Literal["original", "formal", "casual", "general", "typo"]
 Account = Literal["given", "counted"]  # of compute: without the teacher's training, with it
 
@@ -202,7 +204,8 @@ class StudentParams(BaseModel):
         default=PruningConfig(),
         description=(
             "Sizes of a student that is cut out of the teacher (structured pruning); the baseline "
-            "then has that shape and random weights. null for a student that is not cut."
+            "then has that shape and random weights. null for a student that is not cut; not "
+            "read where pretrained, copy_layers or tokenizer make another one."
         ),
     )
     adapter: AdapterConfig = Field(
@@ -210,30 +213,25 @@ class StudentParams(BaseModel):
     )
     architecture: ArchitectureConfig = Field(description="Size of a student that is made here.")
 
-    @field_validator("from_teacher", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _nothing_is_cut(cls, value: Any) -> Any:
-        return {} if value is None else value
+    def _is_cut_where_nothing_else_is_asked(cls, values: Any) -> Any:
+        """Take `from_teacher`, which conf/base gives, for a student that nothing else makes."""
+        if not isinstance(values, Mapping):
+            return values
+        otherwise = any(values.get(name) for name in INSTEAD_OF_CUT)
+        if otherwise or values.get("from_teacher", {}) is None:
+            return {**values, "from_teacher": {}}
+        return values
 
     @model_validator(mode="after")
     def _is_made_one_way(self) -> "StudentParams":
-        ways = {
-            "copy_layers": self.copy_layers,
-            "from_teacher": self.from_teacher.cuts,
-            "pretrained": self.pretrained,
-        }
-        given = [name for name, value in ways.items() if value]
-        if len(given) > 1:
-            empty = {"copy_layers": "[]", "from_teacher": "null", "pretrained": '""'}
-            first = given[0]
+        if self.copy_layers and self.pretrained:
+            raise ValueError("copy_layers and pretrained are two students; empty one of them")
+        if self.copy_layers and self.tokenizer:
             raise ValueError(
-                f"{first} and {given[1]} are two students: set {given[1]} to "
-                f"{empty[given[1]]} or {first} to {empty[first]}"
-            )
-        if self.starts_as_teacher and self.tokenizer:
-            raise ValueError(
-                f"{given[0]} brings the teacher's embeddings, which belong to the teacher's "
-                f"tokenizer; empty tokenizer or {given[0]}"
+                "copy_layers brings the teacher's embeddings, which belong to the teacher's "
+                "tokenizer; empty tokenizer or copy_layers"
             )
         if self.adapter.kind != "none" and not self.pretrained:
             raise ValueError(

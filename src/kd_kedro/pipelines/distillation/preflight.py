@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from kd_kedro.generation.protocol import TextGenerator
+from kd_kedro.models.model_config import SIZES
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
+from kd_kedro.pipelines.distillation.params import INSTEAD_OF_CUT
 from kd_kedro.training.teacher.targets import NO_TARGETS, TeacherTargets
 
 logger = logging.getLogger(__name__)
@@ -75,8 +77,17 @@ def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Ite
             f"{params.teacher.pretrained} teaches as it is: --params {teacher}.fine_tune=true lets "
             "it learn the sheet first"
         )
-    if params.student.from_teacher.cuts:
-        for name in type(params.student.architecture).model_fields:
+    student = params.student
+    another = next((name for name in INSTEAD_OF_CUT if getattr(student, name)), "")
+    for name in type(student.from_teacher).model_fields:
+        if not chosen(key := f"{STUDENT}.from_teacher.{name}"):
+            continue
+        if another:
+            yield f"{key} has no effect, since {STUDENT}.{another} makes another student"
+        elif student.from_teacher.budget[0] and name in SIZES:
+            yield f"{key} has no effect beside the budget {student.from_teacher.budget[0]}"
+    if student.from_teacher.cuts:
+        for name in type(student.architecture).model_fields:
             if chosen(key := f"{STUDENT}.architecture.{name}"):
                 yield (
                     f"{key} has no effect, since the student is cut out of the teacher: set sizes "
