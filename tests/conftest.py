@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from omegaconf import OmegaConf
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -68,10 +67,6 @@ os.environ["DO_NOT_TRACK"] = "1"
 # `make test` runs two workers: one thread each, in what they start too, or they stand in each
 # other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-# To tests that read conf/base with Kedro's own loader, no sheet is the sample.
-OmegaConf.register_new_resolver("with_sample", lambda one, other: other, replace=True)
 
 
 def pytest_configure() -> None:

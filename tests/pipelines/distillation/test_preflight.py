@@ -169,7 +169,6 @@ def test_a_live_teacher_of_another_kind_teaches_as_its_cache_does(folder, tmp_pa
 RATE = "distillation.training.learning_rate"
 TEACHERS = "distillation.teacher.training.learning_rate"
 SEARCHED = "tuning.space.learning_rate"
-BASELINES = "distillation.controls.baseline.learning_rate"
 CUT_SIZE = "distillation.student.from_teacher.hidden_size"
 NAMED = {"pretrained": "some/model"}
 OWN = {"pretrained": "some/model", "from_teacher": None}
@@ -181,23 +180,14 @@ STUDY = {"params:distillation.student", "params:tuning"}
     ("groups", "inputs", "set_by_recipe", "named"),
     [
         ({}, MAIN, (), []),  # made in the run
-        ({"student": OWN}, MAIN, (), [RATE, BASELINES]),
+        ({"student": OWN}, MAIN, (), [RATE]),
         ({"teacher": NAMED, "student": {"from_teacher": None}}, MAIN, (), [TEACHERS]),
         ({"teacher": NAMED}, MAIN, (), [RATE, TEACHERS]),
         ({"teacher": {**NAMED, "fine_tune": False}}, MAIN, (), [RATE]),
         ({"teacher": NAMED}, {"params:distillation.student"}, (RATE,), []),
         ({"teacher": NAMED}, MAIN, (TEACHERS, RATE), []),
-        ({"student": OWN}, MAIN, (RATE, BASELINES), []),
-        (
-            {
-                "student": OWN,
-                "training": {"learning_rate": 5e-5},
-                "controls": {"baseline": {"learning_rate": None}},
-            },
-            MAIN,
-            (),
-            [],
-        ),
+        ({"student": OWN}, MAIN, (RATE,), []),
+        ({"student": OWN, "training": {"learning_rate": 5e-5}}, MAIN, (), []),
         ({"student": OWN}, STUDY, (), [SEARCHED]),
         ({"student": OWN}, STUDY, (SEARCHED,), []),
     ],
@@ -278,13 +268,9 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     hooks.before_pipeline_run(pipeline, catalog)
     own = [record for record in caplog.records if record.name == preflight.__name__]
     assert [record.getMessage() for record in own] == [
-        f"Warning: {key} is {rate}, which conf/base has for small models, but {who} as {name}, "
-        "which is pretrained: usual are 1e-5 to 1e-4, of an adapter to 5e-4; set it in the recipe "
-        f"or by --params {key}=5e-05"
-        for key, rate, who in (
-            (RATE, 0.002, "students begin"),
-            (BASELINES, 0.004, "the baseline begins"),
-        )
+        f"Warning: {RATE} is 0.004, which conf/base has for small models, but students begin as "
+        f"{name}, which is pretrained: usual are 1e-5 to 1e-4, of an adapter to 5e-4; set it in "
+        f"the recipe or by --params {RATE}=5e-05"
     ]
 
 

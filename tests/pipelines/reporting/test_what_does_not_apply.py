@@ -110,6 +110,7 @@ def test_pages_without_controls_labels_and_certified_times_say_so(
         pd.DataFrame(columns=["stage"]),
         {key: [] for key in ("teacher", "baseline", "student")},
         {},
+        {},
         StudentParams.model_validate(whole("test")["student"]),
         wording,
     )

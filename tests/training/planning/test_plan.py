@@ -192,7 +192,7 @@ def test_a_start_out_of_the_teacher_is_paid_for_once_and_its_shapes_are_listed()
     assert plan.figures()["seconds_of"]["start"] == 30.0
     assert plan.model_bytes == PLAN.model_bytes + 20
     lines = {line[0]: line for line in cost_lines(plan)}
-    assert lines["students' start"][1:3] == ("1 shape", "30.0 s")
+    assert lines["students' start"][1:4] == ("1 shape", "", "30.0 s")
     assert list(candidate_lines(plan)) == [
         ("2", "96", "3", "352", "418,016 (26 %)", "1.67 MB", "12.3 ms (52 %)")
     ]

@@ -211,7 +211,10 @@ class StudentParams(BaseModel):
     adapter: AdapterConfig = Field(
         default=AdapterConfig(), description="LoRA or QLoRA on a pretrained student."
     )
-    architecture: ArchitectureConfig = Field(description="Size of a student that is made here.")
+    architecture: ArchitectureConfig = Field(
+        default=ArchitectureConfig(num_hidden_layers=2, hidden_size=96, num_attention_heads=3),
+        description="Size of a student with random weights that is made here.",
+    )
 
     @model_validator(mode="before")
     @classmethod

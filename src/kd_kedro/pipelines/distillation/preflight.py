@@ -17,7 +17,6 @@ from kd_kedro.training.teacher.targets import NO_TARGETS, TeacherTargets
 logger = logging.getLogger(__name__)
 
 BASE = "conf/base"
-BASELINE = "distillation.controls.baseline"
 SEARCHED_RATE = "tuning.space.learning_rate"
 # Devlin et al., 2019 (arXiv:1810.04805, appendix A.3) fine-tune at 2e-5 to 5e-5, Hu et al., 2022
 # (arXiv:2106.09685, appendix D) train adapters at 1e-4 to 5e-4.
@@ -65,13 +64,12 @@ def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Ite
         origin: Says of a parameter where it was set; '' for the default of its model.
     """
 
-    def chosen(key: str) -> bool:
-        where = origin(key)
-        return bool(where) and not where.startswith(BASE)
+    def given(key: str) -> bool:
+        return origin(key) == "--params"
 
     teacher = "distillation.teacher"
-    named, own = chosen(f"{teacher}.pretrained"), chosen(f"{teacher}.fine_tune")
-    if not params.teacher.fine_tune and named and not own:
+    named = not origin(f"{teacher}.pretrained").startswith(BASE)
+    if not params.teacher.fine_tune and named and origin(f"{teacher}.fine_tune").startswith(BASE):
         yield (
             f"{teacher}.fine_tune is false, which {BASE} has for the sample's own teacher, so that "
             f"{params.teacher.pretrained} teaches as it is: --params {teacher}.fine_tune=true lets "
@@ -80,7 +78,7 @@ def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Ite
     student = params.student
     another = next((name for name in INSTEAD_OF_CUT if getattr(student, name)), "")
     for name in type(student.from_teacher).model_fields:
-        if not chosen(key := f"{STUDENT}.from_teacher.{name}"):
+        if not given(key := f"{STUDENT}.from_teacher.{name}"):
             continue
         if another:
             yield f"{key} has no effect, since {STUDENT}.{another} makes another student"
@@ -88,7 +86,7 @@ def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Ite
             yield f"{key} has no effect beside the budget {student.from_teacher.budget[0]}"
     if student.from_teacher.cuts:
         for name in type(student.architecture).model_fields:
-            if chosen(key := f"{STUDENT}.architecture.{name}"):
+            if given(key := f"{STUDENT}.architecture.{name}"):
                 yield (
                     f"{key} has no effect, since the student is cut out of the teacher: set sizes "
                     f"in {STUDENT}.from_teacher, or {STUDENT}.from_teacher=null"
@@ -119,16 +117,12 @@ def inherited_rates(
                 f"begin as {taught}, which is pretrained: {_usual(f'{SEARCHED_RATE}.high', 1e-4)}"
             )
         return
-    begun = [
-        ("students", taught, "distillation.training.learning_rate", params.training.learning_rate)
-    ]
-    own = params.controls.baseline.learning_rate
-    if own is not None:
-        begun.append(("the baseline", student.pretrained, f"{BASELINE}.learning_rate", own))
+    begun = [("students", taught, "distillation.training.learning_rate", params.training)]
     if teacher.fine_tune and "params:distillation.teacher" in inputs:
         key = "distillation.teacher.training.learning_rate"
-        begun.append(("the teacher", named, key, teacher.training.learning_rate))
-    for who, name, key, rate in begun:
+        begun.append(("the teacher", named, key, teacher.training))
+    for who, name, key, training in begun:
+        rate = training.learning_rate
         if name and rate > USUAL_AT_MOST and origin(key).startswith(BASE):
             yield (
                 f"{key} is {rate:g}, which {BASE} has for small models, but "
