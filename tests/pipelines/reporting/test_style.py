@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kd_kedro.pipelines.reporting.evidence_plots import (
@@ -110,6 +110,7 @@ def test_labels_of_the_sample_s_drawing_of_cost_lie_apart() -> None:
     assert_apart(marks)
 
 
+@example([(1.0, 2.0, 1000), (1.0, 7.0, 1000), (1.0, 9.0, 1000), (1.0, 5.0, 1000)])
 @given(
     st.lists(
         st.tuples(st.floats(1, 1000), st.floats(1.01, 1000), st.integers(1_000, 10**10)),

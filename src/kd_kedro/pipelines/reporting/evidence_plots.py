@@ -181,9 +181,9 @@ def _place_labels(marks: Sequence[dict[str, Any]]) -> None:
     taken = [mark_box(mark) for mark in marks]
     for mark in sorted(marks, key=lambda mark: mark["x"]):
         mark["anchor"] = "start" if mark["x"] < 30 else "end" if mark["x"] > 70 else "middle"
-        for line in range(2 * len(marks)):
-            beyond = mark["r"] + 4 + LINE * (line // 2)
-            mark["label_dy"] = beyond + LINE - 4 if line % 2 else -beyond
+        for step in range(2 * int(PARETO_HEIGHT)):
+            beyond = mark["r"] + 4 + step // 2
+            mark["label_dy"] = beyond + LINE - 4 if step % 2 else -beyond
             box = label_box(mark)
             inside = box[1] >= 0 and box[3] <= PARETO_HEIGHT
             if inside and not any(overlap(box, other) for other in taken):
