@@ -106,8 +106,8 @@ def test_runs_are_listed_with_sheet_state_and_verdict(said: dict[str, dict[str, 
     for line, words in (
         (refused, ("test, preprocessing", "failed")),
         (other, ("other.csv", "test", "finished")),
-        (judged, ("test, ", "judge_student", "worse", "perplexity")),
-        (whole, ("test_qa.csv", " test ", "finished", "worse", "perplexity")),
+        (judged, ("test, ", "judge_student", "better", "perplexity")),
+        (whole, ("test_qa.csv", " test ", "finished", "better", "perplexity")),
     ):
         for word in words:
             assert word in line, line

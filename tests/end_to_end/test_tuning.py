@@ -14,7 +14,7 @@ COMMANDS = [
     [*TEST, "--tuned"],
     [*TEST, "--pipelines", "tuning"],
     [*TEST, "--tuned", "--pipelines", "distillation,evaluation,reporting"],
-    [*TEST, "--tuned", "--params", "distillation.student.architecture.num_hidden_layers=2"],
+    [*TEST, "--tuned", "--params", "distillation.student.from_teacher.num_hidden_layers=2"],
 ]
 
 
@@ -74,7 +74,7 @@ def test_a_tuned_run_takes_the_best_values(tuned):
 def test_values_of_another_student_are_refused(tuned):
     _, (*_, refused) = tuned
     assert refused["code"] == 1
-    layers = "parameter distillation.student.architecture.num_hidden_layers was 1 and is 2 now"
+    layers = "parameter distillation.student.from_teacher.num_hidden_layers was 1 and is 2 now"
     assert layers in refused["err"]
 
 

@@ -93,7 +93,7 @@ def teacher(corpus, augmented_qa, sheet, tmp_path_factory):
         }
     )
     work = tmp_path_factory.mktemp("work")
-    return train_sample_teacher(corpus, augmented_qa, sheet, EXAMPLES, params, work)[0]
+    return train_sample_teacher(corpus, augmented_qa, sheet, EXAMPLES, params, work)[0]["teacher"]
 
 
 def test_its_card_says_of_which_sheet_it_is_and_what_it_has_not_read(

@@ -58,11 +58,11 @@ def train_sample_teacher(
     examples: ExampleParams,
     params: SampleTeacherParams,
     training_work_dir: Path,
-) -> tuple[LanguageModel, History]:
+) -> tuple[dict[str, LanguageModel], History]:
     """Train the sample's teacher and its tokenizer on the corpus.
 
     Returns:
-        The teacher with float16 weights, and its history. Its card says of which sheet it is
+        `teacher`, with float16 weights, and its history. Its card says of which sheet it is
         (`sheet`, a hash of the file) and which rows of that sheet it has not read (`held_out`).
     """
     from kd_kedro.models.build import new_model, size_card
@@ -93,4 +93,4 @@ def train_sample_teacher(
         "sheet": hashlib.sha256(fabricated_qa.encode()).hexdigest(),
         "held_out": sorted(held_out),
     }
-    return replace(teacher, model=model, card=card), history
+    return {"teacher": replace(teacher, model=model, card=card)}, history

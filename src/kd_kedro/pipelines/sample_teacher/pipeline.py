@@ -34,7 +34,7 @@ def create_pipeline() -> Pipeline:
                     "params": "params:sample_teacher",
                     "training_work_dir": "training_work_dir",
                 },
-                ["sample_teacher", "sample_teacher_history"],
+                ["sample_models", "sample_history"],
                 name="train_sample_teacher",
             ),
         ]
