@@ -47,7 +47,7 @@ SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediat
 OBJECTIVES = {
     "default": {},
     "0.5, 0.5": {"alpha": 0.5, "beta": 0.5},
-    "1, 1": {"alpha": 1.0, "beta": 1.0},
+    "0.1, 0.9": {"alpha": 0.1, "beta": 0.9},
 }
 ALONE = {"alpha": 1.0, "beta": 0.0}
 
@@ -62,7 +62,7 @@ def recipes(shape: Sequence[int], curve: bool, rate: float) -> dict[str, Recipe]
     training = {"training": {"learning_rate": rate}} if rate else {}
     made = {
         "baseline": Recipe({"student": cut(shape)}, "train_baseline"),
-        "random": Recipe(),
+        "random": Recipe({"student": {"from_teacher": None}}),
         CUT_UNTAUGHT: Recipe({"student": cut(shape), "objective": ALONE, **training}),
     }
     for name, objective in OBJECTIVES.items():

@@ -66,7 +66,7 @@ METHODS: dict[str, Recipe] = {
             "on_policy": {"share": 0.1, "max_new_tokens": 32},
         }
     ),
-    "wide": Recipe({"student": {"architecture": WIDE}}),
+    "wide": Recipe({"student": {"architecture": WIDE, "from_teacher": None}}),
     "layer_copy": Recipe({"student": {"copy_layers": [0, 3]}}),
 }
 REFERENCES = {
