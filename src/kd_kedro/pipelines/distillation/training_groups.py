@@ -47,7 +47,7 @@ class StudentSettings(BaseModel):
         start: Whether it begins as the student does; the baseline does not where that is with
             weights of the teacher.
         on_policy: Whether it learns from answers of its own; None for the baseline.
-        patience: The account of compute that a patient twin is trained for; None for any other model.
+        patience: The compute that a patient twin is trained for; None for any other model.
         seed: Seed of weights, row order and dropout.
         max_length: Most tokens of an example.
     """
