@@ -29,6 +29,7 @@ from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.pipelines.filtering import pipeline as filtering
 from kd_kedro.pipelines.filtering.nodes import find_neighbours
 from kd_kedro.pipelines.preprocessing import pipeline as preprocessing
+from kd_kedro.training.examples import ORIGINAL, choose_training_examples
 
 CONF = Path(__file__).resolve().parents[3] / "conf/base"
 DEDUPLICATION = DeduplicationConfig(
@@ -105,7 +106,7 @@ def _events(*stages: str) -> pd.DataFrame:
     return table(EVENT_COLUMNS, records)
 
 
-def _run(generator: Any = None) -> dict[str, Any]:
+def _run(generator: Any = None, **rewriting: Any) -> dict[str, Any]:
     pipeline = create_pipeline()
     inputs: dict[str, Any] = {
         "deduplication_rephrasing": ROWS,
@@ -114,7 +115,7 @@ def _run(generator: Any = None) -> dict[str, Any]:
         "params:filtering.deduplication": DEDUPLICATION,
         "params:augmentation.split": SplitParams(threshold=1.0),
         "params:augmentation.rewriting": RewritingConfig(
-            similarity_min=0.1, typo_similarity_min=0.1
+            similarity_min=0.1, typo_similarity_min=0.1, **rewriting
         ),
         "preprocessing_events": _events(*preprocessing.STAGES),
         "filtering_events": _events(*filtering.STAGES),
@@ -184,6 +185,19 @@ def test_only_ok_enters_the_data() -> None:
     evidence = [json.loads(text) for text in left["augmentation_events"]["evidence"] if text]
     reasons = {found["reason"] for each in evidence for found in each["absent"].values()}
     assert reasons == {"unchanged: no", "failed: no", "rejected: no"}
+
+
+def test_a_limit_takes_those_that_training_would_have_chosen(left: dict[str, Any]) -> None:
+    styles = [ORIGINAL, *RewritingConfig().styles]
+
+    def chosen(made: dict[str, Any], count: int) -> list[str]:
+        return list(choose_training_examples(made["augmented_qa"], styles, count)["row_id"])
+
+    few = _run(max_rewrites=9)
+    assert 0 < (few["augmented_qa"]["style"] != "original").sum() <= 9
+    assert chosen(few, 4) == chosen(left, 4)
+    none = _run(max_rewrites=0)["augmented_qa"]
+    assert set(none["style"]) == {"original"}
 
 
 def test_rows_in_other_languages_stay_and_the_run_says_so(

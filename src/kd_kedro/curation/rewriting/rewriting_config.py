@@ -54,4 +54,12 @@ class RewritingConfig(Limits):
         default=["formal", "casual", "general", "typo"],
         description="Styles of the rewrites beside the original; an empty list makes none.",
     )
+    max_rewrites: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Most rewrites that are tried, chosen by a hash; null for one of each style for every "
+            "train row."
+        ),
+    )
     seed: int = Field(default=0, ge=0, description="Chooses among equally good rewrites.")

@@ -1,5 +1,6 @@
 """Nodes of the augmentation pipeline: split families, add rewrites, account for every row."""
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -71,7 +72,8 @@ def augment_rows(
         `augmented_qa`, `augmentation_events`.
     """
     rows = trainable(split_qa).to_dict("records")
-    wanted = [(row["row_id"], style, row) for row in rows for style in params.styles]
+    every = [(row["row_id"], style, row) for row in rows for style in params.styles]
+    wanted = _chosen(every, params.max_rewrites)
     # One call, so that a model can put texts of like length together.
     outcomes = text_generator.generate(
         [
@@ -90,9 +92,8 @@ def augment_rows(
     rewritten = {row.rpartition("-")[0] for row in augmented.created}
     left = {
         str(row["row_id"]): foreign
-        for row in rows
-        if wanted
-        and row["row_id"] not in rewritten
+        for row in {row["row_id"]: row for _, _, row in wanted}.values()
+        if row["row_id"] not in rewritten
         and (foreign := language(row["question"], row["answer"])) not in ("", "English")
     }
     for foreign, count in Counter(left.values()).most_common():
@@ -110,6 +111,15 @@ def augment_rows(
         },
     )
     return augmented.rows, events
+
+
+def _chosen(
+    wanted: list[tuple[str, str, dict[str, Any]]], count: int | None
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return at most `count` of (row, style, …), by the hash that training chooses rewrites by."""
+    keys = [hashlib.sha256(f"{row}-{style}".encode()).digest() for row, style, _ in wanted]
+    taken = sorted(range(len(wanted)), key=keys.__getitem__)[:count]
+    return [wanted[place] for place in sorted(taken)]
 
 
 def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, Any]:

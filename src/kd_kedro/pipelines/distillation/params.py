@@ -259,7 +259,7 @@ class BaselineParams(BaseModel):
         gt=0,
         le=1,
         description=(
-            "Its peak learning rate, which a study of its own chooses; null for that of "
+            "Its peak learning rate, which a study of its own chooses (--tuned); null for that of "
             "distillation.training."
         ),
     )

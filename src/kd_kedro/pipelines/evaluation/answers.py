@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.metrics.efficiency.latency import cpu_threads
 from kd_kedro.metrics.report.controls import majority_answer, shuffled_answers
 from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, FLOOR
 from kd_kedro.metrics.scores.classification import labels_of
@@ -82,22 +83,21 @@ def grade_all(
     from kd_kedro.inference.scoring import score_together
 
     questions, references = list(rows["question"]), list(rows["answer"])
-    scores = score_together(
-        [each.language_model for each in asked], questions, references, batch_size=params.batch_size
-    )
-    answered = [
-        (
-            each.model,
-            each.seed,
+    models = [each.language_model for each in asked]
+    scores = score_together(models, questions, references, batch_size=params.batch_size)
+    with cpu_threads(params.threads):
+        texts = [
             generate_answers(
-                each.language_model,
+                model,
                 questions,
                 max_new_tokens=params.max_new_tokens,
                 batch_size=params.batch_size,
-            ),
-            own,
-        )
-        for each, own in zip(asked, scores, strict=True)
+            )
+            for model in models
+        ]
+    answered = [
+        (each.model, each.seed, said, own)
+        for each, said, own in zip(asked, texts, scores, strict=True)
     ] + [(name, "", said, None) for name, said in _without_model(rows, train, params.seed).items()]
     said = [prediction for _, _, predictions, _ in answered for prediction in predictions]
     similar, f1 = compare_meanings(embedder, said, references * len(answered))

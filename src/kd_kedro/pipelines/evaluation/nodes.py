@@ -8,7 +8,6 @@ import pandas as pd
 
 from kd_kedro.metrics.comparison.power import power_curves
 from kd_kedro.metrics.comparison.verdict import judge
-from kd_kedro.metrics.efficiency.compression import cpu_threads
 from kd_kedro.metrics.report.leakage import is_near, measure_overlap
 from kd_kedro.metrics.report.slices import length_thirds, score_slices
 from kd_kedro.metrics.report.topics import cluster_topics
@@ -63,8 +62,7 @@ def answer_held_out(
     train = augmented_qa[(augmented_qa["split"] == "train") & (augmented_qa["style"] == "original")]
     asked = who_is_asked(teacher, baseline_student, student, student_seeds, control_models)
     cut = _cut_references(rows, (teacher, student), answering.max_new_tokens)
-    with cpu_threads(answering.threads):
-        results = grade_all(rows, train, asked, sentence_embedder, answering)
+    results = grade_all(rows, train, asked, sentence_embedder, answering)
     facts = {
         "held_out": _held_out_counts(augmented_qa, rows),
         "max_new_tokens": answering.max_new_tokens,
