@@ -133,7 +133,7 @@ def test_the_cards_say_what_each_model_was_asked_and_with_which_budget(catalog, 
     assert catalog.load("teacher").card["training"] == groups["teacher"].training.model_dump()
 
 
-KINDS = ("baseline", "student", "cut_untaught")
+KINDS = ("baseline", "student", "cut_untaught")  # in the order in which they are trained
 
 
 def test_the_other_seeds_have_all_kinds(catalog, groups):
@@ -142,6 +142,22 @@ def test_the_other_seeds_have_all_kinds(catalog, groups):
     assert set(catalog.load("student_seeds")) == expected
     weights = {model.card["weights"] for model in catalog.load("student_seeds").values()}
     assert len(weights) == 6
+
+
+def test_side_by_side_they_are_the_same(catalog, groups, tmp_path):
+    two = groups["seeds"].model_copy(update={"count": 2, "workers": 2})
+    asked = set_seeds(*(groups[name] for name in LEARNED), two, groups["controls"], 160)
+    _, validation, examples = chosen(TABLE, groups)
+    names = ("teacher", "teacher_targets", "start_student")
+    given = (catalog.load(name) for name in names)
+    models, history = train_seeds(examples, validation, *given, asked, tmp_path)
+    seeds = catalog.load("student_seeds")
+    assert list(models) == [f"{kind}_{groups['seeds'].first + 1}" for kind in KINDS]
+    for name, model in models.items():
+        alone = seeds[name].card
+        assert model.card["validation_loss"] == pytest.approx(alone["validation_loss"], rel=1e-4)
+        assert (model.card["training"], model.card["seed"]) == (alone["training"], alone["seed"])
+        assert any(f"{name}.validation_loss" in record for record in history)
 
 
 def test_histories_are_steps_with_losses(catalog):
@@ -291,7 +307,7 @@ def test_one_seed_has_no_others(groups, tmp_path):
     _, validation, examples = chosen(TABLE, groups)
     teacher = LanguageModel(None, None)
     models, history = train_seeds(examples, validation, teacher, None, {}, asked, tmp_path)
-    assert (asked, models, history) == ({}, {}, [])
+    assert (asked["students"], models, history) == ({}, {}, [])
 
 
 def test_without_validation_rows_it_still_trains(catalog, groups, tmp_path):

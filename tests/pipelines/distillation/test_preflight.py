@@ -268,7 +268,7 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
     hooks.before_pipeline_run(pipeline, catalog)
     own = [record for record in caplog.records if record.name == preflight.__name__]
     assert [record.getMessage() for record in own] == [
-        f"Warning: {RATE} is 0.004, which conf/base has for small models, but students begin as "
+        f"Warning: {RATE} is 0.003, which conf/base has for small models, but students begin as "
         f"{name}, which is pretrained: usual are 1e-5 to 1e-4, of an adapter to 5e-4; set it in "
         f"the recipe or by --params {RATE}=5e-05"
     ]

@@ -11,10 +11,10 @@ from safetensors.torch import load_model
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.training.loop.distillation_module import DistillationModule
-from kd_kedro.training.loop.launch import exit_words
 from kd_kedro.training.loop.sampling import LengthGroupedSampler, RankBatches
 from kd_kedro.training.loop.sharding import shard
 from kd_kedro.training.loop.training_config import ObjectiveConfig
+from kd_kedro.training.processes import exit_words
 from kd_kedro.training.teacher.signals import LiveTeacher
 from tests.conftest import ROOT
 from tests.training.architectures import ALL, build

@@ -113,10 +113,8 @@ def augment_rows(
     return augmented.rows, events
 
 
-def _chosen(
-    wanted: list[tuple[str, str, dict[str, Any]]], count: int | None
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return at most `count` of (row, style, …), by the hash that training chooses rewrites by."""
+def _chosen(wanted: list[Any], count: int | None) -> list[Any]:
+    """Return at most `count` of (row_id, style, row), by the hash that training chooses by."""
     keys = [hashlib.sha256(f"{row}-{style}".encode()).digest() for row, style, _ in wanted]
     taken = sorted(range(len(wanted)), key=keys.__getitem__)[:count]
     return [wanted[place] for place in sorted(taken)]

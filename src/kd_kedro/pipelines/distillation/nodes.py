@@ -21,15 +21,15 @@ from kd_kedro.pipelines.distillation.params import (
     TeacherParams,
     TokenizerParams,
 )
-from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.students import (
-    compute_of,
+    SeedTrainer,
     reference_inputs,
-    taught_inputs,
+    student_inputs,
     train_one,
 )
 from kd_kedro.pipelines.distillation.training_groups import (
     ControlSettings,
+    SeedSettings,
     Settings,
     StudentSettings,
 )
@@ -42,12 +42,12 @@ from kd_kedro.training.examples import (
     triples,
 )
 from kd_kedro.training.loop.training_config import History, ObjectiveConfig
+from kd_kedro.training.side_by_side import side_by_side
 from kd_kedro.training.teacher.capture_config import NOTHING, CaptureConfig
 from kd_kedro.training.teacher.targets import TeacherTargets, teachers_of
 
 if TYPE_CHECKING:
     from kd_kedro.training.loop.model_training import TrainingInputs
-    from kd_kedro.training.planning.compute import Compute
 
 
 def choose_examples(
@@ -170,7 +170,7 @@ def train_student(
     """Train a student on the examples' answers and on what was captured of the teacher."""
     asked = StudentSettings.model_validate(settings)
     data = (examples, validation_examples, teacher.tokenizer)
-    inputs = _student_inputs(data, teacher, teacher_targets, asked, training_work_dir)
+    inputs = student_inputs(data, teacher, teacher_targets, asked, training_work_dir)
     return train_one(inputs, start_student, asked, "student")
 
 
@@ -180,35 +180,26 @@ def train_seeds(
     teacher: LanguageModel,
     teacher_targets: TeacherTargets,
     start_student: Start,
-    settings: dict[str, Settings],
+    settings: Settings,
     training_work_dir: Path,
 ) -> tuple[dict[str, LanguageModel], History]:
     """Train baseline and student again with every seed after the first, from the same targets.
 
     And patient twins of every seed: baselines with all the compute of teacher, capture and student.
     """
-    models: dict[str, LanguageModel] = {}
-    histories: History = []
-    compute: Compute | None = None  # that of all patient twins
-    opened: dict[bool, TrainingInputs] = {}  # by whether there is a teacher: read once for all
-    data = (examples, validation_examples, teacher.tokenizer)
-    alone = (reference_examples(examples), validation_examples, teacher.tokenizer)
-    for name, each in settings.items():
-        asked = StudentSettings.model_validate(each)
-        taught = asked.objective is not None
-        if taught not in opened:
-            opened[taught] = (
-                _student_inputs(data, teacher, teacher_targets, asked, training_work_dir)
-                if taught
-                else reference_inputs(*alone, asked.student, asked.max_length, training_work_dir)
-            )
-        if asked.patience is not None and compute is None:
-            compute = compute_of(data, teacher, teacher_targets, asked)
-        models[name], history = train_one(
-            opened[taught], start_student, asked, name, compute=compute
-        )
-        histories += [_prefixed(name, record) for record in history]
-    return models, histories
+    asked = SeedSettings.model_validate(settings)
+    data, names = (examples, validation_examples, teacher.tokenizer), list(asked.students)
+    trainer = SeedTrainer(
+        data, teacher, teacher_targets, start_student, asked.students, training_work_dir
+    )
+    if min(asked.workers, len(names)) > 1:
+        made = side_by_side(trainer, names, asked.workers, "distillation.seeds.workers")
+    else:
+        made = {name: trainer(name) for name in names}
+    models = {name: model for name, (model, _) in made.items()}
+    return models, [
+        _prefixed(name, record) for name, (_, history) in made.items() for record in history
+    ]
 
 
 def train_controls(
@@ -247,18 +238,6 @@ def train_controls(
         )
         history += further
     return models, history
-
-
-def _student_inputs(
-    data: tuple[pd.DataFrame, pd.DataFrame, Any],
-    teacher: LanguageModel,
-    teacher_targets: TeacherTargets,
-    asked: StudentSettings,
-    work_dir: Path,
-) -> "TrainingInputs":
-    written = reference_inputs(*data, asked.student, asked.max_length, work_dir)
-    asks = asked.objective is not None and asked.objective.asks_teacher
-    return taught_inputs(written, teacher, teacher_targets if asks else None, asked.on_policy)
 
 
 def _described(

@@ -280,6 +280,16 @@ class SeedParams(BaseModel):
     count: int = Field(
         ge=1, le=100, description="Seeds in all; those after the first are in student_seeds."
     )
+    workers: int = Field(
+        default=1,
+        json_schema_extra=OPERATIONAL,
+        ge=1,
+        le=256,
+        description=(
+            "Processes that train students of further seeds side by side, each with its share of "
+            "the cores and its own copy of the teacher; faster where students are small."
+        ),
+    )
 
 
 class ControlParams(BaseModel):

@@ -1,6 +1,8 @@
 """One student: what it learns from, and its training, in a node or in a trial of a study."""
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,67 @@ def taught_inputs(
     source = targets.source(rows, written.tokenizer, teachers, written.max_length)
     sampled = _on_policy(written.tokenizer, teachers, on_policy, targets.manifest["precision"])
     return replace(written, targets=source, on_policy=sampled)
+
+
+def student_inputs(
+    data: tuple[pd.DataFrame, pd.DataFrame, Any],
+    teacher: LanguageModel,
+    teacher_targets: TeacherTargets,
+    asked: StudentSettings,
+    work_dir: Path,
+) -> "TrainingInputs":
+    """Return what a student learns from: with its teacher, where its objective asks for one."""
+    written = reference_inputs(*data, asked.student, asked.max_length, work_dir)
+    asks = asked.objective is not None and asked.objective.asks_teacher
+    return taught_inputs(written, teacher, teacher_targets if asks else None, asked.on_policy)
+
+
+@dataclass
+class SeedTrainer:
+    """Trains the students of further seeds and their twins, each by its name, in any process.
+
+    Attributes:
+        data: Examples that students learn from, those of validation, the teacher's tokenizer.
+        teacher: The teacher with its ensemble.
+        targets: What was captured of it, or that it is asked live.
+        start_student: What students begin as, where that is a part of the teacher.
+        settings: What is asked of each, by name.
+        work_dir: Where checkpoints lie.
+    """
+
+    data: tuple[pd.DataFrame, pd.DataFrame, Any]
+    teacher: LanguageModel
+    targets: TeacherTargets
+    start_student: Start
+    settings: Mapping[str, StudentSettings]
+    work_dir: Path
+
+    def __call__(self, name: str) -> tuple[LanguageModel, History]:
+        """Train one and return it with its history."""
+        asked = self.settings[name]
+        inputs = self._taught if asked.objective is not None else self._alone
+        compute = None if asked.patience is None else self._compute
+        return train_one(inputs, self.start_student, asked, name, compute=compute)
+
+    @cached_property
+    def _taught(self) -> "TrainingInputs":
+        asked = self._first(lambda each: each.objective is not None)
+        return student_inputs(self.data, self.teacher, self.targets, asked, self.work_dir)
+
+    @cached_property
+    def _alone(self) -> "TrainingInputs":
+        asked = self._first(lambda each: each.objective is None)
+        examples, validation, tokenizer = self.data
+        own = (reference_examples(examples), validation, tokenizer)
+        return reference_inputs(*own, asked.student, asked.max_length, self.work_dir)
+
+    @cached_property
+    def _compute(self) -> "Compute":
+        asked = self._first(lambda each: each.patience is not None)
+        return compute_of(self.data, self.teacher, self.targets, asked)
+
+    def _first(self, is_meant: Callable[[StudentSettings], bool]) -> StudentSettings:
+        return next(each for each in self.settings.values() if is_meant(each))
 
 
 def compute_of(

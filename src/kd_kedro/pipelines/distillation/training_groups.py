@@ -64,6 +64,20 @@ class StudentSettings(BaseModel):
     max_length: int
 
 
+class SeedSettings(BaseModel):
+    """The students of every seed after the first, with their twins.
+
+    Attributes:
+        students: Each of them by its name.
+        workers: Processes that train them side by side.
+    """
+
+    model_config = CONFIG
+
+    students: dict[str, StudentSettings]
+    workers: int
+
+
 class ControlSettings(BaseModel):
     """The models that are made only to be compared with.
 
@@ -141,16 +155,7 @@ def set_student(
     max_length: int,
 ) -> Settings:
     """Return what is asked of a student."""
-    return _plain(
-        StudentSettings(
-            student=student,
-            training=training,
-            objective=objective,
-            on_policy=on_policy,
-            seed=seed,
-            max_length=max_length,
-        )
-    )
+    return _plain(_student(student, training, objective, on_policy, seed, max_length))
 
 
 def set_seeds(
@@ -161,31 +166,28 @@ def set_seeds(
     seeds: SeedParams,
     controls: ControlParams,
     max_length: int,
-) -> dict[str, Settings]:
-    """Return, by name, what is asked of every seed after the first, of controls too.
+) -> Settings:
+    """Return what is asked of every seed after the first, of controls too.
 
     Of patient twins it is every seed, the first too: how long they train depends on the targets,
     which the node of the controls does not read.
     """
-    asked: dict[str, Settings] = {}
+    asked: dict[str, StudentSettings] = {}
     for seed in range(seeds.first, seeds.first + seeds.count):
+        baseline = _baseline(student, controls.baseline.trains(training), seed, max_length)
         for account in controls.patient_accounts:
-            twin = _baseline(student, controls.baseline.trains(training), seed, max_length)
             patience = Patience(account=account, asks_teacher=objective.asks_teacher)
-            asked[f"{PATIENT[account]}_{seed}"] = _plain(
-                twin.model_copy(update={"patience": patience})
-            )
+            twin = baseline.model_copy(update={"patience": patience})
+            asked[f"{PATIENT[account]}_{seed}"] = twin
         if seed == seeds.first:
             continue
-        asked[f"baseline_{seed}"] = set_baseline(
-            student, training, seed, max_length, controls.baseline
-        )
-        asked[f"student_{seed}"] = set_student(
+        asked[f"baseline_{seed}"] = baseline
+        asked[f"student_{seed}"] = _student(
             student, training, objective, on_policy, seed, max_length
         )
         if untaught := _cut_untaught(student, training, controls, seed, max_length):
-            asked[f"{CUT_UNTAUGHT}_{seed}"] = _plain(untaught)
-    return asked
+            asked[f"{CUT_UNTAUGHT}_{seed}"] = untaught
+    return _plain(SeedSettings(students=asked, workers=seeds.workers))
 
 
 def set_controls(
@@ -212,6 +214,24 @@ def set_controls(
             seed=seed,
             max_length=max_length,
         )
+    )
+
+
+def _student(
+    student: StudentParams,
+    training: TrainingConfig,
+    objective: ObjectiveConfig,
+    on_policy: OnPolicyConfig,
+    seed: int,
+    max_length: int,
+) -> StudentSettings:
+    return StudentSettings(
+        student=student,
+        training=training,
+        objective=objective,
+        on_policy=on_policy,
+        seed=seed,
+        max_length=max_length,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kd_kedro.pipelines.tuning.params import TuningParams
+from kd_kedro.training.processes import environment, exit_words
 
 if TYPE_CHECKING:
     import optuna
@@ -69,8 +70,6 @@ def run_side_by_side(work: Work, study: "optuna.Study", count: int) -> None:
         ValueError: A trial failed, or a worker was killed; the others are then ended.
     """
     from tqdm import tqdm
-
-    from kd_kedro.training.loop.launch import exit_words
 
     context = multiprocessing.get_context("spawn")
     permits, failures = context.Semaphore(count), context.SimpleQueue()
@@ -163,16 +162,10 @@ def _run_one(work: Work, study: "optuna.Study") -> bool:
 
 
 def _start(processes: Sequence[Any]) -> None:
-    # tqdm reads this when it is imported. Bars of several processes would overwrite each other.
-    before = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"
-    try:
+    # tqdm reads it when it is imported. Bars of several processes would overwrite each other.
+    with environment("TQDM_DISABLE", "1"):
         for process in processes:
             process.start()
-    finally:
-        os.environ.pop("TQDM_DISABLE")
-        if before is not None:
-            os.environ["TQDM_DISABLE"] = before
 
 
 def _work(work: Work, permits: Any, failures: Any) -> None:

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -30,6 +29,7 @@ from kd_kedro.training.loop.distillation_module import (
 from kd_kedro.training.loop.fit import Training, fit
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
+from kd_kedro.training.processes import end_with_parent, environment, exit_words
 from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
 from kd_kedro.training.teacher.store import CachedTargets
 
@@ -99,7 +99,7 @@ def _run_workers(handed: Path, settings: TrainingConfig, name: str) -> None:
         shutdown_timeout=5,
     )
     try:
-        with _environment(_SHARE, "1" if alone else None), _signals_put_back():
+        with environment(_SHARE, "1" if alone else None), _signals_put_back():
             elastic_launch(config, _work)(str(handed))
     except SignalException as ended:
         if ended.sigval == signal.SIGINT:
@@ -122,15 +122,10 @@ def _raise_what_failed(handed: Path, failed: Any) -> None:
     ) from None
 
 
-def exit_words(code: int) -> str:
-    """Return in words how a process ended; a negative exit code is that of a signal."""
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-
-
 def _work(place: str) -> None:
     """Train in one of the processes; torch's launcher has put rank and world size around it."""
     handed, rank = Path(place), os.environ["RANK"]
-    _end_with_parent()
+    end_with_parent()
     try:
         _train_share(handed)
     except Exception as error:
@@ -306,20 +301,6 @@ def _is_loopback(endpoint: str) -> bool:
     return endpoint.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"}
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent is gone, however that came about, or asks for it."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: os._exit(1))
-
-
 @contextmanager
 def _signals_put_back() -> Iterator[None]:
     """Let the launcher have its signal handlers, then put the caller's back."""
@@ -332,18 +313,3 @@ def _signals_put_back() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _environment(name: str, value: str | None) -> Iterator[None]:
-    """Set a variable that torch's launcher reads, and nobody else's."""
-    before = os.environ.get(name)
-    if value is not None:
-        os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before

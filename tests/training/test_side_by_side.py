@@ -1,0 +1,47 @@
+"""Jobs in other processes: what they return, and how they end."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+
+from kd_kedro.training.side_by_side import side_by_side
+
+KEY = "distillation.seeds.workers"
+
+
+def job(name: str) -> tuple[torch.Tensor, int, int]:
+    """Answer by name: with a tensor, the process it was made in and its threads, or not at all."""
+    if name == "fails":
+        raise ValueError("the training cannot go on")
+    if name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return torch.full((2,), float(name)), os.getpid(), torch.get_num_threads()
+
+
+def test_each_has_a_process_and_its_share_of_the_threads():
+    names = ["3", "1", "2"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        made = side_by_side(job, names, 2, KEY)
+    finally:
+        torch.set_num_threads(before)
+    assert list(made) == names
+    assert [float(tensor[0]) for tensor, _, _ in made.values()] == [3, 1, 2]
+    assert os.getpid() not in {process for _, process, _ in made.values()}
+    assert {threads for _, _, threads in made.values()} == {2}
+
+
+def test_what_a_training_raises_is_raised_and_the_others_end():
+    with pytest.raises(ValueError, match="the training cannot go on"):
+        side_by_side(job, ["1", "fails", "2"], 2, KEY)
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_is_killed_is_told_of():
+    with pytest.raises(OSError, match=r"distillation\.seeds\.workers: .* ended from outside"):
+        side_by_side(job, ["killed", "1"], 2, KEY)
+    assert not multiprocessing.active_children()
