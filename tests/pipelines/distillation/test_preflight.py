@@ -212,6 +212,9 @@ def test_the_rates_of_conf_base_are_for_the_teacher_that_it_names():
     assert list(inherited_rates(params, MAIN, lambda key: "conf/base/parameters.yml")) == []
 
 
+MORE_ROWS = {"examples": {"max_augmented_rows": 5000}}
+
+
 @pytest.mark.parametrize(
     ("groups", "chosen", "said"),
     [
@@ -235,13 +238,17 @@ def test_the_rates_of_conf_base_are_for_the_teacher_that_it_names():
         ({}, (CUT_SIZE,), ""),
         ({"student": {"from_teacher": {"parameters": 0.3}}}, (CUT_SIZE,), "beside the budget"),
         ({"student": NAMED}, (CUT_SIZE,), "student.pretrained makes another student"),
+        (MORE_ROWS, ("distillation.examples.max_augmented_rows",), "lets 1,600 be made"),
+        (MORE_ROWS, (), ""),
     ],
 )
 def test_what_conf_base_passes_over_is_said(groups, chosen, said):
     params = DistillationParams.model_validate(whole("base", groups))
-    told = list(
-        passed_over(params, lambda key: "--params" if key in chosen else "conf/base/parameters.yml")
-    )
+
+    def origin(key):
+        return "--params" if key in chosen else "conf/base/parameters.yml"
+
+    told = list(passed_over(params, origin, 1600))
     assert len(told) == bool(said)
     assert all(said in sentence for sentence in told)
 

@@ -52,16 +52,20 @@ def check_before_run(
             "sheet alone. A pretrained one has read more and would serve better "
             "(docs/distillation.md)"
         )
-    for warning in [*passed_over(params, origin), *inherited_rates(params, inputs, origin)]:
+    made = load("parameters").get("augmentation", {}).get("rewriting", {}).get("max_rewrites")
+    for warning in [*passed_over(params, origin, made), *inherited_rates(params, inputs, origin)]:
         logger.warning("Warning: %s", warning)
 
 
-def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Iterator[str]:
+def passed_over(
+    params: DistillationParams, origin: Callable[[str], str], made: int | None
+) -> Iterator[str]:
     """Yield what a user set and conf/base lets have no effect, or not the usual one.
 
     Args:
         params: All parameters of the pipeline.
         origin: Says of a parameter where it was set; '' for the default of its model.
+        made: Most rewrites that augmentation makes; None where it has no such limit.
     """
 
     def given(key: str) -> bool:
@@ -74,6 +78,12 @@ def passed_over(params: DistillationParams, origin: Callable[[str], str]) -> Ite
             f"{teacher}.fine_tune is false, which {BASE} has for the sample's own teacher, so that "
             f"{params.teacher.pretrained} teaches as it is: --params {teacher}.fine_tune=true lets "
             "it learn the sheet first"
+        )
+    most, key = params.examples.max_augmented_rows, "distillation.examples.max_augmented_rows"
+    if made is not None and most > made and not origin(key).startswith(BASE):
+        yield (
+            f"{key} is {most:,}, but augmentation.rewriting.max_rewrites lets {made:,} be made: "
+            "set it too, or to null for all"
         )
     student = params.student
     another = next((name for name in INSTEAD_OF_CUT if getattr(student, name)), "")
