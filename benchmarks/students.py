@@ -152,8 +152,11 @@ def prepare(sheet: Path, cache: Path, env: str, max_tokens: int) -> Sheet:
         names = sorted(name for name in upstream.inputs() if name.startswith("params:"))
         catalog = context.catalog  # made anew each time it is asked for
         parameters = json.dumps([str(catalog.load(name)) for name in names])
+        given = ROOT / catalog.load("params:distillation.teacher").pretrained
+    weights = given / "model.safetensors"
     asked = {
         "sheet": file_fingerprint(sheet),
+        "teacher": file_fingerprint(weights) if weights.is_file() else "",
         "parameters": settings_fingerprint([parameters]),
         "env": env,
     }
