@@ -48,6 +48,8 @@ OBJECTIVES = {
     "default": {},
     "0.5, 0.5": {"alpha": 0.5, "beta": 0.5},
     "0.1, 0.9": {"alpha": 0.1, "beta": 0.9},
+    "hidden states 1": {"hidden_state_weight": 1.0},
+    "hidden states 4": {"hidden_state_weight": 4.0},
 }
 ALONE = {"alpha": 1.0, "beta": 0.0}
 

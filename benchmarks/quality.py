@@ -54,7 +54,7 @@ METHODS: dict[str, Recipe] = {
     "default": Recipe(),
     "hidden_states": Recipe(
         {
-            "targets": {**DENSE, "hidden_states": True},
+            "targets": DENSE,
             "objective": {"divergence": "forward_kl", "hidden_state_weight": 1.0},
         }
     ),

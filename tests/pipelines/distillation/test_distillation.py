@@ -265,19 +265,21 @@ def test_where_no_student_asks_for_targets_no_teacher_is_read(catalog, groups, t
 
 
 @pytest.mark.parametrize(
-    ("changed", "captures"),
+    ("changed", "captures", "states"),
     [
-        ({}, True),
-        ({"objective": {"beta": 0.2}}, True),
-        ({"objective": {"beta": 0.0}}, False),
-        ({"objective": {"beta": 0.0, "hidden_state_weight": 1.0}}, True),
-        ({"objective": {"beta": 0.0}, "targets": {"capture": True}}, True),
+        ({}, True, False),
+        ({"objective": {"beta": 0.2}}, True, False),
+        ({"objective": {"beta": 0.0}}, False, False),
+        ({"objective": {"beta": 0.0, "hidden_state_weight": 1.0}}, True, True),
+        ({"objective": {"beta": 0.0}, "targets": {"capture": True}}, True, False),
+        ({"targets": {"hidden_states": True}}, True, True),
     ],
 )
 def test_what_is_captured_follows_whether_the_objective_asks_and_makes_nothing_stale(
-    changed, captures, catalog
+    changed, captures, states, catalog
 ):
-    assert whole("test", changed)["targets"]["capture"] is captures
+    targets = whole("test", changed)["targets"]
+    assert (targets["capture"], targets["hidden_states"]) == (captures, states)
     assert "distillation.targets.capture" in operational_keys({"distillation": DistillationParams})
     assert "capture" not in catalog.load("teacher_targets").manifest  # nor is it in the address
 
@@ -538,7 +540,10 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
     [
         ({"objective": {"divergence": "jsd"}}, "jsd, which targets.source sampled cannot give"),
         ({"objective": {"temperature": 3.0}}, "temperature is 3, which targets.temperatures lack"),
-        ({"objective": {"hidden_state_weight": 0.5}}, "targets.hidden_states is false"),
+        (
+            {"objective": {"hidden_state_weight": 0.5}, "targets": {"hidden_states": False}},
+            "targets.hidden_states is false",
+        ),
         (
             {
                 "targets": {"source": "top_k", "k": 400},

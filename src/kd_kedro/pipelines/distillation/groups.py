@@ -31,17 +31,18 @@ def inherit_training(values: Any) -> Any:
 
 
 def decide_capture(values: Any) -> Any:
-    """Return plain values in which `targets.capture`, where it is left open, follows `objective`.
+    """Return plain values in which what `targets` leaves open follows `objective`.
 
-    So the capture knows that something is asked for, and not what: another weight changes nothing.
+    So the capture knows whether anything is asked for, and hidden states among it, and not what:
+    another weight changes nothing.
     """
     try:
         targets, asked = values["targets"], ObjectiveConfig.model_validate(values["objective"])
-        if targets.get("capture") is not None:
-            return values
+        given = {name: value for name, value in targets.items() if value is not None}
     except (TypeError, KeyError, AttributeError, ValidationError):  # its own model refuses it
         return values
-    return {**values, "targets": {**targets, "capture": asked.asks_teacher}}
+    decided = {"capture": asked.asks_teacher, "hidden_states": asked.hidden_state_weight > 0}
+    return {**values, "targets": {**targets, **decided, **given}}
 
 
 class DistillationParams(BaseModel):
@@ -146,8 +147,8 @@ class DistillationParams(BaseModel):
             targets.hidden_states or targets.source == "live"
         ):
             return (
-                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: set "
-                "it to true"
+                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: leave "
+                "it out"
             )
         return ""
 

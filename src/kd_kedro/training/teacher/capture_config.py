@@ -58,9 +58,12 @@ class CaptureConfig(BaseModel):
             "Temperatures that top_k can be asked at; sampled takes one; dense serves any."
         ),
     )
-    hidden_states: bool = Field(
-        default=False,
-        description="Keep the teacher's last hidden states, for objective.hidden_state_weight.",
+    hidden_states: bool | None = Field(
+        default=None,
+        description=(
+            "Whether the teacher's last hidden states are kept too, 2 bytes each; null: where "
+            "objective.hidden_state_weight is above 0."
+        ),
     )
     dtype: Literal["float16", "bfloat16", "float32"] = Field(
         default="float16",
