@@ -147,8 +147,8 @@ class DistillationParams(BaseModel):
             targets.hidden_states or targets.source == "live"
         ):
             return (
-                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: leave "
-                "it out"
+                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: "
+                "leave it out"
             )
         return ""
 
