@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Set
 from typing import Any
 
+from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.models.model_config import SIZES
 from kd_kedro.pipelines.distillation.groups import DistillationParams
@@ -52,7 +53,8 @@ def check_before_run(
             "sheet alone. A pretrained one has read more and would serve better "
             "(docs/distillation.md)"
         )
-    made = load("parameters").get("augmentation", {}).get("rewriting", {}).get("max_rewrites")
+    rewriting = RewritingConfig.model_validate(load("parameters")["augmentation"]["rewriting"])
+    made = rewriting.max_rewrites
     for warning in [*passed_over(params, origin, made), *inherited_rates(params, inputs, origin)]:
         logger.warning("Warning: %s", warning)
 
