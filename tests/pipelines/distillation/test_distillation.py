@@ -160,6 +160,15 @@ def test_side_by_side_they_are_the_same(catalog, groups, tmp_path):
         assert any(f"{name}.validation_loss" in record for record in history)
 
 
+def test_trainings_with_processes_of_their_own_wait_for_each_other(groups):
+    two = groups["seeds"].model_copy(update={"workers": 2})
+    for processes, workers in ((1, 2), (2, 1)):
+        training = groups["training"].model_copy(update={"num_processes": processes})
+        given = {**groups, "training": training}
+        asked = set_seeds(*(given[name] for name in LEARNED), two, groups["controls"], 160)
+        assert asked["workers"] == workers
+
+
 def test_histories_are_steps_with_losses(catalog):
     for name in ("teacher", "baseline", "student"):
         history = catalog.load(f"{name}_history")

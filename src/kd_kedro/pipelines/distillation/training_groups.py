@@ -170,7 +170,8 @@ def set_seeds(
     """Return what is asked of every seed after the first, of controls too.
 
     Of patient twins it is every seed, the first too: how long they train depends on the targets,
-    which the node of the controls does not read.
+    which the node of the controls does not read. Where a training has processes of its own, the
+    next one waits for it.
     """
     asked: dict[str, StudentSettings] = {}
     for seed in range(seeds.first, seeds.first + seeds.count):
@@ -187,7 +188,8 @@ def set_seeds(
         )
         if untaught := _cut_untaught(student, training, controls, seed, max_length):
             asked[f"{CUT_UNTAUGHT}_{seed}"] = untaught
-    return _plain(SeedSettings(students=asked, workers=seeds.workers))
+    workers = seeds.workers if training.processes == 1 else 1
+    return _plain(SeedSettings(students=asked, workers=workers))
 
 
 def set_controls(
