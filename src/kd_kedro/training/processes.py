@@ -1,9 +1,9 @@
 """Other processes that train: how they begin, end with the one that started them, and are named."""
 
+import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,13 +16,16 @@ def exit_words(code: int) -> str:
 
 
 def end_with_parent() -> None:
-    """End this process when its parent is gone, however that came about, or asks for it."""
-    parent = os.getppid()
+    """End this process when its parent is gone, however that came about, or asks for it.
+
+    Called before anything that takes time; a parent that is gone by then is noticed all the same.
+    """
+    parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
     for number in _SIGNALS:

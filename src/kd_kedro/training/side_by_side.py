@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import pickle
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -29,8 +30,9 @@ def side_by_side(
         key: The parameter that says so, for messages.
 
     Raises:
-        OSError: A worker was ended from outside. What a training raises is raised here too, and
-            the others are ended.
+        OSError: A worker ended without a result, or what a training raised.
+        ValueError: What a training raised. The others are then ended.
+        RuntimeError: A training raised an error of another kind, which is named.
     """
     import torch
 
@@ -57,8 +59,9 @@ def side_by_side(
                 worker.terminate()
         if isinstance(error, BrokenProcessPool):
             raise OSError(
-                f"{key}: a training beside others was ended from outside. Run again, and with "
-                f"{key}=1 where they need more memory than there is"
+                f"{key}: a process that trained beside others ended without a result. It was "
+                "killed, memory ran out, or the run was begun by a script that lacks `if __name__ "
+                f"== '__main__':`. With {key}=1 there is one process alone"
             ) from None
         raise
     finally:
@@ -69,9 +72,11 @@ def side_by_side(
 def _begin(given: bytes, threads: int) -> None:
     """Make a new process a worker."""
     global _trainer  # noqa: PLW0603 - how an initializer hands something to what follows
+    end_with_parent()
+    # tqdm's own is a named semaphore, which a worker that is ended would leave behind.
+    tqdm.set_lock(threading.RLock())
     import torch
 
-    end_with_parent()
     torch.set_num_threads(threads)
     _trainer = pickle.loads(given)
 
@@ -80,4 +85,11 @@ _trainer: Callable[[str], Any]
 
 
 def _train(name: str) -> bytes:
-    return pickle.dumps(_trainer(name))
+    try:
+        return pickle.dumps(_trainer(name))
+    except (ValueError, OSError) as error:
+        # Errors of other libraries cannot all be handed to another process; these can.
+        kind = ValueError if isinstance(error, ValueError) else OSError
+        raise kind(str(error)) from error
+    except Exception as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error

@@ -238,7 +238,7 @@ MORE_ROWS = {"examples": {"max_augmented_rows": 5000}}
         ({}, (CUT_SIZE,), ""),
         ({"student": {"from_teacher": {"parameters": 0.3}}}, (CUT_SIZE,), "beside the budget"),
         ({"student": NAMED}, (CUT_SIZE,), "student.pretrained makes another student"),
-        (MORE_ROWS, ("distillation.examples.max_augmented_rows",), "lets 1,600 be made"),
+        (MORE_ROWS, ("distillation.examples.max_augmented_rows",), "no more than 1,600 rewrites"),
         (MORE_ROWS, (), ""),
     ],
 )

@@ -60,6 +60,11 @@ class Augmented:
     evidence: dict[str, Evidence]
 
 
+def rewrite_id(parent: str, style: str) -> str:
+    """Return the row_id of a rewrite."""
+    return f"{parent}-{style}"
+
+
 def trainable(split_qa: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that may have rewrites: the originals of train."""
     return split_qa[(split_qa["split"] == TRAIN) & (split_qa["style"] == ORIGINAL)]
@@ -100,7 +105,7 @@ def add_rewrites(
             absent[each.style] = finding
             continue
         taken.add(same)
-        row_id = f"{each.parent}-{each.style}"
+        row_id = rewrite_id(each.parent, each.style)
         created[row_id] = each.reason
         evidence[row_id] = {key: finding[key] for key in finding if key != "reason"}
         parent = parents[each.parent]

@@ -1,6 +1,5 @@
 """Nodes of the augmentation pipeline: split families, add rewrites, account for every row."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -13,10 +12,16 @@ from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfi
 from kd_kedro.curation.duplicates.near_questions import find_near_survivors
 from kd_kedro.curation.records import lineage
 from kd_kedro.curation.records.row_texts import collect_texts
-from kd_kedro.curation.rewriting.rewrites import Candidate, add_rewrites, trainable
+from kd_kedro.curation.rewriting.rewrites import (
+    Candidate,
+    add_rewrites,
+    rewrite_id,
+    trainable,
+)
 from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.augmentation.params import SplitParams
+from kd_kedro.storage.fingerprints import first_by_hash
 from kd_kedro.text.embedder import Embedder
 from kd_kedro.text.language import language
 
@@ -73,7 +78,9 @@ def augment_rows(
     """
     rows = trainable(split_qa).to_dict("records")
     every = [(row["row_id"], style, row) for row in rows for style in params.styles]
-    wanted = _chosen(every, params.max_rewrites)
+    names = [rewrite_id(row_id, style) for row_id, style, _ in every]
+    # By the hash that training chooses rewrites by.
+    wanted = [every[place] for place in sorted(first_by_hash(names, params.max_rewrites))]
     # One call, so that a model can put texts of like length together.
     outcomes = text_generator.generate(
         [
@@ -87,7 +94,7 @@ def augment_rows(
         text = outcome.text if outcome.status == "ok" else ""
         reason = outcome.reason if text else f"{outcome.status}: {outcome.reason}"
         candidates.append(Candidate(parent, style, text, reason))
-        made[f"{parent}-{style}"] = outcome.evidence
+        made[rewrite_id(parent, style)] = outcome.evidence
     augmented = add_rewrites(split_qa, candidates, sentence_embedder.encode, params)
     rewritten = {row.rpartition("-")[0] for row in augmented.created}
     left = {
@@ -111,13 +118,6 @@ def augment_rows(
         },
     )
     return augmented.rows, events
-
-
-def _chosen(wanted: list[Any], count: int | None) -> list[Any]:
-    """Return at most `count` of (row_id, style, row), by the hash that training chooses by."""
-    keys = [hashlib.sha256(f"{row}-{style}".encode()).digest() for row, style, _ in wanted]
-    taken = sorted(range(len(wanted)), key=keys.__getitem__)[:count]
-    return [wanted[place] for place in sorted(taken)]
 
 
 def make_waterfall(row_events: pd.DataFrame) -> tuple[pd.DataFrame, Any]:

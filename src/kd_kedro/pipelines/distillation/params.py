@@ -287,8 +287,8 @@ class SeedParams(BaseModel):
         le=256,
         description=(
             "Processes that train students of further seeds side by side, each with its share of "
-            "the cores and its own copy of the teacher; faster where students are small. Without "
-            "effect where training.num_processes or num_nodes is above 1."
+            "the cores and with teacher and rows of its own; faster where students are small. "
+            "Without effect where training.num_processes or num_nodes is above 1."
         ),
     )
 

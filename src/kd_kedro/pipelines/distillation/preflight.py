@@ -54,20 +54,20 @@ def check_before_run(
             "(docs/distillation.md)"
         )
     rewriting = RewritingConfig.model_validate(load("parameters")["augmentation"]["rewriting"])
-    made = rewriting.max_rewrites
-    for warning in [*passed_over(params, origin, made), *inherited_rates(params, inputs, origin)]:
+    said = passed_over(params, origin, rewriting.max_rewrites)
+    for warning in [*said, *inherited_rates(params, inputs, origin)]:
         logger.warning("Warning: %s", warning)
 
 
 def passed_over(
-    params: DistillationParams, origin: Callable[[str], str], made: int | None
+    params: DistillationParams, origin: Callable[[str], str], tried: int | None
 ) -> Iterator[str]:
     """Yield what a user set and conf/base lets have no effect, or not the usual one.
 
     Args:
         params: All parameters of the pipeline.
         origin: Says of a parameter where it was set; '' for the default of its model.
-        made: Most rewrites that augmentation makes; None where it has no such limit.
+        tried: Most rewrites that augmentation tries; None where it has no such limit.
     """
 
     def given(key: str) -> bool:
@@ -82,10 +82,12 @@ def passed_over(
             "it learn the sheet first"
         )
     most, key = params.examples.max_augmented_rows, "distillation.examples.max_augmented_rows"
-    if made is not None and most > made and not origin(key).startswith(BASE):
+    limit = "augmentation.rewriting.max_rewrites"
+    inherited = origin(limit).startswith(BASE) and not origin(key).startswith(BASE)
+    if tried is not None and most > tried and inherited:
         yield (
-            f"{key} is {most:,}, but augmentation.rewriting.max_rewrites lets {made:,} be made: "
-            "set it too, or to null for all"
+            f"{key} is {most:,}, but {BASE} lets no more than {tried:,} rewrites be tried: set "
+            f"{limit} too, to null for all"
         )
     student = params.student
     another = next((name for name in INSTEAD_OF_CUT if getattr(student, name)), "")

@@ -61,7 +61,7 @@ class CaptureConfig(BaseModel):
     hidden_states: bool | None = Field(
         default=None,
         description=(
-            "Whether the teacher's last hidden states are kept too, 2 bytes each; null: where "
+            "Whether the teacher's last hidden states are kept too, in dtype; null: where "
             "objective.hidden_state_weight is above 0."
         ),
     )
