@@ -102,9 +102,9 @@ def captured(
     from kd_kedro.training.teacher.capture_config import CaptureConfig
 
     text = PARAMETERS.read_text(encoding="utf-8")
-    defaults = yaml.safe_load(text)["distillation"]["targets"]
-    defaults |= {"precision": _precision(), "batch_size": size.batch_size} | other
-    settings = CaptureConfig(**defaults)
+    defaults = yaml.safe_load(text)["distillation"].get("targets", {})
+    given = {"precision": _precision(), "batch_size": size.batch_size}
+    settings = CaptureConfig(**(defaults | given | other))
     return capture([(teacher, 1.0)], examples, {}, store, settings)
 
 
