@@ -60,7 +60,7 @@ def test_an_error_that_cannot_be_handed_over_is_named():
 
 
 SCRIPT = """
-import sys, time
+import time
 from kd_kedro.training.side_by_side import side_by_side
 
 if __name__ == "__main__":
@@ -74,6 +74,7 @@ def test_workers_end_with_a_parent_that_is_killed_while_they_start(tmp_path):
     parent = subprocess.Popen([sys.executable, script])
     children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
     while len(started := children.read_text().split()) < 3:  # Python's resource tracker is one
+        assert parent.poll() is None, "it ended before it had started its workers"
         time.sleep(0.01)
     parent.kill()
     parent.wait()

@@ -1,4 +1,4 @@
-"""Other processes that train: how they begin, end with the one that started them, and are named."""
+"""What processes that train have in common: their signals, environment and end."""
 
 import multiprocessing
 import os
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def exit_words(code: int) -> str:
@@ -28,7 +28,7 @@ def end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, lambda *_: os._exit(1))
 
 

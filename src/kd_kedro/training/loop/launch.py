@@ -29,11 +29,10 @@ from kd_kedro.training.loop.distillation_module import (
 from kd_kedro.training.loop.fit import Training, fit
 from kd_kedro.training.loop.on_policy import OnPolicy
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
-from kd_kedro.training.processes import end_with_parent, environment, exit_words
+from kd_kedro.training.processes import SIGNALS, end_with_parent, environment, exit_words
 from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
 from kd_kedro.training.teacher.store import CachedTargets
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SHARE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 
@@ -307,7 +306,7 @@ def _signals_put_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         yield
     finally:
