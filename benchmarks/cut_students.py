@@ -46,12 +46,12 @@ CURVE = {"60 %": (3, 128, 4, 640), "27 %": SHAPE, "11 %": (1, 64, 2, 256), "5 %"
 SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
 OBJECTIVES = {
     "default": {},
-    "0.5, 0.5": {"alpha": 0.5, "beta": 0.5},
-    "0.1, 0.9": {"alpha": 0.1, "beta": 0.9},
+    "hidden states 0": {"hidden_state_weight": 0.0},
     "hidden states 1": {"hidden_state_weight": 1.0},
-    "hidden states 4": {"hidden_state_weight": 4.0},
+    "0.5, 0.5, hidden states 0": {"alpha": 0.5, "beta": 0.5, "hidden_state_weight": 0.0},
+    "0.1, 0.9, hidden states 0": {"alpha": 0.1, "beta": 0.9, "hidden_state_weight": 0.0},
 }
-ALONE = {"alpha": 1.0, "beta": 0.0}
+ALONE = {"alpha": 1.0, "beta": 0.0, "hidden_state_weight": 0.0}
 
 
 def cut(shape: Sequence[int]) -> dict[str, Any]:

@@ -4,10 +4,10 @@
 
 One teacher's answers are captured dense, as the top k with their tail, and as a sample with a
 budget of bytes; students that differ in nothing else learn from each. Bytes are those of all files
-on disk, by answer token. The seed noise is the standard deviation of the held-out loss
-between the seeds of the dense students; beside it stands the difference from them, paired by seed
-and family. k and bytes are chosen on `--families validation`; `test` is for reporting. The cache is
-that of `quality.py`.
+on disk, by answer token. Hidden states, which all sources would keep alike, are left out. The seed
+noise is the standard deviation of the held-out loss between the seeds of the dense students; beside
+it stands the difference from them, paired by seed and family. k and bytes are chosen on `--families
+validation`; `test` is for reporting. The cache is that of `quality.py`.
 """
 
 import math
@@ -39,13 +39,16 @@ GPT2_VOCABULARY = 50_257
 
 
 def sources(sheet: Sheet, ks: Sequence[int], budgets: Sequence[float]) -> dict[str, Recipe]:
-    """Return the recipes of all sources under the project's objective; its own is `default`."""
+    """Return the recipes of all sources under the project's divergence; its own is `default`."""
     held = determines(sheet, Recipe())
     targets, objective = (held[f"params:distillation.{name}"] for name in ("targets", "objective"))
     plain = objective["divergence"].removeprefix("bucketed_")
-    full = {"objective": {"divergence": plain}}
-    bucketed = {"objective": {"divergence": f"bucketed_{plain}"}}
-    made = {"dense": Recipe({**full, "targets": {"source": "dense"}}), "default": Recipe()}
+    full = {"objective": {"divergence": plain, "hidden_state_weight": 0.0}}
+    bucketed = {"objective": {"divergence": f"bucketed_{plain}", "hidden_state_weight": 0.0}}
+    made = {
+        "dense": Recipe({**full, "targets": {"source": "dense"}}),
+        "default": Recipe({"objective": {"hidden_state_weight": 0.0}}),
+    }
     for k in ks:
         made[f"top_k {k}"] = Recipe({**bucketed, "targets": {"source": "top_k", "k": k}})
     if plain == "forward_kl":  # which is all that draws can serve
@@ -79,15 +82,14 @@ def measure(
 def _written(manifest: dict[str, Any], vocabulary: int = 0) -> float:
     """Return the arithmetic of a token's bytes, without what files hold around them."""
     vocabulary = vocabulary or manifest["vocabulary"]
-    value = 4 if manifest["dtype"] == "float32" else 2
-    states = (manifest["hidden_width"] or 0) * value
     if manifest["source"] == "sampled":  # the same bytes buy fewer entries of more ids
-        return float(manifest["bytes_per_token"]) + states
+        return float(manifest["bytes_per_token"])
+    value = 4 if manifest["dtype"] == "float32" else 2
     if manifest["source"] == "dense":
-        return vocabulary * value + states
+        return float(vocabulary * value)
     k = int(manifest["k"])
     ids = math.ceil(k * id_bits(vocabulary) / 8)
-    return ids + k * value + 4 * len(manifest["temperatures"]) + states
+    return float(ids + k * value + 4 * len(manifest["temperatures"]))
 
 
 def main() -> None:

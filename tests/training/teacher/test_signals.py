@@ -140,9 +140,10 @@ def test_an_ensemble_is_averaged_in_probability_space(
         assert signal.hidden is None
 
 
-@pytest.mark.parametrize("source", ["dense", "sampled"])
+# Sampled targets keep them in 8 bits: half a step of a 127th of the largest channel.
+@pytest.mark.parametrize(("source", "rounding"), [("dense", 0.0), ("sampled", 0.5 / 127)])
 def test_hidden_states_are_those_of_the_live_teacher(
-    source, teachers, tokenizer, examples, tmp_path
+    source, rounding, teachers, tokenizer, examples, tmp_path
 ):
     one = [(teachers[0][0], 1.0)]
     settings = DENSE.model_copy(update={"source": source, "hidden_states": True})
@@ -150,9 +151,9 @@ def test_hidden_states_are_those_of_the_live_teacher(
     live = LiveTeacher(one[0][0].model, len(tokenizer), "live")
     batch = collate([examples[index] for index in (4, 0, 3)], 1)
     assert cached.hidden_width == live.hidden_width == 16
-    torch.testing.assert_close(
-        cached.signal(batch, 2.0).hidden, live.signal(batch, 1.0).hidden, rtol=1e-4, atol=1e-4
-    )
+    expected = live.signal(batch, 1.0).hidden
+    off = (cached.signal(batch, 2.0).hidden - expected).abs()
+    assert (off <= rounding * expected.abs().amax(-1, keepdim=True) + 1e-4).all()
 
 
 @pytest.mark.parametrize(("vocabulary", "bits"), [(50_257, 16), (151_936, 18)])

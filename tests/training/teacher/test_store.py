@@ -241,7 +241,7 @@ def test_a_damaged_or_lost_shard_is_named(teacher, examples, belongs_to, tmp_pat
 
 def test_a_manifest_that_is_none_is_refused(tmp_path, belongs_to):
     for manifest in ({}, dict(belongs_to), belongs_to | {"schema": 99}):
-        with pytest.raises(ValueError, match=r"no manifest of schema 4 .* capture_targets again"):
+        with pytest.raises(ValueError, match=r"no manifest of schema 5 .* capture_targets again"):
             open_targets(manifest, tmp_path, belongs_to)
 
 

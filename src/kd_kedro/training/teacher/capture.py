@@ -26,6 +26,7 @@ from kd_kedro.models.precision import autocast
 from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.teacher.capture_config import UNREAD, CaptureConfig, serves
+from kd_kedro.training.teacher.hidden_states import to_8_bits
 from kd_kedro.training.teacher.packed_bits import id_bits, pack
 from kd_kedro.training.teacher.signals import log_probs_of, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
@@ -210,7 +211,9 @@ class _Kept:
             self.sample.add(_tempered(log_probs, temperature), self._generator)
         else:
             part = _keep(log_probs, config)
-        if config.hidden_states:
+        if config.hidden_states and self.sample:
+            part["hidden"], part["hidden_scales"] = to_8_bits(hidden)
+        elif config.hidden_states:
             part["hidden"] = hidden.to(DTYPES[config.dtype])
         start, self._filled = self._filled, self._filled + len(log_probs)
         for name, values in part.items():

@@ -13,7 +13,7 @@ Source = Literal["top_k", "dense", "sampled", "live"]
 UNREAD = {
     "dense": ("k", "bytes_per_token", "temperatures", "seed"),
     "top_k": ("bytes_per_token", "seed"),
-    "sampled": ("k",),
+    "sampled": ("k", "dtype"),
 }
 
 
@@ -47,7 +47,7 @@ class CaptureConfig(BaseModel):
         le=256,
         description=(
             "Bytes that sampled may take for an answer token, on the mean of a file; hidden states "
-            "come on top."
+            "come on top, one byte a channel and four."
         ),
     )
     k: int = Field(default=16, ge=1, le=65_536, description="Tokens kept by top_k.")
@@ -61,13 +61,16 @@ class CaptureConfig(BaseModel):
     hidden_states: bool | None = Field(
         default=None,
         description=(
-            "Whether the teacher's last hidden states are kept too, in dtype; null: where "
+            "Whether the teacher's last hidden states are kept too; null: where "
             "objective.hidden_state_weight is above 0."
         ),
     )
     dtype: Literal["float16", "bfloat16", "float32"] = Field(
         default="float16",
-        description="Dtype of hidden states, and of the log probabilities of dense and top_k.",
+        description=(
+            "Dtype of log probabilities and hidden states of dense and top_k; sampled keeps hidden "
+            "states in 8 bits."
+        ),
     )
     seed: int = Field(default=1, ge=0, description="Seed of the draws.")
     precision: Literal["auto", "bf16", "fp32"] = Field(

@@ -23,11 +23,12 @@ from kd_kedro.storage.fingerprints import (
     weights_fingerprint,
 )
 from kd_kedro.training.teacher.capture_config import serves
+from kd_kedro.training.teacher.hidden_states import from_8_bits
 from kd_kedro.training.teacher.packed_bits import id_bits, unpack
 from kd_kedro.training.teacher.signals import DenseSignal, SampledSignal, Signal, TopKSignal
 from kd_kedro.training.teacher.token_sample import IdCode, SampledShard, read_rows
 
-SCHEMA = 4  # of the manifest and of the shards
+SCHEMA = 5  # of the manifest and of the shards
 _Place = tuple[int, int, int]  # a shard's number, a row's there, the number after it
 Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the weights sum to one
 
@@ -142,6 +143,8 @@ class CachedTargets:
         places, device = self._find(batch), batch.labels.device
         hidden = self._gather("hidden", places).to(device) if self.hidden_width else None
         if self._sampled:
+            if hidden is not None:
+                hidden = from_8_bits(hidden, self._gather("hidden_scales", places).to(device))
             rows = [(self._sampled[shard], row, end) for shard, row, end in places]
             shares, ids, entropy = (part.to(device) for part in read_rows(rows, self._code))
             return SampledSignal(shares, ids, entropy, self._vocabulary, temperature, hidden)
