@@ -15,6 +15,8 @@ from kd_kedro.pipelines.distillation.groups import decide_capture, inherit_train
 from kd_kedro.runs.parameter_check import with_groups
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
+TARGETS = {"hidden_state_weight": 0.0}  # an objective that asks for nothing but targets
+NO_TEACHER = {"beta": 0.0, **TARGETS}  # one that asks no teacher
 
 
 class Kept(MemoryDataset):

@@ -6,7 +6,7 @@ import pytest
 
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
-from tests.pipelines.distillation.recipe import parameters, run
+from tests.pipelines.distillation.recipe import NO_TEACHER, parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import build, save
 
@@ -58,11 +58,11 @@ def test_a_budget_is_planned_with_its_largest_shape() -> None:
 
 
 def test_a_student_without_a_teacher_needs_no_capture() -> None:
-    plan = plan_distillation(TABLE, **groups(objective={"beta": 0.0}))
+    plan = plan_distillation(TABLE, **groups(objective=NO_TEACHER))
     assert plan.live is None
     assert "asks no teacher: nothing is captured" in plan.conclusion()
     assert plan.disk == plan.model_bytes + plan.checkpoint_bytes
-    asked = groups(objective={"beta": 0.0}, targets={"capture": True})  # for a study, say
+    asked = groups(objective=NO_TEACHER, targets={"capture": True})  # for a study, say
     assert plan_distillation(TABLE, **asked).disk > plan.disk
 
 
@@ -78,7 +78,7 @@ def test_a_teacher_of_another_kind_than_the_student_is_planned_live_too(part, tm
 
 def test_a_student_with_a_tokenizer_of_its_own_is_planned_in_its_tokens(tmp_path) -> None:
     folder = pretrained(tmp_path / "own", "gpt2")
-    alone = {"objective": {"beta": 0.0}, "targets": {"source": "live"}}
+    alone = {"objective": NO_TEACHER, "targets": {"source": "live"}}
     student = {"pretrained": folder, "tokenizer": folder}
     plan = plan_distillation(TABLE, **groups(student=student, **alone))
     assert plan.student.steps == 4

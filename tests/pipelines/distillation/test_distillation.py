@@ -31,7 +31,7 @@ from kd_kedro.runs.parameter_check import operational_keys
 from kd_kedro.training.examples import learned, questions_of, triples
 from kd_kedro.training.teacher.capture_config import serves
 from kd_kedro.training.teacher.signals import LiveTeacher
-from tests.pipelines.distillation.recipe import CONF, parameters, run, whole
+from tests.pipelines.distillation.recipe import CONF, NO_TEACHER, TARGETS, parameters, run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.tiny import tiny_model
 
@@ -253,7 +253,7 @@ def test_a_divergence_the_targets_cannot_give_is_refused(catalog, groups, tmp_pa
 
 
 def test_a_student_that_asks_no_teacher_says_so(catalog, groups, tmp_path):
-    alone = groups["objective"].model_copy(update={"beta": 0.0})
+    alone = groups["objective"].model_copy(update=NO_TEACHER)
     student, _ = student_of(
         catalog, TABLE, {**groups, "objective": alone}, tmp_path, teacher_targets=None
     )
@@ -264,7 +264,7 @@ def test_a_student_that_asks_no_teacher_says_so(catalog, groups, tmp_path):
 
 
 def test_where_no_student_asks_for_targets_no_teacher_is_read(catalog, groups, tmp_path):
-    alone = parameters("test", {"objective": {"beta": 0.0}})["params:distillation.targets"]
+    alone = parameters("test", {"objective": NO_TEACHER})["params:distillation.targets"]
     *_, examples = chosen(TABLE, groups)
     nothing = capture_targets(examples, None, None, alone, 64, tmp_path)
     assert nothing.manifest == {"source": "none"}
@@ -276,12 +276,12 @@ def test_where_no_student_asks_for_targets_no_teacher_is_read(catalog, groups, t
 @pytest.mark.parametrize(
     ("changed", "captures", "states"),
     [
-        ({}, True, False),
-        ({"objective": {"beta": 0.2}}, True, False),
-        ({"objective": {"beta": 0.0}}, False, False),
-        ({"objective": {"beta": 0.0, "hidden_state_weight": 1.0}}, True, True),
-        ({"objective": {"beta": 0.0}, "targets": {"capture": True}}, True, False),
-        ({"targets": {"hidden_states": True}}, True, True),
+        ({}, True, True),
+        ({"objective": {"beta": 0.2, **TARGETS}}, True, False),
+        ({"objective": NO_TEACHER}, False, False),
+        ({"objective": {"beta": 0.0}}, True, True),
+        ({"objective": NO_TEACHER, "targets": {"capture": True}}, True, False),
+        ({"objective": TARGETS, "targets": {"hidden_states": True}}, True, True),
     ],
 )
 def test_what_is_captured_follows_whether_the_objective_asks_and_makes_nothing_stale(
@@ -414,7 +414,11 @@ def test_a_live_teacher_is_asked_and_nothing_is_captured(catalog, groups, tmp_pa
 
 
 def test_an_ensemble_teaches_with_its_shares(catalog, groups, tmp_path):
-    changed = {"ensemble": {"seeds": [7], "weights": [3.0, 1.0]}, "seeds": {"count": 1}}
+    changed = {
+        "ensemble": {"seeds": [7], "weights": [3.0, 1.0]},
+        "objective": TARGETS,
+        "seeds": {"count": 1},
+    }
     both = run(TABLE, tmp_path, changed=changed)
     (further,) = both.load("teacher").ensemble.values()
     assert further.card["share"] == 0.25
@@ -468,7 +472,7 @@ def test_a_student_of_another_tokenizer_learns_from_answers_alone(catalog, group
         "student": {"pretrained": str(student)},
         "sequence_level": {"source": "teacher", "must_match": False, "max_new_tokens": 8},
         "targets": {"source": "live"},
-        "objective": {"alpha": 1.0, "beta": 0.0},
+        "objective": {"alpha": 1.0, **NO_TEACHER},
         "seeds": {"count": 1},
     }
     with pytest.raises(ValueError, match=r"the tokenizer has .*student\.tokenizer"):
@@ -580,7 +584,7 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
             "on_policy.share is above 0, which asks the teacher",
         ),
         (
-            {"on_policy": {"share": 0.5}, "objective": {"beta": 0.0}},
+            {"on_policy": {"share": 0.5}, "objective": NO_TEACHER},
             "objective.beta is 0: the teacher is not asked",
         ),
         ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
@@ -595,7 +599,7 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
             r"from_teacher\.hidden_size: 1 heads of the teacher's 16 channels make 16, not 32",
         ),
         (
-            {"student": {"from_teacher": None}, "objective": {"beta": 0.0}},
+            {"student": {"from_teacher": None}, "objective": NO_TEACHER},
             "the student would learn nothing from a teacher",
         ),
         (
@@ -603,7 +607,7 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
             "sequence_level.max_new_tokens is 96 and examples.max_length 96",
         ),
         (
-            {"student": {"tokenizer": "other"}, "objective": {"beta": 0.0}},
+            {"student": {"tokenizer": "other"}, "objective": NO_TEACHER},
             "the student would learn nothing from a teacher",
         ),
     ],

@@ -8,7 +8,7 @@ from kd_kedro.pipelines.distillation.students import compute_of
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
 from kd_kedro.training.examples import encode_examples
 from kd_kedro.training.teacher.targets import TeacherTargets
-from tests.pipelines.distillation.recipe import parameters, run
+from tests.pipelines.distillation.recipe import TARGETS, parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 
 TABLE = augmented_qa(60)
@@ -20,6 +20,7 @@ CHANGED = {
         "baseline": {"learning_rate": 0.002},
     },
     "ensemble": {"seeds": [5]},
+    "objective": TARGETS,
 }
 STEPS, BATCH = 4, 16  # of conf/test, for teacher and student
 

@@ -24,7 +24,7 @@ from kd_kedro.pipelines.distillation.preflight import (
     passed_over,
 )
 from kd_kedro.training.teacher.targets import TeacherTargets
-from tests.pipelines.distillation.recipe import run, whole
+from tests.pipelines.distillation.recipe import NO_TEACHER, TARGETS, run, whole
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import CAUSAL, build, save
 
@@ -78,14 +78,14 @@ LIVE = {"targets": {"source": "live"}, "objective": {"divergence": "jsd"}}
         (
             {
                 "student": {"tokenizer": "@gone"},
-                "objective": {"beta": 0.0},
+                "objective": NO_TEACHER,
                 "sequence_level": {"source": "teacher"},
             },
             r"distillation\.student\.tokenizer: no tokenizer",
         ),
         ({"tokenizer": {"pretrained": "@gone"}}, r"distillation\.tokenizer\.pretrained: no token"),
         (
-            {"ensemble": {"pretrained": ["/gone"]}},
+            {"ensemble": {"pretrained": ["/gone"]}, "objective": TARGETS},
             r"distillation\.ensemble\.pretrained\.0: no safe",
         ),
         (
@@ -285,7 +285,7 @@ def test_students_who_ask_for_targets_that_were_not_captured_are_refused_before_
     nothing = TeacherTargets({"source": "none"}, Path())
     asking, alone = (
         DistillationParams.model_validate(whole("test", groups))
-        for groups in ({}, {"objective": {"beta": 0.0}, "sequence_level": {"source": "teacher"}})
+        for groups in ({}, {"objective": NO_TEACHER, "sequence_level": {"source": "teacher"}})
     )
     with pytest.raises(
         ValueError, match=r"hold nothing.* `kedro run --nodes capture_targets --env "

@@ -25,7 +25,7 @@ from kd_kedro.pipelines.tuning.params import BASELINE_RATE, TARGETS
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import model_training
 from kd_kedro.training.teacher.targets import TeacherTargets
-from tests.pipelines.distillation.recipe import Kept, parameters
+from tests.pipelines.distillation.recipe import NO_TEACHER, Kept, parameters
 from tests.pipelines.distillation.recipe import run as distil
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.pipelines.tuning.quadratic import outcomes, params
@@ -169,8 +169,8 @@ def test_rows_and_teacher_must_be_those_of_the_capture(distilled, tmp_path):
 
 
 def test_a_study_captures_what_no_student_asks_for(distilled, tmp_path):
-    inputs = inputs_of(distilled, tmp_path, groups={"objective": {"beta": 0.0}})
-    targets = parameters("test", {"objective": {"beta": 0.0}})["params:distillation.targets"]
+    inputs = inputs_of(distilled, tmp_path, groups={"objective": NO_TEACHER})
+    targets = parameters("test", {"objective": NO_TEACHER})["params:distillation.targets"]
     nothing = TeacherTargets({"source": "none"}, tmp_path / "store")
     given = [inputs[name] for name in ("examples", "teacher")]
     settings = inputs["settings"]
@@ -206,7 +206,7 @@ def test_a_study_of_another_tokenizer_trains_students_of_it(
     seen = []
     monkeypatch.setattr(model_training, "train_model", seen_by(seen, model_training.train_model))
     space = {"beta": ALONE | {"fixed": 0.0}, "alpha": ALONE | {"fixed": 1.0}}
-    groups = {"student": {"tokenizer": other_tokenizer}, "objective": {"beta": 0.0}}
+    groups = {"student": {"tokenizer": other_tokenizer}, "objective": NO_TEACHER}
     live = TeacherTargets(
         {"source": "live"}, tmp_path
     )  # as the refusal of other choices says: nothing is captured
@@ -249,7 +249,7 @@ def test_trials_begin_as_the_students_start_and_another_start_is_another_study(
 def test_a_space_that_compares_tokens_of_two_tokenizers_is_refused(
     distilled, other_tokenizer, tmp_path
 ):
-    groups = {"student": {"tokenizer": other_tokenizer}, "objective": {"beta": 0.0}}
+    groups = {"student": {"tokenizer": other_tokenizer}, "objective": NO_TEACHER}
     with pytest.raises(ValueError, match=r"tuning\.space: beta may be above 0 but student\.token"):
         run_study(**inputs_of(distilled, tmp_path, groups=groups))
 
@@ -288,7 +288,7 @@ def test_trials_sample_answers_as_the_student_does(tmp_path, monkeypatch):
 def test_alpha_that_may_be_0_beside_a_beta_that_is_0_is_refused(distilled, tmp_path):
     space = {"alpha": ALONE | {"choices": [0.0, 1.0]}, "beta": ALONE}
     inputs = inputs_of(
-        distilled, tmp_path, tuning=params(space=space), groups={"objective": {"beta": 0.0}}
+        distilled, tmp_path, tuning=params(space=space), groups={"objective": NO_TEACHER}
     )
     with pytest.raises(ValueError, match=r"tuning\.space: objective: alpha and beta are both 0"):
         run_study(**inputs)
@@ -378,7 +378,7 @@ def test_a_baseline_of_a_cut_student_is_tuned_from_random_weights(distilled, tmp
     record = baselines_of(distilled, tmp_path, params(**ONE), copied, start)
     assert seen == ["random weights, shaped as the teacher's layers 0"]
     alone = {"alpha": ALONE | {"fixed": 1.0}, "beta": ALONE | {"fixed": 0.0}}
-    groups = {"student": copied, "objective": {"alpha": 1.0, "beta": 0.0}}
+    groups = {"student": copied, "objective": {"alpha": 1.0, **NO_TEACHER}}
     inputs = inputs_of(distilled, tmp_path, tuning=params(**ONE, space=alone), groups=groups)
     students = run_study(**inputs | {"start_student": start})
     assert seen[1:] == ["the teacher's layers 0"]
