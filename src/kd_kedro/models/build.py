@@ -153,20 +153,21 @@ def outline(name: str, key: str) -> Any:
         raise _not_there(name, key, error) from error
 
 
-def rows_not_read(name: str) -> dict[str, Any]:
-    """Return what the card of a model folder says of rows that were kept from the model.
+def told_by_card(name: str) -> dict[str, Any]:
+    """Return what the card of a model folder says that holds of whoever starts from it.
 
     Args:
         name: Hub name or folder.
 
     Returns:
-        `held_out`: the row ids; nothing where there is no such card.
+        `held_out`, ids of rows that were kept from the model, and its `licence`; of both what is
+        there.
     """
     card = Path(name) / "card.json"
     if not card.is_file():
         return {}
     known = json.loads(card.read_text(encoding="utf-8"))
-    return {key: known[key] for key in ("held_out",) if key in known}
+    return {key: known[key] for key in ("held_out", "licence") if key in known}
 
 
 def size_card(model: Any) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
 BUDGETS = ("parameters", "latency")
 
+# What a model's card says of its licence, where the project made all that it was trained on.
+TRAINED_HERE = "Apache-2.0: trained from random weights on rows fabricated by kd_kedro"
+
 
 class ArchitectureConfig(BaseModel):
     """Size of a GPT-2-architecture model made here; not read where one is pretrained."""

@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 from tokenizers.processors import TemplateProcessing
 
 from kd_kedro.metrics.comparison.verdict import judge
+from kd_kedro.models.model_config import TRAINED_HERE
 from kd_kedro.pipelines.reporting.licences import known_licences
 from kd_kedro.pipelines.reporting.model_card import cell, render_model_card
 from kd_kedro.pipelines.reporting.params import Licences, ModelCardParams, ReportParams
@@ -134,6 +135,8 @@ def test_no_text_leaves_its_cell() -> None:
 
 
 MADE = "made in this run"
+CUT = "a student cut out of the teacher"
+SAMPLES = {"origin": "sample_teacher", "licence": TRAINED_HERE}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,11 @@ MADE = "made in this run"
     [
         (True, {"origin": MADE}, {"origin": MADE}, ("own", "own", "own")),
         (True, {"origin": MADE}, {"origin": "the teacher's layers 0, 2"}, ("own", "own", "own")),
+        (True, {"origin": MADE}, {"origin": CUT}, ("own", "own", "own")),
         (True, {"origin": "owner/teacher"}, {"origin": MADE}, ("own", "not", "not")),
+        (True, {"origin": "owner/teacher"}, {"origin": CUT}, ("own", "not", "not")),
+        (True, SAMPLES, {"origin": CUT}, ("own", "own", "own")),
+        (False, SAMPLES, {"origin": CUT}, ("not", "not", "not")),
         (True, {"origin": MADE}, {"origin": "owner/student"}, ("own", "own", "not")),
         (True, {"origin": MADE, "ensemble": {"b": "c/d"}}, {"origin": MADE}, ("own", "not", "not")),
         (False, {"origin": MADE}, {"origin": MADE}, ("not", "not", "not")),
@@ -162,7 +169,8 @@ def test_a_licence_is_not_stated_unless_all_was_made_here(
         assert found[name].startswith(words[word])
     assert card.data.license == ("apache-2.0" if said[2] == "own" else "other")
     assert card.data.license_name == (None if said[2] == "own" else "not-stated")
-    assert card.data.base_model == ("owner/student" if "/" in student["origin"] else None)
+    base = {CUT: teacher["origin"], "owner/student": "owner/student"}.get(student["origin"])
+    assert card.data.base_model == (None if base == MADE else base)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from kd_kedro.curation.duplicates.families import split_rows
 from kd_kedro.datasets.hf_model import HFModelDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.fabrication.fabrication_config import FabricationParameters
-from kd_kedro.models.build import pretrained_model, rows_not_read
-from kd_kedro.models.model_config import ArchitectureConfig
+from kd_kedro.models.build import pretrained_model, told_by_card
+from kd_kedro.models.model_config import TRAINED_HERE, ArchitectureConfig
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.pipelines.distillation.params import ExampleParams
 from kd_kedro.pipelines.fabrication.nodes import fabricate_sheet
@@ -104,8 +104,8 @@ def test_its_card_says_of_which_sheet_it_is_and_what_it_has_not_read(
     assert {weight.dtype for weight in teacher.model.parameters()} == {torch.float16}
     folder = tmp_path / "sample_teacher"
     HFModelDataset(filepath=str(folder)).save(teacher)
-    assert rows_not_read(str(folder)) == {"held_out": sorted(held_out)}
-    assert rows_not_read("some/model") == {}
+    assert told_by_card(str(folder)) == {"held_out": sorted(held_out), "licence": TRAINED_HERE}
+    assert told_by_card("some/model") == {}
     loaded = pretrained_model(str(folder), "teacher.pretrained", teacher.tokenizer, "auto")
     assert loaded.dtype == (torch.float16 if torch.cuda.is_available() else torch.float32)
 

@@ -175,9 +175,7 @@ def test_a_study_captures_what_no_student_asks_for(distilled, tmp_path):
     given = [inputs[name] for name in ("examples", "teacher")]
     settings = inputs["settings"]
     found = capture_for_trials(*given, nothing, targets, TUNING, settings)
-    asked = distilled.load(
-        "teacher_targets"
-    ).manifest  # with hidden states
+    asked = distilled.load("teacher_targets").manifest  # with hidden states
     for key in ("teacher", "tokenizer", "rows", "source", "answer_tokens"):
         assert found.manifest[key] == asked[key]
     assert (found.manifest["hidden_width"], asked["hidden_width"]) == (None, 32)

@@ -259,7 +259,7 @@ def _described(
 def _make_teacher(
     inputs: "TrainingInputs", params: TeacherParams, name: str, key: str
 ) -> tuple[LanguageModel, History]:
-    from kd_kedro.models.build import rows_not_read
+    from kd_kedro.models.build import told_by_card
     from kd_kedro.training.loop.model_training import train_model, with_card
 
     model = make_model(params, inputs.tokenizer, inputs.max_length, params.seed, key, params.dtype)
@@ -270,7 +270,7 @@ def _make_teacher(
             seed=params.seed,
             name=name,
             origin=params.pretrained,
-            training=rows_not_read(params.pretrained),
+            training=told_by_card(params.pretrained),
         )
         return as_it_is, []
     return train_model(

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kd_kedro.models.model_config import TRAINED_HERE
 from kd_kedro.pipelines.reporting.params import Licences
 
 NOT_STATED = "not stated"
 _OWN_ID = "apache-2.0"
 _ROWS = "Apache-2.0: its rows were fabricated by kd_kedro"
-_WEIGHTS = "Apache-2.0: trained from random weights on rows fabricated by kd_kedro"
-_OWN = {"data": _ROWS, "teacher": _WEIGHTS, "student": _WEIGHTS}
-_COPIED = "the teacher's layers"
+_OWN = {"data": _ROWS, "teacher": TRAINED_HERE, "student": TRAINED_HERE}
+# The origin of a student that begins with weights of its teacher.
+_OF_TEACHER = ("the teacher's layers", "a student cut out of the teacher")
 
 
 def known_licences(
@@ -19,8 +20,9 @@ def known_licences(
     """Return the licences of data, teacher and student.
 
     One that is not stated is known only where everything it was made from was made here: rows of
-    the fabrication pipeline, and models whose weights were random. A student that learned what a
-    language model wrote (`distillation.sequence_level`) is made of more.
+    the fabrication pipeline, and models whose weights were random, or whose own card says so, as
+    that of the sample's teacher. A student that learned what a language model wrote
+    (`distillation.sequence_level`) is made of more.
 
     Args:
         stated: What the parameters say; an empty text states nothing.
@@ -29,7 +31,8 @@ def known_licences(
         cards: Each model's own card by name.
     """
     rows = bool(evidence.get("curation", {}).get("made_here"))
-    teacher = rows and _was_random(cards.get("teacher", {}))
+    own = cards.get("teacher", {})
+    teacher = rows and (own.get("licence") == TRAINED_HERE or _was_random(own))
     taught_here = teacher and evidence.get("answers_from") != "generator"
     made = {
         "data": rows,
@@ -44,14 +47,14 @@ def known_licences(
 
 def hub_licence(licence: str) -> str:
     """Return what the hub calls a licence that `known_licences` returned: its id, or other."""
-    return _OWN_ID if licence == _WEIGHTS else "other"
+    return _OWN_ID if licence == TRAINED_HERE else "other"
 
 
 def _was_random(card: Mapping[str, Any]) -> bool:
     """Tell whether a model's weights, or the teacher's that they were copied from, were random."""
     origins = [card.get("origin", ""), *card.get("ensemble", {}).values()]
     return all(
-        origin == "made in this run" or origin.startswith(("random weights", _COPIED))
+        origin == "made in this run" or origin.startswith(("random weights", *_OF_TEACHER))
         for origin in origins
     )
 
@@ -59,7 +62,7 @@ def _was_random(card: Mapping[str, Any]) -> bool:
 def base_model(cards: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the name of the pretrained model that a student's weights come from; None of none."""
     origin = str(cards.get("student", {}).get("origin", ""))
-    return pretrained(cards, "teacher" if origin.startswith(_COPIED) else "student")
+    return pretrained(cards, "teacher" if origin.startswith(_OF_TEACHER) else "student")
 
 
 def pretrained(cards: Mapping[str, Mapping[str, Any]], model: str) -> str | None:

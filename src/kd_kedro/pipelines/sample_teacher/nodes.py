@@ -11,6 +11,7 @@ from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfi
 from kd_kedro.fabrication.corpus import as_train_split, corpus_rows, held_out_keys, leave_out
 from kd_kedro.fabrication.fabrication_config import FabricationParameters
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.model_config import TRAINED_HERE
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.pipelines.distillation.nodes import train_tokenizer
 from kd_kedro.pipelines.distillation.params import ExampleParams, TokenizerParams
@@ -92,5 +93,6 @@ def train_sample_teacher(
         "training_rows": len(corpus_examples),
         "sheet": hashlib.sha256(fabricated_qa.encode()).hexdigest(),
         "held_out": sorted(held_out),
+        "licence": TRAINED_HERE,
     }
     return {"teacher": replace(teacher, model=model, card=card)}, history
