@@ -3,12 +3,12 @@
 `python benchmarks/distillation.py [--data SHEET] [--size cpu] [--threads 1 2] [--rounds 3]
 [--json OUT]`
 
-The sides take turns, all through their own `training_step`, with their own collator and AdamW:
-(a) `cached`, ours from targets captured as conf/base says; (b) `live`, ours with the teacher beside
-it; (c) `gkd`, TRL's GKDTrainer off-policy; (d) `sft`, TRL's SFTTrainer, and `text`, ours without a
-teacher. (a) to (c) learn from the forward KL alone at temperature 1. `forward` is a bare pass of
-the teacher, `capture` ours that keeps the targets; `transformers` is the Trainer that TRL builds
-on: it makes all logits at once, which is faster on a CPU.
+The sides take turns, all through their own `training_step`, with their own collator and AdamW: (a)
+`cached`, ours from targets captured as conf/base says, but without hidden states; (b) `live`, ours
+with the teacher beside it; (c) `gkd`, TRL's GKDTrainer off-policy; (d) `sft`, TRL's SFTTrainer, and
+`text`, ours without a teacher. (a) to (c) learn from the forward KL alone at temperature 1.
+`forward` is a bare pass of the teacher, `capture` ours that keeps the targets; `transformers` is
+the Trainer that TRL builds on: it makes all logits at once, which is faster on a CPU.
 
 `equal`: rows of one length, two thirds answer, in the very same batches. `natural`: rows as long as
 they are, each side in batches of its own making (`gkd_grouped`: with `group_by_length`, which is
