@@ -1,6 +1,6 @@
 """Convert a GGUF file to a model folder, as `teacher.pretrained` and `student.pretrained` take it.
 
-    python tools/convert_gguf.py FILE FOLDER [--sha256 HASH]
+python tools/convert_gguf.py FILE FOLDER [--sha256 HASH]
 """
 
 import argparse

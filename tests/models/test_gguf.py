@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from kd_kedro.models.build import pretrained_model
 from kd_kedro.models.gguf import convert_gguf
@@ -37,7 +37,6 @@ def llama(tokenizer):
 
 def write(path, model, tokenizer, architecture="llama"):
     """Write a model as llama.cpp does: rotary halves of a head interleaved, names of its own."""
-    gguf = pytest.importorskip("gguf")
     config, writer = model.config, gguf.GGUFWriter(path, architecture)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -77,9 +76,10 @@ def write(path, model, tokenizer, architecture="llama"):
             if part in name:
                 shape = (heads, 2, len(values) // heads // 2, values.shape[1])
                 values = values.reshape(shape).swapaxes(1, 2).reshape(values.shape)
+        renamed = name
         for ours, theirs in names.items():
-            name = name.replace(ours, theirs)
-        writer.add_tensor(name, values)
+            renamed = renamed.replace(ours, theirs)
+        writer.add_tensor(renamed, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -106,7 +106,7 @@ def test_the_folder_has_the_models_logits_its_tokenizer_and_its_chat_template(
 
 def test_another_file_is_refused_and_leaves_no_folder(llama, tokenizer, tmp_path):
     file = write(tmp_path / "model.gguf", llama, tokenizer)
-    with pytest.raises(ValueError, match=rf"model\.gguf is not .*: its SHA-256 is [0-9a-f]+, not 0"):
+    with pytest.raises(ValueError, match=r"is not .*: its SHA-256 is [0-9a-f]+, not 0"):
         convert_gguf(file, tmp_path / "folder", "0")
     with pytest.raises(OSError, match=r"absent\.gguf does not exist"):
         convert_gguf(tmp_path / "absent.gguf", tmp_path / "folder")
@@ -117,3 +117,10 @@ def test_another_file_is_refused_and_leaves_no_folder(llama, tokenizer, tmp_path
     with pytest.raises(ValueError, match=r"other\.gguf could not be read as GGUF \(.*nosuch"):
         convert_gguf(other, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
+
+
+def test_a_gguf_file_in_place_of_a_folder_is_answered_with_the_way_to_one(tokenizer):
+    with pytest.raises(OSError, match=r"^key: 'a/b\.gguf' is a GGUF file: convert it"):
+        pretrained_model("a/b.gguf", "key", tokenizer, "auto")
+    with pytest.raises(OSError, match=r"^key: 'a/b\.gguf' is a GGUF file: convert it"):
+        load_pretrained_tokenizer("a/b.gguf", "key")
