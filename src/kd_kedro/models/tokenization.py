@@ -1,12 +1,14 @@
 """A tokenizer trained on the rows themselves, or one that already exists."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from kd_kedro.storage.atomic import first_line
 
 END = "<|endoftext|>"
 PAD = "<|pad|>"
+GGUF = "is a GGUF file: convert it (python tools/convert_gguf.py FILE FOLDER) and name FOLDER"
 
 
 def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2) -> Any:
@@ -66,6 +68,8 @@ def load_pretrained_tokenizer(name: str, key: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
     except (OSError, ValueError) as error:
+        if Path(name).suffix == ".gguf":
+            raise OSError(f"{key}: '{name}' {GGUF}") from error
         raise OSError(
             f"{key}: no tokenizer could be loaded from '{name}' ({first_line(error)}); "
             "give a hub name that this machine can reach or a folder with a tokenizer.json"

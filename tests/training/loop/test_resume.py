@@ -10,7 +10,12 @@ import torch
 
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop import checkpoints
-from kd_kedro.training.loop.checkpoints import last_checkpoint, training_folder
+from kd_kedro.training.loop import train as train_module
+from kd_kedro.training.loop.checkpoints import (
+    last_checkpoint,
+    several_trainings,
+    training_folder,
+)
 from kd_kedro.training.loop.distillation_module import DistillationModule
 from kd_kedro.training.loop.hf_trainer import AnswerTrainer
 from kd_kedro.training.loop.training_config import ObjectiveConfig
@@ -268,3 +273,34 @@ def test_what_was_left_is_forgotten_after_a_week_unless_someone_works_there(tmp_
         with training_folder(tmp_path, "f"):
             pass
     assert {path.name for path in tmp_path.iterdir()} == {"training-held", "training-new"}
+
+
+def test_of_several_trainings_those_that_ended_are_not_trained_again(
+    tokenizer, examples, tmp_path, monkeypatch
+):
+    def both(killed):
+        """The two trainings, in turn, of models that were not trained."""
+        models = [tiny_model(tokenizer, dropout=0.3) for _ in range(2)]
+        with several_trainings(tmp_path, "both") as folder:
+            histories = [fit(models[0], examples, folder, seed=1, keeps=True)]
+            if killed:
+                raise Killed
+            histories.append(fit(models[1], examples, folder, seed=2, keeps=True))
+        assert not any(model.training for model in models)
+        return [weights_fingerprint(model) for model in models], histories
+
+    expected = both(killed=False)
+    assert list((tmp_path / "both").iterdir()) == []
+    with pytest.raises(Killed):
+        both(killed=True)
+    kept = {path.name for path in (tmp_path / "both").rglob("*") if path.is_file()}
+    assert kept == {"complete.json", "history.json", "learned.safetensors", "lock"}
+    fitted, whole = [], train_module.fit
+
+    def counted(training, *rest):
+        fitted.append(training.seed)
+        return whole(training, *rest)
+
+    monkeypatch.setattr(train_module, "fit", counted)
+    assert both(killed=False) == expected
+    assert fitted == [2]

@@ -44,6 +44,7 @@ def fit(
     seed=1,
     on_policy=None,
     on_evaluation=None,
+    keeps=False,
     **changed,
 ):
     history = train(
@@ -57,6 +58,7 @@ def fit(
         seed=seed,
         padding=1,
         work_dir=path,
+        keeps=keeps,
         description="test",
         on_evaluation=on_evaluation,
     )

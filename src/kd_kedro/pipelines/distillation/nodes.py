@@ -86,19 +86,20 @@ def train_teacher(
 
     Each of the others has its share of the probability in its card, and its name in the history.
     """
+    from kd_kedro.training.loop.checkpoints import several_trainings
     from kd_kedro.training.loop.model_training import TrainingInputs
 
-    inputs = TrainingInputs(
-        training_examples, validation_examples, tokenizer, max_length, training_work_dir
-    )
-    teacher, history = _make_teacher(inputs, params, "teacher", "distillation.teacher")
-    members = {}
-    for (name, (own, key)), share in zip(
-        _described(params, ensemble).items(), ensemble.shares, strict=True
-    ):
-        member, further = _make_teacher(inputs, own, f"teacher_{name}", key)
-        members[name] = replace(member, card={**member.card, "share": share})
-        history = [*history, *(_prefixed(name, record) for record in further)]
+    data = (training_examples, validation_examples, tokenizer)
+    with several_trainings(training_work_dir, "teachers") as folder:
+        inputs = TrainingInputs(*data, max_length, folder, keeps=True)
+        teacher, history = _make_teacher(inputs, params, "teacher", "distillation.teacher")
+        members = {}
+        for (name, (own, key)), share in zip(
+            _described(params, ensemble).items(), ensemble.shares, strict=True
+        ):
+            member, further = _make_teacher(inputs, own, f"teacher_{name}", key)
+            members[name] = replace(member, card={**member.card, "share": share})
+            history = [*history, *(_prefixed(name, record) for record in further)]
     return replace(teacher, ensemble=members), history
 
 
@@ -187,15 +188,16 @@ def train_seeds(
 
     And patient twins of every seed: baselines with all the compute of teacher, capture and student.
     """
+    from kd_kedro.training.loop.checkpoints import several_trainings
+
     asked = SeedSettings.model_validate(settings)
     data, names = (examples, validation_examples, teacher.tokenizer), list(asked.students)
-    trainer = SeedTrainer(
-        data, teacher, teacher_targets, start_student, asked.students, training_work_dir
-    )
-    if min(asked.workers, len(names)) > 1:
-        made = side_by_side(trainer, names, asked.workers, "distillation.seeds.workers")
-    else:
-        made = {name: trainer(name) for name in names}
+    with several_trainings(training_work_dir, "seeds") as folder:
+        trainer = SeedTrainer(data, teacher, teacher_targets, start_student, asked.students, folder)
+        if min(asked.workers, len(names)) > 1:
+            made = side_by_side(trainer, names, asked.workers, "distillation.seeds.workers")
+        else:
+            made = {name: trainer(name) for name in names}
     models = {name: model for name, (model, _) in made.items()}
     return models, [
         _prefixed(name, record) for name, (_, history) in made.items() for record in history
@@ -215,11 +217,27 @@ def train_controls(
     The student untrained; its start trained on the reference answers alone, where that is not the
     baseline; a second teacher, which differs from the first by its seed alone.
     """
+    from kd_kedro.training.loop.checkpoints import several_trainings
+
+    with several_trainings(training_work_dir, "controls") as folder:
+        return _controls(
+            (examples, validation_examples, tokenizer),
+            start_student,
+            ControlSettings.model_validate(settings),
+            folder,
+        )
+
+
+def _controls(
+    data: tuple[pd.DataFrame, pd.DataFrame, Any],
+    start_student: Start,
+    asked: ControlSettings,
+    folder: Path,
+) -> tuple[dict[str, LanguageModel], History]:
     from kd_kedro.training.loop.model_training import TrainingInputs, with_card
 
-    asked = ControlSettings.model_validate(settings)
-    data, student = (examples, validation_examples, tokenizer), asked.student
-    own = reference_inputs(*data, student, asked.max_length, training_work_dir)
+    student = asked.student
+    own = reference_inputs(*data, student, asked.max_length, folder, keeps=True)
     model = make_student(student, own, asked.seed, start_student, True)
     origin, begun = origin_of(student, True), card_of_start(start_student)
     untrained = with_card(
@@ -232,7 +250,7 @@ def train_controls(
         )
         history += [_prefixed(CUT_UNTAUGHT, record) for record in own_history]
     if asked.second_teacher is not None:
-        inputs = TrainingInputs(*data, asked.max_length, training_work_dir)
+        inputs = TrainingInputs(*data, asked.max_length, folder, keeps=True)
         models["floor_teacher"], further = _make_teacher(
             inputs, asked.second_teacher, "floor_teacher", "distillation.teacher"
         )

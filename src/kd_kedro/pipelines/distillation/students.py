@@ -43,6 +43,8 @@ def reference_inputs(
     student: StudentParams,
     max_length: int,
     work_dir: Path,
+    *,
+    keeps: bool = False,
 ) -> "TrainingInputs":
     """Return what is learned from without a teacher: examples, in the student's own tokens."""
     from kd_kedro.models.tokenization import load_pretrained_tokenizer
@@ -50,7 +52,9 @@ def reference_inputs(
 
     if student.tokenizer:
         tokenizer = load_pretrained_tokenizer(student.tokenizer, f"{STUDENT}.tokenizer")
-    return TrainingInputs(learned(examples), validation_examples, tokenizer, max_length, work_dir)
+    return TrainingInputs(
+        learned(examples), validation_examples, tokenizer, max_length, work_dir, keeps
+    )
 
 
 def taught_inputs(
@@ -84,9 +88,11 @@ def student_inputs(
     teacher_targets: TeacherTargets,
     asked: StudentSettings,
     work_dir: Path,
+    *,
+    keeps: bool = False,
 ) -> "TrainingInputs":
     """Return what a student learns from: with its teacher, where its objective asks for one."""
-    written = reference_inputs(*data, asked.student, asked.max_length, work_dir)
+    written = reference_inputs(*data, asked.student, asked.max_length, work_dir, keeps=keeps)
     asks = asked.objective is not None and asked.objective.asks_teacher
     return taught_inputs(written, teacher, teacher_targets if asks else None, asked.on_policy)
 
@@ -101,7 +107,7 @@ class SeedTrainer:
         targets: What was captured of it, or that it is asked live.
         start_student: What students begin as, where that is a part of the teacher.
         settings: What is asked of each, by name.
-        work_dir: Where checkpoints lie.
+        work_dir: Folder of these trainings alone: those that ended are kept there.
     """
 
     data: tuple[pd.DataFrame, pd.DataFrame, Any]
@@ -121,14 +127,16 @@ class SeedTrainer:
     @cached_property
     def _taught(self) -> "TrainingInputs":
         asked = self._first(lambda each: each.objective is not None)
-        return student_inputs(self.data, self.teacher, self.targets, asked, self.work_dir)
+        return student_inputs(
+            self.data, self.teacher, self.targets, asked, self.work_dir, keeps=True
+        )
 
     @cached_property
     def _alone(self) -> "TrainingInputs":
         asked = self._first(lambda each: each.objective is None)
         examples, validation, tokenizer = self.data
         own = (reference_examples(examples), validation, tokenizer)
-        return reference_inputs(*own, asked.student, asked.max_length, self.work_dir)
+        return reference_inputs(*own, asked.student, asked.max_length, self.work_dir, keeps=True)
 
     @cached_property
     def _compute(self) -> "Compute":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_kedro.models.encoding import Example
-from kd_kedro.storage.atomic import writing
+from kd_kedro.storage.atomic import write_folder, writing
 from kd_kedro.storage.fingerprints import (
     config_fingerprint,
     file_fingerprint,
@@ -29,6 +29,8 @@ _PREFIX = "training-"
 _CHECKPOINT = "checkpoint-"  # as transformers names them
 _MARKER = "complete.json"
 _LOCK = "lock"
+_FINISHED = "finished"  # weights and history of a training that ended, where they are kept
+_HISTORY = "history.json"
 
 
 def training_fingerprint(
@@ -61,15 +63,17 @@ def training_fingerprint(
 
 
 @contextmanager
-def training_folder(work_dir: Path, fingerprint: str) -> Iterator[Path]:
+def training_folder(work_dir: Path, fingerprint: str, *, keeps: bool = False) -> Iterator[Path]:
     """Hold the folder of a training, which nobody else can hold until it is let go.
 
     The same training running twice side by side gets two folders. A training that ends takes its
-    folder with it; one that fails leaves it, if there is a checkpoint to go on from.
+    folder with it, unless it is to be kept; one that fails leaves it, if there is a checkpoint to
+    go on from.
 
     Args:
         work_dir: Folder of all trainings.
         fingerprint: Fingerprint of this training.
+        keeps: Whether the folder stays when the training has ended.
     """
     _forget_abandoned(work_dir)
     number = 1
@@ -85,8 +89,58 @@ def training_folder(work_dir: Path, fingerprint: str) -> Iterator[Path]:
                 if last_checkpoint(folder) is None:
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
-            shutil.rmtree(folder, ignore_errors=True)
+            if not keeps:
+                shutil.rmtree(folder, ignore_errors=True)
             return
+
+
+@contextmanager
+def several_trainings(work_dir: Path, name: str) -> Iterator[Path]:
+    """Give the folder of trainings that are of use together alone, as those of one node.
+
+    What has ended is kept there until all have, so that after a kill none is trained again.
+
+    Args:
+        work_dir: Folder of all trainings.
+        name: Name of these.
+    """
+    folder = work_dir / name
+    yield folder
+    for training in folder.glob(f"{_PREFIX}*"):
+        with _hold(training) as held:
+            if held:
+                shutil.rmtree(training, ignore_errors=True)
+
+
+def keep_finished(folder: Path, model: Any, history: Sequence[dict[str, float]]) -> None:
+    """Leave what a training ended with in its folder, in place of its checkpoints."""
+    from kd_kedro.training.loop.distillation_module import save_learned, whole_module
+
+    def fill(unfinished: Path) -> None:
+        save_learned(whole_module(model), unfinished)
+        (unfinished / _HISTORY).write_text(json.dumps(history), encoding="ascii")
+        complete(unfinished)
+
+    write_folder(folder / _FINISHED, fill)
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != _FINISHED:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def take_finished(folder: Path, model: Any) -> list[dict[str, float]] | None:
+    """Give a model the weights that its training ended with; return the history.
+
+    Returns:
+        None, and the model as it was, where the training has not ended or its files are damaged.
+    """
+    from kd_kedro.training.loop.distillation_module import load_learned, whole_module
+
+    finished = folder / _FINISHED
+    if not _is_whole(finished):
+        return None
+    load_learned(whole_module(model), finished)
+    history: list[dict[str, float]] = json.loads((finished / _HISTORY).read_text("ascii"))
+    return history
 
 
 def complete(checkpoint: Path) -> None:

@@ -64,6 +64,11 @@ class DistillationModule(torch.nn.Module):
         self.model.activation_checkpointing_enable(**settings)
 
 
+def whole_module(model: Any) -> DistillationModule:
+    """Return what saves and loads all weights of a model that training changes."""
+    return DistillationModule(model, ObjectiveConfig())
+
+
 WEIGHTS = "learned.safetensors"  # what training changes, the projection too; tied weights once
 
 

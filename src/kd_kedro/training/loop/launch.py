@@ -22,9 +22,9 @@ from kd_kedro.models.encoding import Example
 from kd_kedro.storage.atomic import writing
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.loop.distillation_module import (
-    DistillationModule,
     load_learned,
     save_learned,
+    whole_module,
 )
 from kd_kedro.training.loop.fit import Training, fit
 from kd_kedro.training.loop.on_policy import OnPolicy
@@ -72,7 +72,7 @@ def launch(training: Training, folder: Path) -> list[dict[str, float]]:
     with writing(handed):
         (handed / "launch_config.json").write_text(json.dumps(asked), encoding="utf-8")
     _run_workers(handed, settings, folder.name)
-    load_learned(DistillationModule(model, ObjectiveConfig()), handed)
+    load_learned(whole_module(model), handed)
     model.eval()
     history: list[dict[str, float]] = json.loads((handed / "history.json").read_text("utf-8"))
     return history
@@ -154,7 +154,7 @@ def _train_share(handed: Path) -> None:
     )
     history = fit(training, Path(asked["folder"]))
     writes = os.environ["LOCAL_RANK"] == "0"
-    save_learned(DistillationModule(model, ObjectiveConfig()), handed, writes)
+    save_learned(whole_module(model), handed, writes)
     if writes:
         (handed / "history.json").write_text(json.dumps(history), encoding="utf-8")
     torch.distributed.destroy_process_group()

@@ -32,6 +32,7 @@ class TrainingInputs:
         tokenizer: What turns them into tokens.
         max_length: Most tokens of an example.
         work_dir: Where checkpoints lie.
+        keeps: Whether a training that ended is kept there, see `train`.
         targets: The teacher's signals; None where it is not asked.
         on_policy: The sampling of a student's own answers; None where it samples none.
     """
@@ -41,6 +42,7 @@ class TrainingInputs:
     tokenizer: Any
     max_length: int
     work_dir: Path
+    keeps: bool = False
     targets: TargetSource | None = None
     on_policy: OnPolicy | None = None
 
@@ -79,6 +81,7 @@ def train_model(
         seed=seed,
         padding=pad_token_id(inputs.tokenizer),
         work_dir=inputs.work_dir,
+        keeps=inputs.keeps,
         description=name,
         on_policy=inputs.on_policy,
         on_evaluation=on_evaluation,

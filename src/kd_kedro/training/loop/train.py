@@ -10,7 +10,12 @@ from transformers import TrainerCallback
 from kd_kedro.models.causal_lm import check_length
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.precision import resolve_precision
-from kd_kedro.training.loop.checkpoints import training_fingerprint, training_folder
+from kd_kedro.training.loop.checkpoints import (
+    keep_finished,
+    take_finished,
+    training_fingerprint,
+    training_folder,
+)
 from kd_kedro.training.loop.fit import Training, fit
 from kd_kedro.training.loop.launch import launch
 from kd_kedro.training.loop.on_policy import OnPolicy
@@ -29,6 +34,7 @@ def train(
     seed: int,
     padding: int,
     work_dir: Path,
+    keeps: bool = False,
     description: str,
     on_policy: OnPolicy | None = None,
     on_evaluation: OnEvaluation | None = None,
@@ -49,6 +55,7 @@ def train(
         work_dir: Where checkpoints lie while it trains, in a folder named by the fingerprint of all
             that determines the result. A training that was killed goes on from the last one and
             ends with the weights and the history it would have had.
+        keeps: Whether weights and history stay there when it has ended, for `several_trainings`.
         description: Label of the progress bar.
         on_policy: The sampling of answers in a share of the batches; None where the student learns
             from reference answers alone.
@@ -92,7 +99,15 @@ def train(
     training = Training(
         model, rows, validation, objective, targets, settings, seed, padding, description, on_policy
     )
-    with training_folder(work_dir, fingerprint) as folder:
+    with training_folder(work_dir, fingerprint, keeps=keeps) as folder:
+        finished = take_finished(folder, model)
+        if finished is not None:
+            model.eval()
+            return finished
         if settings.processes > 1:
-            return launch(training, folder)
-        return fit(training, folder, on_evaluation, callbacks)
+            history = launch(training, folder)
+        else:
+            history = fit(training, folder, on_evaluation, callbacks)
+        if keeps:
+            keep_finished(folder, model, history)
+        return history
