@@ -11,11 +11,12 @@ special token. The JSON has by family the rows asked and how many were equal.
 
 import argparse
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from measuring import finish, parser, run
+from measuring import parser, run
 from tokenizer_families import FAMILIES, family_tokenizer
 from transformers import BartConfig, BartForConditionalGeneration, GPT2Config, GPT2LMHeadModel
 
@@ -54,8 +55,9 @@ def main() -> None:
     for name, found in figures.items():
         print(f"{name:10} {found['equal']:4} of {found['rows']} prompts equal")
     rows, equal = (sum(found[key] for found in figures.values()) for key in ("rows", "equal"))
-    summary = f"prompts: {equal} of {rows} equal over {len(figures)} families"
-    finish(figures, summary, arguments.json)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(f"prompts: {equal} of {rows} equal over {len(figures)} families")
     if equal < rows:
         raise ValueError(f"{rows - equal} of {rows} prompts differ between training and generation")
 
@@ -125,7 +127,10 @@ def _model(tokenizer: Any, encodes: bool) -> Any:
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     torch.manual_seed(0)
     if not encodes:
-        small = GPT2Config(vocab_size=len(tokenizer), n_positions=4096, n_embd=8, n_layer=1, n_head=1, **ids)
+        ids["bos_token_id"] = tokenizer.eos_token_id
+        small = GPT2Config(
+            vocab_size=len(tokenizer), n_positions=4096, n_embd=8, n_layer=1, n_head=1, **ids
+        )
         return GPT2LMHeadModel(small).eval()
     halves = {f"{half}_{name}": 1 for half in ("encoder", "decoder") for name in _ONE}
     wide = {f"{half}_ffn_dim": 8 for half in ("encoder", "decoder")}

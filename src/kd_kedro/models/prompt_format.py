@@ -17,7 +17,7 @@ from kd_kedro.models.literal_chat import (
     chat_texts,
     forget_tokenizers,
 )
-from kd_kedro.models.marks import marks
+from kd_kedro.models.marks import literal_ids, marks
 
 TEMPLATE = "Question: {question}\nAnswer:"
 CHAT = "chat"
@@ -202,13 +202,25 @@ def _as_chat_template(tokenizer: Any, template: str) -> str:
 
     It writes by itself what the tokenizer puts before every text.
     """
-    begin = "".join(tokenizer.convert_ids_to_tokens(list(marks(tokenizer)[0])))
-    begin = "" if template.startswith(begin) else begin
+    begin = _begin_text(tokenizer, template)
     parts = [_quoted(begin)] if begin else []
     for text, name, _, _ in Formatter().parse(template):
         parts += [_quoted(text)] if text else []
         parts += [] if name is None else ["messages[-1]['content']" if name == "question" else name]
     return "".join(f"{{{{ {part} }}}}" for part in parts)
+
+
+def _begin_text(tokenizer: Any, template: str) -> str:
+    """Return what is written before a template, so that its tokens are those of a text."""
+    ids = marks(tokenizer)[0]
+    mark = "".join(tokenizer.convert_ids_to_tokens(list(ids)))
+    if template.startswith(mark):
+        return ""
+    # Where a tokenizer puts a blank before the first word alone, the mark would take it.
+    (text,) = literal_ids(tokenizer, ["a"])
+    spaced = tokenizer(f"{mark} a", add_special_tokens=False)["input_ids"]
+    bare = tokenizer(f"{mark}a", add_special_tokens=False)["input_ids"]
+    return f"{mark} " if spaced == [*ids, *text] != bare else mark
 
 
 def _quoted(text: str) -> str:

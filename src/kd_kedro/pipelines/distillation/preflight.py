@@ -10,7 +10,7 @@ from typing import Any
 from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.models.model_config import SIZES
-from kd_kedro.models.prompt_format import PromptFormat
+from kd_kedro.models.prompt_format import CHAT, PromptFormat
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
 from kd_kedro.pipelines.distillation.params import INSTEAD_OF_CUT
@@ -169,6 +169,12 @@ def check_models(params: DistillationParams) -> None:
     if adapter.kind == "qlora":
         four_bits(f"{STUDENT}.adapter.kind")
     how = params.examples.prompt_format
+    if how.template == CHAT and not params.tokenizer.pretrained:
+        raise ValueError(
+            "distillation.examples.format is chat, but a tokenizer that is trained in the run has "
+            "no chat template: set distillation.tokenizer.pretrained to that of an "
+            "instruction-tuned model, or take another format"
+        )
     shared = _tokenizer(params.tokenizer.pretrained, "distillation.tokenizer.pretrained", how)
     own = _tokenizer(student.tokenizer, f"{STUDENT}.tokenizer", how) or shared
     teacher = _outline(params.teacher.pretrained, "distillation.teacher.pretrained", shared, length)
