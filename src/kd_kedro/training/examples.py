@@ -12,6 +12,7 @@ import pandas as pd
 
 from kd_kedro.models.prompt_format import Asked
 from kd_kedro.storage.fingerprints import first_by_hash
+from kd_kedro.text.transcript import read_transcript, write_transcript
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
@@ -60,7 +61,7 @@ def make_examples(
         )
     prompts = [
         json.dumps(values, ensure_ascii=False)
-        for values in rows[list(fields)].astype(str).to_dict("records")
+        for values in map(_with_messages, rows[list(fields)].astype(str).to_dict("records"))
     ]
     known = {
         **{name: rows[name].astype(str) for name in _TAKEN_OVER},
@@ -92,6 +93,15 @@ def asked_of(examples: pd.DataFrame) -> list[Asked]:
     return [_asked(json.loads(fields)) for fields in examples["fields"]]
 
 
+def _with_messages(fields: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the fields of a prompt, with the messages where its question is a transcript."""
+    messages = read_transcript(fields["question"])
+    if not messages:
+        return fields
+    said = [{"role": role, "content": text} for role, text in messages]
+    return {**fields, "messages": said}
+
+
 def _asked(fields: Mapping[str, Any]) -> Asked:
     return fields["question"] if set(fields) == {"question"} else fields
 
@@ -101,6 +111,8 @@ def choose_training_examples(
     styles: Sequence[str],
     max_augmented_rows: int,
     fields: Sequence[str] = ("question",),
+    *,
+    all_turns: bool = False,
 ) -> pd.DataFrame:
     """Return the examples of the train split that models learn from.
 
@@ -109,6 +121,8 @@ def choose_training_examples(
         styles: Which styles are chosen.
         max_augmented_rows: Most rewrites, chosen by a hash; they follow the original rows.
         fields: The columns that the prompt is made of.
+        all_turns: Whether what an assistant says earlier in a conversation is learned too, each
+            time as an example of its own.
 
     Raises:
         ValueError: There is none, or a row_id is there twice.
@@ -125,7 +139,31 @@ def choose_training_examples(
     if chosen["row_id"].duplicated().any():
         twice = chosen["row_id"][chosen["row_id"].duplicated()].iloc[0]
         raise ValueError(f"augmented_qa has the row_id {twice} twice; make augmented_qa again")
-    return make_examples(ordered, fields)
+    examples = make_examples(ordered, fields)
+    return _with_earlier_turns(examples) if all_turns else examples
+
+
+def _with_earlier_turns(examples: pd.DataFrame) -> pd.DataFrame:
+    """Return examples with those of the earlier turns of conversations before their own."""
+    records = []
+    for example in examples.to_dict("records"):
+        fields = json.loads(example["fields"])
+        messages = fields.get("messages", [])
+        for place, message in enumerate(messages):
+            if message["role"] == "assistant":
+                before = messages[:place]
+                asked = write_transcript((each["role"], each["content"]) for each in before)
+                earlier = {**fields, "question": asked, "messages": before}
+                records.append(
+                    {
+                        **example,
+                        "example_id": f"{example['example_id']}-turn-{place}",
+                        "fields": json.dumps(earlier, ensure_ascii=False),
+                        "answer": message["content"],
+                    }
+                )
+        records.append(example)
+    return pd.DataFrame(records, columns=examples.columns).astype(examples.dtypes)
 
 
 def choose_validation_examples(

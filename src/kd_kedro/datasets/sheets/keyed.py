@@ -233,6 +233,7 @@ def _in_one_shape(
     own_columns = _columns_of_a_shape(keyed, names)
     elsewhere: set[str] = set()
     kinds: Counter[str] = Counter()
+    several = _have_several_turns(keyed)
     shaped = []
     for each in keyed:
         question = each.values.get(header.names["question"])
@@ -240,9 +241,10 @@ def _in_one_shape(
         if each.defect:
             shaped.append(each)
         elif messages is not None and (_is_missing(question) or isinstance(question, list)):
-            turn = read_turn(messages)
+            turn = read_turn(messages, transcribed=several)
             shaped.append(_opened(each, turn, header.names))
             kinds["conversation"] += 1
+            kinds["several"] += turn.turns > 1
             if turn.system and not shaped[-1].defect:
                 stands = shaped[-1].values.get(header.names.get("remarks", "")) == turn.system
                 kinds["remark" if stands else "untold"] += 1
@@ -261,11 +263,23 @@ def _in_one_shape(
     return shaped, _notes(kinds, len(keyed), header.names), elsewhere
 
 
+def _have_several_turns(keyed: Sequence[_Keyed]) -> bool:
+    """Return whether a conversation among records has several turns."""
+    found = (find_conversation(each.values) for each in keyed if not each.defect)
+    return any(read_turn(messages).turns > 1 for messages in found if messages)
+
+
 def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -> list[str]:
     notes = []
     if some := kinds["conversation"]:
         which = "" if some == records else f" in {some} of {records} records"
-        notes.append(f"question and answer are those of conversations of one turn{which}")
+        turns = f", {kinds['several']} of several" if kinds["several"] else ""
+        notes.append(f"question and answer are those of conversations of one turn{turns}{which}")
+    if kinds["several"]:
+        notes.append(
+            "of several turns, all that was said before the last answer is the question, as a "
+            "transcript (⟦system⟧ … ⟦user⟧ … ⟦assistant⟧ …)"
+        )
     if some := kinds["beside"]:
         where = f"in {some} of {records} records"
         notes.append(f"{where} a conversation stands beside a question and is not read")

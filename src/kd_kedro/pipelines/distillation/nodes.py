@@ -56,7 +56,11 @@ def choose_examples(
     """Choose what is learned from and what early stopping looks at, once for all nodes."""
     return (
         choose_training_examples(
-            augmented_qa, params.styles, params.max_augmented_rows, params.fields
+            augmented_qa,
+            params.styles,
+            params.max_augmented_rows,
+            params.fields,
+            all_turns=params.turns == "all",
         ),
         choose_validation_examples(augmented_qa, params.validation_rows, params.fields),
     )

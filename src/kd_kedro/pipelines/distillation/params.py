@@ -76,6 +76,13 @@ class ExampleParams(BaseModel):
         ),
     )
 
+    turns: Literal["last", "all"] = Field(
+        default="last",
+        description=(
+            "What of a conversation is learned: what the assistant says last, or each of its turns."
+        ),
+    )
+
     @model_validator(mode="after")
     def _asks_in_a_known_format(self) -> "ExampleParams":
         own = sorted({*self.templates} & {PLAIN, CHAT})
