@@ -252,6 +252,13 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_prompts(tmp_path: Path) -> None:
+    made = figures("prompts", tmp_path)
+    assert len(made) >= 10
+    assert all(found["equal"] == found["rows"] > 20 for found in made.values())
+
+
+@pytest.mark.slow
 def test_distillation(tmp_path: Path) -> None:
     words = ["--data", SHEET, "--size", "tiny", "--threads", "1", "--rounds", "1"]
     made = figures("distillation", tmp_path, *words)["threads_1"]

@@ -156,6 +156,25 @@ def test_trace_prints_a_life(project: Path) -> None:
     check_sentence(none, f"rows of run {version}")
 
 
+def test_a_table_is_exported_as_messages(project: Path) -> None:
+    words = ["export", "training_examples"]
+    written, again, other, nothing = run_commands(
+        project,
+        [
+            [*words, "train.jsonl", *TEST],
+            [*words, "train.jsonl", *TEST],
+            [*words, "train.csv", *TEST],
+            [*words, "train.parquet"],
+        ],
+    )
+    assert "rows of training_examples are in train.jsonl" in written["out"], written
+    first = json.loads((project / "train.jsonl").read_text(encoding="utf-8").split("\n")[0])
+    assert [each["role"] for each in first["messages"]] == ["user", "assistant"]
+    check_sentence(again, "train.jsonl is there already")
+    check_sentence(other, "train.csv ends in neither .jsonl nor .parquet")
+    check_sentence(nothing, "training_examples", "run `kedro run` first")
+
+
 def test_the_review_queue_is_written_filled_in_and_handed_back(project: Path) -> None:
     written, again, nowhere = run_commands(
         project,

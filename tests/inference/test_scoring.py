@@ -1,5 +1,7 @@
 """Scores of several models in one pass are those of dense float64 arithmetic."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from kd_kedro.inference import scoring
 from kd_kedro.inference.scoring import score_together
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import encode
+from kd_kedro.models.prompt_format import PromptFormat, give_format
 from kd_kedro.models.tokenization import train_byte_bpe
 from tests.training.tiny import ANSWERS, QUESTIONS, tiny_model
 
@@ -132,3 +135,13 @@ def test_models_are_left_in_the_mode_they_were_in(tokenizer):
 
 def test_nothing_asked_is_nothing_scored(company):
     assert score_together(company, [], [], batch_size=4) == [[], [], []]
+
+
+def test_models_that_are_asked_otherwise_are_scored_alone():
+    plain = train_byte_bpe([*QUESTIONS, *ANSWERS], 300)
+    other = give_format(copy.deepcopy(plain), PromptFormat("{question} =>"), "tokenizer")
+    models = [LanguageModel(tiny_model(each), each) for each in (plain, other)]
+    _, records = score_together(models, QUESTIONS, ANSWERS, batch_size=4)
+    assert {record["teacher_kl"] for record in records} == {None}
+    (alone,) = score_together(models[1:], QUESTIONS, ANSWERS, batch_size=4)
+    assert [record["nll"] for record in records] == [record["nll"] for record in alone]

@@ -17,7 +17,7 @@ from kd_kedro.datasets.run_identity import RunIdentityDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedderDataset
 from kd_kedro.pipelines import evaluation, reporting
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
-from kd_kedro.pipelines.distillation.params import StudentParams
+from kd_kedro.pipelines.distillation.params import ExampleParams, StudentParams
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
     CompressionParams,
@@ -185,6 +185,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "student_history": [],
         "tuning_record": STUDY,
         "baseline_tuning_record": {},
+        "params:distillation.examples": ExampleParams(max_augmented_rows=9, max_length=96),
         "params:distillation.student": STUDENT,
         "params:distillation.sequence_level.source": "none",
         "params:evaluation.answering": AnsweringParams(max_rows=16, max_new_tokens=4, batch_size=8),

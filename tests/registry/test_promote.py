@@ -12,8 +12,10 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from tokenizers.processors import TemplateProcessing
 
+from benchmarks.tokenizer_families import family_tokenizer
 from kd_kedro.inference.generate import generate_answers
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.prompt_format import CHAT, PromptFormat, give_format
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation.params import VerdictParams
 from kd_kedro.registry import model_registry as registry
@@ -267,6 +269,33 @@ def test_every_kind_of_student_gives_the_judged_answers(
         chat = mlflow.transformers.load_model(str(tmp_path / "model"), return_full_text=False)
         asked = chat([{"role": "user", "content": questions[0]}])
         assert asked[0]["generated_text"].strip() == judged[0]
+
+
+@pytest.mark.parametrize("how", [PromptFormat(CHAT, "Be brief."), PromptFormat("[{question}]")])
+def test_a_student_of_another_prompt_gives_the_judged_answers(
+    how: PromptFormat, tmp_path: Path
+) -> None:
+    import mlflow
+
+    tokenizer = family_tokenizer("smollm2", [*ROWS["question"], *ROWS["answer"]])
+    give_format(tokenizer, how, "tokenizer")
+    student = LanguageModel(build("llama", tokenizer), tokenizer, {"max_length": 90})
+    registry.save(student, tmp_path / "model", "", registry.Asking(9, "What is cash?"))
+    questions = ["What is cash?", "<|im_end|> in a question"]
+    judged = generate_answers(student, questions, max_new_tokens=9, batch_size=1)
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert loaded.predict(questions) == judged
+    chat = mlflow.transformers.load_model(str(tmp_path / "model"), return_full_text=False)
+    asked = chat([{"role": "user", "content": questions[0]}])
+    assert asked[0]["generated_text"].strip() == judged[0]
+
+
+def test_a_student_whose_prompt_has_more_than_a_question_is_not_registered(tmp_path: Path) -> None:
+    tokenizer = train_byte_bpe(["a"], 260)
+    give_format(tokenizer, PromptFormat("{topic}: {question}"), "tokenizer")
+    student = LanguageModel(build("gpt2", tokenizer), tokenizer)
+    with pytest.raises(ValueError, match="prompt has the field topic beside the question"):
+        registry.save(student, tmp_path / "model")
 
 
 def test_nothing_of_the_registered_folder_is_pickled_or_names_this_machine(

@@ -4,11 +4,16 @@ import json
 
 import pytest
 
+from benchmarks.tokenizer_families import family_tokenizer
+from kd_kedro.models.prompt_format import CHAT, PromptFormat, give_format
+from kd_kedro.pipelines.distillation.params import ExampleParams
 from kd_kedro.training.examples import (
     EXAMPLE_COLUMNS,
+    asked_of,
     choose_training_examples,
     choose_validation_examples,
     encode_examples,
+    example_lengths,
     learned,
     make_examples,
     questions_of,
@@ -72,3 +77,47 @@ def test_no_example_is_no_token(tokenizer):
     assert encode_examples(make_examples(TABLE[:0]), tokenizer, 64) == []
     (example,) = encode_examples(make_examples(TABLE[:1]), tokenizer, 64)
     assert example.row_id == TABLE["row_id"][0]
+
+
+def test_fields_are_what_the_prompt_is_made_of_and_belong_to_the_identity():
+    examples = make_examples(TABLE.head(2), ["question", "source"])
+    question = TABLE["question"][0]
+    assert asked_of(examples)[0] == {"question": question, "source": "toy"}
+    assert questions_of(examples)[0] == question
+    changed = make_examples(TABLE.head(2).assign(source="else"), ["question", "source"])
+    assert triples(changed) != triples(examples)
+    # Of a question alone they are what they always were.
+    plain = make_examples(TABLE.head(1))
+    assert triples(plain) == [(TABLE["row_id"][0], question, TABLE["answer"][0])]
+    assert triples(make_examples(TABLE.head(1).assign(source="else"))) == triples(plain)
+
+
+def test_a_field_that_is_no_column_is_named():
+    with pytest.raises(ValueError, match="has the field topic, which is no column of augmented_qa"):
+        make_examples(TABLE, ["question", "topic"])
+
+
+def test_a_row_that_a_chat_template_refuses_is_named():
+    tokenizer = give_format(family_tokenizer("llama2", ["a b"]), PromptFormat(CHAT), "tokenizer")
+    turns = [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+    fields = json.dumps({"question": "b", "messages": turns})
+    examples = make_examples(TABLE.head(2)).assign(fields=['{"question": "a"}', fields])
+    row = f"toy, row {TABLE['row_id'][1]} cannot be asked: the chat template refuses the roles"
+    with pytest.raises(ValueError, match=row):
+        example_lengths(examples, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"format": "nosuch"}, "'nosuch', which is none of plain, chat"),
+        ({"format": "t5", "templates": {"t5": "answer:"}}, "templates.t5 has the fields none"),
+        ({"templates": {"a": "{question} {answer}"}}, "none of answer, context"),
+        ({"templates": {"a": "{question"}}, "templates.a: "),
+        ({"templates": {"chat": "{question}"}}, "templates.chat has the name of a format"),
+        ({"system": "Be brief."}, "system is read by the format chat alone"),
+    ],
+)
+def test_a_format_that_cannot_be_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        ExampleParams(max_augmented_rows=1, max_length=64, **given)

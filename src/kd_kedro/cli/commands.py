@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from kd_kedro.cli.files import export, review_queue
 from kd_kedro.cli.plan import distill_plan
 from kd_kedro.cli.promote import promote
-from kd_kedro.cli.review_queue import review_queue
 from kd_kedro.cli.run import run
 from kd_kedro.cli.runs import compare, prune, reproduce, runs
 from kd_kedro.cli.session import on_uncaught_error
@@ -42,6 +42,7 @@ for command in (
     trace,
     distill_plan,
     review_queue,
+    export,
     runs,
     compare,
     reproduce,

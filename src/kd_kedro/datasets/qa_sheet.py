@@ -55,13 +55,15 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         """Describe a sheet.
 
         Args:
-            filepath: A file with one of `ENDINGS`. '' or None where `optional`.
+            filepath: A file with one of `ENDINGS`, or a folder that Hugging Face `datasets` saved.
+                '' or None where `optional`.
             columns: The sheet's column name for question, answer, verdict, correction, remarks;
                 the last three may be absent or None. `options` may list the columns that hold one
                 option each: they come out below the question, as "(a) …".
             optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
                 without a path, an empty table.
-            sheet: Name of the sheet of a workbook; empty for the one that has the columns.
+            sheet: Name of the sheet of a workbook, empty for the one that has the columns; or the
+                split of a dataset folder.
             metadata: Metadata for kedro-viz; not used here.
         """
         self._filepath = Path(filepath) if filepath else None
@@ -129,7 +131,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         return self._is_unset() if self._optional else self._is_file()
 
     def _is_file(self) -> bool:
-        return self._filepath is not None and self._filepath.is_file()
+        return self._filepath is not None and self._filepath.exists()
 
     def _is_unset(self) -> bool:
         # Kedro makes the project folder of a relative path '', so that folder means "no path".
@@ -139,13 +141,11 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         path = self._filepath
         if path is None:
             raise ValueError("qa_csv is empty: set it in globals.yml or by --params qa_csv=PATH")
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a directory: give the path of a sheet")
         if not path.exists():
             raise FileNotFoundError(
                 f"{path} does not exist: correct the path (relative ones start at the project)"
             )
-        if path.suffix.lower() not in ENDINGS:
+        if path.is_file() and path.suffix.lower() not in ENDINGS:
             raise ValueError(
                 f"{path} ends in {path.suffix or 'nothing'!r}, which is not read: save the sheet "
                 f"as {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
@@ -191,6 +191,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
 
 
 def _read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
+    if path.is_dir():
+        return keyed.read_dataset(path, names, sheet)
     kind = path.suffix.lower()
     if kind in WORKBOOK_ENDINGS:
         return spreadsheet.read(path, names, sheet)

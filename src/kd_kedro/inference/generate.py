@@ -15,17 +15,19 @@ from kd_kedro.models.encoding import (
     Batch,
     Example,
     batches_by_length,
+    begun,
     cut_prompt,
     encode_prompts,
-    marks,
     pad_token_id,
 )
+from kd_kedro.models.marks import marks
 from kd_kedro.models.modes import decoder_start, evaluating
+from kd_kedro.models.prompt_format import Asked
 
 
 def generate_answers(
     language_model: LanguageModel,
-    questions: Sequence[str],
+    questions: Sequence[Asked],
     *,
     max_new_tokens: int,
     batch_size: int,
@@ -38,7 +40,7 @@ def generate_answers(
 
     Args:
         language_model: Who answers.
-        questions: What is asked, as plain text.
+        questions: What is asked: questions, or the fields of prompts.
         max_new_tokens: Most tokens of an answer; less where the model has no more positions.
         batch_size: Questions answered together.
 
@@ -53,7 +55,7 @@ def generate_answers(
 
 def write_answers(
     language_model: LanguageModel,
-    questions: Sequence[str],
+    questions: Sequence[Asked],
     *,
     max_new_tokens: int,
     batch_size: int,
@@ -125,17 +127,19 @@ def answer_states(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def _prompts(
-    tokenizer: Any, questions: Sequence[str], limit: int, cut: int, for_encoder: bool
+    tokenizer: Any, questions: Sequence[Asked], limit: int, cut: int, for_encoder: bool
 ) -> list[Example]:
     """Return prompts without answers; one that leaves no room within `limit` is cut to `cut`."""
     begin, end = marks(tokenizer)
     after = end if for_encoder else ()
     encoded = encode_prompts(tokenizer, questions)
     fitting = [
-        ids if len(ids) + len(after) < limit else cut_prompt(ids, cut - len(after), len(begin))
+        ids
+        if len(ids) + len(after) < limit
+        else cut_prompt(ids, cut - len(after), begun(ids, begin))
         for ids in encoded
     ]
-    return [Example("", tuple(ids), len(ids), len(begin), after) for ids in fitting]
+    return [Example("", tuple(ids), len(ids), begun(ids, begin), after) for ids in fitting]
 
 
 def _batches(

@@ -20,6 +20,7 @@ from kd_kedro.losses.mixture import mixture
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import Example, batches_by_length, collate, encode, pad_token_id
 from kd_kedro.models.modes import decoder_start, evaluating
+from kd_kedro.models.prompt_format import Asked, asked_as
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint
 
 # Log probabilities of one model in memory at once: 16 MB of float32.
@@ -32,7 +33,7 @@ Record = dict[str, Any]
 
 def score_together(
     models: Sequence[LanguageModel],
-    questions: Sequence[str],
+    questions: Sequence[Asked],
     answers: Sequence[str],
     *,
     batch_size: int,
@@ -41,10 +42,10 @@ def score_together(
     """Score given answers, token by token, as each model would have predicted them.
 
     Args:
-        models: Who judges; the first is the teacher. Models with the teacher's tokenizer read the
-            same tokens, cut where the model with the fewest positions must; others are scored
-            alone and have no numbers that compare with the teacher.
-        questions: The questions.
+        models: Who judges; the first is the teacher. Models with the teacher's tokenizer and prompt
+            read the same tokens, cut where the model with the fewest positions must; others are
+            scored alone and have no numbers that compare with the teacher.
+        questions: What is asked: questions, or the fields of prompts.
         answers: The answers to be scored, one for each question.
         batch_size: Rows scored together.
         bins: Equal bins of confidence, the probability of the model's first choice.
@@ -61,7 +62,9 @@ def score_together(
         `calibration_confidence` and `calibration_gaps` (confidence - correct), lists of `bins`
         numbers.
     """
-    prints = [tokenizer_fingerprint(model.tokenizer) for model in models]
+    prints = [
+        (tokenizer_fingerprint(model.tokenizer), asked_as(model.tokenizer)) for model in models
+    ]
     company = [place for place, found in enumerate(prints) if found == prints[0]]
     alone = [[place] for place in range(len(models)) if place not in company]
     scored: list[list[Record]] = [[] for _ in models]
@@ -79,7 +82,7 @@ def score_together(
 
 def _score_group(
     models: Sequence[LanguageModel],
-    questions: Sequence[str],
+    questions: Sequence[Asked],
     answers: Sequence[str],
     batch_size: int,
     bins: int,

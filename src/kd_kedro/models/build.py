@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from kd_kedro.models.adapters import adapter_card, is_adapted, refuse_narrow
-from kd_kedro.models.encoding import marks
+from kd_kedro.models.marks import marks
 from kd_kedro.models.model_config import ArchitectureConfig
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.quiet import quiet_transformers

@@ -10,7 +10,25 @@ from typing import Any
 
 import torch
 
-TEMPLATE = "Question: {question}\nAnswer:"
+from kd_kedro.models.literal_chat import (
+    chat_texts,
+    ends_special,
+    literal,
+    messages_of,
+    plain_text,
+    question_ids,
+    special_ids,
+)
+from kd_kedro.models.marks import literal_ids, marks
+from kd_kedro.models.prompt_format import (
+    CHAT,
+    Asked,
+    fields_of,
+    format_of,
+    prompt_text,
+    turn_of,
+)
+
 IGNORED = -100  # the label of a position that is no answer, as everywhere in transformers
 
 
@@ -97,43 +115,40 @@ class Batch:
         )
 
 
-def prompt_text(question: str) -> str:
+def prompt_texts(tokenizer: Any, asked: Sequence[Asked]) -> list[str]:
     """Return what a model is given to read, before it is cut into tokens."""
-    return TEMPLATE.format(question=question)
+    template = format_of(tokenizer).template
+    if template != CHAT:
+        return [prompt_text(each, template) for each in asked]
+    texts = chat_texts(tokenizer, [messages_of(fields_of(each)) for each in asked])
+    return [plain_text(tokenizer, text) for text in texts]
 
 
-def encode_prompts(tokenizer: Any, questions: Sequence[str]) -> list[list[int]]:
-    """Return the prompt of each question as token ids, the question's own text kept literal.
+def encode_prompts(tokenizer: Any, asked: Sequence[Asked]) -> list[list[int]]:
+    """Return each prompt as token ids, the text of whoever asks kept literal.
 
-    The tokenizer's begin marks stand before a prompt, its end marks do not stand after it: the
-    answer comes there, or an encoder's own end (`marks`).
-    """
-    begin, _ = marks(tokenizer)
-    return [[*begin, *ids] for ids in _ids(tokenizer, list(map(prompt_text, questions)))]
+    The tokenizer's begin marks stand before a prompt, but for one that has its own: a chat, or a
+    template that begins with them. Its end marks do not stand after it: the answer comes there, or
+    an encoder's own end (`marks`).
 
-
-def marks(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the ids that a tokenizer puts by itself before a text, and those after it.
+    Args:
+        tokenizer: Its format says how is asked (`prompt_format`).
+        asked: Questions, or the fields of prompts.
 
     Raises:
-        ValueError: It does not only put marks around a text.
+        PromptRefusedError: A chat template does not take a conversation.
     """
-    text = [prompt_text("a")]
-    (bare,), (whole,) = (_ids(tokenizer, text, marked=marked) for marked in (False, True))
-    for at in range(len(whole) - len(bare) + 1):
-        if whole[at : at + len(bare)] == bare:
-            return tuple(whole[:at]), tuple(whole[at + len(bare) :])
-    raise ValueError(
-        f"tokenizer {tokenizer.name_or_path or type(tokenizer).__name__} gives a text other tokens "
-        f"({whole}) with its marks than without ({bare}), so that they cannot be told from the "
-        "text: it must put them around a text and leave the text's own tokens alone"
-    )
+    template = format_of(tokenizer).template
+    chat = template == CHAT
+    prompts = question_ids(tokenizer, None if chat else template, [*map(fields_of, asked)])
+    begin = () if chat else marks(tokenizer)[0]
+    return [ids if _begins(ids, begin) else [*begin, *ids] for ids in prompts]
 
 
 def encode(
     tokenizer: Any,
     row_ids: Sequence[str],
-    questions: Sequence[str],
+    asked: Sequence[Asked],
     answers: Sequence[str],
     max_length: int,
 ) -> list[Example]:
@@ -142,7 +157,7 @@ def encode(
     Args:
         tokenizer: A fast tokenizer with an end-of-sequence token.
         row_ids: Identities of the rows.
-        questions: Their questions.
+        asked: Their questions, or the fields of their prompts.
         answers: Their answers.
         max_length: Most tokens of an example. A longer prompt loses its beginning (at most half
             of the length is given to the prompt then), a longer answer its end; a cut answer has no
@@ -151,18 +166,23 @@ def encode(
     Returns:
         One example for each row, in order.
     """
-    begin, end = marks(tokenizer) if questions else ((), ())
+    begin, end = marks(tokenizer) if asked else ((), ())
     return [
-        _join(Example(row_id, (*prompt, *answer), len(prompt), len(begin), end), max_length)
-        for row_id, (prompt, answer) in zip(
-            row_ids, _pairs(tokenizer, questions, answers), strict=True
+        _join(
+            Example(row_id, (*prompt, *answer), len(prompt), begun(prompt, begin), end), max_length
         )
+        for row_id, (prompt, answer) in zip(row_ids, _pairs(tokenizer, asked, answers), strict=True)
     ]
 
 
-def whole_lengths(tokenizer: Any, questions: Sequence[str], answers: Sequence[str]) -> list[int]:
+def begun(prompt: Sequence[int], begin: Sequence[int]) -> int:
+    """Return how many begin marks a prompt has: all that its tokenizer puts before a text, or 0."""
+    return len(begin) if _begins(prompt, begin) else 0
+
+
+def whole_lengths(tokenizer: Any, asked: Sequence[Asked], answers: Sequence[str]) -> list[int]:
     """Return the tokens of each example before `encode` cuts it, the end token included."""
-    return [len(prompt) + len(answer) for prompt, answer in _pairs(tokenizer, questions, answers)]
+    return [len(prompt) + len(answer) for prompt, answer in _pairs(tokenizer, asked, answers)]
 
 
 def answer_lengths(tokenizer: Any, answers: Sequence[str]) -> list[int]:
@@ -259,40 +279,58 @@ def pad_token_id(tokenizer: Any) -> int:
 
 
 def _pairs(
-    tokenizer: Any, questions: Sequence[str], answers: Sequence[str]
+    tokenizer: Any, asked: Sequence[Asked], answers: Sequence[str]
 ) -> list[tuple[list[int], list[int]]]:
     """Return the ids of each prompt and of its answer with the end token, nothing cut."""
-    prompts = encode_prompts(tokenizer, questions) if questions else []
+    prompts = encode_prompts(tokenizer, asked) if asked else []
     return list(zip(prompts, _answers(tokenizer, answers), strict=True))
 
 
 def _answers(tokenizer: Any, answers: Sequence[str]) -> list[list[int]]:
-    lead = _lead(tokenizer)
+    template = format_of(tokenizer).template
+    if template == CHAT:
+        return _turns(tokenizer, answers)
+    lead = _lead(tokenizer, template)
     texts = [f"{lead}{answer}" if answer else "" for answer in answers]
-    return [[*ids, tokenizer.eos_token_id] for ids in _ids(tokenizer, texts)]
+    return [[*ids, tokenizer.eos_token_id] for ids in literal_ids(tokenizer, texts)]
 
 
-def _lead(tokenizer: Any) -> str:
+def _turns(tokenizer: Any, answers: Sequence[str]) -> list[list[int]]:
+    """Return the ids of what an assistant says to a prompt and of what ends its turn.
+
+    They are those that the text has behind a prompt; behind a special token alone where text and
+    prompt would share a token, which no prompt of generation ends with.
+    """
+    turn = turn_of(tokenizer)
+    said = [
+        f"{turn.before}{literal(tokenizer, answer)}{turn.after}{turn.end}" for answer in answers
+    ]
+    (prompt,) = special_ids(tokenizer, [turn.prompt])
+    behind = special_ids(tokenizer, [f"{turn.prompt}{text}" for text in said])
+    alone = special_ids(tokenizer, [f"{turn.end}{text}" for text in said])
+    return [
+        whole[len(prompt) :] if _begins(whole, prompt) else apart[1:]
+        for whole, apart in zip(behind, alone, strict=True)
+    ]
+
+
+def _lead(tokenizer: Any, template: str) -> str:
     """Return what to put before an answer, so that its tokens are those it has in a whole text.
 
-    A space; nothing where the tokenizer puts a space before each text by itself, as Llama 2's:
-    a second one would be a token of its own between prompt and answer, which no text has.
+    A space; nothing where the template ends with a blank or a special token, or where the
+    tokenizer puts a space before each text by itself, as Llama 2's: a second one would be a token
+    of its own between prompt and answer, which no text has.
     """
-    first, whole = _ids(tokenizer, ["a", "a a"])
+    if template != template.rstrip() or ends_special(tokenizer, template):
+        return ""
+    first, whole = literal_ids(tokenizer, ["a", "a a"])
     leads = (" ", "")
-    fits = (lead for lead in leads if [*first, *_ids(tokenizer, [f"{lead}a"])[0]] == whole)
+    fits = (lead for lead in leads if [*first, *literal_ids(tokenizer, [f"{lead}a"])[0]] == whole)
     return next(fits, " ")
 
 
-def _ids(tokenizer: Any, texts: list[str], *, marked: bool = False) -> list[list[int]]:
-    """Return the ids of texts, kept literal, with or without the tokenizer's marks."""
-    if not texts:
-        return []
-    # split_special_tokens: a text that quotes the end-of-sequence token does not end there.
-    ids = tokenizer(
-        texts, split_special_tokens=True, add_special_tokens=marked, return_attention_mask=False
-    )["input_ids"]
-    return [list(row) for row in ids]
+def _begins(ids: Sequence[int], begin: Sequence[int]) -> bool:
+    return tuple(ids[: len(begin)]) == tuple(begin)
 
 
 def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kd_kedro.models.prompt_format import PromptFormat, give_format
 from kd_kedro.storage.atomic import first_line
 
 END = "<|endoftext|>"
@@ -52,16 +53,17 @@ def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2
     )
 
 
-def load_pretrained_tokenizer(name: str, key: str) -> Any:
+def load_pretrained_tokenizer(name: str, key: str, how: PromptFormat | None = None) -> Any:
     """Load a tokenizer by hub name or from a local folder.
 
     Args:
         name: Hub name, or a folder with a tokenizer.json.
         key: The parameter that named it, for the messages.
+        how: The format that it is to ask in; None to leave it as it is.
 
     Raises:
         OSError: If it cannot be had; the message names it.
-        ValueError: If it has no end-of-sequence token.
+        ValueError: If it has no end-of-sequence token, or cannot ask in the format.
     """
     from transformers import AutoTokenizer
 
@@ -83,4 +85,4 @@ def load_pretrained_tokenizer(name: str, key: str) -> Any:
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return tokenizer if how is None else give_format(tokenizer, how, key)

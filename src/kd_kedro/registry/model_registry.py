@@ -10,9 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from kd_kedro.models import literal_chat
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import TEMPLATE, Example, marks, pad_token_id
+from kd_kedro.models.encoding import Example, pad_token_id
+from kd_kedro.models.marks import marks
 from kd_kedro.models.modes import decoder_start
+from kd_kedro.models.prompt_format import (
+    CHAT,
+    begins_itself,
+    format_of,
+    give_format,
+    prompt_fields,
+    prompt_text,
+)
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.fingerprints import weights_fingerprint
 
@@ -58,7 +68,8 @@ def save(
         asking: Longest answer and example question; the default values where left out.
 
     Raises:
-        ValueError: A file of the folder holds pickled objects.
+        ValueError: A file of the folder holds pickled objects, or its prompt is made of more than
+            a question.
     """
     import mlflow
     import transformers
@@ -69,16 +80,22 @@ def save(
 
     asking = asking or Asking()
     model, tokenizer = language_model.model, _chatting(language_model)
+    template = format_of(tokenizer).template
+    if further := prompt_fields([tokenizer])[1:]:
+        raise ValueError(
+            f"its prompt has the field {further[0]} beside the question: a registered model is "
+            "given a question alone, so train it on a template with question alone"
+        )
     text = Schema([ColSpec(DataType.string)])
     described = Model()
     mlflow.pyfunc.save_model(
         str(folder),
         loader_module=_LOADER.stem,
-        code_paths=[str(_LOADER)],
+        code_paths=[str(_LOADER), str(literal_chat.__file__)],
         mlflow_model=described,
         signature=ModelSignature(inputs=text, outputs=text),
         input_example=[asking.example],
-        metadata={"prompt_template": TEMPLATE.format(question="{prompt}")},
+        metadata={"prompt_template": _shown(template)},
         # Without these MLflow loads the model to see what it imports, torchvision too.
         pip_requirements=[f"{name}=={installed(name)}" for name in _NEEDED],
     )
@@ -102,10 +119,10 @@ def save(
     # What stands around a prompt, as `inference.generate` has it.
     prompt = Example("", begin, len(begin), len(begin), end)
     answering = {
-        "template": TEMPLATE,
+        "template": None if template == CHAT else template,
         "max_length": language_model.max_length,
         "max_new_tokens": asking.max_new_tokens,
-        "begin": begin,
+        "begin": () if begins_itself(tokenizer) else begin,
         "end": () if start is None else end,
         "decoder_prefix": () if start is None else prompt.decoder_prefix(start),
     }
@@ -143,13 +160,18 @@ def _greedy(language_model: LanguageModel, max_new_tokens: int) -> Iterator[None
 
 
 def _chatting(language_model: LanguageModel) -> Any:
-    """Return a copy of the tokenizer whose chat template is the prompt of the last question."""
+    """Return a copy of the tokenizer whose chat template is the student's prompt."""
     tokenizer = copy.deepcopy(language_model.tokenizer)
-    # A chat template writes by itself what the tokenizer puts before every text.
-    begin = "".join(tokenizer.convert_ids_to_tokens(list(marks(tokenizer)[0])))
-    asked = TEMPLATE.format(question="{{ messages[-1]['content'] }}")
-    tokenizer.chat_template = f"{{{{ {begin!r} }}}}{asked}" if begin else asked
-    return tokenizer
+    how = format_of(tokenizer)
+    # That of a chat was made when its format was given, with the system message in it.
+    return tokenizer if how.template == CHAT else give_format(tokenizer, how, "tokenizer")
+
+
+def _shown(template: str) -> str:
+    """Return the prompt as MLflow shows it."""
+    if template == CHAT:
+        return "the chat template of the tokenizer: {prompt}"
+    return prompt_text("{prompt}", template)
 
 
 def refuse_pickle(folder: Path) -> None:

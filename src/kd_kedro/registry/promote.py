@@ -22,6 +22,7 @@ from kd_kedro.metrics.report.evidence import TO_BEAT
 from kd_kedro.metrics.scores.formatting import title, verdict_sentence
 from kd_kedro.metrics.scores.held_out import choose_held_out, grade
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.prompt_format import Asked, prompt_fields
 from kd_kedro.pipelines.evaluation.certificate import certificate_entry
 from kd_kedro.pipelines.evaluation.params import (
     AnsweringParams,
@@ -34,6 +35,7 @@ from kd_kedro.registry.candidate import Candidate, find_candidate, versions_exis
 from kd_kedro.runs.kedro_internals import catalog_of_versions
 from kd_kedro.runs.mlflow_store import tracking
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint, weights_fingerprint
+from kd_kedro.training.examples import asked_of, make_examples
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ def _compare(
     decision = decide(metrics, {}, families=families, min_families=least, saving=saving)
     if not weigh or decision.conclusion != "non-inferior":  # then no saving could change it
         return decision
-    savings = _savings(models, list(chosen["question"]), rules.timing)
+    savings = _savings(models, _asked(models, chosen), rules.timing)
     return decide(metrics, savings, families=families, min_families=least, saving=saving)
 
 
@@ -266,7 +268,7 @@ def _graded(
     from kd_kedro.inference.generate import generate_answers
     from kd_kedro.inference.scoring import score_together
 
-    questions, references = list(rows["question"]), list(rows["answer"])
+    questions, references = _asked(models, rows), list(rows["answer"])
     size = answering.batch_size
     scores = score_together(list(models.values()), questions, references, batch_size=size)
     graded = []
@@ -278,8 +280,13 @@ def _graded(
     return graded
 
 
+def _asked(models: Mapping[str, LanguageModel], rows: pd.DataFrame) -> list[Asked]:
+    """Return what rows ask, with the fields of the prompts of all models."""
+    return asked_of(make_examples(rows, prompt_fields(each.tokenizer for each in models.values())))
+
+
 def _savings(
-    models: Mapping[str, LanguageModel], questions: list[str], timing: CompressionParams
+    models: Mapping[str, LanguageModel], questions: list[Asked], timing: CompressionParams
 ) -> dict[str, float]:
     """Return champion ÷ newcomer of what a smaller or faster model saves.
 

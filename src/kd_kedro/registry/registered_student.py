@@ -1,8 +1,9 @@
 """A registered student as MLflow loads it: questions come in, the answers that were judged go out.
 
-This file lies beside the weights in the registry, so that whoever loads the model needs none of
-this project: it imports nothing but what the model's requirements name. The answers are those of
-`kd_kedro.inference.generate`, one question at a time, and tests compare the two.
+This file lies beside the weights in the registry, with the one that makes prompts, so that whoever
+loads the model needs none of this project: it imports nothing but what the model's requirements
+name. The answers are those of `kd_kedro.inference.generate`, one question at a time, and tests
+compare the two.
 """
 
 import json
@@ -18,8 +19,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-# Written beside the weights: template, max_length, max_new_tokens, the ids that stand around a
-# prompt and those that a decoder of its own reads first, as they were when it was judged.
+try:
+    from literal_chat import question_ids  # type: ignore[import-not-found]  # lies beside this
+except ImportError:
+    from kd_kedro.models.literal_chat import question_ids
+
+# Written beside the weights: template (None for a chat), max_length, max_new_tokens, the ids that
+# stand around a prompt and those that a decoder of its own reads first, as they were when it was
+# judged.
 ANSWERING = "answering.json"
 
 
@@ -78,12 +85,7 @@ class RegisteredStudent:
         """Return what is read of a question, and how many tokens its answer may have."""
         limit, begin, end = (self.answering[key] for key in ("max_length", "begin", "end"))
         new_tokens = min(self.answering["max_new_tokens"], limit - 1)
-        ids = self.tokenizer(
-            self.answering["template"].format(question=question),
-            split_special_tokens=True,
-            add_special_tokens=False,
-            return_attention_mask=False,
-        )["input_ids"]
+        (ids,) = question_ids(self.tokenizer, self.answering["template"], [{"question": question}])
         if len(begin) + len(ids) + len(end) >= limit:  # it loses its beginning, but for the marks
             room = max(limit - new_tokens, limit // 2) - len(begin) - len(end)
             ids = ids[max(0, len(ids) - max(0, room)) :]

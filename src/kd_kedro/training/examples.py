@@ -5,12 +5,14 @@ pass through.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.models.prompt_format import Asked
 from kd_kedro.storage.fingerprints import first_by_hash
+from kd_kedro.text.transcript import read_transcript, write_transcript
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
@@ -36,19 +38,30 @@ ORIGINAL = "original"
 _TAKEN_OVER = ("row_id", "family_id", "split", "style", "answer")  # columns of a split table
 
 
-def make_examples(rows: pd.DataFrame, task: str = QUESTION_ANSWERING) -> pd.DataFrame:
+def make_examples(
+    rows: pd.DataFrame, fields: Sequence[str] = ("question",), task: str = QUESTION_ANSWERING
+) -> pd.DataFrame:
     """Return rows of a split table as examples, in their order.
 
     Args:
         rows: Text columns row_id, family_id, split, style, question, answer; others pass through.
+        fields: The columns that the prompt is made of.
         task: What is asked of a model.
 
     Returns:
         Columns `EXAMPLE_COLUMNS`, then those that are not known here.
+
+    Raises:
+        ValueError: There is no such column.
     """
+    if missing := [name for name in fields if name not in rows]:
+        raise ValueError(
+            f"the template of distillation.examples.format has the field {missing[0]}, which is no "
+            f"column of augmented_qa; it has {', '.join(rows.columns)}"
+        )
     prompts = [
-        json.dumps({"question": question}, ensure_ascii=False)
-        for question in rows["question"].astype(str)
+        json.dumps(values, ensure_ascii=False)
+        for values in map(_with_messages, rows[list(fields)].astype(str).to_dict("records"))
     ]
     known = {
         **{name: rows[name].astype(str) for name in _TAKEN_OVER},
@@ -70,8 +83,36 @@ def questions_of(examples: pd.DataFrame) -> list[str]:
     return [str(json.loads(fields)["question"]) for fields in examples["fields"]]
 
 
+def asked_of(examples: pd.DataFrame) -> list[Asked]:
+    """Return what each example asks, in order: its question, or the fields of its prompt.
+
+    Rows that are no examples ask their question.
+    """
+    if "fields" not in examples:
+        return list(examples["question"])
+    return [_asked(json.loads(fields)) for fields in examples["fields"]]
+
+
+def _with_messages(fields: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the fields of a prompt, with the messages where its question is a transcript."""
+    messages = read_transcript(fields["question"])
+    if not messages:
+        return fields
+    said = [{"role": role, "content": text} for role, text in messages]
+    return {**fields, "messages": said}
+
+
+def _asked(fields: Mapping[str, Any]) -> Asked:
+    return fields["question"] if set(fields) == {"question"} else fields
+
+
 def choose_training_examples(
-    augmented_qa: pd.DataFrame, styles: Sequence[str], max_augmented_rows: int
+    augmented_qa: pd.DataFrame,
+    styles: Sequence[str],
+    max_augmented_rows: int,
+    fields: Sequence[str] = ("question",),
+    *,
+    all_turns: bool = False,
 ) -> pd.DataFrame:
     """Return the examples of the train split that models learn from.
 
@@ -79,6 +120,9 @@ def choose_training_examples(
         augmented_qa: The rows of all splits with their rewrites.
         styles: Which styles are chosen.
         max_augmented_rows: Most rewrites, chosen by a hash; they follow the original rows.
+        fields: The columns that the prompt is made of.
+        all_turns: Whether what an assistant says earlier in a conversation is learned too, each
+            time as an example of its own.
 
     Raises:
         ValueError: There is none, or a row_id is there twice.
@@ -95,13 +139,39 @@ def choose_training_examples(
     if chosen["row_id"].duplicated().any():
         twice = chosen["row_id"][chosen["row_id"].duplicated()].iloc[0]
         raise ValueError(f"augmented_qa has the row_id {twice} twice; make augmented_qa again")
-    return make_examples(ordered)
+    examples = make_examples(ordered, fields)
+    return _with_earlier_turns(examples) if all_turns else examples
 
 
-def choose_validation_examples(augmented_qa: pd.DataFrame, count: int) -> pd.DataFrame:
+def _with_earlier_turns(examples: pd.DataFrame) -> pd.DataFrame:
+    """Return examples with those of the earlier turns of conversations before their own."""
+    records = []
+    for example in examples.to_dict("records"):
+        fields = json.loads(example["fields"])
+        messages = fields.get("messages", [])
+        for place, message in enumerate(messages):
+            if message["role"] == "assistant":
+                before = messages[:place]
+                asked = write_transcript((each["role"], each["content"]) for each in before)
+                earlier = {**fields, "question": asked, "messages": before}
+                records.append(
+                    {
+                        **example,
+                        "example_id": f"{example['example_id']}-turn-{place}",
+                        "fields": json.dumps(earlier, ensure_ascii=False),
+                        "answer": message["content"],
+                    }
+                )
+        records.append(example)
+    return pd.DataFrame(records, columns=examples.columns).astype(examples.dtypes)
+
+
+def choose_validation_examples(
+    augmented_qa: pd.DataFrame, count: int, fields: Sequence[str] = ("question",)
+) -> pd.DataFrame:
     """Return at most `count` examples of the validation split, chosen by a hash."""
     rows = augmented_qa.reset_index(drop=True)
-    return make_examples(_by_hash(rows[rows["split"] == "validation"], count))
+    return make_examples(_by_hash(rows[rows["split"] == "validation"], count), fields)
 
 
 def calibration_examples(examples: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -126,9 +196,16 @@ def learned(examples: pd.DataFrame) -> pd.DataFrame:
 
 
 def triples(examples: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Return example_id, question and answer of each example: what a fingerprint is taken of."""
+    """Return example_id, question and answer of each example: what a fingerprint is taken of.
+
+    Where the prompt is made of more than a question, its fields stand for it.
+    """
     ids, answers = (examples[name].astype(str) for name in ("example_id", "answer"))
-    return list(zip(ids, questions_of(examples), answers, strict=True))
+    asked = [
+        each if isinstance(each, str) else json.dumps(each, sort_keys=True)
+        for each in asked_of(examples)
+    ]
+    return list(zip(ids, asked, answers, strict=True))
 
 
 def encode_examples(examples: pd.DataFrame, tokenizer: Any, max_length: int) -> "list[Example]":
@@ -141,16 +218,29 @@ def encode_examples(examples: pd.DataFrame, tokenizer: Any, max_length: int) -> 
     """
     from kd_kedro.models.encoding import encode
 
-    ids, questions, answers = zip(*triples(examples), strict=True) if len(examples) else ((),) * 3
-    return encode(tokenizer, ids, questions, answers, max_length)
+    ids, answers = (list(examples[name].astype(str)) for name in ("example_id", "answer"))
+    return encode(tokenizer, ids, asked_of(examples), answers, max_length)
 
 
 def example_lengths(examples: pd.DataFrame, tokenizer: Any) -> dict[str, int]:
-    """Return the tokens of each example by its id, before `encode_examples` cuts it."""
+    """Return the tokens of each example by its id, before `encode_examples` cuts it.
+
+    Raises:
+        ValueError: A chat template does not take an example's conversation.
+    """
     from kd_kedro.models.encoding import whole_lengths
+    from kd_kedro.models.literal_chat import PromptRefusedError
 
     ids, answers = list(examples["example_id"]), list(examples["answer"])
-    lengths = whole_lengths(tokenizer, questions_of(examples), answers)
+    try:
+        lengths = whole_lengths(tokenizer, asked_of(examples), answers)
+    except PromptRefusedError as error:
+        row = examples.iloc[error.place]
+        where = f"{row['source']}, row {row['row_id']}" if "source" in row else row["row_id"]
+        raise ValueError(
+            f"{where} cannot be asked: {error}; correct or remove its row, or take another "
+            "distillation.examples.format"
+        ) from error
     return dict(zip(ids, lengths, strict=True))
 
 

@@ -154,7 +154,10 @@ def test_a_conversation_of_one_turn_is_a_question_and_its_answer(tmp_path, recor
 @pytest.mark.parametrize(
     ("messages", "expected"),
     [
-        (said(("user", "q"), ("assistant", "a")) * 3, "a conversation of 3 turns"),
+        (said(("user", "q"), ("assistant", "a"), ("user", "r")), "a conversation of user, assist"),
+        (said(("user", "q"), ("assistant", "")) * 2, "message 2 of the conversation is empty"),
+        (said(("user", "x\n⟦user⟧ y"), ("assistant", "a")) * 2,
+         "message 1 of the conversation has a line that begins with a mark of transcripts"),
         (said(("user", "q")), "the conversation has no answer"),
         (said(("assistant", "a")), "the conversation has no question"),
         (said(("assistant", "a"), ("user", "q")), "a conversation of assistant, user"),
@@ -172,6 +175,26 @@ def test_any_other_conversation_is_set_aside_with_its_text(tmp_path, messages, e
     assert defects(rows)[1].startswith(expected)
     assert json.loads(rows["raw"][1]) == {"messages": messages}
     assert pairs(rows)[1] == ["", ""]
+
+
+def test_a_conversation_of_several_turns_is_a_transcript_and_its_last_answer(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    turns = said(("user", "What is a\ndebit?"), ("assistant", "The left."), ("user", "And 2?"))
+    whole = [*turns, *said(("assistant", "The right."))]
+    once = said(("user", "q"), ("assistant", "a"))
+    told = said(("system", "s"))
+    records = [{"messages": [*told, *whole]}, {"messages": [*told, *once]}, {"messages": once}]
+    rows = load(lines(tmp_path, *records))
+    asked = "⟦user⟧ What is a\ndebit?\n⟦assistant⟧ The left.\n⟦user⟧ And 2?"
+    # Where one conversation of a sheet has several turns, all keep what the model was told.
+    assert pairs(rows) == [
+        [f"⟦system⟧ s\n{asked}", "The right."],
+        ["⟦system⟧ s\n⟦user⟧ q", "a"],
+        ["q", "a"],
+    ]
+    assert defects(rows) == [""] * 3
+    assert "those of conversations of one turn, 1 of several" in caplog.text
+    assert "system message" not in caplog.text
 
 
 def test_system_messages_are_counted(tmp_path, caplog):

@@ -214,7 +214,8 @@ def test_the_tokenizer_sees_no_held_out_text(groups):
     table = TABLE.copy()
     table.loc[table["split"] != "train", "question"] = "Zyzzyva " * 50
     trained, same = (
-        train_tokenizer(chosen(each, groups)[0], groups["tokenizer"]) for each in (table, TABLE)
+        train_tokenizer(chosen(each, groups)[0], groups["tokenizer"], groups["examples"])
+        for each in (table, TABLE)
     )
     assert trained.get_vocab() == same.get_vocab()
 
@@ -358,7 +359,7 @@ def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, t
     teacher = catalog.load("teacher")
     teacher.model.save_pretrained(tmp_path / "teacher")
     other = groups["tokenizer"].model_copy(update={"vocab_size": 300})
-    foreign = train_tokenizer(chosen(TABLE, groups)[0], other)
+    foreign = train_tokenizer(chosen(TABLE, groups)[0], other, groups["examples"])
     foreign.save_pretrained(tmp_path / "teacher")
     params = groups["teacher"].model_copy(update={"pretrained": str(tmp_path / "teacher")})
     with pytest.raises(ValueError, match="was trained with another tokenizer"):
@@ -461,9 +462,8 @@ def test_a_student_of_another_tokenizer_learns_from_answers_alone(catalog, group
     teacher, student = tmp_path / "a", tmp_path / "b"
     catalog.load("teacher").model.save_pretrained(teacher)
     catalog.load("tokenizer").save_pretrained(teacher)
-    other = train_tokenizer(
-        chosen(TABLE, groups)[0], groups["tokenizer"].model_copy(update={"vocab_size": 300})
-    )
+    smaller = groups["tokenizer"].model_copy(update={"vocab_size": 300})
+    other = train_tokenizer(chosen(TABLE, groups)[0], smaller, groups["examples"])
     tiny_model(other).save_pretrained(student)
     other.save_pretrained(student)
     changed = {

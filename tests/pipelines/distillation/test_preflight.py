@@ -64,6 +64,19 @@ def test_an_outline_is_the_model_without_its_weights(folder, kind):
     check(folder, {"student": {"pretrained": f"@{kind}"}, "tokenizer": {"pretrained": f"@{kind}"}})
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({}, "a tokenizer that is trained in the run has no chat template"),
+        ({"tokenizer": {"pretrained": "@gpt2"}}, r"tokenizer\.pretrained: .* no chat template"),
+    ],
+)
+def test_a_chat_without_a_template_is_refused(folder, groups, message):
+    examples = {"max_length": 128, "format": "chat"}
+    with pytest.raises(ValueError, match=message):
+        check(folder, groups | {"examples": examples})
+
+
 SHARED = {"tokenizer": {"pretrained": "@gpt2"}, "targets": {"k": 14}}
 LIVE = {"targets": {"source": "live"}, "objective": {"divergence": "jsd"}}
 

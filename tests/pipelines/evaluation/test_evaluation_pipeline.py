@@ -117,7 +117,9 @@ def test_students_of_another_tokenizer_are_not_compared_token_by_token(
     baseline, student, *seeds = (language_model(16, seed, other) for seed in (2, 2, 3, 3))
     rows = evaluation_inputs["augmented_qa"]
     answering = evaluation_inputs["params:evaluation.answering"]
-    held_out = choose_held_out_examples(rows, answering)
+    held_out = choose_held_out_examples(
+        rows, answering, evaluation_inputs["params:distillation.examples"]
+    )
     results, facts = answer_held_out(
         held_out,
         rows,

@@ -240,7 +240,7 @@ def test_the_snippet_runs_as_printed_and_answers_as_it_was_judged(
     from kd_kedro.inference.generate import generate_answers
     from kd_kedro.models.build import pretrained_model, size_card
     from kd_kedro.models.causal_lm import LanguageModel
-    from kd_kedro.models.encoding import marks
+    from kd_kedro.models.marks import marks
     from kd_kedro.models.tokenization import train_byte_bpe
     from tests.training.architectures import build, save
 

@@ -5,6 +5,9 @@ import pandas as pd
 from kd_kedro.curation.questions.answer_key import Choice
 from kd_kedro.curation.questions.blanks import count_blanks
 from kd_kedro.curation.questions.choices import parse_choice, write_choice
+from kd_kedro.text.transcript import read_transcript
+
+PLAIN = "plain"
 
 
 def read_formats(rows: pd.DataFrame, before: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -39,7 +42,7 @@ def question_format(question: str, choice: Choice | None) -> str:
     """
     stem, _ = split_stem(question, choice)
     found = [name for name, there in (("fitb", count_blanks(stem)), ("mcq", choice)) if there]
-    return "+".join(found) or "plain"
+    return "+".join(found) or PLAIN
 
 
 def split_stem(question: str, choice: Choice | None) -> tuple[str, str]:
@@ -56,5 +59,7 @@ def split_stem(question: str, choice: Choice | None) -> tuple[str, str]:
 
 
 def _read(question: str, answer: str) -> list[str]:
+    if read_transcript(question):  # blanks and options of earlier turns are not asked for
+        return [PLAIN, ""]
     choice = parse_choice(question, answer)
     return [question_format(question, choice), write_choice(choice)]

@@ -17,6 +17,7 @@ from kd_kedro.curation.records.schema import SPLIT, table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
 from kd_kedro.curation.rewriting.rewriting_config import Limits
 from kd_kedro.text.normalise import wording
+from kd_kedro.text.transcript import read_transcript
 
 ORIGINAL = "original"
 TYPO = "typo"
@@ -66,8 +67,12 @@ def rewrite_id(parent: str, style: str) -> str:
 
 
 def trainable(split_qa: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that may have rewrites: the originals of train."""
-    return split_qa[(split_qa["split"] == TRAIN) & (split_qa["style"] == ORIGINAL)]
+    """Return the rows that may have rewrites: the originals of train, but for conversations.
+
+    What was said before stands in the question of a conversation, and must stay what was said.
+    """
+    rows = split_qa[(split_qa["split"] == TRAIN) & (split_qa["style"] == ORIGINAL)]
+    return rows[~rows["question"].map(lambda text: bool(read_transcript(text))).astype(bool)]
 
 
 def add_rewrites(

@@ -1,11 +1,14 @@
-"""Conversations of one turn as a question and its answer, in the forms of public data sets.
+"""Conversations as a question and its answer, in the forms of public data sets.
 
 `messages` with role and content (OpenAI, Hugging Face TRL), `conversations` with from and value
-(ShareGPT), and a `prompt` and a `completion` that are lists of messages each.
+(ShareGPT), and a `prompt` and a `completion` that are lists of messages each. The answer is what
+the assistant says last; of several turns all that was said before is the question, a transcript.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from kd_kedro.text.transcript import has_mark, write_transcript
 
 _KEYS = ("messages", "conversations", "conversation")
 _SIDES = ("prompt", "completion")
@@ -18,11 +21,20 @@ _THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
 
 
 class Turn(NamedTuple):
-    """A question with its answer, and what the model was told before; or why there is none."""
+    """A question with its answer, and what the model was told before; or why there is none.
+
+    Attributes:
+        question: What the user asks, of several turns a transcript.
+        answer: What the assistant says last.
+        system: What the model was told before, where it stands in no transcript.
+        turns: How often the user asks.
+        defect: Why there is no question with its answer; '' where there is.
+    """
 
     question: str = ""
     answer: str = ""
     system: str = ""
+    turns: int = 0
     defect: str = ""
 
 
@@ -48,28 +60,61 @@ def without_conversation(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_turn(messages: Sequence[Any]) -> Turn:
-    """Return the one turn of a conversation; more turns, or another order, are a defect."""
+def read_turn(messages: Sequence[Any], *, transcribed: bool = False) -> Turn:
+    """Return question and answer of a conversation; another order of speakers is a defect.
+
+    Args:
+        messages: The messages, with role and content or from and value.
+        transcribed: Whether a conversation of one turn becomes a transcript too, where the model
+            was told something before.
+    """
+    said, defect = _said(messages)
+    roles = [role for role, _ in said]
+    system, turns = roles.count("system"), roles.count("user")
+    if not defect and (
+        not turns or roles != [*["system"] * system, *["user", "assistant"] * turns]
+    ):
+        defect = _other_form(roles)
+    if defect:
+        return Turn(defect=defect)
+    told = "\n\n".join(text for _, text in said[:system])
+    if turns == 1 and not (transcribed and told):
+        return Turn(said[-2][1], said[-1][1], told, 1)
+    before = [*([("system", told)] if told else []), *said[system:-1]]
+    return Turn(write_transcript(before), said[-1][1], "", turns, _untold(said))
+
+
+def _said(messages: Sequence[Any]) -> tuple[list[tuple[str, str]], str]:
+    """Return who says what, or why nobody can tell."""
     said: list[tuple[str, str]] = []
     for number, message in enumerate(messages, start=1):
         if not isinstance(message, Mapping):
-            return Turn(defect=f"message {number} of the conversation has no role")
+            return [], f"message {number} of the conversation has no role"
         spoken = str(message.get("role") or message.get("from") or "")
         role = _ROLES.get(spoken.casefold())
         if role is None:
-            return Turn(
-                defect=f"message {number} of the conversation has the role {spoken!r}, not "
+            return [], (
+                f"message {number} of the conversation has the role {spoken!r}, not "
                 "system, user or assistant"
             )
         text, other = read_content(message.get("content", message.get("value")))
         if other:
-            return Turn(defect=f"message {number} of the conversation holds {other}, not text")
+            return [], f"message {number} of the conversation holds {other}, not text"
         said.append((role, text))
-    system = [text for role, text in said if role == "system"]
-    roles = [role for role, _ in said]
-    if roles != [*["system"] * len(system), "user", "assistant"]:
-        return Turn(defect=_other_form(roles))
-    return Turn(said[-2][1], said[-1][1], "\n\n".join(system))
+    return said, ""
+
+
+def _untold(said: Sequence[tuple[str, str]]) -> str:
+    """Return why messages cannot stand in a transcript, '' where they can."""
+    for number, (_, text) in enumerate(said, start=1):
+        if not text.strip():
+            return f"message {number} of the conversation is empty"
+        if has_mark(text):
+            return (
+                f"message {number} of the conversation has a line that begins with a mark of "
+                "transcripts, such as ⟦user⟧"
+            )
+    return ""
 
 
 def read_content(content: Any) -> tuple[str, str]:
@@ -96,14 +141,11 @@ def read_content(content: Any) -> tuple[str, str]:
 
 
 def _other_form(roles: Sequence[str]) -> str:
-    turns = roles.count("user")
-    if turns > 1:
-        return (
-            f"a conversation of {turns} turns, and only those of one turn are read: give each "
-            "question with its answer a row of its own"
-        )
     if "assistant" not in roles:
         return "the conversation has no answer: it ends without a message of the assistant"
-    if not turns:
+    if "user" not in roles:
         return "the conversation has no question: it has no message of the user"
-    return f"a conversation of {', '.join(roles)}: one question and then one answer are read"
+    return (
+        f"a conversation of {', '.join(roles)}: behind system messages, user and assistant must "
+        "take turns, and the assistant have the last"
+    )

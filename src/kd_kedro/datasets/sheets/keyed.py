@@ -4,9 +4,10 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,22 +78,71 @@ def read_parquet(path: Path, names: Mapping[str, str]) -> Sheet:
     """
     from pyarrow import parquet
 
-    try:
-        read = parquet.ParquetFile(path).read()
-        rows = _widened(read).to_pylist()
-    # Damaged files fail in pyarrow with errors of many kinds.
-    except Exception as error:
-        raise ValueError(
-            f"{path} cannot be read as Parquet ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:80]}): write it again"
-        ) from error
+    return _of_columns(path, names, {path: lambda: parquet.ParquetFile(path).read()}, "Parquet")
+
+
+def read_dataset(path: Path, names: Mapping[str, str], split: str) -> Sheet:
+    """Return the records of a folder that Hugging Face `datasets` saved to disk.
+
+    Args:
+        path: The folder, of one dataset or of several splits.
+        names: The sheet's column name by canonical name.
+        split: Which split is read; '' where there is one.
+
+    Raises:
+        IsADirectoryError: No dataset was saved to the folder.
+        ValueError: It has several splits, not the one asked for, files that are damaged, or no row.
+    """
+    folder = path
+    if (path / "dataset_dict.json").is_file():
+        splits = sorted(each.parent.name for each in path.glob("*/state.json"))
+        if not split and len(splits) > 1:
+            raise ValueError(f"{path} has the splits {', '.join(splits)}: name one as qa_sheet")
+        if split and split not in splits:
+            raise ValueError(f"{path} has no split {split!r}, only {', '.join(splits)}")
+        folder = path / (split or splits[0])
+    elif split:
+        raise ValueError(f"qa_sheet is {split!r}, but {path} has no splits: leave qa_sheet empty")
+    if not (folder / "state.json").is_file():
+        raise IsADirectoryError(
+            f"{path} is a directory that no dataset was saved to: give the path of a sheet"
+        )
+    files = json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]
+    tables = {
+        folder / each["filename"]: partial(_arrow, folder / each["filename"]) for each in files
+    }
+    return _of_columns(folder, names, tables, "an Arrow stream")
+
+
+def _arrow(path: Path) -> Any:
+    from pyarrow import ipc
+
+    with path.open("rb") as file:
+        return ipc.open_stream(file).read_all()
+
+
+def _of_columns(
+    path: Path, names: Mapping[str, str], tables: Mapping[Path, Callable[[], Any]], kind: str
+) -> Sheet:
+    """Return the records of tables of one sheet, each with what reads it by its file."""
+    rows: list[dict[str, Any]] = []
+    for file, read in tables.items():
+        try:
+            table = read()
+            rows += _widened(table).to_pylist()
+        # Damaged files fail in pyarrow with errors of many kinds.
+        except Exception as error:
+            raise ValueError(
+                f"{file} cannot be read as {kind} ({type(error).__name__}: "
+                f"{' '.join(str(error).split())[:80]}): write it again"
+            ) from error
+        for name in table.column_names:
+            if (times := table.column_names.count(name)) > 1:
+                raise ValueError(
+                    f"{file}: column {name!r} stands there {times} times; rename or remove one"
+                )
     if not rows:
         raise ValueError(f"{path} has columns and no rows: add rows")
-    for name in read.column_names:
-        if (times := read.column_names.count(name)) > 1:
-            raise ValueError(
-                f"{path}: column {name!r} stands there {times} times; rename or remove one"
-            )
     keyed = [_Keyed(number, values, "", "") for number, values in enumerate(rows, start=1)]
     return _tabulate(path, "row", keyed, names)
 
@@ -233,6 +283,7 @@ def _in_one_shape(
     own_columns = _columns_of_a_shape(keyed, names)
     elsewhere: set[str] = set()
     kinds: Counter[str] = Counter()
+    several = _have_several_turns(keyed)
     shaped = []
     for each in keyed:
         question = each.values.get(header.names["question"])
@@ -240,9 +291,10 @@ def _in_one_shape(
         if each.defect:
             shaped.append(each)
         elif messages is not None and (_is_missing(question) or isinstance(question, list)):
-            turn = read_turn(messages)
+            turn = read_turn(messages, transcribed=several)
             shaped.append(_opened(each, turn, header.names))
             kinds["conversation"] += 1
+            kinds["several"] += turn.turns > 1
             if turn.system and not shaped[-1].defect:
                 stands = shaped[-1].values.get(header.names.get("remarks", "")) == turn.system
                 kinds["remark" if stands else "untold"] += 1
@@ -261,11 +313,23 @@ def _in_one_shape(
     return shaped, _notes(kinds, len(keyed), header.names), elsewhere
 
 
+def _have_several_turns(keyed: Sequence[_Keyed]) -> bool:
+    """Return whether a conversation among records has several turns."""
+    found = (find_conversation(each.values) for each in keyed if not each.defect)
+    return any(read_turn(messages).turns > 1 for messages in found if messages)
+
+
 def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -> list[str]:
     notes = []
     if some := kinds["conversation"]:
         which = "" if some == records else f" in {some} of {records} records"
-        notes.append(f"question and answer are those of conversations of one turn{which}")
+        turns = f", {kinds['several']} of several" if kinds["several"] else ""
+        notes.append(f"question and answer are those of conversations of one turn{turns}{which}")
+    if kinds["several"]:
+        notes.append(
+            "of several turns, all that was said before the last answer is the question, as a "
+            "transcript (⟦system⟧ … ⟦user⟧ … ⟦assistant⟧ …)"
+        )
     if some := kinds["beside"]:
         where = f"in {some} of {records} records"
         notes.append(f"{where} a conversation stands beside a question and is not read")

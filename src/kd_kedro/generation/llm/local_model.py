@@ -235,7 +235,7 @@ def _encode(tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
     """
     merged = [{"role": "user", "content": "\n".join(m["content"] for m in messages)}]
     if not tokenizer.chat_template:
-        from kd_kedro.models.encoding import marks
+        from kd_kedro.models.marks import marks
 
         ids: list[int] = tokenizer(merged[0]["content"])["input_ids"]
         after = () if apart else marks(tokenizer)[1]

@@ -103,7 +103,7 @@ def plan_distillation(
         part("teacher")
         start = time.perf_counter()
         chosen = choose_examples(augmented_qa, examples)
-        made = train_tokenizer(chosen[0], tokenizer)
+        made = train_tokenizer(chosen[0], tokenizer, examples)
         tokenizer_seconds = time.perf_counter() - start
         place = (examples.max_length, Path(folder))
         models = (teacher.pretrained, student.tokenizer)

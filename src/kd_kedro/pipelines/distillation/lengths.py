@@ -76,7 +76,7 @@ def check_student_lengths(
     if not tokenizer:
         return count_long_rows({}, params.max_length)
     examples = (training_examples, validation_examples, augmented_qa)
-    facts = _count(*examples, _own(tokenizer), params)
+    facts = _count(*examples, _own(tokenizer, params), params)
     _tell(facts, params, _IN_ITS_TOKENS)
     return facts
 
@@ -94,7 +94,8 @@ def length_notes(
     examples = (training_examples, validation_examples, augmented_qa)
     counted = [(_count(*examples, tokenizer, params), "", teacher)]
     if student_tokenizer:
-        counted.append((_count(*examples, _own(student_tokenizer), params), _IN_ITS_TOKENS, ""))
+        own = _own(student_tokenizer, params)
+        counted.append((_count(*examples, own, params), _IN_ITS_TOKENS, ""))
     said = []
     for facts, where, model in counted:
         sentence = _sentence(facts, params, where, model)
@@ -103,10 +104,10 @@ def length_notes(
     return tuple(filter(None, said))
 
 
-def _own(tokenizer: str) -> Any:
+def _own(tokenizer: str, params: ExampleParams) -> Any:
     from kd_kedro.models.tokenization import load_pretrained_tokenizer
 
-    return load_pretrained_tokenizer(tokenizer, f"{STUDENT}.tokenizer")
+    return load_pretrained_tokenizer(tokenizer, f"{STUDENT}.tokenizer", params.prompt_format)
 
 
 def _count(
@@ -120,7 +121,7 @@ def _count(
     parts = {
         "training": training_examples,
         "validation": validation_examples,
-        "held-out": make_examples(held_out),
+        "held-out": make_examples(held_out, params.fields),
     }
     lengths = {part: example_lengths(examples, tokenizer) for part, examples in parts.items()}
     return count_long_rows(lengths, params.max_length, params.max_cut_share)

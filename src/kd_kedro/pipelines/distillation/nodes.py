@@ -34,11 +34,11 @@ from kd_kedro.pipelines.distillation.training_groups import (
     StudentSettings,
 )
 from kd_kedro.training.examples import (
+    asked_of,
     choose_training_examples,
     choose_validation_examples,
     encode_examples,
     learned,
-    questions_of,
     triples,
 )
 from kd_kedro.training.loop.training_config import History, ObjectiveConfig
@@ -55,22 +55,35 @@ def choose_examples(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose what is learned from and what early stopping looks at, once for all nodes."""
     return (
-        choose_training_examples(augmented_qa, params.styles, params.max_augmented_rows),
-        choose_validation_examples(augmented_qa, params.validation_rows),
+        choose_training_examples(
+            augmented_qa,
+            params.styles,
+            params.max_augmented_rows,
+            params.fields,
+            all_turns=params.turns == "all",
+        ),
+        choose_validation_examples(augmented_qa, params.validation_rows, params.fields),
     )
 
 
-def train_tokenizer(training_examples: pd.DataFrame, params: TokenizerParams) -> Any:
-    """Train a tokenizer on the text of the train split alone, or load a pretrained one."""
-    from kd_kedro.models.encoding import TEMPLATE
+def train_tokenizer(
+    training_examples: pd.DataFrame, params: TokenizerParams, examples: ExampleParams
+) -> Any:
+    """Train a tokenizer on the text of the train split alone, or load a pretrained one.
+
+    It asks in the format of the parameters.
+    """
+    from kd_kedro.models.prompt_format import give_format, prompt_text
     from kd_kedro.models.tokenization import load_pretrained_tokenizer, train_byte_bpe
 
+    key, how = "distillation.tokenizer.pretrained", examples.prompt_format
     if params.pretrained:
-        return load_pretrained_tokenizer(params.pretrained, "distillation.tokenizer.pretrained")
+        return load_pretrained_tokenizer(params.pretrained, key, how)
     # The template is in every text, so that its words become tokens of their own.
-    prompts = [TEMPLATE.format(question=each) for each in questions_of(training_examples)]
+    prompts = [prompt_text(each, how.template) for each in asked_of(training_examples)]
     answers = [f" {answer}" for answer in training_examples["answer"]]
-    return train_byte_bpe([*prompts, *answers], params.vocab_size, params.min_frequency)
+    made = train_byte_bpe([*prompts, *answers], params.vocab_size, params.min_frequency)
+    return give_format(made, how, key)
 
 
 def train_teacher(

@@ -6,11 +6,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig, PruningConfig
+from kd_kedro.models.prompt_format import CHAT, TEMPLATE, PromptFormat, field_names
 from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 INSTEAD_OF_CUT = ("pretrained", "copy_layers", "tokenizer")  # of a student, with what it is made
+PLAIN = "plain"  # the format of prompts that is built in
+NO_FIELDS = {"answer", "context"}  # of a prompt: what is learned, and what only a teacher may read
 Style = Literal["original", "formal", "casual", "general", "typo"]
 Account = Literal["given", "counted"]  # of compute: without the teacher's training, with it
 
@@ -51,6 +54,69 @@ class ExampleParams(BaseModel):
         ge=0,
         description="Most rows of the validation split that early stopping looks at; 0 for none.",
     )
+    format: str = Field(
+        default=PLAIN,
+        description=(
+            "How models are asked: plain (Question: … Answer:), chat (the chat template of the "
+            "tokenizer), or the name of one of templates."
+        ),
+    )
+    templates: dict[str, str] = Field(
+        default={},
+        description=(
+            "Prompts of your own by name, with fields of the row in braces, such as "
+            '"summarize: {question}"; a column of augmented_qa is a field.'
+        ),
+    )
+    system: str = Field(
+        default="",
+        description=(
+            "What a chat begins with where its row has no system message; empty to leave that to "
+            "the chat template."
+        ),
+    )
+
+    turns: Literal["last", "all"] = Field(
+        default="last",
+        description=(
+            "What of a conversation is learned: what the assistant says last, or each of its turns."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _asks_in_a_known_format(self) -> "ExampleParams":
+        own = sorted({*self.templates} & {PLAIN, CHAT})
+        if own:
+            raise ValueError(f"templates.{own[0]} has the name of a format that is built in")
+        for name, template in self.templates.items():
+            try:
+                fields = field_names(template)
+            except ValueError as error:
+                raise ValueError(f"templates.{name}: {error}") from error
+            if not {"question"} <= {*fields} or {*fields} & NO_FIELDS:
+                raise ValueError(
+                    f"templates.{name} has the fields {', '.join(fields) or 'none'}: it must have "
+                    f"question, and none of {', '.join(sorted(NO_FIELDS))}"
+                )
+        if self.format not in (PLAIN, CHAT, *self.templates):
+            known = ", ".join((PLAIN, CHAT, *self.templates))
+            raise ValueError(f"format is {self.format!r}, which is none of {known}")
+        if self.system and self.format != CHAT:
+            raise ValueError("system is read by the format chat alone; empty it, or choose chat")
+        return self
+
+    @property
+    def prompt_format(self) -> PromptFormat:
+        """How models are asked."""
+        if self.format == CHAT:
+            return PromptFormat(CHAT, self.system)
+        return PromptFormat(self.templates.get(self.format, TEMPLATE))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What of a row prompts are made of."""
+        template = self.prompt_format.template
+        return ("question",) if template == CHAT else tuple(field_names(template))
 
 
 class TokenizerParams(BaseModel):

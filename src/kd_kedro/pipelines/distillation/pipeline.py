@@ -207,6 +207,7 @@ def _teacher() -> Pipeline:
                 {
                     "training_examples": "training_examples",
                     "params": "params:distillation.tokenizer",
+                    "examples": "params:distillation.examples",
                 },
                 "tokenizer",
                 name="train_tokenizer",

@@ -10,6 +10,7 @@ from typing import Any
 from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import TextGenerator
 from kd_kedro.models.model_config import SIZES
+from kd_kedro.models.prompt_format import CHAT, PromptFormat
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
 from kd_kedro.pipelines.distillation.params import INSTEAD_OF_CUT
@@ -167,8 +168,15 @@ def check_models(params: DistillationParams) -> None:
     adapter = student.adapter
     if adapter.kind == "qlora":
         four_bits(f"{STUDENT}.adapter.kind")
-    shared = _tokenizer(params.tokenizer.pretrained, "distillation.tokenizer.pretrained")
-    own = _tokenizer(student.tokenizer, f"{STUDENT}.tokenizer") or shared
+    how = params.examples.prompt_format
+    if how.template == CHAT and not params.tokenizer.pretrained:
+        raise ValueError(
+            "distillation.examples.format is chat, but a tokenizer that is trained in the run has "
+            "no chat template: set distillation.tokenizer.pretrained to that of an "
+            "instruction-tuned model, or take another format"
+        )
+    shared = _tokenizer(params.tokenizer.pretrained, "distillation.tokenizer.pretrained", how)
+    own = _tokenizer(student.tokenizer, f"{STUDENT}.tokenizer", how) or shared
     teacher = _outline(params.teacher.pretrained, "distillation.teacher.pretrained", shared, length)
     for number, name in enumerate(params.ensemble.pretrained):
         _outline(name, f"distillation.ensemble.pretrained.{number}", shared, length)
@@ -237,10 +245,10 @@ def check_targets(targets: TeacherTargets, params: DistillationParams, env_optio
         )
 
 
-def _tokenizer(name: str, key: str) -> Any:
+def _tokenizer(name: str, key: str, how: PromptFormat) -> Any:
     from kd_kedro.models.tokenization import load_pretrained_tokenizer
 
-    return load_pretrained_tokenizer(name, key) if name else None
+    return load_pretrained_tokenizer(name, key, how) if name else None
 
 
 def _outline(name: str, key: str, tokenizer: Any, max_length: int) -> Any:

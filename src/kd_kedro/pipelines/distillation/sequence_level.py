@@ -12,9 +12,10 @@ from kd_kedro.generation.llm.reply_defects import answer_defect
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.metrics.scores.exact_match import exact_match, gradable
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.prompt_format import Asked
 from kd_kedro.pipelines.distillation.models import STUDENT
 from kd_kedro.pipelines.distillation.params import SequenceLevelParams
-from kd_kedro.training.examples import questions_of
+from kd_kedro.training.examples import asked_of, questions_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +75,12 @@ def _answered(
     student_tokenizer: str,
 ) -> pd.DataFrame:
     """Return an example for each answer that a teacher wrote."""
-    questions = questions_of(examples)
+    asked = asked_of(examples)
     if params.source == "teacher":
-        made = _ask_teacher(questions, teacher, params)
+        made = _ask_teacher(asked, questions_of(examples), teacher, params)
     else:
-        made = _ask_generator(questions, text_generator, params)
-    made = _that_fit(questions, made, teacher, student_tokenizer)
+        made = _ask_generator(questions_of(examples), text_generator, params)
+    made = _that_fit(asked, made, teacher, student_tokenizer)
     judged = [
         _judge(outcome, written, params.must_match)
         for outcome, written in zip(made, examples["answer"], strict=True)
@@ -108,16 +109,18 @@ def _judge(outcome: Outcome, written: str, must_match: bool) -> Outcome:
 
 
 def _that_fit(
-    questions: list[str], made: list[Outcome], teacher: LanguageModel, student_tokenizer: str
+    asked: list[Asked], made: list[Outcome], teacher: LanguageModel, student_tokenizer: str
 ) -> list[Outcome]:
     """Return the outcomes with those rejected that a student would learn the beginning of alone."""
     from kd_kedro.models.encoding import whole_lengths
+    from kd_kedro.models.prompt_format import format_of
     from kd_kedro.models.tokenization import load_pretrained_tokenizer
 
     tokenizer = teacher.tokenizer
     if student_tokenizer:
-        tokenizer = load_pretrained_tokenizer(student_tokenizer, f"{STUDENT}.tokenizer")
-    lengths = whole_lengths(tokenizer, questions, [answer for answer, _, _ in made])
+        key, how = f"{STUDENT}.tokenizer", format_of(tokenizer)
+        tokenizer = load_pretrained_tokenizer(student_tokenizer, key, how)
+    lengths = whole_lengths(tokenizer, asked, [answer for answer, _, _ in made])
     return [
         (answer, "rejected", "longer than examples.max_length with its question")
         if status == "ok" and length > teacher.max_length
@@ -135,14 +138,17 @@ def _reasons(answered: pd.DataFrame) -> str:
 
 
 def _ask_teacher(
-    questions: list[str], teacher: LanguageModel, params: SequenceLevelParams
+    asked: list[Asked],
+    questions: list[str],
+    teacher: LanguageModel,
+    params: SequenceLevelParams,
 ) -> list[Outcome]:
     from kd_kedro.inference.generate import write_answers
 
     sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}
     made = []
     for question, (text, whole) in zip(
-        questions, write_answers(teacher, questions, **sizes), strict=True
+        questions, write_answers(teacher, asked, **sizes), strict=True
     ):
         defect = (
             answer_defect(question, text) if whole else "cut off at max_new_tokens or max_length"

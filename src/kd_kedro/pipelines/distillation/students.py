@@ -47,11 +47,13 @@ def reference_inputs(
     keeps: bool = False,
 ) -> "TrainingInputs":
     """Return what is learned from without a teacher: examples, in the student's own tokens."""
+    from kd_kedro.models.prompt_format import format_of
     from kd_kedro.models.tokenization import load_pretrained_tokenizer
     from kd_kedro.training.loop.model_training import TrainingInputs
 
     if student.tokenizer:
-        tokenizer = load_pretrained_tokenizer(student.tokenizer, f"{STUDENT}.tokenizer")
+        key, how = f"{STUDENT}.tokenizer", format_of(tokenizer)
+        tokenizer = load_pretrained_tokenizer(student.tokenizer, key, how)
     return TrainingInputs(
         learned(examples), validation_examples, tokenizer, max_length, work_dir, keeps
     )

@@ -14,6 +14,7 @@ from kd_kedro.metrics.scores.held_out import grade
 from kd_kedro.metrics.scores.semantic import compare_meanings
 from kd_kedro.pipelines.evaluation.params import AnsweringParams
 from kd_kedro.text.embedder import TokenEmbedder
+from kd_kedro.training.examples import asked_of
 
 CONTROLS = ("untrained", FLOOR)  # of no seed: one of each
 
@@ -82,7 +83,7 @@ def grade_all(
     from kd_kedro.inference.generate import generate_answers
     from kd_kedro.inference.scoring import score_together
 
-    questions, references = list(rows["question"]), list(rows["answer"])
+    questions, references = asked_of(rows), list(rows["answer"])
     models = [each.language_model for each in asked]
     scores = score_together(models, questions, references, batch_size=params.batch_size)
     with cpu_threads(params.threads):

@@ -10,15 +10,17 @@ import pandas as pd
 from kd_kedro.metrics.efficiency.compression import Entry, System, certify, cpu_threads
 from kd_kedro.metrics.efficiency.memory import parameters, safetensors_bytes, weight_bytes
 from kd_kedro.metrics.efficiency.parity import family_sums, perplexity
+from kd_kedro.models.prompt_format import Asked
 from kd_kedro.pipelines.evaluation.params import CompressionParams
 from kd_kedro.pipelines.evaluation.variants import BATCH, make_variants
+from kd_kedro.training.examples import asked_of
 
 VARIANTS_FILE = "variants.json"
 ONNX_FILE = "student.onnx"
 
 
 def certify_student(
-    timed_questions: Sequence[str],
+    timed: Sequence[Asked],
     scored: pd.DataFrame,
     teacher: Any,
     student: Any,
@@ -30,7 +32,7 @@ def certify_student(
     `student.onnx`, the fastest ONNX form that was accepted, where one was.
 
     Args:
-        timed_questions: What is answered while the clock runs.
+        timed: What is answered while the clock runs.
         scored: Held-out rows that variants are judged on: family_id, question, answer.
         teacher: A language model.
         student: A language model, with an adapter or without.
@@ -44,7 +46,7 @@ def certify_student(
     with cpu_threads(params.threads[0]):
         scores = score_together(
             [teacher, student],
-            list(scored["question"]),
+            asked_of(scored),
             list(scored["answer"]),
             batch_size=BATCH,
         )
@@ -53,7 +55,7 @@ def certify_student(
         if scores[1][0]["agreeing_tokens"] is None:  # a token is another thing for each of them
             values[0], limit = None, student.max_length
         large, small = (
-            certificate_entry(each, timed_questions, value)
+            certificate_entry(each, timed, value)
             for each, value in zip((teacher, student), values, strict=True)
         )
         variants, graphs = make_variants(student, small, scored, limit, params)
@@ -89,7 +91,7 @@ def _variant_files(
 
 
 def certificate_entry(
-    language_model: Any, questions: Sequence[str], quality: float | None = None
+    language_model: Any, questions: Sequence[Asked], quality: float | None = None
 ) -> Entry:
     """Return a language model as it is certified; an ensemble is all of its models together.
 

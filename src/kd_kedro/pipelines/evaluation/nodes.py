@@ -12,6 +12,7 @@ from kd_kedro.metrics.report.leakage import is_near, measure_overlap
 from kd_kedro.metrics.report.slices import length_thirds, score_slices
 from kd_kedro.metrics.report.topics import cluster_topics
 from kd_kedro.metrics.scores.held_out import choose_held_out, first_families
+from kd_kedro.pipelines.distillation.params import ExampleParams
 from kd_kedro.pipelines.evaluation.answers import grade_all, perhaps_read, who_is_asked
 from kd_kedro.pipelines.evaluation.certificate import certify_student
 from kd_kedro.pipelines.evaluation.lm_eval_tasks import task_files
@@ -23,7 +24,7 @@ from kd_kedro.pipelines.evaluation.params import (
     VerdictParams,
 )
 from kd_kedro.text.embedder import TokenEmbedder
-from kd_kedro.training.examples import make_examples, questions_of
+from kd_kedro.training.examples import asked_of, make_examples, questions_of
 from kd_kedro.training.lengths import Facts, count_long_rows, counts_sentence, longest_row
 
 logger = logging.getLogger(__name__)
@@ -32,10 +33,11 @@ _LIMIT = "evaluation.answering.max_new_tokens"
 
 
 def choose_held_out_examples(
-    augmented_qa: pd.DataFrame, answering: AnsweringParams
+    augmented_qa: pd.DataFrame, answering: AnsweringParams, examples: ExampleParams
 ) -> pd.DataFrame:
     """Choose the held-out rows that are asked: whole families, first in the order of a hash."""
-    return make_examples(choose_held_out(augmented_qa, max_rows=answering.max_rows))
+    rows = choose_held_out(augmented_qa, max_rows=answering.max_rows)
+    return make_examples(rows, examples.fields)
 
 
 def answer_held_out(
@@ -56,7 +58,7 @@ def answer_held_out(
         reference answers are longer than those of a model can be, the ids that the student reads
         before a prompt, and each model's card.
     """
-    from kd_kedro.models.encoding import marks
+    from kd_kedro.models.marks import marks
 
     rows = _asked(held_out_examples)
     train = augmented_qa[(augmented_qa["split"] == "train") & (augmented_qa["style"] == "original")]
@@ -119,20 +121,24 @@ def write_lm_eval_tasks(
     answering: AnsweringParams,
 ) -> dict[str, bytes]:
     """Write the held-out rows as tasks of lm-evaluation-harness, the field's own judge."""
-    from kd_kedro.models.encoding import encode_prompts, marks, prompt_text
+    from kd_kedro.models.encoding import encode_prompts, prompt_texts
+    from kd_kedro.models.marks import marks
+    from kd_kedro.models.prompt_format import begins_itself
 
     rows = _asked(held_out_examples)
     tokenizer, apart = student.tokenizer, student.model.config.is_encoder_decoder
     begin, end = marks(tokenizer)
+    ours = encode_prompts(tokenizer, asked_of(held_out_examples))
     # lm_eval puts all of a tokenizer's marks around a prompt, or none.
-    bare = bool(end) and not apart
-    lead = "".join(tokenizer.convert_ids_to_tokens(list(begin))) if bare else ""
-    prompts = [f"{lead}{prompt_text(question)}" for question in rows["question"]]
+    itself = begins_itself(tokenizer)
+    bare = (bool(end) or itself) and not apart
+    lead = "".join(tokenizer.convert_ids_to_tokens(list(begin))) if bare and not itself else ""
+    prompts = [f"{lead}{text}" for text in prompt_texts(tokenizer, asked_of(held_out_examples))]
     read = tokenizer(prompts, add_special_tokens=not bare)["input_ids"] if prompts else []
     left = student.max_length - answering.max_new_tokens
     differs = [
         len(ids) > left or theirs != [*ids, *(end if apart else ())]
-        for ids, theirs in zip(encode_prompts(tokenizer, list(rows["question"])), read, strict=True)
+        for ids, theirs in zip(ours, read, strict=True)
     ]
     files = task_files(
         rows.assign(prompt=prompts, differs=differs),
@@ -154,7 +160,7 @@ def measure_compression(
         The certificate, and the files of the student's variants.
     """
     rows = _asked(held_out_examples)
-    timed = list(first_families(rows, max_rows=compression.prompts)["question"])
+    timed = asked_of(first_families(rows, max_rows=compression.prompts))
     scored = first_families(rows, max_rows=compression.scored_rows)
     return certify_student(timed, scored, teacher, student, compression)
 

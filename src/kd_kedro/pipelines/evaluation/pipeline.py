@@ -33,6 +33,7 @@ def _verdict() -> list[Node]:
             inputs={
                 "augmented_qa": "augmented_qa",
                 "answering": "params:evaluation.answering",
+                "examples": "params:distillation.examples",
             },
             outputs="held_out_examples",
             name="choose_held_out",

@@ -16,6 +16,7 @@ from kd_kedro.metrics.efficiency.latency import cores
 from kd_kedro.metrics.efficiency.memory import stored_bytes
 from kd_kedro.metrics.efficiency.parity import family_sums, parity, perplexity
 from kd_kedro.pipelines.evaluation.params import CompressionParams
+from kd_kedro.training.examples import asked_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def make_variants(
     Args:
         student: The student, as a language model without an adapter.
         entry: The same, as it is certified.
-        rows: Held-out rows: family_id, question, answer.
+        rows: Held-out examples.
         max_length: Most tokens of a row.
         params: Which variants, and what they must hold to.
     """
@@ -63,7 +64,7 @@ def make_variants(
     from kd_kedro.models.encoding import encode, pad_token_id
 
     sources = _Sources(student.model, entry)
-    texts = (list(rows["question"]), list(rows["answer"]))
+    texts = (asked_of(rows), list(rows["answer"]))
     names = [str(number) for number in range(len(rows))]
     examples = encode(student.tokenizer, names, *texts, max_length)
     how: dict[str, Any] = {

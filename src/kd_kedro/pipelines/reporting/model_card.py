@@ -84,7 +84,8 @@ def render_model_card(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from kd_kedro.models.encoding import prompt_text
+    from kd_kedro.models.prompt_format import CHAT, field_names, prompt_text
+    from kd_kedro.models.prompt_format import TEMPLATE as PLAIN
 
     verdict = evidence["verdict"]
     environment = Environment(
@@ -97,13 +98,18 @@ def render_model_card(
     environment.filters["cell"] = cell
     compression = evidence.get("compression")
     licences = known_licences(wording.licences, evidence, cards)
-    prompt = prompt_text(example.question)
+    template = str(cards["student"].get("prompt_template", PLAIN))
+    chat = template == CHAT
+    others = {} if chat else {name: f"{{{name}}}" for name in field_names(template)}
+    asked = {**others, "question": example.question}
+    prompt = example.question if chat else prompt_text(asked, template)
     body = environment.get_template(TEMPLATE).render(
         wording=wording,
         licences=licences,
         language=language,
         example=example,
         prompt=repr(prompt),
+        chat=chat,
         fence=fence(prompt),
         encoder_decoder=pipeline_tag(cards["student"]) != "text-generation",
         max_new_tokens=max_new_tokens,

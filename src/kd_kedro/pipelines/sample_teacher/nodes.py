@@ -48,8 +48,11 @@ def make_corpus(
         sentence_embedder,
         deduplication.family_nearness(split.threshold),
     )
-    own = choose_training_examples(augmented_qa, examples.styles, examples.max_augmented_rows)
-    return pd.concat([own, make_examples(as_train_split(rows))], ignore_index=True)
+    own = choose_training_examples(
+        augmented_qa, examples.styles, examples.max_augmented_rows, examples.fields
+    )
+    further = make_examples(as_train_split(rows), examples.fields)
+    return pd.concat([own, further], ignore_index=True)
 
 
 def train_sample_teacher(
@@ -70,8 +73,9 @@ def train_sample_teacher(
     from kd_kedro.storage.fingerprints import weights_fingerprint
     from kd_kedro.training.loop.model_training import TrainingInputs, train_model
 
-    tokenizer = train_tokenizer(corpus_examples, TokenizerParams(vocab_size=params.vocab_size))
-    validation = choose_validation_examples(augmented_qa, examples.validation_rows)
+    vocabulary = TokenizerParams(vocab_size=params.vocab_size)
+    tokenizer = train_tokenizer(corpus_examples, vocabulary, examples)
+    validation = choose_validation_examples(augmented_qa, examples.validation_rows, examples.fields)
     inputs = TrainingInputs(
         corpus_examples, validation, tokenizer, examples.max_length, training_work_dir
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from kd_kedro.models.build import size_card
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import pad_token_id
+from kd_kedro.models.prompt_format import format_of
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.examples import encode_examples
 from kd_kedro.training.loop.on_policy import OnPolicy
@@ -109,6 +110,7 @@ def with_card(
         "seed": seed,
         **size_card(model),
         "max_length": inputs.max_length,
+        "prompt_template": format_of(inputs.tokenizer).template,
         "weights": weights_fingerprint(model),
         **(training or {}),
     }

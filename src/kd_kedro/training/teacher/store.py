@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import IGNORED, TEMPLATE, Batch
+from kd_kedro.models.encoding import IGNORED, Batch
+from kd_kedro.models.prompt_format import asked_as
 from kd_kedro.storage.fingerprints import (
     config_fingerprint,
     file_fingerprint,
@@ -40,7 +41,7 @@ def identity(
     return {
         "teacher": teachers_fingerprint(teachers),
         "tokenizer": tokenizer_fingerprint(tokenizer),
-        "template": TEMPLATE,
+        "template": asked_as(tokenizer),
         "rows": rows_fingerprint(rows),
         "max_length": max_length,
     }

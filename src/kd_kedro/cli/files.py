@@ -1,4 +1,4 @@
-"""`kedro review-queue`: the rows most worth a reviewer's minute."""
+"""Tables as files for others: `kedro review-queue` for a reviewer, `kedro export` for a trainer."""
 
 import csv
 from pathlib import Path
@@ -9,6 +9,8 @@ from kedro.framework.startup import ProjectMetadata
 from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import one_sentence, open_context
 from kd_kedro.runs.environments import kedro_command
+
+EXPORTED = ("augmented_qa", "training_examples", "validation_examples", "held_out_examples")
 
 
 @click.command("review-queue", cls=Command)
@@ -48,3 +50,36 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
             f"did not judge, and run: {run} --params mended_csv={output} (with the other --params "
             "of the run that these rows are of, its qa_csv among them)"
         )
+
+
+@click.command(cls=Command)
+@click.argument("table", type=click.Choice(EXPORTED))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
+@click.pass_obj
+def export(metadata: ProjectMetadata, table: str, output: Path, env: str | None) -> None:
+    """Write TABLE as conversations (`messages`) to OUTPUT, a .jsonl or .parquet file.
+
+    TRL's SFTTrainer and `datasets.load_dataset` read it as it is.
+    """
+    from kd_kedro.pipelines.distillation.params import ExampleParams
+    from kd_kedro.runs.provenance import no_version
+    from kd_kedro.training.examples import make_examples
+    from kd_kedro.training.messages import as_messages, write_messages
+
+    with one_sentence(metadata.project_path):
+        with open_context(metadata.project_path, env) as context:
+            catalog = context.catalog
+            if not catalog.exists(table):
+                run = kedro_command("run", context.env)
+                raise ValueError(f"{no_version(table, catalog)}: run `{run}` first")
+            if output.exists():
+                raise ValueError(f"{output} is there already: name another OUTPUT")
+            params = ExampleParams.model_validate(
+                catalog.load("parameters")["distillation"]["examples"]
+            )
+            rows = catalog.load(table)
+            if "fields" not in rows:
+                rows = make_examples(rows, params.fields)
+            write_messages(as_messages(rows, params.prompt_format), output)
+        click.echo(f"{len(rows)} rows of {table} are in {output}, each a list of messages")

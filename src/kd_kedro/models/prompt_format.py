@@ -1,0 +1,227 @@
+"""How a model is asked: a text with fields of the row, or the chat template of its tokenizer.
+
+The format belongs to the tokenizer and is saved with it, so that whoever loads a model asks it as
+in training: as `prompt_format` in tokenizer_config.json, and as its chat template.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from string import Formatter
+from typing import Any, NamedTuple
+
+from kd_kedro.models.literal_chat import (
+    PromptRefusedError,
+    chat_texts,
+    forget_tokenizers,
+)
+from kd_kedro.models.marks import literal_ids, marks
+
+TEMPLATE = "Question: {question}\nAnswer:"
+CHAT = "chat"
+# What is asked: a question, or the fields of a prompt, with `messages` where it is a conversation.
+Asked = str | Mapping[str, Any]
+_KEY = "prompt_format"
+# Some templates write the day on which they are used, and a prompt must be the same on all days.
+# It is the day that those of Llama 3.2 fall back to.
+_DAY = date(2024, 7, 26)
+_TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+
+
+@dataclass(frozen=True)
+class PromptFormat:
+    """How a model is asked.
+
+    Attributes:
+        template: A text with fields in braces, or `CHAT` for the tokenizer's chat template.
+        system: What a conversation begins with that has no system message; '' for nothing.
+    """
+
+    template: str = TEMPLATE
+    system: str = ""
+
+
+class Turn(NamedTuple):
+    """What stands around an assistant's answer, after the prompt that asks for it.
+
+    Attributes:
+        before: Blanks between the prompt and the answer.
+        after: Blanks between the answer and its end.
+        end: The token that ends the turn.
+        prompt: A prompt, from its last special token on.
+    """
+
+    before: str
+    after: str
+    end: str
+    prompt: str
+
+
+def format_of(tokenizer: Any) -> PromptFormat:
+    """Return the format that a tokenizer was given."""
+    given = getattr(tokenizer, "init_kwargs", {}).get(_KEY)
+    return PromptFormat(**given) if given else PromptFormat()
+
+
+def begins_itself(tokenizer: Any) -> bool:
+    """Return whether a prompt has by itself what a tokenizer puts before a text, where it does."""
+    template, begin = format_of(tokenizer).template, marks(tokenizer)[0]
+    mark = "".join(tokenizer.convert_ids_to_tokens(list(begin)))
+    return template == CHAT or bool(begin and template.startswith(mark))
+
+
+def prompt_fields(tokenizers: Iterable[Any]) -> list[str]:
+    """Return the fields of the prompts that tokenizers ask in, the question first."""
+    templates = [format_of(tokenizer).template for tokenizer in tokenizers]
+    names = [name for each in templates if each != CHAT for name in field_names(each)]
+    return list(dict.fromkeys(["question", *names]))
+
+
+def asked_as(tokenizer: Any) -> str:
+    """Return what tells the prompts of two tokenizers apart: the template they are asked by."""
+    template = format_of(tokenizer).template
+    return str(tokenizer.chat_template) if template == CHAT else template
+
+
+def give_format(tokenizer: Any, how: PromptFormat, key: str) -> Any:
+    """Return a tokenizer, changed in place, that asks in a format.
+
+    Its chat template becomes that format, and of a chat its end-of-sequence token the token with
+    which the template ends an assistant's turn.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        how: The format.
+        key: The parameter that named the tokenizer, for the messages.
+
+    Raises:
+        ValueError: It has no chat template, or one that does not take what the format asks for.
+    """
+    if how.template == CHAT:
+        _prepare_chat(tokenizer, how.system, key)
+    else:
+        tokenizer.chat_template = _as_chat_template(tokenizer, how.template)
+    tokenizer.init_kwargs[_KEY] = asdict(how)
+    return tokenizer
+
+
+def field_names(template: str) -> list[str]:
+    """Return the names of a template's fields.
+
+    Raises:
+        ValueError: It is no text with names in braces.
+    """
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"{error}; a brace that is meant as such is written twice") from error
+    names = [name for _, name, _, _ in parts if name is not None]
+    for _, name, form, conversion in parts:
+        if name is not None and (not name.isidentifier() or form or conversion):
+            raise ValueError(f"the field {{{name}}} is no plain name")
+    return list(dict.fromkeys(names))
+
+
+def prompt_text(asked: Asked, template: str = TEMPLATE) -> str:
+    """Return what a model is given to read where it is no chat, before it is cut into tokens."""
+    return template.format(**fields_of(asked))
+
+
+def fields_of(asked: Asked) -> Mapping[str, Any]:
+    """Return what is asked as the fields of a prompt."""
+    return {"question": asked} if isinstance(asked, str) else asked
+
+
+def turn_of(tokenizer: Any) -> Turn:
+    """Return what a chat template puts around an assistant's answer.
+
+    Raises:
+        ValueError: It writes no such turn.
+    """
+    answer = "kd7kedro"  # no template writes it
+    asked = [{"role": "user", "content": "a"}]
+    (prompt,) = chat_texts(tokenizer, [asked])
+    said = [*asked, {"role": "assistant", "content": answer}]
+    (whole,) = chat_texts(tokenizer, [said], ask=False)
+    if answer not in whole:
+        raise PromptRefusedError("the chat template does not write what an assistant says")
+    at = whole.rindex(answer)
+    between = whole[len(prompt) : at] if whole.startswith(prompt) else ""
+    names = [each.content for each in tokenizer.added_tokens_decoder.values()]
+    found = re.search("|".join(map(re.escape, sorted(names, key=len, reverse=True))), whole[at:])
+    last = max((prompt.rfind(name) for name in names), default=-1)
+    return Turn(
+        before=between if between.isspace() else "",
+        after=whole[at + len(answer) : at + found.start()] if found else "",
+        end=found[0] if found else tokenizer.eos_token,
+        prompt=prompt[max(0, last) :],
+    )
+
+
+def _prepare_chat(tokenizer: Any, system: str, key: str) -> None:
+    name = f"{key}: '{tokenizer.name_or_path or type(tokenizer).__name__}'"
+    if not tokenizer.chat_template:
+        raise ValueError(
+            f"{name} has no chat template, which distillation.examples.format=chat asks for: give "
+            "the tokenizer of an instruction-tuned model, or take the format plain or a template "
+            "of your own (distillation.examples.templates)"
+        )
+    template = tokenizer.chat_template
+    if isinstance(template, Mapping):
+        template = template.get("default") or next(iter(template.values()))
+    tokenizer.chat_template = _TODAY.sub(lambda found: repr(_DAY.strftime(found[2])), template)
+    try:
+        if system:
+            user = {"role": "user", "content": "a"}
+            first = [{"role": "system", "content": "a kd7kedro"}, user]
+            if "kd7kedro" not in chat_texts(tokenizer, [first])[0]:
+                raise PromptRefusedError("the chat template leaves out what a system message says")
+            tokenizer.chat_template = _with_system(tokenizer.chat_template, system)
+        tokenizer.eos_token = turn_of(tokenizer).end
+        forget_tokenizers()
+    except PromptRefusedError as error:
+        advice = ": leave distillation.examples.system empty" if system else ""
+        raise ValueError(f"{name} cannot be asked as a chat: {error}{advice}") from error
+
+
+def _with_system(template: str, system: str) -> str:
+    """Return a chat template that begins a conversation without a system message with one."""
+    message = f"{{'role': 'system', 'content': {_quoted(system)}}}"
+    return (
+        "{%- if messages[0]['role'] != 'system' %}"
+        f"{{%- set messages = [{message}] + messages %}}"
+        "{%- endif %}"
+        f"{template}"
+    )
+
+
+def _as_chat_template(tokenizer: Any, template: str) -> str:
+    """Return a chat template that writes the prompt of a question, the last message's text.
+
+    It writes by itself what the tokenizer puts before every text.
+    """
+    begin = _begin_text(tokenizer, template)
+    parts = [_quoted(begin)] if begin else []
+    for text, name, _, _ in Formatter().parse(template):
+        parts += [_quoted(text)] if text else []
+        parts += [] if name is None else ["messages[-1]['content']" if name == "question" else name]
+    return "".join(f"{{{{ {part} }}}}" for part in parts)
+
+
+def _begin_text(tokenizer: Any, template: str) -> str:
+    """Return what is written before a template, so that its tokens are those of a text."""
+    ids = marks(tokenizer)[0]
+    mark = "".join(tokenizer.convert_ids_to_tokens(list(ids)))
+    if template.startswith(mark):
+        return ""
+    # Where a tokenizer puts a blank before the first word alone, the mark would take it.
+    (text,) = literal_ids(tokenizer, ["a"])
+    spaced = tokenizer(f"{mark} a", add_special_tokens=False)["input_ids"]
+    bare = tokenizer(f"{mark}a", add_special_tokens=False)["input_ids"]
+    return f"{mark} " if spaced == [*ids, *text] != bare else mark
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
