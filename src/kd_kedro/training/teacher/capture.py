@@ -1,4 +1,4 @@
-"""Capturing teacher targets: the teacher is read once, shard by shard.
+"""Capturing teacher targets: the teacher is read once, shard by shard, or asked behind a server.
 
 A shard is a function of its rows alone and lies beside the hash it had when it was whole. So a
 capture killed in the middle goes on with the shards that are missing and ends with the same bytes;
@@ -8,8 +8,9 @@ the manifest is written last.
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from kd_kedro.training.teacher.hidden_states import to_8_bits
 from kd_kedro.training.teacher.packed_bits import id_bits, pack
 from kd_kedro.training.teacher.signals import log_probs_of, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
+from kd_kedro.training.teacher.teacher_server import TeacherServer
 from kd_kedro.training.teacher.token_sample import IdCode, TokenSample
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+# Adds what teachers say of rows, and tells after how many.
+_Ask = Callable[[Sequence[Example], "_Kept", Callable[[int], Any]], None]
 HEADER = 600  # bytes that a shard of sampled targets spends on the names of its tensors
 
 
@@ -42,6 +46,7 @@ def capture(
     belongs_to: Mapping[str, Any],
     store: Path,
     config: CaptureConfig,
+    server: TeacherServer | None = None,
 ) -> dict[str, Any]:
     """Read the teacher once over the answer tokens of all rows.
 
@@ -52,13 +57,14 @@ def capture(
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
         config: What is kept of each distribution, and how; its precision is resolved.
+        server: Who is asked where the teacher is behind a server.
 
     Returns:
         The manifest: plain JSON values, without any absolute path.
 
     Raises:
         ValueError: If the settings cannot be kept: k leaves no tail, or several teachers have no
-            hidden states in common.
+            hidden states in common; or a server gives no such targets.
     """
     vocabulary = len(teachers[0][0].tokenizer)
     if config.source == "top_k" and config.k >= vocabulary:
@@ -71,19 +77,25 @@ def capture(
             "targets.hidden_states: several teachers share no hidden states; capture them of one "
             "teacher"
         )
-    width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
-    determines = {
+    if server is None:
+        determines = {"hidden_width": _hidden_width(teachers, config)}
+        check_length([teacher.model for teacher, _ in teachers], examples)
+        ask: _Ask = partial(_ask_models, teachers, vocabulary, config)
+        device = teachers[0][0].model.device
+    else:
+        determines = {"hidden_width": None, "server": server.identity()}
+        ask = partial(_ask_server, server, teachers[0][0].tokenizer)
+        device = "cpu"
+    determines |= {
         **belongs_to,
         **config.model_dump(mode="json", exclude={"capture", *UNREAD.get(config.source, ())}),
-        "hidden_width": width if config.hidden_states else None,
         "vocabulary": vocabulary,
         "schema": SCHEMA,
     }
     fingerprint = settings_fingerprint(determines)
     folder = store / fingerprint
-    check_length([teacher.model for teacher, _ in teachers], examples)
     with one_at_a_time(folder):
-        shards = _capture_shards(teachers, examples, folder, config, vocabulary)
+        shards = _capture_shards(ask, device, examples, folder, config, vocabulary)
         manifest = {
             **determines,
             "fingerprint": fingerprint,
@@ -97,8 +109,15 @@ def capture(
     return manifest
 
 
+def _hidden_width(teachers: Teachers, config: CaptureConfig) -> int | None:
+    if not config.hidden_states:
+        return None
+    return int(teachers[0][0].model.get_output_embeddings().weight.shape[1])
+
+
 def _capture_shards(
-    teachers: Teachers,
+    ask: _Ask,
+    device: Any,
     examples: Sequence[Example],
     folder: Path,
     config: CaptureConfig,
@@ -112,7 +131,7 @@ def _capture_shards(
             rows = ordered[start : start + config.rows_per_shard]
             path = folder / f"shard-{len(shards):05d}.safetensors"
             if not _is_whole(path):
-                _write_shard(teachers, rows, path, config, vocabulary, bar)
+                _write_shard(ask, device, rows, path, config, vocabulary, bar)
             else:
                 bar.update(len(rows))
             shards.append(
@@ -128,7 +147,8 @@ def _capture_shards(
 
 
 def _write_shard(
-    teachers: Teachers,
+    ask: _Ask,
+    device: Any,
     rows: Sequence[Example],
     path: Path,
     config: CaptureConfig,
@@ -138,14 +158,12 @@ def _write_shard(
     from safetensors.torch import save
 
     # The draws of a shard depend on its rows alone, so that a resumed capture draws the same.
-    generator = torch.Generator(teachers[0][0].model.device)
+    generator = torch.Generator(device)
     names = json.dumps([row.row_id for row in rows], separators=(",", ":"))
     generator.manual_seed(int(settings_fingerprint([config.seed, names])[:8], 16))
     offsets = torch.tensor([0, *(row.answer_tokens for row in rows)]).cumsum(0)
-    kept = _Kept(int(offsets[-1]), config, generator)
-    for chosen in batches_by_length([len(row.input_ids) for row in rows], config.batch_size):
-        _ask(teachers, [rows[index] for index in chosen], vocabulary, config.precision, kept)
-        bar.update(len(chosen))
+    kept = _Kept(int(offsets[-1]), vocabulary, config, generator)
+    ask(rows, kept, bar.update)
     tensors = {**kept.tensors, "offsets": offsets.to(torch.int32)}
     if kept.sample:
         budget = config.bytes_per_token * int(offsets[-1]) - len(names) - 4 * len(offsets) - HEADER
@@ -158,7 +176,34 @@ def _write_shard(
     _write(_hash_beside(path), hashlib.sha256(content).hexdigest().encode("ascii"))
 
 
-def _ask(
+def _ask_server(
+    server: TeacherServer,
+    tokenizer: Any,
+    rows: Sequence[Example],
+    kept: "_Kept",
+    done: Callable[[int], Any],
+) -> None:
+    """Add what a server says of rows."""
+    said = server.log_probs(rows, tokenizer, kept.config.k, lambda: done(1))
+    for each in said:
+        kept.put_top_k(torch.from_numpy(each.log_probs), torch.from_numpy(each.ids).long())
+
+
+def _ask_models(
+    teachers: Teachers,
+    vocabulary: int,
+    config: CaptureConfig,
+    rows: Sequence[Example],
+    kept: "_Kept",
+    done: Callable[[int], Any],
+) -> None:
+    """Add what teachers in this process say of rows."""
+    for chosen in batches_by_length([len(row.input_ids) for row in rows], config.batch_size):
+        _ask_batch(teachers, [rows[index] for index in chosen], vocabulary, config.precision, kept)
+        done(len(chosen))
+
+
+def _ask_batch(
     teachers: Teachers, rows: Sequence[Example], vocabulary: int, precision: str, kept: "_Kept"
 ) -> None:
     """Add what is kept of a batch, a few answer tokens at a time.
@@ -195,52 +240,75 @@ class _Kept:
     holes in the heap that no other logits fit into.
     """
 
-    def __init__(self, tokens: int, config: CaptureConfig, generator: torch.Generator) -> None:
+    def __init__(
+        self, tokens: int, vocabulary: int, config: CaptureConfig, generator: torch.Generator
+    ) -> None:
+        self.config = config
         self.tensors: dict[str, torch.Tensor] = {}
         self.sample = TokenSample(tokens) if config.source == "sampled" else None
         self._tokens = tokens
-        self._config = config
+        self._vocabulary = vocabulary
         self._generator = generator
         self._filled = 0
 
     def add(self, log_probs: torch.Tensor, hidden: torch.Tensor) -> None:
         """Put the next tokens behind those before: batches follow the order of the rows."""
-        config, part = self._config, {}
+        config, part = self.config, {}
         if self.sample:
             (temperature,) = config.temperatures
             self.sample.add(_tempered(log_probs, temperature), self._generator)
         else:
-            part = _keep(log_probs, config)
+            part = self._keep(log_probs)
         if config.hidden_states and self.sample:
             part["hidden"], part["hidden_scales"] = to_8_bits(hidden)
         elif config.hidden_states:
             part["hidden"] = hidden.to(DTYPES[config.dtype])
-        start, self._filled = self._filled, self._filled + len(log_probs)
+        self._put(part, len(log_probs))
+
+    def put_top_k(self, log_probs: torch.Tensor, ids: torch.Tensor) -> None:
+        """Put the next tokens, of whose distributions no more than the top is known.
+
+        What is left of a sum of one is the tail; rounding to float32 may leave less than nothing.
+
+        Args:
+            log_probs: (tokens, k) float32 of the k likeliest tokens, at temperature 1.
+            ids: (tokens, k) int64 of these.
+        """
+        left = 1 - log_probs.double().exp().sum(-1, keepdim=True)
+        tails = left.clamp_min(torch.finfo(torch.float32).eps).log()
+        self._put(self._top_k(log_probs, ids, tails), len(ids))
+
+    def _put(self, part: Mapping[str, torch.Tensor], tokens: int) -> None:
+        start, self._filled = self._filled, self._filled + tokens
         for name, values in part.items():
             if name not in self.tensors:
                 self.tensors[name] = values.new_empty((self._tokens, *values.shape[1:]))
             self.tensors[name][start : self._filled] = values
 
+    def _keep(self, log_probs: torch.Tensor) -> dict[str, torch.Tensor]:
+        if self.config.source == "dense":
+            return {"log_probs": log_probs.to(DTYPES[self.config.dtype])}
+        top, ids = log_probs.topk(self.config.k, -1)
+        rest = log_probs.scatter(1, ids, float("-inf"))
+        tails = [
+            shared_logits(rest, self._vocabulary, temperature).logsumexp(-1)
+            for temperature in self.config.temperatures
+        ]
+        return self._top_k(top, ids, torch.stack(tails, -1))
+
+    def _top_k(
+        self, top: torch.Tensor, ids: torch.Tensor, tails: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        packed = pack(ids.cpu().numpy(), id_bits(self._vocabulary))
+        return {
+            "log_probs": top.to(DTYPES[self.config.dtype]),
+            "ids": torch.from_numpy(packed),
+            "tails": tails.float(),
+        }
+
 
 def _tempered(log_probs: torch.Tensor, temperature: float) -> torch.Tensor:
     return log_probs if temperature == 1 else torch.log_softmax(log_probs / temperature, -1)
-
-
-def _keep(log_probs: torch.Tensor, config: CaptureConfig) -> dict[str, torch.Tensor]:
-    dtype, vocabulary = DTYPES[config.dtype], log_probs.shape[-1]
-    if config.source == "dense":
-        return {"log_probs": log_probs.to(dtype)}
-    top, ids = log_probs.topk(config.k, -1)
-    rest = log_probs.scatter(1, ids, float("-inf"))
-    tails = [
-        shared_logits(rest, vocabulary, temperature).logsumexp(-1)
-        for temperature in config.temperatures
-    ]
-    return {
-        "log_probs": top.to(dtype),
-        "ids": torch.from_numpy(pack(ids.cpu().numpy(), id_bits(vocabulary))),
-        "tails": torch.stack(tails, -1).float(),
-    }
 
 
 def _is_whole(path: Path) -> bool:
