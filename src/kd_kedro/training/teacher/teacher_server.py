@@ -1,0 +1,178 @@
+"""A teacher behind a server: asked row by row, and never twice for the same."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from kd_kedro.generation.llm.chat_server import ConnectionOptions, ModelServer
+from kd_kedro.generation.llm.llm_generator import Failure
+from kd_kedro.models.encoding import Example
+from kd_kedro.storage.fingerprints import tokenizer_fingerprint
+from kd_kedro.storage.keyed_cache import open_cache, text_hash
+from kd_kedro.training.teacher.log_prob_protocol import (
+    Form,
+    RowLogProbs,
+    TokenNames,
+    completion_body,
+    read_log_probs,
+)
+
+_PROBE = "Question: What is two and two?\nAnswer: Four."
+
+
+class TeacherServerOptions(ConnectionOptions):
+    """How a server is asked for a teacher's probabilities."""
+
+    form: Form = Field(
+        default="prompt_logprobs",
+        description="prompt_logprobs is vLLM's; echo is OpenAI's, with logprobs of the prompt.",
+    )
+
+
+@dataclass(frozen=True)
+class TeacherServer:
+    """A teacher behind a server, as the catalog describes it.
+
+    Attributes:
+        name: The entry of the catalog, for messages.
+        options: Address, model, form and pace.
+        keys: The server's keys; none is a server without.
+        cache: SQLite file of what was answered, so that nothing is asked twice; None keeps nothing.
+    """
+
+    name: str
+    options: TeacherServerOptions
+    keys: Sequence[str] = field(default=(), repr=False)
+    cache: Path | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return what determines its probabilities; where it stands does not."""
+        return {"model": self.options.model, "extra_body": self.options.extra_body}
+
+    def check(self, tokenizer: Any, k: int) -> None:
+        """Ask about one short text, so that what cannot work is told before anything else is done.
+
+        Raises:
+            ValueError: The server is not there, refuses, has another tokenizer or gives too little.
+        """
+        ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+        self._ask([Example("a text to try it with", tuple(ids), 1)], tokenizer, k, lambda *_: None)
+
+    def log_probs(
+        self, rows: Sequence[Example], tokenizer: Any, k: int, done: Callable[[], Any]
+    ) -> list[RowLogProbs]:
+        """Return what the teacher thinks of the answer of each row, in order.
+
+        Args:
+            rows: The rows as tokens.
+            tokenizer: The tokenizer they are tokens of, which the server's must be.
+            k: Likeliest tokens at each position.
+            done: Called after each row.
+
+        Raises:
+            ValueError: The server is not there, or refuses a row, or what it says is of something
+                else; what came before is kept where there is a cache.
+        """
+        with closing(_cache(self.cache)) as cache:
+            print_ = tokenizer_fingerprint(tokenizer)
+            keys = [self._key(row, print_, k) for row in rows]
+            found = {place: _find(cache, key, rows[place], k) for place, key in enumerate(keys)}
+            known = {place: each for place, each in found.items() if each is not None}
+            new = [place for place in range(len(rows)) if place not in known]
+            for _ in known:
+                done()
+
+            def keep(place: int, got: RowLogProbs) -> None:
+                known[new[place]] = got
+                value = got.ids.tobytes() + got.log_probs.tobytes()
+                cache.execute(
+                    "INSERT OR REPLACE INTO log_probs VALUES (?, ?)", [keys[new[place]], value]
+                )
+                done()
+
+            if new:
+                self._ask([rows[place] for place in new], tokenizer, k, keep)
+        return [known[place] for place in range(len(rows))]
+
+    def _ask(
+        self,
+        rows: Sequence[Example],
+        tokenizer: Any,
+        k: int,
+        keep: Callable[[int, RowLogProbs], Any],
+    ) -> None:
+        asker = _Asker(self, TokenNames(tokenizer), k, max(len(row.input_ids) for row in rows))
+        with closing(asker.ask(rows)) as answers:
+            for place, got in answers:
+                if isinstance(got, Failure):
+                    raise ValueError(self._failed(rows[place], got, k))
+                keep(place, got)
+
+    def _failed(self, row: Example, failure: Failure, k: int) -> str:
+        capped = "logprobs" in failure.reason.lower()
+        remedy = (
+            f"distillation.targets.k asks for {k} tokens: lower it, or let the server give more "
+            "(--max-logprobs of vLLM, 20 where it is not set)"
+            if capped and failure.of_question
+            else "mend this"
+        )
+        return (
+            f"{self.name}: the server says nothing of row {row.row_id} ({failure.reason}): "
+            f"{remedy} and run again; what was answered is kept"
+        )
+
+    def _key(self, row: Example, tokenizer: str, k: int) -> bytes:
+        asked = [self.identity(), tokenizer, k, row.input_ids, row.answer_start]
+        return text_hash(json.dumps(asked, sort_keys=True))
+
+
+class _Asker(ModelServer[Example, RowLogProbs]):
+    """Asks for the log probabilities of rows."""
+
+    path = "/completions"
+    remedy = " (with --env served, --params teacher_url=ADDRESS)"
+
+    def __init__(self, server: TeacherServer, names: TokenNames, k: int, longest: int) -> None:
+        super().__init__(server.name, server.options, server.keys)
+        self._options, self._names, self._k = server.options, names, k
+        self.max_bytes = 1_000_000 + 256 * (k + 1) * longest
+
+    def _body(self, question: Example) -> dict[str, Any]:
+        options = self._options
+        body = completion_body(question, options.form, options.model, self._k)
+        return {**body, **options.extra_body}
+
+    def _read(self, answer: bytes, question: Example) -> tuple[RowLogProbs, int]:
+        try:
+            got = read_log_probs(answer, question, self._options.form, self._k, self._names)
+        except ValueError as error:
+            raise ValueError(
+                f"{self._name}: what the server at {self._options.base_url} says of row "
+                f"{question.row_id} {error}; nothing of this row is kept"
+            ) from error
+        return got, len(question.input_ids)
+
+
+def _cache(path: Path | None) -> sqlite3.Connection:
+    return open_cache(
+        path,
+        "CREATE TABLE IF NOT EXISTS log_probs (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
+        holds="log probabilities",
+        parameter="teacher_server.cache",
+    )
+
+
+def _find(cache: sqlite3.Connection, key: bytes, row: Example, k: int) -> RowLogProbs | None:
+    found = cache.execute("SELECT value FROM log_probs WHERE key = ?", [key]).fetchone()
+    if not found:
+        return None
+    shape, count = (row.answer_tokens, k), row.answer_tokens * k
+    ids = np.frombuffer(found[0], np.int32, count).reshape(shape)
+    return RowLogProbs(ids, np.frombuffer(found[0], np.float32, count, 4 * count).reshape(shape))
