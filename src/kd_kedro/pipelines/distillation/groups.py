@@ -17,7 +17,7 @@ from kd_kedro.pipelines.distillation.params import (
     TokenizerParams,
 )
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
-from kd_kedro.training.teacher.capture_config import CaptureConfig, serves
+from kd_kedro.training.teacher.capture_config import CaptureConfig, serves, unserved
 
 
 def inherit_training(values: Any) -> Any:
@@ -70,6 +70,7 @@ class DistillationParams(BaseModel):
     @model_validator(mode="after")
     def _groups_fit(self) -> "DistillationParams":
         for conflict in (
+            self._served_conflict(),
             self._ensemble_conflict(),
             self._controls_conflict(),
             self._capture_conflict(),
@@ -83,6 +84,43 @@ class DistillationParams(BaseModel):
             if conflict:
                 raise ValueError(conflict)
         return self
+
+    def _served_conflict(self) -> str:
+        """Return what a teacher behind a server, of whom there are no weights, cannot do."""
+        if not self.teacher.served:
+            return ""
+        asks = "but teacher.served is true:"
+        if not self.tokenizer.pretrained:
+            return (
+                f"tokenizer.pretrained is empty {asks} name the tokenizer of the server's model, "
+                "whose tokens students must read"
+            )
+        if self.targets.capture is not False and (conflict := unserved(self.targets)):
+            return conflict
+        if self.ensemble.shares:
+            return f"ensemble names other teachers {asks} a server's cannot be averaged with them"
+        if self.student.starts_as_teacher:
+            part = "copy_layers" if self.student.copy_layers else "from_teacher"
+            return (
+                f"student.{part} makes students of the teacher's weights {asks} a server gives "
+                "none: set it to null, and student.pretrained or student.architecture"
+            )
+        if self.on_policy.share:
+            return (
+                f"on_policy.share is above 0, so that the teacher judges answers at every step, "
+                f"{asks} a server is asked once, at capture: set it to 0"
+            )
+        if self.sequence_level.source == "teacher":
+            return (
+                f"sequence_level.source is teacher {asks} let the same server write answers as "
+                "text_generator of the catalog, with source generator"
+            )
+        if self.controls.patient != "none":
+            return (
+                f"controls.patient is {self.controls.patient} {asks} what a server's teacher "
+                "computes is not known: set it to none"
+            )
+        return ""
 
     def _ensemble_conflict(self) -> str:
         if self.ensemble.seeds and not self.teacher.fine_tune:
@@ -196,7 +234,9 @@ class DistillationParams(BaseModel):
                 "student.from_teacher has a budget, whose shapes are compared on validation rows, "
                 "but examples.validation_rows is 0: give more, or sizes in place of the budget"
             )
-        if self.teacher.pretrained:  # its shape is held against the student's before the run
+        if (
+            self.teacher.pretrained or self.teacher.served
+        ):  # its shape is held against the student's before the run
             return ""
         layers = made.num_hidden_layers
         missing = [number for number in self.student.copy_layers if number >= layers]

@@ -14,6 +14,7 @@ from kd_kedro.pipelines.distillation.models import (
     make_model,
     make_student,
     origin_of,
+    served_card,
 )
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
@@ -85,9 +86,12 @@ def train_teacher(
     """Make or load the teacher and the others of its ensemble, and fine-tune them.
 
     Each of the others has its share of the probability in its card, and its name in the history.
+    Of a teacher behind a server there is a tokenizer alone.
     """
     from kd_kedro.training.loop.model_training import TrainingInputs
 
+    if params.served:
+        return LanguageModel(None, tokenizer, served_card(max_length)), []
     inputs = TrainingInputs(
         training_examples, validation_examples, tokenizer, max_length, training_work_dir
     )

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.losses.chunked_head import chunk_tokens
 from kd_kedro.losses.mixture import mixture
-from kd_kedro.models.causal_lm import check_length
+from kd_kedro.models.causal_lm import LanguageModel, check_length
 from kd_kedro.models.encoding import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.precision import autocast
@@ -28,10 +28,10 @@ from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.teacher.capture_config import UNREAD, CaptureConfig, serves
 from kd_kedro.training.teacher.hidden_states import to_8_bits
+from kd_kedro.training.teacher.log_prob_protocol import RowLogProbs
 from kd_kedro.training.teacher.packed_bits import id_bits, pack
 from kd_kedro.training.teacher.signals import log_probs_of, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
-from kd_kedro.training.teacher.teacher_server import TeacherServer
 from kd_kedro.training.teacher.token_sample import IdCode, TokenSample
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -46,18 +46,16 @@ def capture(
     belongs_to: Mapping[str, Any],
     store: Path,
     config: CaptureConfig,
-    server: TeacherServer | None = None,
 ) -> dict[str, Any]:
     """Read the teacher once over the answer tokens of all rows.
 
     Args:
         teachers: Each with its weight; their probabilities are averaged, before any temperature.
-            The weights sum to one.
+            The weights sum to one. One behind a server is alone.
         examples: The rows as tokens, row ids unique.
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
         config: What is kept of each distribution, and how; its precision is resolved.
-        server: Who is asked where the teacher is behind a server.
 
     Returns:
         The manifest: plain JSON values, without any absolute path.
@@ -77,18 +75,19 @@ def capture(
             "targets.hidden_states: several teachers share no hidden states; capture them of one "
             "teacher"
         )
-    if server is None:
-        determines = {"hidden_width": _hidden_width(teachers, config)}
+    first = teachers[0][0]
+    if first.server is None:
+        width = _hidden_width(teachers, config)
         check_length([teacher.model for teacher, _ in teachers], examples)
         ask: _Ask = partial(_ask_models, teachers, vocabulary, config)
-        device = teachers[0][0].model.device
+        device = first.model.device
     else:
-        determines = {"hidden_width": None, "server": server.identity()}
-        ask = partial(_ask_server, server, teachers[0][0].tokenizer)
-        device = "cpu"
-    determines |= {
+        width, device = None, "cpu"
+        ask = partial(_ask_server, first, vocabulary, config)
+    determines = {
         **belongs_to,
         **config.model_dump(mode="json", exclude={"capture", *UNREAD.get(config.source, ())}),
+        "hidden_width": width,
         "vocabulary": vocabulary,
         "schema": SCHEMA,
     }
@@ -98,6 +97,7 @@ def capture(
         shards = _capture_shards(ask, device, examples, folder, config, vocabulary)
         manifest = {
             **determines,
+            **({"server": first.server.identity()} if first.server else {}),
             "fingerprint": fingerprint,
             "serves": sorted(serves(config.source)),
             "row_count": len(examples),
@@ -162,7 +162,7 @@ def _write_shard(
     names = json.dumps([row.row_id for row in rows], separators=(",", ":"))
     generator.manual_seed(int(settings_fingerprint([config.seed, names])[:8], 16))
     offsets = torch.tensor([0, *(row.answer_tokens for row in rows)]).cumsum(0)
-    kept = _Kept(int(offsets[-1]), vocabulary, config, generator)
+    kept = _Kept(int(offsets[-1]), config, generator)
     ask(rows, kept, bar.update)
     tensors = {**kept.tensors, "offsets": offsets.to(torch.int32)}
     if kept.sample:
@@ -177,16 +177,17 @@ def _write_shard(
 
 
 def _ask_server(
-    server: TeacherServer,
-    tokenizer: Any,
+    teacher: LanguageModel,
+    vocabulary: int,
+    config: CaptureConfig,
     rows: Sequence[Example],
     kept: "_Kept",
     done: Callable[[int], Any],
 ) -> None:
-    """Add what a server says of rows."""
-    said = server.log_probs(rows, tokenizer, kept.config.k, lambda: done(1))
+    """Add what a teacher behind a server says of rows."""
+    said = teacher.server.log_probs(rows, teacher.tokenizer, config.k, partial(done, 1))
     for each in said:
-        kept.put_top_k(torch.from_numpy(each.log_probs), torch.from_numpy(each.ids).long())
+        kept.put(_told(each, vocabulary, config), len(each.ids))
 
 
 def _ask_models(
@@ -240,75 +241,77 @@ class _Kept:
     holes in the heap that no other logits fit into.
     """
 
-    def __init__(
-        self, tokens: int, vocabulary: int, config: CaptureConfig, generator: torch.Generator
-    ) -> None:
-        self.config = config
+    def __init__(self, tokens: int, config: CaptureConfig, generator: torch.Generator) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.sample = TokenSample(tokens) if config.source == "sampled" else None
         self._tokens = tokens
-        self._vocabulary = vocabulary
+        self._config = config
         self._generator = generator
         self._filled = 0
 
     def add(self, log_probs: torch.Tensor, hidden: torch.Tensor) -> None:
         """Put the next tokens behind those before: batches follow the order of the rows."""
-        config, part = self.config, {}
+        config, part = self._config, {}
         if self.sample:
             (temperature,) = config.temperatures
             self.sample.add(_tempered(log_probs, temperature), self._generator)
         else:
-            part = self._keep(log_probs)
+            part = _keep(log_probs, config)
         if config.hidden_states and self.sample:
             part["hidden"], part["hidden_scales"] = to_8_bits(hidden)
         elif config.hidden_states:
             part["hidden"] = hidden.to(DTYPES[config.dtype])
-        self._put(part, len(log_probs))
+        self.put(part, len(log_probs))
 
-    def put_top_k(self, log_probs: torch.Tensor, ids: torch.Tensor) -> None:
-        """Put the next tokens, of whose distributions no more than the top is known.
-
-        What is left of a sum of one is the tail; rounding to float32 may leave less than nothing.
-
-        Args:
-            log_probs: (tokens, k) float32 of the k likeliest tokens, at temperature 1.
-            ids: (tokens, k) int64 of these.
-        """
-        left = 1 - log_probs.double().exp().sum(-1, keepdim=True)
-        tails = left.clamp_min(torch.finfo(torch.float32).eps).log()
-        self._put(self._top_k(log_probs, ids, tails), len(ids))
-
-    def _put(self, part: Mapping[str, torch.Tensor], tokens: int) -> None:
+    def put(self, part: Mapping[str, torch.Tensor], tokens: int) -> None:
+        """Put what is kept of the next tokens behind those before."""
         start, self._filled = self._filled, self._filled + tokens
         for name, values in part.items():
             if name not in self.tensors:
                 self.tensors[name] = values.new_empty((self._tokens, *values.shape[1:]))
             self.tensors[name][start : self._filled] = values
 
-    def _keep(self, log_probs: torch.Tensor) -> dict[str, torch.Tensor]:
-        if self.config.source == "dense":
-            return {"log_probs": log_probs.to(DTYPES[self.config.dtype])}
-        top, ids = log_probs.topk(self.config.k, -1)
-        rest = log_probs.scatter(1, ids, float("-inf"))
-        tails = [
-            shared_logits(rest, self._vocabulary, temperature).logsumexp(-1)
-            for temperature in self.config.temperatures
-        ]
-        return self._top_k(top, ids, torch.stack(tails, -1))
-
-    def _top_k(
-        self, top: torch.Tensor, ids: torch.Tensor, tails: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        packed = pack(ids.cpu().numpy(), id_bits(self._vocabulary))
-        return {
-            "log_probs": top.to(DTYPES[self.config.dtype]),
-            "ids": torch.from_numpy(packed),
-            "tails": tails.float(),
-        }
-
 
 def _tempered(log_probs: torch.Tensor, temperature: float) -> torch.Tensor:
     return log_probs if temperature == 1 else torch.log_softmax(log_probs / temperature, -1)
+
+
+def _keep(log_probs: torch.Tensor, config: CaptureConfig) -> dict[str, torch.Tensor]:
+    vocabulary = log_probs.shape[-1]
+    if config.source == "dense":
+        return {"log_probs": log_probs.to(DTYPES[config.dtype])}
+    top, ids = log_probs.topk(config.k, -1)
+    rest = log_probs.scatter(1, ids, float("-inf"))
+    tails = [
+        shared_logits(rest, vocabulary, temperature).logsumexp(-1)
+        for temperature in config.temperatures
+    ]
+    return _top_k(top, ids, torch.stack(tails, -1), vocabulary, config)
+
+
+def _top_k(
+    top: torch.Tensor,
+    ids: torch.Tensor,
+    tails: torch.Tensor,
+    vocabulary: int,
+    config: CaptureConfig,
+) -> dict[str, torch.Tensor]:
+    return {
+        "log_probs": top.to(DTYPES[config.dtype]),
+        "ids": torch.from_numpy(pack(ids.cpu().numpy(), id_bits(vocabulary))),
+        "tails": tails.float(),
+    }
+
+
+def _told(said: RowLogProbs, vocabulary: int, config: CaptureConfig) -> dict[str, torch.Tensor]:
+    """Return what is kept of a row of whose distributions no more than the top is known.
+
+    What is left of a sum of one is the tail; rounding to float32 may leave less than nothing.
+    """
+    top, ids = torch.tensor(said.log_probs), torch.tensor(said.ids, dtype=torch.int64)
+    left = 1 - top.double().exp().sum(-1, keepdim=True)
+    tails = left.clamp_min(torch.finfo(torch.float32).eps).log()
+    return _top_k(top, ids, tails, vocabulary, config)
 
 
 def _is_whole(path: Path) -> bool:

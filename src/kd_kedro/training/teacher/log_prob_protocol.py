@@ -155,14 +155,13 @@ def _prompt_log_probs(choice: Mapping[str, Any], row: Example, names: TokenNames
             "echo`"
         )
     sent, back = list(row.input_ids), choice.get("prompt_token_ids")
-    if isinstance(back, list) and back != sent:
-        at = next((n for n, (a, b) in enumerate(zip(sent, back, strict=False)) if a != b), None)
-        raise ValueError(
-            f"is of {len(back)} tokens where {len(sent)} were sent: the prompt was cut, or marks "
-            "were added to it"
-            if at is None
-            else f"is of other tokens than were sent: token {at} is {back[at]}, not {sent[at]}"
-        )
+    if isinstance(back, list):
+        _check_count(back, row)
+        for at, (own, theirs) in enumerate(zip(sent, back, strict=True)):
+            if own != theirs:
+                raise ValueError(
+                    f"is of other tokens than were sent: token {at} is {theirs}, not {own}"
+                )
     _check_count(listed, row)
     said = False
     for position, entries in enumerate(listed[1:], 1):
@@ -222,7 +221,7 @@ def _echoed(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Entr
             number = token if key == name else _named(key, position, names)
             found[number] = _log_prob(value, number, position)
         said = _log_prob(own[position], token, position)
-        if abs(found.setdefault(token, said) - said) > _ROUNDED * max(1, abs(said)):
+        if abs(found.get(token, said) - said) > _ROUNDED * max(1, abs(said)):
             raise ValueError(
                 f"has two log probabilities of {_called(token, names)} at token {position}, "
                 f"{said:g} and {found[token]:g}: its positions are shifted"

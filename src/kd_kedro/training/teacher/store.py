@@ -49,14 +49,14 @@ def identity(
 def teachers_fingerprint(teachers: Teachers) -> str:
     """Return the hash of all teachers' weights, configurations and shares."""
     return settings_fingerprint(
-        [[*_model_fingerprint(teacher.model), share] for teacher, share in teachers]
+        [[*_teacher_fingerprint(teacher), share] for teacher, share in teachers]
     )
 
 
-def _model_fingerprint(model: Any) -> tuple[str, ...]:
-    if model is None:  # behind a server, whose identity the targets have beside this
-        return ("served",)
-    return weights_fingerprint(model), config_fingerprint(model)
+def _teacher_fingerprint(teacher: LanguageModel) -> tuple[Any, ...]:
+    if teacher.server is not None:
+        return ("server", teacher.server.identity())
+    return weights_fingerprint(teacher.model), config_fingerprint(teacher.model)
 
 
 def open_targets(

@@ -25,6 +25,7 @@ from kd_kedro.training.teacher.log_prob_protocol import (
 )
 
 _PROBE = "Question: What is two and two?\nAnswer: Four."
+_SAME = 0.1  # nats by which a bfloat16 server may differ from itself on the same text
 
 
 class TeacherServerOptions(ConnectionOptions):
@@ -51,19 +52,36 @@ class TeacherServer:
     options: TeacherServerOptions
     keys: Sequence[str] = field(default=(), repr=False)
     cache: Path | None = None
+    _checked: set[tuple[str, int]] = field(default_factory=set, repr=False, compare=False)
 
     def identity(self) -> dict[str, Any]:
         """Return what determines its probabilities; where it stands does not."""
         return {"model": self.options.model, "extra_body": self.options.extra_body}
 
     def check(self, tokenizer: Any, k: int) -> None:
-        """Ask about one short text, so that what cannot work is told before anything else is done.
+        """Ask about two short texts, so that what cannot work is told before anything else is done.
+
+        They differ in the last token but one: what is said of it must be the same, since a model
+        reads what stands before, and what is said of the last one must differ.
 
         Raises:
-            ValueError: The server is not there, refuses, has another tokenizer or gives too little.
+            ValueError: The server is not there, refuses, has another tokenizer, gives too little,
+                or its positions are shifted.
         """
         ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
-        self._ask([Example("a text to try it with", tuple(ids), 1)], tokenizer, k, lambda *_: None)
+        other = next(token for token in ids if token != ids[-2])
+        texts = [ids, [*ids[:-2], other, ids[-1]]]
+        rows = [Example(f"(a text to try it with, {n})", tuple(t), 1) for n, t in enumerate(texts)]
+        found: dict[int, RowLogProbs] = {}
+        self._ask(rows, tokenizer, k, found.__setitem__)
+        before, after = (_distance(found[0], found[1], place) for place in (-2, -1))
+        if before > _SAME or after <= before:
+            raise ValueError(
+                f"{self.name}: the positions of the server at {self.options.base_url} are shifted: "
+                f"another token changes what it says of that place by {before:.3g} nats and of the "
+                f"next one by {after:.3g}, where it must leave the first as it is and change the "
+                "second"
+            )
 
     def log_probs(
         self, rows: Sequence[Example], tokenizer: Any, k: int, done: Callable[[], Any]
@@ -97,6 +115,9 @@ class TeacherServer:
                 )
                 done()
 
+            if new and (print_, k) not in self._checked:
+                self.check(tokenizer, k)
+                self._checked.add((print_, k))
             if new:
                 self._ask([rows[place] for place in new], tokenizer, k, keep)
         return [known[place] for place in range(len(rows))]
@@ -158,6 +179,18 @@ class _Asker(ModelServer[Example, RowLogProbs]):
                 f"{question.row_id} {error}; nothing of this row is kept"
             ) from error
         return got, len(question.input_ids)
+
+
+def _distance(one: RowLogProbs, other: RowLogProbs, place: int) -> float:
+    """Return the mean difference at a place, in nats; that of a token named once is infinite."""
+    first, second = (
+        dict(zip(each.ids[place].tolist(), each.log_probs[place].tolist(), strict=True))
+        for each in (one, other)
+    )
+    both = first.keys() & second.keys()
+    if 2 * len(both) < len(first):
+        return float("inf")
+    return float(sum(abs(first[token] - second[token]) for token in both) / len(both))
 
 
 def _cache(path: Path | None) -> sqlite3.Connection:
