@@ -3,6 +3,7 @@
 It speaks vLLM's `prompt_logprobs` and OpenAI's `echo` with `logprobs`. Benchmarks and tests ask it.
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class CompletionServer:
         max_logprobs: The most tokens a position that may be asked for, as of vLLM.
         key: The key that it wants; '' for none.
         fail_at: Request, counted from 1, from which on every answer is HTTP 503; 0 for none.
+        lie_at: Request from which on it lies, the truth before.
 
     Attributes:
         asked: Bodies of all requests.
@@ -57,10 +59,11 @@ class CompletionServer:
         max_logprobs: int = 20,
         key: str = "",
         fail_at: int = 0,
+        lie_at: int = 0,
     ) -> None:
         self.asked: list[dict[str, Any]] = []
-        self._model, self._tokenizer, self._lie = model.eval(), tokenizer, lie
-        self._names = other if lie == "other tokenizer" else tokenizer
+        self._model, self._tokenizer = model.eval(), tokenizer
+        self._told, self._other, self._lie_at = lie, other, lie_at
         self._by_text, self._cap, self._key, self.fail_at = by_text, max_logprobs, key, fail_at
         self._lock = threading.Lock()
         served = self
@@ -78,6 +81,10 @@ class CompletionServer:
                 self.end_headers()
                 self.wfile.write(content)
 
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # the client was killed
+                    super().handle()
+
             def log_message(self, *args: Any) -> None:
                 pass
 
@@ -87,6 +94,14 @@ class CompletionServer:
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
+
+    @property
+    def _lie(self) -> str:
+        return self._told if len(self.asked) >= self._lie_at else ""
+
+    @property
+    def _names(self) -> Any:
+        return self._other if self._lie == "other tokenizer" else self._tokenizer
 
     def __enter__(self) -> "CompletionServer":
         self._thread.start()

@@ -105,6 +105,18 @@ def test_nothing_is_asked_twice_of_a_server_that_went_down(teacher, examples, be
     ]
 
 
+def test_what_was_said_before_a_lie_is_kept(teacher, examples, belongs_to, tmp_path):
+    cache = tmp_path / "cache.sqlite"
+    lying = CompletionServer(teacher.model, teacher.tokenizer, lie="NaN", lie_at=6)
+    with lying as server:
+        who = asker(server, cache, concurrency=1)
+        with pytest.raises(ValueError, match=r"says of row row\d has NaN"):
+            captured(teacher, examples, belongs_to, tmp_path, who)
+    with CompletionServer(teacher.model, teacher.tokenizer) as server:
+        captured(teacher, examples, belongs_to, tmp_path, asker(server, cache))
+        assert len(rows_asked(server)) == len(examples) - 3
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_refused_by_name_and_nothing_of_it_is_kept(

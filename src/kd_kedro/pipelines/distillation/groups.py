@@ -89,38 +89,29 @@ class DistillationParams(BaseModel):
         """Return what a teacher behind a server, of whom there are no weights, cannot do."""
         if not self.teacher.served:
             return ""
-        asks = "but teacher.served is true:"
-        if not self.tokenizer.pretrained:
-            return (
-                f"tokenizer.pretrained is empty {asks} name the tokenizer of the server's model, "
-                "whose tokens students must read"
-            )
-        if self.targets.capture is not False and (conflict := unserved(self.targets)):
-            return conflict
-        if self.ensemble.shares:
-            return f"ensemble names other teachers {asks} a server's cannot be averaged with them"
-        if self.student.starts_as_teacher:
-            part = "copy_layers" if self.student.copy_layers else "from_teacher"
-            return (
-                f"student.{part} makes students of the teacher's weights {asks} a server gives "
-                "none: set it to null, and student.pretrained or student.architecture"
-            )
-        if self.on_policy.share:
-            return (
-                f"on_policy.share is above 0, so that the teacher judges answers at every step, "
-                f"{asks} a server is asked once, at capture: set it to 0"
-            )
-        if self.sequence_level.source == "teacher":
-            return (
-                f"sequence_level.source is teacher {asks} let the same server write answers as "
-                "text_generator of the catalog, with source generator"
-            )
-        if self.controls.patient != "none":
-            return (
-                f"controls.patient is {self.controls.patient} {asks} what a server's teacher "
-                "computes is not known: set it to none"
-            )
-        return ""
+        served, student = "but teacher.served is true:", self.student
+        captures = self.targets.capture is not False
+        part = "copy_layers" if student.copy_layers else "from_teacher"
+        conflicts = {
+            f"tokenizer.pretrained is empty, {served} name the tokenizer of the server's model, "
+            "whose tokens students must read": not self.tokenizer.pretrained,
+            unserved(self.targets): captures,
+            f"ensemble names other teachers, {served} a server's probabilities are averaged with "
+            "none": bool(self.ensemble.shares),
+            f"student.{part} makes students of the teacher's weights, {served} a server gives "
+            "none; set it to null, and student.pretrained or student.architecture": (
+                student.starts_as_teacher
+            ),
+            f"on_policy.share is above 0, so that the teacher judges at every step, {served} a "
+            "server is asked once, at capture; set it to 0": self.on_policy.share > 0,
+            f"sequence_level.source is teacher, {served} let the server write answers as "
+            "text_generator of the catalog (--env server), with source generator": (
+                self.sequence_level.source == "teacher"
+            ),
+            f"controls.patient is {self.controls.patient}, {served} what a server computes is not "
+            "known; set it to none": self.controls.patient != "none",
+        }
+        return next((said for said, holds in conflicts.items() if said and holds), "")
 
     def _ensemble_conflict(self) -> str:
         if self.ensemble.seeds and not self.teacher.fine_tune:

@@ -78,9 +78,8 @@ class TeacherServer:
         if before > _SAME or after <= before:
             raise ValueError(
                 f"{self.name}: the positions of the server at {self.options.base_url} are shifted: "
-                f"another token changes what it says of that place by {before:.3g} nats and of the "
-                f"next one by {after:.3g}, where it must leave the first as it is and change the "
-                "second"
+                "another token in a text changes what it says of the probability of that very "
+                "token, or leaves as it is what it says of the next one"
             )
 
     def log_probs(
