@@ -5,9 +5,9 @@
 A completion server on loopback (`completion_server.py`) has the teacher behind it, the sample's
 without `--model`. Both forms that are known are asked, `prompt_logprobs` and `echo` (with ids, and
 with texts in their place); the worst is told: the share of positions with the same ids, whatever
-the order of equal ones, and the largest difference of a stored log probability. A capture through the server is
-killed in the middle and goes on: `asked_again` counts rows that were answered before and are asked
-again. Then the server lies, each lie in each form; a lie is refused where the capture ends with a
+the order of equal ones, and the largest difference of a stored log probability, which float16
+rounds by up to 0.008 where it is below -16. A capture through the server is killed in the middle
+and goes on: `asked_again` counts rows that were answered before and are asked again. Then the server lies, each lie in each form; a lie is refused where the capture ends with a
 sentence that names it (`refused`) and stores nothing.
 """
 
@@ -82,7 +82,7 @@ def captured(
 
 
 def compared(one: TopKSignal, other: TopKSignal) -> tuple[float, float]:
-    """Return the share of positions with the same ids, and the largest difference of one's value."""
+    """Return the share of positions with the same ids, and the largest difference of a value."""
     size = one.ids.shape[-1]
     (first, at), (second, there) = (each.ids.sort(-1) for each in (one, other))
     same = (first == second).all(-1)
