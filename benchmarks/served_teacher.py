@@ -7,8 +7,9 @@ without `--model`. Both forms that are known are asked, `prompt_logprobs` and `e
 with texts in their place); the worst is told: the share of positions with the same ids, whatever
 the order of equal ones, and the largest difference of a stored log probability, which float16
 rounds by up to 0.008 where it is below -16. A capture through the server is killed in the middle
-and goes on: `asked_again` counts rows that were answered before and are asked again. Then the server lies, each lie in each form; a lie is refused where the capture ends with a
-sentence that names it (`refused`) and stores nothing.
+and goes on: `asked_again` counts rows that were answered before and are asked again. Then the
+server lies, each lie in each form; a lie is refused where the capture ends with a sentence that
+names it (`refused`) and stores nothing.
 """
 
 import multiprocessing

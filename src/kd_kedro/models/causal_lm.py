@@ -1,12 +1,13 @@
 """A language model with the tokenizer it was trained with and the card that tells its origin."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
 
+FIRST = "teacher"  # what the first one of an ensemble is named
 NO_SERVER = (
     "distillation.teacher.served is true, but teacher in the catalog is a folder of weights: "
     "describe the server there (ServedTeacherDataset, docs/distillation.md), or add --env served"
@@ -58,6 +59,12 @@ class LanguageModel:
         members = [self.ensemble[name] for name in sorted(self.ensemble)]
         others = [(member, float(member.card["share"])) for member in members]
         return [(self, 1.0 - sum(share for _, share in others)), *others]
+
+    def named(self, name: str) -> "LanguageModel":
+        """Return one of an ensemble by its name, `FIRST` for this model alone, all of it for ''."""
+        if not name:
+            return self
+        return replace(self, ensemble={}) if name == FIRST else self.ensemble[name]
 
 
 def positions(model: Any) -> int:

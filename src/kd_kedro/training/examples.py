@@ -40,7 +40,8 @@ def make_examples(rows: pd.DataFrame, task: str = QUESTION_ANSWERING) -> pd.Data
     """Return rows of a split table as examples, in their order.
 
     Args:
-        rows: Text columns row_id, family_id, split, style, question, answer; others pass through.
+        rows: Text columns row_id, family_id, split, style, question, answer, and teacher where rows
+            name theirs; others pass through.
         task: What is asked of a model.
 
     Returns:
@@ -57,7 +58,7 @@ def make_examples(rows: pd.DataFrame, task: str = QUESTION_ANSWERING) -> pd.Data
         "fields": pd.Series(prompts, index=rows.index, dtype="str"),
         "context": "",
         "weight": "1",
-        "teacher": "",
+        "teacher": rows["teacher"].astype(str) if "teacher" in rows else "",
     }
     used = {*EXAMPLE_COLUMNS, "question"}
     others = {name: rows[name] for name in rows.columns if name not in used}
@@ -129,6 +130,27 @@ def triples(examples: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Return example_id, question and answer of each example: what a fingerprint is taken of."""
     ids, answers = (examples[name].astype(str) for name in ("example_id", "answer"))
     return list(zip(ids, questions_of(examples), answers, strict=True))
+
+
+def teachers_named(examples: pd.DataFrame) -> dict[str, str]:
+    """Return the name of the teacher that each example names, by its id; others are absent."""
+    pairs = zip(examples["example_id"].astype(str), examples["teacher"].astype(str), strict=True)
+    return {example: name for example, name in pairs if name}
+
+
+def check_teachers(examples: pd.DataFrame, known: Sequence[str]) -> None:
+    """Refuse examples that name a teacher there is not.
+
+    Raises:
+        ValueError: The message names the row and what it says.
+    """
+    for example, name in teachers_named(examples).items():
+        if name not in known:
+            raise ValueError(
+                f"row {example} names the teacher '{name}', but the teachers of this run are "
+                f"{', '.join(known)} (distillation.ensemble): name one of these in its column "
+                "teacher, or leave it empty for the mean of all"
+            )
 
 
 def encode_examples(examples: pd.DataFrame, tokenizer: Any, max_length: int) -> "list[Example]":

@@ -76,7 +76,7 @@ def _answered(
     """Return an example for each answer that a teacher wrote."""
     questions = questions_of(examples)
     if params.source == "teacher":
-        made = _ask_teacher(questions, teacher, params)
+        made = _ask_teacher(examples, questions, teacher, params)
     else:
         made = _ask_generator(questions, text_generator, params)
     made = _that_fit(questions, made, teacher, student_tokenizer)
@@ -135,15 +135,24 @@ def _reasons(answered: pd.DataFrame) -> str:
 
 
 def _ask_teacher(
-    questions: list[str], teacher: LanguageModel, params: SequenceLevelParams
+    examples: pd.DataFrame,
+    questions: list[str],
+    teacher: LanguageModel,
+    params: SequenceLevelParams,
 ) -> list[Outcome]:
     from kd_kedro.inference.generate import write_answers
 
     sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}
+    names = list(examples["teacher"])
+    written: dict[int, tuple[str, bool]] = {}
+    for name in sorted(set(names)):  # '' asks all of an ensemble together
+        places = [place for place, own in enumerate(names) if own == name]
+        asked = [questions[place] for place in places]
+        texts = write_answers(teacher.named(name), asked, **sizes)
+        written |= dict(zip(places, texts, strict=True))
     made = []
-    for question, (text, whole) in zip(
-        questions, write_answers(teacher, questions, **sizes), strict=True
-    ):
+    for place, question in enumerate(questions):
+        text, whole = written[place]
         defect = (
             answer_defect(question, text) if whole else "cut off at max_new_tokens or max_length"
         )

@@ -11,7 +11,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -35,6 +37,7 @@ from kd_kedro.training.teacher.store import SCHEMA, Teachers
 from kd_kedro.training.teacher.token_sample import IdCode, TokenSample
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+Named = Mapping[str, tuple[str, Teachers]]
 # Adds what teachers say of rows, and tells after how many.
 _Ask = Callable[[Sequence[Example], "_Kept", Callable[[int], Any]], None]
 HEADER = 600  # bytes that a shard of sampled targets spends on the names of its tensors
@@ -46,6 +49,7 @@ def capture(
     belongs_to: Mapping[str, Any],
     store: Path,
     config: CaptureConfig,
+    named: Named = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Read the teacher once over the answer tokens of all rows.
 
@@ -56,6 +60,7 @@ def capture(
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
         config: What is kept of each distribution, and how; its precision is resolved.
+        named: Of rows that name their teacher, by row id, the name and who is asked.
 
     Returns:
         The manifest: plain JSON values, without any absolute path.
@@ -79,7 +84,7 @@ def capture(
     if first.server is None:
         width = _hidden_width(teachers, config)
         check_length([teacher.model for teacher, _ in teachers], examples)
-        ask: _Ask = partial(_ask_models, teachers, vocabulary, config)
+        ask: _Ask = partial(_ask_models, teachers, named, vocabulary, config)
         device = first.model.device
     else:
         width, device = None, "cpu"
@@ -93,8 +98,10 @@ def capture(
     }
     fingerprint = settings_fingerprint(determines)
     folder = store / fingerprint
+    # Rows of like length share a shard, so that its batches have little padding.
+    ordered = sorted(examples, key=lambda row: (_name(row, named), -len(row.input_ids), row.row_id))
     with one_at_a_time(folder):
-        shards = _capture_shards(ask, device, examples, folder, config, vocabulary)
+        shards = _capture_shards(ask, device, ordered, folder, config, vocabulary)
         manifest = {
             **determines,
             **({"server": first.server.identity()} if first.server else {}),
@@ -118,13 +125,11 @@ def _hidden_width(teachers: Teachers, config: CaptureConfig) -> int | None:
 def _capture_shards(
     ask: _Ask,
     device: Any,
-    examples: Sequence[Example],
+    ordered: Sequence[Example],
     folder: Path,
     config: CaptureConfig,
     vocabulary: int,
 ) -> list[dict[str, Any]]:
-    # Rows of like length share a shard, so that its batches have little padding.
-    ordered = sorted(examples, key=lambda example: (-len(example.input_ids), example.row_id))
     shards: list[dict[str, Any]] = []
     with tqdm(total=len(ordered), desc="teacher targets", unit="row", disable=None) as bar:
         for start in range(0, len(ordered), config.rows_per_shard):
@@ -190,18 +195,27 @@ def _ask_server(
         kept.put(_told(each, vocabulary, config), len(each.ids))
 
 
+def _name(row: Example, named: Named) -> str:
+    return named[row.row_id][0] if row.row_id in named else ""
+
+
 def _ask_models(
     teachers: Teachers,
+    named: Named,
     vocabulary: int,
     config: CaptureConfig,
     rows: Sequence[Example],
     kept: "_Kept",
     done: Callable[[int], Any],
 ) -> None:
-    """Add what teachers in this process say of rows."""
-    for chosen in batches_by_length([len(row.input_ids) for row in rows], config.batch_size):
-        _ask_batch(teachers, [rows[index] for index in chosen], vocabulary, config.precision, kept)
-        done(len(chosen))
+    """Add what teachers in this process say of rows: all of them, or the one that a row names."""
+    for name, group in groupby(rows, lambda row: _name(row, named)):
+        part = list(group)
+        asked = named[part[0].row_id][1] if name else teachers
+        for chosen in batches_by_length([len(row.input_ids) for row in part], config.batch_size):
+            batch = [part[index] for index in chosen]
+            _ask_batch(asked, batch, vocabulary, config.precision, kept)
+            done(len(chosen))
 
 
 def _ask_batch(
