@@ -1,6 +1,7 @@
 """A completion server on loopback with a model behind it: it tells the truth, or lies as asked.
 
-It speaks vLLM's `prompt_logprobs` and OpenAI's `echo` with `logprobs`. Benchmarks and tests ask it.
+It speaks vLLM's `prompt_logprobs` and OpenAI's `echo` with `logprobs`, and writes answers.
+Benchmarks and tests ask it.
 """
 
 import contextlib
@@ -120,6 +121,8 @@ class CompletionServer:
                 return 401, {"error": {"message": "Unauthorized"}}
             if self.fail_at and len(self.asked) >= self.fail_at:
                 return 503, {"error": {"message": "the server is going down"}}
+            if not (body.get("echo") or "prompt_logprobs" in body):
+                return 200, self._written(list(body["prompt"]), body["max_tokens"])
             k = body["logprobs"] if body.get("echo") else body["prompt_logprobs"]
             cap = k // 2 if self._lie == "lower cap" else self._cap
             if k > cap:
@@ -134,6 +137,20 @@ class CompletionServer:
             choice = self._echo(ids, listed, body) if body.get("echo") else self._own(ids, listed)
         usage = {"prompt_tokens": len(ids), "completion_tokens": 0, "total_tokens": len(ids)}
         return 200, {"object": "text_completion", "choices": [choice], "usage": usage}
+
+    def _written(self, ids: list[int], most: int) -> dict[str, Any]:
+        """Return the likeliest answer to a prompt."""
+        made: list[int] = []
+        while len(made) < most:
+            with torch.no_grad():
+                token = int(self._model(torch.tensor([[*ids, *made]])).logits[0, -1].argmax())
+            if token == self._tokenizer.eos_token_id:
+                break
+            made.append(token)
+        text = self._tokenizer.decode(made, skip_special_tokens=True)
+        usage = {"prompt_tokens": len(ids), "completion_tokens": len(made)}
+        total = {**usage, "total_tokens": len(ids) + len(made)}
+        return {"choices": [{"index": 0, "text": text}], "usage": total}
 
     def _entries(self, ids: Sequence[int], k: int) -> list[dict[int, float] | None]:
         """Return of each position the token that stands there and the k likeliest, by id."""

@@ -42,9 +42,7 @@ def teacher(examples):
 
 
 def test_an_unknown_name_is_refused_before_a_teacher_is_trained(values, examples, tmp_path):
-    said = (
-        r"row r0000\d names the teacher 'pretrained_0', but the teachers of this run are t"
-    )
+    said = r"row r0000\d names the teacher 'pretrained_0', but the teachers of this run are t"
     groups = (values[f"params:distillation.{name}"] for name in ("teacher", "ensemble"))
     with pytest.raises(ValueError, match=said):
         train_teacher(examples, examples, None, *groups, LENGTH, tmp_path)

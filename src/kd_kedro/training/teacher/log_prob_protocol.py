@@ -42,10 +42,12 @@ class RowLogProbs:
     Attributes:
         ids: (answer tokens, k) int32, the likeliest tokens, the likeliest first.
         log_probs: (answer tokens, k) float32.
+        own: (answer tokens,) float32, those of the answer's own tokens.
     """
 
     ids: NDArray[np.int32]
     log_probs: NDArray[np.float32]
+    own: NDArray[np.float32]
 
 
 class TokenNames:
@@ -110,6 +112,24 @@ def completion_body(row: Example, form: Form, model: str, k: int) -> dict[str, A
     return {**body, "prompt_logprobs": k, "max_tokens": 1, "return_token_ids": True}
 
 
+def read_text(answer: bytes) -> tuple[str, int]:
+    """Return what a completion server wrote, and the tokens that it read and wrote.
+
+    Raises:
+        BrokenAnswerError: The answer is no completion.
+    """
+    try:
+        said = json.loads(answer)
+        text = said["choices"][0]["text"]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise BrokenAnswerError("the answer is no completion") from error
+    if not isinstance(text, str):
+        raise BrokenAnswerError("the answer has no text")
+    usage = said.get("usage")
+    tokens = usage.get("total_tokens") if isinstance(usage, Mapping) else 0
+    return text, tokens if isinstance(tokens, int) else 0
+
+
 def read_log_probs(
     answer: bytes, row: Example, form: Form, k: int, names: TokenNames
 ) -> RowLogProbs:
@@ -128,6 +148,7 @@ def read_log_probs(
     read = _echoed if form == "echo" else _prompt_log_probs
     ids = np.empty((row.answer_tokens, k), np.int32)
     log_probs = np.empty((row.answer_tokens, k), np.float32)
+    own = np.empty(row.answer_tokens, np.float32)
     for position, entries in read(choice, row, names):
         where = f"at token {position} of {len(row.input_ids)}"
         if entries is None:
@@ -140,7 +161,8 @@ def read_log_probs(
         top = sorted(entries, key=lambda token: (-entries[token], token))[:k]
         place = position - row.answer_start
         ids[place], log_probs[place] = top, [entries[token] for token in top]
-    return RowLogProbs(ids, np.minimum(log_probs, 0))
+        own[place] = entries[row.input_ids[position]]
+    return RowLogProbs(ids, np.minimum(log_probs, 0), np.minimum(own, 0))
 
 
 _Entries = Iterator[tuple[int, dict[int, float] | None]]

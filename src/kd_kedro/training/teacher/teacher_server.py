@@ -22,6 +22,7 @@ from kd_kedro.training.teacher.log_prob_protocol import (
     TokenNames,
     completion_body,
     read_log_probs,
+    read_text,
 )
 
 _PROBE = "Question: What is two and two?\nAnswer: Four."
@@ -108,7 +109,7 @@ class TeacherServer:
 
             def keep(place: int, got: RowLogProbs) -> None:
                 known[new[place]] = got
-                value = got.ids.tobytes() + got.log_probs.tobytes()
+                value = got.ids.tobytes() + got.log_probs.tobytes() + got.own.tobytes()
                 cache.execute(
                     "INSERT OR REPLACE INTO log_probs VALUES (?, ?)", [keys[new[place]], value]
                 )
@@ -120,6 +121,31 @@ class TeacherServer:
             if new:
                 self._ask([rows[place] for place in new], tokenizer, k, keep)
         return [known[place] for place in range(len(rows))]
+
+    def write(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, done: Callable[[], Any]
+    ) -> list[str]:
+        """Return the likeliest answer to each prompt, in order, without spaces around it.
+
+        Args:
+            prompts: Token ids.
+            max_new_tokens: Longest answer.
+            done: Called after each prompt.
+
+        Raises:
+            ValueError: The server is not there, or refuses a prompt.
+        """
+        texts = [""] * len(prompts)
+        with closing(_Writer(self, max_new_tokens).ask(prompts)) as answers:
+            for place, got in answers:
+                if isinstance(got, Failure):
+                    raise ValueError(
+                        f"{self.name}: the server writes no answer to prompt {place} "
+                        f"({got.reason}): mend this and run again"
+                    )
+                texts[place] = got.strip()
+                done()
+        return texts
 
     def _ask(
         self,
@@ -192,6 +218,25 @@ def _distance(one: RowLogProbs, other: RowLogProbs, place: int) -> float:
     return float(sum(abs(first[token] - second[token]) for token in both) / len(both))
 
 
+class _Writer(ModelServer[Sequence[int], str]):
+    """Asks for answers."""
+
+    path = "/completions"
+    remedy = _Asker.remedy
+
+    def __init__(self, server: TeacherServer, max_new_tokens: int) -> None:
+        super().__init__(server.name, server.options, server.keys)
+        self._options, self._longest = server.options, max_new_tokens
+
+    def _body(self, question: Sequence[int]) -> dict[str, Any]:
+        asked = {"temperature": 0.0, "max_tokens": self._longest, "add_special_tokens": False}
+        prompt = {"model": self._options.model, "prompt": list(question)}
+        return {**prompt, **asked, **self._options.extra_body}
+
+    def _read(self, answer: bytes, question: Sequence[int]) -> tuple[str, int]:
+        return read_text(answer)
+
+
 def _cache(path: Path | None) -> sqlite3.Connection:
     return open_cache(
         path,
@@ -205,6 +250,9 @@ def _find(cache: sqlite3.Connection, key: bytes, row: Example, k: int) -> RowLog
     found = cache.execute("SELECT value FROM log_probs WHERE key = ?", [key]).fetchone()
     if not found:
         return None
-    shape, count = (row.answer_tokens, k), row.answer_tokens * k
-    ids = np.frombuffer(found[0], np.int32, count).reshape(shape)
-    return RowLogProbs(ids, np.frombuffer(found[0], np.float32, count, 4 * count).reshape(shape))
+    tokens, count = row.answer_tokens, row.answer_tokens * k
+    return RowLogProbs(
+        np.frombuffer(found[0], np.int32, count).reshape(tokens, k),
+        np.frombuffer(found[0], np.float32, count, 4 * count).reshape(tokens, k),
+        np.frombuffer(found[0], np.float32, tokens, 8 * count),
+    )
