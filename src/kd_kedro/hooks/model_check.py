@@ -1,6 +1,6 @@
 """The hook that lets pipelines refuse, before the first node, a run that would fail later."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ def check_needs(names: Iterable[str], catalog: DataCatalog) -> None:
         for key, value in getattr(catalog.get(name), "NEEDS", {}).items():
             present: Any = catalog.load("parameters")
             for part in key.split("."):
-                present = present[part]
+                present = present[part] if isinstance(present, Mapping) else getattr(present, part)
             if present != value:
                 raise ValueError(
                     f"{name} in the catalog is a {type(catalog.get(name)).__name__}, which needs "

@@ -142,11 +142,13 @@ def test_a_server_is_tried_before_the_first_node(teacher, names, tmp_path):
 
 def test_a_server_beside_a_teacher_that_would_be_trained_is_refused(tmp_path):
     server = entry(tmp_path, "http://127.0.0.1:9/v1")
-    values = {"distillation": {"teacher": {"served": False}}}
+    # As kedro keeps them: groups are models of pydantic.
+    group = parameters("test")["params:distillation.teacher"]
+    values = {"distillation": {"teacher": group}}
     catalog = DataCatalog({"teacher": server, "parameters": MemoryDataset(values)})
     with pytest.raises(ValueError, match=r"needs distillation.teacher.served=true, but"):
         check_needs({"teacher"}, catalog)
-    values["distillation"]["teacher"]["served"] = True
+    values["distillation"]["teacher"] = group.model_copy(update={"served": True})
     catalog = DataCatalog({"teacher": server, "parameters": MemoryDataset(values)})
     check_needs({"teacher", "parameters"}, catalog)
 

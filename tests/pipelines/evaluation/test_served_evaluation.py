@@ -42,11 +42,11 @@ def test_a_served_teacher_answers_and_scores_as_its_model_does(
     (own,) = score_together([teacher], asked, list(rows["reference"]), batch_size=8)
     assert list(rows["nll"].astype(float)) == pytest.approx([e["nll"] for e in own], rel=1e-4)
     for name in ("answer_tokens", "answer_bytes"):
-        assert list(rows[name]) == [str(each[name]) for each in own]
+        assert list(rows[name].astype(int)) == [each[name] for each in own]
     answers = generate_answers(teacher, asked, max_new_tokens=4, batch_size=8)
     assert list(rows["prediction"]) == answers
     for name in ("agreeing_tokens", "teacher_kl", "accepted_tokens"):
-        assert set(results[name]) == {""}
+        assert results[name].isna().all()
 
 
 @pytest.mark.slow
