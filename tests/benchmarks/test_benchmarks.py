@@ -332,6 +332,6 @@ def test_text_metrics(tmp_path: Path) -> None:
 def test_served_teacher(tmp_path: Path) -> None:
     made = figures("served_teacher", tmp_path, "--rows", "6")
     assert made["same_ids"] == 1
-    assert made["largest_difference"] <= 2**-6  # a step of float16 below -16
+    assert made["largest_difference"] <= 2**-5  # a step of float16 below -32
     assert made["asked_again"] == 0
     assert made["lies_refused"] == made["lies"] == 36
