@@ -333,3 +333,12 @@ def test_text_metrics(tmp_path: Path) -> None:
     for name in ("bleu", "chrf", "rouge"):
         assert made[name]["max_difference"] < 1e-9
     assert made["rouge_other_scripts"].keys() == {"pairs", "cut_otherwise", "scored_otherwise"}
+
+
+@pytest.mark.slow
+def test_served_teacher(tmp_path: Path) -> None:
+    made = figures("served_teacher", tmp_path, "--rows", "6")
+    assert made["same_ids"] == 1
+    assert made["largest_difference"] <= 2**-5  # a step of float16 below -32
+    assert made["asked_again"] == 0
+    assert made["lies_refused"] == made["lies"] == 36

@@ -207,8 +207,11 @@ def evaluation_inputs() -> dict[str, Any]:
 def finished_evaluation(
     evaluation_inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
+    return evaluated(evaluation_inputs, tmp_path_factory.mktemp("data").as_posix())
+
+
+def evaluated(inputs: dict[str, Any], folder: str) -> dict[str, Any]:
     """What the catalog gives back after a run with the entries of conf/base."""
-    folder = tmp_path_factory.mktemp("data").as_posix()
     entries: dict[str, Any] = {}
     for part in ("evaluation/catalog", "reporting/catalog", "resources/catalog_families"):
         written = (ROOT / f"conf/base/{part}.yml").read_text(encoding="utf-8")
@@ -216,7 +219,7 @@ def finished_evaluation(
     catalog = DataCatalog.from_config(
         {name: entry for name, entry in entries.items() if not name.startswith("_")}
     )
-    for name, data in evaluation_inputs.items():
+    for name, data in inputs.items():
         catalog[name] = MemoryDataset(data, copy_mode="assign")
     whole_pipeline = evaluation.create_pipeline() + reporting.create_pipeline()
     SequentialRunner().run(whole_pipeline, catalog)

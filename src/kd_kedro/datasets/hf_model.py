@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from kedro.io import AbstractVersionedDataset, Version
+from pydantic import ValidationError
 
 from kd_kedro.datasets.previews import JSONPreview
-from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.datasets.text_generator import keys_of
+from kd_kedro.models.causal_lm import NO_SERVER, LanguageModel
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.atomic import write_folder
 from kd_kedro.storage.fingerprints import file_fingerprint
@@ -92,7 +94,7 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
             raise ValueError(_broken(folder, f"its weights cannot be read ({reason})")) from error
         auto = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(auto if self._device == "auto" else self._device).eval()
-        card = {key: value for key, value in _card(folder).items() if key != "files"}
+        card = _saved_card(folder)
         members = sorted(path for path in (folder / ENSEMBLE).glob("*") if path.is_dir())
         ensemble = {path.name: self._load_model(path) for path in members}
         return LanguageModel(model, _load_tokenizer(folder), card, ensemble)
@@ -102,6 +104,102 @@ class HFModelDataset(AbstractVersionedDataset[Models, Models]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}
+
+
+class ServedTeacherDataset(AbstractVersionedDataset[LanguageModel, LanguageModel]):
+    """A teacher behind a server in the place of `teacher`; its tokenizer is what is saved.
+
+    ```yaml
+    teacher:
+      type: kd_kedro.datasets.hf_model.ServedTeacherDataset
+      filepath: data/06_models/teacher
+      versioned: true
+      options: {base_url: "http://127.0.0.1:8000/v1", model: Qwen/Qwen2.5-7B-Instruct}
+    ```
+
+    Attributes:
+        NEEDS: Parameters by key, with the values they must have beside it.
+    """
+
+    NEEDS: ClassVar = {"distillation.teacher.served": True}
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        options: Mapping[str, Any],
+        cache: str | None = None,
+        credentials: Mapping[str, Any] | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Describe the server.
+
+        Args:
+            filepath: The folder of the tokenizer, without its version.
+            options: Those of `TeacherServerOptions`.
+            cache: SQLite file that keeps what was answered between runs; None keeps nothing.
+            credentials: `keys` of the server, a list or one text with commas.
+            version: Kedro's.
+            metadata: Metadata for kedro-viz.
+        """
+        super().__init__(PurePosixPath(filepath), version)
+        self._options, self._credentials = dict(options), credentials
+        self._cache = Path(cache) if cache else None
+        self.metadata = metadata
+
+    def load(self) -> LanguageModel:
+        """Return the teacher, who has no tokenizer before one was saved.
+
+        Raises:
+            ValueError: The options are none of a server, or a file is not what was saved.
+        """
+        server = self._server()
+        if not self.exists():
+            return LanguageModel(None, None, {}, server=server)
+        folder = Path(self._get_load_path())
+        _check_files(folder)
+        return LanguageModel(None, _load_tokenizer(folder), _saved_card(folder), server=server)
+
+    def save(self, data: LanguageModel) -> None:
+        """Write the tokenizer, and which model it belongs to."""
+        card = {**data.card, "server": self._server().identity()}
+
+        def fill(folder: Path) -> None:
+            data.tokenizer.save_pretrained(folder)
+            _write_card(folder, card)
+
+        write_folder(Path(self._get_save_path()), fill)
+
+    def preview(self) -> JSONPreview:
+        """Return the card for kedro-viz."""
+        return JSONPreview(json.dumps(_card(Path(self._get_load_path())), ensure_ascii=False))
+
+    def _server(self) -> Any:
+        from kd_kedro.training.teacher.teacher_server import TeacherServer, TeacherServerOptions
+
+        try:
+            options = TeacherServerOptions.model_validate(self._options)
+        except ValidationError as error:
+            # The message must not repeat the value: it may be a key in the wrong place.
+            first = error.errors()[0]
+            raise ValueError(
+                f"options.{'.'.join(map(str, first['loc']))} of teacher in the catalog: "
+                f"{first['msg']}; correct it"
+            ) from None
+        who = "the teacher behind a server"
+        return TeacherServer(who, options, tuple(keys_of(who, self._credentials)), self._cache)
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        # Only what is surely no key, wherever one was put by mistake.
+        return {
+            "filepath": str(self._filepath),
+            "model": self._options.get("model"),
+            "version": self._version,
+        }
 
 
 class HFTokenizerDataset(AbstractVersionedDataset[Any, Any]):
@@ -166,6 +264,8 @@ def _save_models(folder: Path, data: Models) -> None:
 
 
 def _save_model(folder: Path, language_model: LanguageModel) -> None:
+    if language_model.model is None:
+        raise ValueError(NO_SERVER)
     from kd_kedro.models.adapters import is_adapted, save_adapter, without_adapter
 
     for name, member in language_model.ensemble.items():
@@ -213,6 +313,10 @@ def _card(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(_broken(folder, f"{CARD} is missing or no JSON")) from error
     return cast(dict[str, Any], card)
+
+
+def _saved_card(folder: Path) -> dict[str, Any]:
+    return {key: value for key, value in _card(folder).items() if key != "files"}
 
 
 def _check_files(folder: Path) -> None:

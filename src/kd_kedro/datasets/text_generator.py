@@ -24,7 +24,7 @@ _GENERATORS: dict[str, Callable[..., TextGenerator]] = {"rules": RulesGenerator}
 _LANGUAGE_MODELS: dict[str, Callable[[str, Mapping[str, Any], Any], Backend]] = {
     "transformers": lambda name, options, _: LocalModel(name, LocalOptions.model_validate(options)),
     "openai": lambda name, options, credentials: ChatServer(
-        name, ServerOptions.model_validate(options), _keys(name, credentials)
+        name, ServerOptions.model_validate(options), keys_of(f"text generator {name}", credentials)
     ),
 }
 _ONE = (*_GENERATORS, *_LANGUAGE_MODELS)
@@ -235,23 +235,32 @@ def _language_model(
     )
 
 
-def _keys(name: str, credentials: Mapping[str, Any] | None) -> list[str]:
+def keys_of(who: str, credentials: Mapping[str, Any] | None) -> list[str]:
+    """Return the keys of a server; none where it has no credentials.
+
+    Args:
+        who: What messages call what the catalog describes.
+        credentials: `keys`, a list or one text with commas.
+
+    Raises:
+        ValueError: They hold no key, or one that cannot be one.
+    """
     if credentials is None:
         return []
     keys = credentials.get("keys") if isinstance(credentials, Mapping) else None
     keys = keys.split(",") if isinstance(keys, str) else keys
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError(
-            f"credentials of text generator {name} have no `keys`: write a list of them, or one "
+            f"credentials of {who} have no `keys`: write a list of them, or one "
             "text with commas, in credentials.yml"
         )
     found = list(dict.fromkeys(key.strip() for key in keys if key.strip()))
     for number, key in enumerate(found, 1):
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise ValueError(
-                f"key {number} in the credentials of text generator {name} has a character that "
+                f"key {number} in the credentials of {who} has a character that "
                 "no key has: copy it again"
             )
     if not found:
-        raise ValueError(f"credentials of text generator {name} have no key in `keys`: add one")
+        raise ValueError(f"credentials of {who} have no key in `keys`: add one")
     return found

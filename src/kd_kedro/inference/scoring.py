@@ -107,7 +107,7 @@ def _score_group(
                     own[index] = {
                         **_record(numbers, bins),
                         "answer_tokens": example.answer_tokens,
-                        "answer_bytes": _scored_bytes(tokenizer, example, answers[index]),
+                        "answer_bytes": scored_bytes(tokenizer, example, answers[index]),
                     }
             bar.update(len(chosen))
     return records
@@ -198,7 +198,8 @@ def _over_shared_ids(log_probs: torch.Tensor, size: int) -> torch.Tensor:
     return log_probs if log_probs.shape[1] == size else log_probs[:, :size].log_softmax(-1)
 
 
-def _scored_bytes(tokenizer: Any, example: Example, answer: str) -> int:
+def scored_bytes(tokenizer: Any, example: Example, answer: str) -> int:
+    """Return the bytes of an answer, or of what is left of it where it was cut."""
     ids = example.input_ids[example.answer_start :]
     whole = ids[-1] == tokenizer.eos_token_id  # a cut answer has no end
     return len((answer if whole else tokenizer.decode(ids).lstrip()).encode())

@@ -1,11 +1,17 @@
 """A language model with the tokenizer it was trained with and the card that tells its origin."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
+
+FIRST = "teacher"  # what the first one of an ensemble is named
+NO_SERVER = (
+    "distillation.teacher.served is true, but teacher in the catalog is a folder of weights: "
+    "describe the server there (ServedTeacherDataset, docs/distillation.md), or add --env served"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,18 +20,21 @@ class LanguageModel:
 
     Attributes:
         model: A `transformers` causal or encoder-decoder language model, or one of them with an
-            adapter (`peft`).
+            adapter (`peft`); None of a teacher behind a server.
         tokenizer: Its fast tokenizer.
         card: Plain JSON values: architecture, parameter count, training settings, fingerprint of
             the weights, where the weights came from.
         ensemble: The others of an ensemble of teachers, by name; the card of each has its `share`
             of the probability, this model has the rest.
+        server: Who is asked where the model is behind a server
+            (`training.teacher.teacher_server.TeacherServer`).
     """
 
     model: Any
     tokenizer: Any
     card: Mapping[str, Any] = field(default_factory=dict)
     ensemble: Mapping[str, "LanguageModel"] = field(default_factory=dict)
+    server: Any = None
 
     @property
     def parameters(self) -> int:
@@ -38,6 +47,8 @@ class LanguageModel:
 
         Of an ensemble, the longest that all of them take.
         """
+        if self.model is None:
+            return int(self.card["max_length"])
         longest = positions(self.model)
         own = min(int(self.card.get("max_length") or longest), longest)
         return min([own, *(each.max_length for each in self.ensemble.values())])
@@ -48,6 +59,12 @@ class LanguageModel:
         members = [self.ensemble[name] for name in sorted(self.ensemble)]
         others = [(member, float(member.card["share"])) for member in members]
         return [(self, 1.0 - sum(share for _, share in others)), *others]
+
+    def named(self, name: str) -> "LanguageModel":
+        """Return one of an ensemble by its name, `FIRST` for this model alone, all of it for ''."""
+        if not name:
+            return self
+        return replace(self, ensemble={}) if name == FIRST else self.ensemble[name]
 
 
 def positions(model: Any) -> int:

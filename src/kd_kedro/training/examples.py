@@ -44,7 +44,8 @@ def make_examples(
     """Return rows of a split table as examples, in their order.
 
     Args:
-        rows: Text columns row_id, family_id, split, style, question, answer; others pass through.
+        rows: Text columns row_id, family_id, split, style, question, answer, and teacher where rows
+            name theirs; others pass through.
         fields: The columns that the prompt is made of.
         task: What is asked of a model.
 
@@ -70,7 +71,7 @@ def make_examples(
         "fields": pd.Series(prompts, index=rows.index, dtype="str"),
         "context": "",
         "weight": "1",
-        "teacher": "",
+        "teacher": rows["teacher"].astype(str) if "teacher" in rows else "",
     }
     used = {*EXAMPLE_COLUMNS, "question"}
     others = {name: rows[name] for name in rows.columns if name not in used}
@@ -206,6 +207,27 @@ def triples(examples: pd.DataFrame) -> list[tuple[str, str, str]]:
         for each in asked_of(examples)
     ]
     return list(zip(ids, asked, answers, strict=True))
+
+
+def teachers_named(examples: pd.DataFrame) -> dict[str, str]:
+    """Return the name of the teacher that each example names, by its id; others are absent."""
+    pairs = zip(examples["example_id"].astype(str), examples["teacher"].astype(str), strict=True)
+    return {example: name for example, name in pairs if name}
+
+
+def check_teachers(examples: pd.DataFrame, known: Sequence[str]) -> None:
+    """Refuse examples that name a teacher there is not.
+
+    Raises:
+        ValueError: The message names the row and what it says.
+    """
+    for example, name in teachers_named(examples).items():
+        if name not in known:
+            raise ValueError(
+                f"row {example} names the teacher '{name}', but the teachers of this run are "
+                f"{', '.join(known)} (distillation.ensemble): name one of these in its column "
+                "teacher, or leave it empty for the mean of all"
+            )
 
 
 def encode_examples(examples: pd.DataFrame, tokenizer: Any, max_length: int) -> "list[Example]":

@@ -56,8 +56,13 @@ def parameters(env, changed=None):
     return values
 
 
-def run(table: pd.DataFrame, folder: Path, env="test", changed=None, **entries) -> DataCatalog:
-    """Run the pipeline on a table; models stay in memory, work directories lie in `folder`."""
+def run(
+    table: pd.DataFrame, folder: Path, env="test", changed=None, teacher=None, **entries
+) -> DataCatalog:
+    """Run the pipeline on a table; models stay in memory, work directories lie in `folder`.
+
+    `teacher` is an entry of the catalog in the place of one in memory.
+    """
     inputs = {
         "augmented_qa": table,
         "target_store": _made(folder / "store"),
@@ -68,7 +73,7 @@ def run(table: pd.DataFrame, folder: Path, env="test", changed=None, **entries) 
     }
     catalog = DataCatalog({name: Kept(value) for name, value in inputs.items()})
     for name in create_pipeline().all_outputs():
-        catalog[name] = Kept()
+        catalog[name] = teacher if teacher and name == "teacher" else Kept()
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog
 

@@ -1,13 +1,16 @@
-"""Any OpenAI-compatible server as a backend: vLLM, Gemini's compatible endpoint and others."""
+"""Any OpenAI-compatible server as a backend: vLLM, Gemini's compatible endpoint and others.
+
+`ModelServer` asks whatever such a server can be asked: with a pool of keys, with pauses, again.
+"""
 
 import json
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,14 +24,13 @@ from kd_kedro.generation.llm.chat_protocol import (
     request_body,
 )
 from kd_kedro.generation.llm.key_pool import KeyPool
-from kd_kedro.generation.llm.llm_generator import Answers, Failure, Question
+from kd_kedro.generation.llm.llm_generator import Failure, Question
 from kd_kedro.generation.llm.replies import Reply
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 _MAX_BYTES = 4_000_000
 _MAX_MISFITS = 2
 _MAX_REFUSED_S = 300.0  # seconds of refusals alone after which no more is waited for
-_PATH = "/chat/completions"
 _WRONG_KEY = re.compile(r"api[ _-]?key", re.IGNORECASE)
 # What a key without any money left is told; limits by the minute come back by themselves.
 _EXHAUSTED = re.compile(
@@ -38,22 +40,17 @@ _EXHAUSTED = re.compile(
 )
 _COMES_BACK = re.compile(r"per_?minute|retry_?delay|rate[_ ]limit", re.IGNORECASE)
 _STOPPED = Failure("stopped", of_question=True)
+Asked = TypeVar("Asked")
+Got = TypeVar("Got")
 
 
-class ServerOptions(BaseModel):
-    """How a server is asked."""
+class ConnectionOptions(BaseModel):
+    """Which server is asked, and how often and how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_url: str = Field(pattern=r"^https?://[^@\s]+$", description="As http://127.0.0.1:8000/v1.")
     model: str = Field(min_length=1, description="The model's name at the server.")
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy.")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus of a sample.")
-    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Longest reply.")
-    structured: bool = Field(default=True, description="Ask for JSON by schema.")
-    system_role: bool = Field(
-        default=True, description="False where the model's chat template knows no system role."
-    )
     concurrency: int = Field(default=8, ge=1, le=256, description="Requests at the same time.")
     requests_per_minute: float | None = Field(default=None, gt=0, description="Of each key.")
     tokens_per_minute: float | None = Field(default=None, gt=0, description="Of each key.")
@@ -66,6 +63,18 @@ class ServerOptions(BaseModel):
     extra_body: dict[str, Any] = Field(default={}, description="Further fields of each request.")
 
 
+class ServerOptions(ConnectionOptions):
+    """How a server is asked for replies."""
+
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy.")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus of a sample.")
+    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Longest reply.")
+    structured: bool = Field(default=True, description="Ask for JSON by schema.")
+    system_role: bool = Field(
+        default=True, description="False where the model's chat template knows no system role."
+    )
+
+
 @dataclass(frozen=True)
 class _Again:
     """Why an attempt came to nothing, and the pause before the next."""
@@ -75,20 +84,29 @@ class _Again:
     misfit: bool = False
 
 
-class ChatServer:
+class ModelServer(Generic[Asked, Got]):
     """Asks a server, several requests at a time, through a pool of keys.
 
     Args:
-        name: What the text generator is called in messages.
-        options: Address, model and parameters of the requests.
+        name: What messages call what the catalog describes.
+        options: Address and pace.
         keys: The server's keys; none is a server without.
+
+    Attributes:
+        path: What is asked, below the address.
+        remedy: What messages say of a server that is not there.
+        max_bytes: The longest answer that is read.
 
     Raises:
         ValueError: The address cannot be read.
     """
 
-    def __init__(self, name: str, options: ServerOptions, keys: Sequence[str] = ()) -> None:
-        self._name, self._options = name, options
+    path: str
+    remedy = ""
+    max_bytes = _MAX_BYTES
+
+    def __init__(self, name: str, options: ConnectionOptions, keys: Sequence[str] = ()) -> None:
+        self._name, self._connection = name, options
         self._keys = KeyPool(
             keys,
             requests_per_minute=options.requests_per_minute,
@@ -98,27 +116,16 @@ class ChatServer:
         self._attempts = 1 + max(options.retries, len(keys))
         try:
             url = httpx2.URL(options.base_url)
-            path = url.path.rstrip("/").removesuffix(_PATH) + _PATH
+            path = url.path.rstrip("/").removesuffix(self.path) + self.path
             self._url = url.copy_with(path=path)  # a query, as Azure's api-version, stays
         except httpx2.InvalidURL as error:
             raise ValueError(
-                f"base_url of text generator {name} is no address ({error}): correct it in the "
-                "catalog"
+                f"base_url of {name} is no address ({error}): correct it in the catalog"
             ) from error
         self._answered = False
         self._refused_since = 0.0  # when the first refusal came that no reply has followed
 
-    def identity(self) -> Mapping[str, Any]:
-        """Return what determines a reply; where the server stands does not."""
-        return {
-            "backend": "openai",
-            "model": self._options.model,
-            "parameters": self._parameters(),
-            "structured": self._options.structured,
-            "system_role": self._options.system_role,
-        }
-
-    def ask(self, questions: Sequence[Question]) -> Answers:
+    def ask(self, questions: Sequence[Asked]) -> Generator[tuple[int, Got | Failure], None, None]:
         """Yield each question's place with its reply, in the order in which they come.
 
         Raises:
@@ -127,10 +134,10 @@ class ChatServer:
         stop = threading.Event()
         # A proxy has no way to this machine's own servers.
         client = httpx2.Client(
-            timeout=httpx2.Timeout(self._options.timeout_s, connect=10.0, pool=None),
+            timeout=httpx2.Timeout(self._connection.timeout_s, connect=10.0, pool=None),
             trust_env=self._url.host not in _LOOPBACK,
         )
-        pool = ThreadPoolExecutor(self._options.concurrency)
+        pool = ThreadPoolExecutor(self._connection.concurrency)
         try:
             places = {
                 pool.submit(self._ask_one, client, question, stop): place
@@ -145,37 +152,31 @@ class ChatServer:
             pool.shutdown(wait=True, cancel_futures=True)
             client.close()
 
-    def release(self) -> None:
-        """Nothing to give back: the model is the server's."""
+    def _body(self, question: Asked) -> dict[str, Any]:
+        """Return the body of a request."""
+        raise NotImplementedError
 
-    def _parameters(self) -> dict[str, Any]:
-        options = self._options
-        return {
-            "temperature": options.temperature,
-            **({"top_p": options.top_p} if options.top_p < 1 else {}),
-            # Some servers answer 500 where the length is left to them.
-            "max_tokens": options.max_tokens,
-            **options.extra_body,
-        }
+    def _read(self, answer: bytes, question: Asked) -> tuple[Got, int]:
+        """Return what an answer with status 200 says, and the tokens it counts for.
+
+        Raises:
+            BrokenAnswerError: It is none; it may come whole the next time.
+            MisfitError: It is not in the form that was asked for.
+            ValueError: Nothing more is to be asked of this server.
+        """
+        raise NotImplementedError
 
     def _ask_one(
-        self, client: httpx2.Client, question: Question, stop: threading.Event
-    ) -> Reply | Failure:
-        body = request_body(
-            question,
-            self._options.model,
-            self._parameters(),
-            structured=self._options.structured,
-            system_role=self._options.system_role,
-        )
-        content = json.dumps(body).encode()
+        self, client: httpx2.Client, question: Asked, stop: threading.Event
+    ) -> Got | Failure:
+        content = json.dumps(self._body(question)).encode()
         again, misfits = _Again(""), 0
         for attempt in range(1, self._attempts + 1):
             key = self._wait_for_key(stop)
             if isinstance(key, Failure):
                 return key
             try:
-                result = self._attempt(client, content, question.task, key, attempt)
+                result = self._attempt(client, content, question, key, attempt)
             except ValueError:
                 stop.set()
                 raise
@@ -189,15 +190,14 @@ class ChatServer:
         return Failure(f"{again.reason}; {self._attempts} attempts used")
 
     def _attempt(
-        self, client: httpx2.Client, content: bytes, task: str, key: int, attempt: int
-    ) -> Reply | Failure | _Again:
+        self, client: httpx2.Client, content: bytes, question: Asked, key: int, attempt: int
+    ) -> Got | Failure | _Again:
         pause = self._keys.backoff(attempt)
         try:
             status, headers, answer = self._post(client, content, key)
             if status != 200 or is_error(answer):
                 return self._refused(status, headers.get("retry-after"), answer, key, pause)
-            longest = self._options.max_tokens
-            reply = read_completion(answer, task, self._options.structured, longest)
+            reply, tokens = self._read(answer, question)
         except MisfitError as error:
             return _Again(str(error), misfit=True)
         except BrokenAnswerError as error:
@@ -206,15 +206,14 @@ class ChatServer:
             if self._answered:
                 return _Again("the server takes no connections any more", pause)
             raise ValueError(
-                f"text generator {self._name} finds no server at {self._options.base_url} "
-                f"({error}): start it, or correct base_url in the catalog "
-                "(with --env server, --params server_url=ADDRESS)"
+                f"{self._name} finds no server at {self._connection.base_url} "
+                f"({error}): start it, or correct base_url in the catalog{self.remedy}"
             ) from error
         except (httpx2.HTTPError, TimeoutError) as error:
             slow = isinstance(error, TimeoutError | httpx2.TimeoutException)
             return _Again("no answer in time" if slow else "the connection broke off", pause)
         self._answered, self._refused_since = True, 0.0
-        self._keys.answered(key, reply.prompt_tokens + reply.completion_tokens)
+        self._keys.answered(key, tokens)
         return reply
 
     def _refused(
@@ -243,9 +242,8 @@ class ChatServer:
         """Ask no more with a key that has nothing left, and stop where it was the last one."""
         if not self._keys.retire(key):
             raise ValueError(
-                f"the server at {self._options.base_url} gives text generator {self._name} nothing "
-                f"more ({reason}): pay for more, wait, or give another key; what was answered is "
-                "kept"
+                f"the server at {self._connection.base_url} gives {self._name} nothing more "
+                f"({reason}): pay for more, wait, or give another key; what was answered is kept"
             )
         return _Again(reason)
 
@@ -255,8 +253,8 @@ class ChatServer:
         self._refused_since = self._refused_since or now
         if now - self._refused_since > _MAX_REFUSED_S:
             raise ValueError(
-                f"the server at {self._options.base_url} has refused every request of text "
-                f"generator {self._name} for {_MAX_REFUSED_S / 60:.0f} minutes, last: {reason}; "
+                f"the server at {self._connection.base_url} has refused every request of "
+                f"{self._name} for {_MAX_REFUSED_S / 60:.0f} minutes, last: {reason}; "
                 "what was answered is kept: mend this and run again"
             )
 
@@ -265,10 +263,10 @@ class ChatServer:
             key, wait = self._keys.take()
             if key:
                 return key
-            if wait > self._options.max_wait_s:
+            if wait > self._connection.max_wait_s:
                 return Failure(
                     f"no key is free for {wait:.0f} s, more than max_wait_s "
-                    f"({self._options.max_wait_s:g})"
+                    f"({self._connection.max_wait_s:g})"
                 )
             stop.wait(wait)
         return _STOPPED
@@ -281,7 +279,7 @@ class ChatServer:
             headers["Authorization"] = f"Bearer {secret}"
             if self._url.host.endswith(".azure.com"):
                 headers["api-key"] = secret
-        deadline = time.monotonic() + self._options.timeout_s
+        deadline = time.monotonic() + self._connection.timeout_s
         with client.stream("POST", self._url, content=content, headers=headers) as response:
             answer = b""
             for part in response.iter_bytes():
@@ -289,8 +287,8 @@ class ChatServer:
                 # The client's own timeout begins anew with every byte a slow server sends.
                 if time.monotonic() > deadline:
                     raise TimeoutError
-                if len(answer) > _MAX_BYTES:
-                    raise BrokenAnswerError(f"the answer has more than {_MAX_BYTES} bytes")
+                if len(answer) > self.max_bytes:
+                    raise BrokenAnswerError(f"the answer has more than {self.max_bytes} bytes")
             return response.status_code, response.headers, answer
 
     def _check_fatal(self, status: int, key: int, detail: str, wrong_key: bool) -> None:
@@ -298,13 +296,14 @@ class ChatServer:
             which = f"key {key} of {len(self._keys)}" if self._keys.secret(key) else "no key"
             said = f"HTTP {status}{detail}"
             raise ValueError(
-                f"the server at {self._options.base_url} refuses {which} ({said}): correct "
-                f"the credentials of text generator {self._name} in credentials.yml"
+                f"the server at {self._connection.base_url} refuses {which} ({said}): correct "
+                f"the credentials of {self._name} in credentials.yml"
             )
         if status == 404:
             raise ValueError(
-                f"the server at {self._options.base_url} knows no model {self._options.model} "
-                f"(HTTP 404{detail}): correct model or base_url of text generator {self._name}"
+                f"the server at {self._connection.base_url} knows no model "
+                f"{self._connection.model} (HTTP 404{detail}): correct model or base_url of "
+                f"{self._name}"
             )
 
     def _without_keys(self, text: str) -> str:
@@ -313,3 +312,60 @@ class ChatServer:
             if secret := self._keys.secret(number):
                 text = text.replace(secret, "***")
         return f": {text[:200]}" if text else ""
+
+
+class ChatServer(ModelServer[Question, Reply]):
+    """Asks a server for replies.
+
+    Args:
+        name: What the text generator is called in messages.
+        options: Address, model and parameters of the requests.
+        keys: The server's keys; none is a server without.
+
+    Raises:
+        ValueError: The address cannot be read.
+    """
+
+    path = "/chat/completions"
+    remedy = " (with --env server, --params server_url=ADDRESS)"
+
+    def __init__(self, name: str, options: ServerOptions, keys: Sequence[str] = ()) -> None:
+        super().__init__(f"text generator {name}", options, keys)
+        self._options = options
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what determines a reply; where the server stands does not."""
+        return {
+            "backend": "openai",
+            "model": self._options.model,
+            "parameters": self._parameters(),
+            "structured": self._options.structured,
+            "system_role": self._options.system_role,
+        }
+
+    def release(self) -> None:
+        """Nothing to give back: the model is the server's."""
+
+    def _parameters(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            "temperature": options.temperature,
+            **({"top_p": options.top_p} if options.top_p < 1 else {}),
+            # Some servers answer 500 where the length is left to them.
+            "max_tokens": options.max_tokens,
+            **options.extra_body,
+        }
+
+    def _body(self, question: Question) -> dict[str, Any]:
+        return request_body(
+            question,
+            self._options.model,
+            self._parameters(),
+            structured=self._options.structured,
+            system_role=self._options.system_role,
+        )
+
+    def _read(self, answer: bytes, question: Question) -> tuple[Reply, int]:
+        options = self._options
+        reply = read_completion(answer, question.task, options.structured, options.max_tokens)
+        return reply, reply.prompt_tokens + reply.completion_tokens

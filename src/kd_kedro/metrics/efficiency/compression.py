@@ -23,7 +23,12 @@ from kd_kedro.metrics.efficiency.latency import (
 from kd_kedro.metrics.efficiency.memory import live_bytes
 from kd_kedro.metrics.efficiency.parity import pareto_table
 
+ELSEWHERE = "the teacher is behind a server, where its weights and its time cannot be measured"
 SCHEMA = "kd_kedro.compression/2"
+RATIOS = (
+    *("parameters", "bytes", "peak_memory", "latency_p50", "latency_p95", "latency_p99"),
+    *("prefill_p50", "decode_p50", "tokens_per_second"),
+)
 HOW = (
     "all models in turns, who begins alternating, after a warm-up; exactly as many greedy "
     "tokens from each, the head on the last token alone but in ONNX; a ratio says how many "
@@ -53,7 +58,7 @@ class Entry:
 
 
 def certify(
-    teacher: Entry,
+    teacher: Entry | None,
     student: Entry,
     variants: Mapping[str, Entry | Mapping[str, Any]],
     *,
@@ -66,7 +71,7 @@ def certify(
     """Return the certificate of teacher, student and the student's variants.
 
     Args:
-        teacher: The large model.
+        teacher: The large model; None where it is behind a server, and nothing is compared.
         student: The small one.
         variants: By name other forms of the student; one that could not be made is a mapping with
             its status and reason.
@@ -80,7 +85,7 @@ def certify(
         JSON-able dict of `SCHEMA`.
     """
     before = load()
-    main = {"teacher": teacher, "student": student}
+    main = {"student": student} if teacher is None else {"teacher": teacher, "student": student}
     made = {name: each for name, each in variants.items() if isinstance(each, Entry)}
     entries = {**main, **made}
     new_tokens = max(1, min(new_tokens, *(each.system.max_length - 1 for each in entries.values())))
@@ -109,7 +114,7 @@ def certify(
     }
     return {
         "schema": SCHEMA,
-        "device": teacher.facts.get("device", "cpu"),
+        "device": student.facts.get("device", "cpu"),
         "machine": {
             "cpu": processor(),
             "cores": cores(),
@@ -119,9 +124,9 @@ def certify(
         "threads": places[0][0],
         "batch": places[0][1],
         "new_tokens": new_tokens,
-        "answers_timed": len(timed[0]["teacher"].whole),
+        "answers_timed": len(timed[0]["student"].whole),
         "max_spread": max_spread,
-        "teacher": figures["teacher"],
+        "teacher": figures.get("teacher", dict.fromkeys(figures["student"])),
         "student": figures["student"],
         "variants": told,
         "ratios": ratios["student"],
@@ -141,6 +146,8 @@ def _ratios(
     name: str,
     max_spread: float,
 ) -> dict[str, Any]:
+    if "teacher" not in figures:
+        return {ratio: {"refused": ELSEWHERE} for ratio in RATIOS}
     teacher, own = figures["teacher"], figures[name]
     ratios: dict[str, Any] = {
         ratio: teacher[figure] / own[figure]
@@ -168,14 +175,18 @@ def _ratios(
 def _setting(
     threads: int, batch: int, timed: Mapping[str, Timings], max_spread: float
 ) -> dict[str, Any]:
-    teacher, student = timed["teacher"], timed["student"]
-    ratio, spread = certified(teacher.whole, student.whole, quantile=None, max_spread=max_spread)
+    teacher, student = timed.get("teacher"), timed["student"]
+    ratio, spread = (
+        certified(teacher.whole, student.whole, quantile=None, max_spread=max_spread)
+        if teacher
+        else ({"refused": ELSEWHERE}, None)
+    )
     refused = ratio if isinstance(ratio, dict) else {}
     return {
         "threads": threads,
         "batch": batch,
-        "turns": len(teacher.whole),
-        "teacher": teacher.figures(),
+        "turns": len(student.whole),
+        "teacher": teacher.figures() if teacher else dict.fromkeys(student.figures()),
         "student": student.figures(),
         "ratio": None if refused else ratio,
         "spread": spread,

@@ -50,6 +50,7 @@ NUMBER_COLUMNS = [
 
 _NO_LABELS = "no label is the whole answer of enough train families and of a held-out row"
 OTHER_TOKENS = "teacher and student have different tokenizers: their tokens cannot be compared"
+NOT_COMPARED = f"{OTHER_TOKENS}; or the teacher is behind a server, which tells no distributions"
 
 
 def _bits_and_bytes(rows: pd.DataFrame) -> Floats:
@@ -246,7 +247,7 @@ METRICS = (
         signature=lambda: "share of reference answer tokens where the top-1 token is the teacher's",
         per_token=True,
         against_teacher=False,
-        absent=OTHER_TOKENS,
+        absent=NOT_COMPARED,
         percent=True,
     ),
     Metric(
@@ -260,7 +261,7 @@ METRICS = (
         signature=lambda: "mean over reference answer tokens of KL(teacher || model), nats",
         per_token=True,
         against_teacher=False,
-        absent=OTHER_TOKENS,
+        absent=NOT_COMPARED,
         decimals=3,
     ),
     Metric(
@@ -277,7 +278,7 @@ METRICS = (
         ),
         per_token=True,
         against_teacher=False,
-        absent=OTHER_TOKENS,
+        absent=NOT_COMPARED,
         percent=True,
     ),
     Metric(

@@ -4,9 +4,13 @@ from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.pipeline import create_pipeline
 from kd_kedro.pipelines.distillation.preflight import check_before_run
 
-__all__ = ["PARAMETERS", "RENAMED", "check_before_run", "create_pipeline"]
+__all__ = ["CATALOG_KEYS", "PARAMETERS", "RENAMED", "check_before_run", "create_pipeline"]
 
 PARAMETERS = DistillationParams
+CATALOG_KEYS = {
+    "teacher_url": "with `--env served`: where the teacher's server is",
+    "teacher_model": "with `--env served`: the teacher's name there",
+}
 _TRAINING = {
     "accumulation": "gradient_accumulation_steps",
     "warmup": "warmup_ratio",

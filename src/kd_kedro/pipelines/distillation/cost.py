@@ -98,6 +98,11 @@ def plan_distillation(
     from kd_kedro.training.planning.plan import Plan
     from kd_kedro.training.planning.probe import training_batches
 
+    if teacher.served:
+        raise ValueError(
+            "distillation.teacher.served is true: what a teacher behind a server takes cannot be "
+            "measured here, and without it there is no plan"
+        )
     second = teacher.fine_tune and controls.teacher_seed is not None
     with tempfile.TemporaryDirectory(prefix="distill-plan-") as folder, _progress() as part:
         part("teacher")

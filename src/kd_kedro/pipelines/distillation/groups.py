@@ -17,7 +17,7 @@ from kd_kedro.pipelines.distillation.params import (
     TokenizerParams,
 )
 from kd_kedro.training.loop.training_config import ObjectiveConfig, OnPolicyConfig, TrainingConfig
-from kd_kedro.training.teacher.capture_config import CaptureConfig, serves
+from kd_kedro.training.teacher.capture_config import CaptureConfig, serves, unserved
 
 
 def inherit_training(values: Any) -> Any:
@@ -70,6 +70,7 @@ class DistillationParams(BaseModel):
     @model_validator(mode="after")
     def _groups_fit(self) -> "DistillationParams":
         for conflict in (
+            self._served_conflict(),
             self._ensemble_conflict(),
             self._controls_conflict(),
             self._capture_conflict(),
@@ -83,6 +84,34 @@ class DistillationParams(BaseModel):
             if conflict:
                 raise ValueError(conflict)
         return self
+
+    def _served_conflict(self) -> str:
+        """Return what a teacher behind a server, of whom there are no weights, cannot do."""
+        if not self.teacher.served:
+            return ""
+        served, student = "but teacher.served is true:", self.student
+        captures = self.targets.capture is not False
+        part = "copy_layers" if student.copy_layers else "from_teacher"
+        conflicts = {
+            f"tokenizer.pretrained is empty, {served} name the tokenizer of the server's model, "
+            "whose tokens students must read": not self.tokenizer.pretrained,
+            unserved(self.targets): captures,
+            f"ensemble names other teachers, {served} a server's probabilities are averaged with "
+            "none": bool(self.ensemble.shares),
+            f"student.{part} makes students of the teacher's weights, {served} a server gives "
+            "none; set it to null, and student.pretrained or student.architecture": (
+                student.starts_as_teacher
+            ),
+            f"on_policy.share is above 0, so that the teacher judges at every step, {served} a "
+            "server is asked once, at capture; set it to 0": self.on_policy.share > 0,
+            f"sequence_level.source is teacher, {served} let the server write answers as "
+            "text_generator of the catalog (--env server), with source generator": (
+                self.sequence_level.source == "teacher"
+            ),
+            f"controls.patient is {self.controls.patient}, {served} what a server computes is not "
+            "known; set it to none": self.controls.patient != "none",
+        }
+        return next((said for said, holds in conflicts.items() if said and holds), "")
 
     def _ensemble_conflict(self) -> str:
         if self.ensemble.seeds and not self.teacher.fine_tune:
@@ -196,7 +225,9 @@ class DistillationParams(BaseModel):
                 "student.from_teacher has a budget, whose shapes are compared on validation rows, "
                 "but examples.validation_rows is 0: give more, or sizes in place of the budget"
             )
-        if self.teacher.pretrained:  # its shape is held against the student's before the run
+        if (
+            self.teacher.pretrained or self.teacher.served
+        ):  # its shape is held against the student's before the run
             return ""
         layers = made.num_hidden_layers
         missing = [number for number in self.student.copy_layers if number >= layers]

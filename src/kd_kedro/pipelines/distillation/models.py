@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kd_kedro.training.loop.model_training import TrainingInputs
 
 STUDENT = "distillation.student"
+SERVED = "a server"  # the origin of a teacher that is behind one
 START = "start"  # the name of the model in `start_student`
 Start = Mapping[str, LanguageModel]  # empty where students begin as no part of the teacher
 
@@ -91,3 +92,8 @@ def origin_of(params: StudentParams, start: bool) -> str:
     layers = f"the teacher's layers {', '.join(map(str, params.copy_layers))}"
     begun = layers if params.copy_layers else "a student cut out of the teacher"
     return begun if start else f"random weights, shaped as {begun}"
+
+
+def served_card(max_length: int) -> dict[str, Any]:
+    """Return the card of a teacher behind a server: no weights, no training."""
+    return {"name": "teacher", "origin": SERVED, "max_length": max_length}

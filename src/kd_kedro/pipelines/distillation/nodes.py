@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
-from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.causal_lm import FIRST, LanguageModel
 from kd_kedro.pipelines.distillation.models import (
     Start,
     card_of_start,
     make_model,
     make_student,
     origin_of,
+    served_card,
 )
 from kd_kedro.pipelines.distillation.params import (
     EnsembleParams,
@@ -35,10 +36,12 @@ from kd_kedro.pipelines.distillation.training_groups import (
 )
 from kd_kedro.training.examples import (
     asked_of,
+    check_teachers,
     choose_training_examples,
     choose_validation_examples,
     encode_examples,
     learned,
+    teachers_named,
     triples,
 )
 from kd_kedro.training.loop.training_config import History, ObjectiveConfig
@@ -98,18 +101,21 @@ def train_teacher(
     """Make or load the teacher and the others of its ensemble, and fine-tune them.
 
     Each of the others has its share of the probability in its card, and its name in the history.
+    Of a teacher behind a server there is a tokenizer alone.
     """
     from kd_kedro.training.loop.checkpoints import several_trainings
     from kd_kedro.training.loop.model_training import TrainingInputs
 
+    others = _described(params, ensemble)
+    check_teachers(training_examples, [FIRST, *others])
+    if params.served:
+        return LanguageModel(None, tokenizer, served_card(max_length)), []
     data = (training_examples, validation_examples, tokenizer)
     with several_trainings(training_work_dir, "teachers") as folder:
         inputs = TrainingInputs(*data, max_length, folder, keeps=True)
         teacher, history = _make_teacher(inputs, params, "teacher", "distillation.teacher")
         members = {}
-        for (name, (own, key)), share in zip(
-            _described(params, ensemble).items(), ensemble.shares, strict=True
-        ):
+        for (name, (own, key)), share in zip(others.items(), ensemble.shares, strict=True):
             member, further = _make_teacher(inputs, own, f"teacher_{name}", key)
             members[name] = replace(member, card={**member.card, "share": share})
             history = [*history, *(_prefixed(name, record) for record in further)]
@@ -124,7 +130,7 @@ def capture_targets(
     max_length: int,
     target_store: Path,
 ) -> TeacherTargets:
-    """Read the teachers once over the answers that students learn from.
+    """Read the teachers once over the answers that students learn from, each row's own alone.
 
     Where they are to be asked live, the manifest says who they are and nothing is captured. Where
     no student asks for targets, no teacher is read, and the manifest says that there are none.
@@ -137,7 +143,14 @@ def capture_targets(
     if params.capture is False:
         return TeacherTargets({"source": NOTHING}, target_store)
     examples, teachers = learned(student_examples), teachers_of(teacher)
-    belongs_to = identity(triples(examples), tokenizer, teachers, max_length)
+    named = teachers_named(examples)
+    if named and params.source == "live":
+        raise ValueError(
+            f"distillation.targets.source is live, but row {next(iter(named))} names its teacher "
+            f"('{next(iter(named.values()))}'): all teachers are asked together at every step, so "
+            "take another source"
+        )
+    belongs_to = identity(triples(examples), tokenizer, teachers, max_length, named)
     precision = resolve_precision(params.precision)
     if params.source == "live":
         manifest = {**belongs_to, "source": "live", "precision": precision}
@@ -149,6 +162,7 @@ def capture_targets(
         belongs_to,
         target_store,
         params.model_copy(update={"precision": precision}),
+        {row: (name, teacher.named(name).members) for row, name in named.items()},
     )
     return TeacherTargets(manifest, target_store)
 

@@ -158,6 +158,13 @@ class TeacherParams(BaseModel):
     fine_tune: bool = Field(
         default=True, description="Train the teacher on the answers of the sheet."
     )
+    served: bool = Field(
+        default=False,
+        description=(
+            "The teacher is behind a server, which teacher in the catalog describes: nothing is "
+            "made or trained here, and its probabilities are asked for at capture."
+        ),
+    )
     seed: int = Field(default=1, ge=0, description="Seed of its weights, row order and dropout.")
     architecture: ArchitectureConfig = Field(description="Size of a teacher that is made here.")
     training: TrainingConfig = Field(
@@ -166,7 +173,13 @@ class TeacherParams(BaseModel):
 
     @model_validator(mode="after")
     def _teaches(self) -> "TeacherParams":
-        if not self.pretrained and not self.fine_tune:
+        if self.served and (self.pretrained or self.fine_tune):
+            named = "fine_tune is true" if self.fine_tune else f"pretrained is {self.pretrained}"
+            raise ValueError(
+                f"served is true, so that the teacher is behind a server, but {named}: set "
+                "pretrained to '' and fine_tune to false"
+            )
+        if not self.pretrained and not self.fine_tune and not self.served:
             raise ValueError("an untrained teacher teaches nothing: fine_tune must be true")
         return self
 

@@ -7,8 +7,11 @@ import logging
 from collections.abc import Callable, Iterator, Set
 from typing import Any
 
+from kedro.io import DatasetError
+
 from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import TextGenerator
+from kd_kedro.models.causal_lm import NO_SERVER
 from kd_kedro.models.model_config import SIZES
 from kd_kedro.models.prompt_format import CHAT, PromptFormat
 from kd_kedro.pipelines.distillation.groups import DistillationParams
@@ -44,11 +47,14 @@ def check_before_run(
         return
     params = DistillationParams.model_validate(load("parameters")["distillation"])
     check_models(params)
+    if params.teacher.served:
+        check_server(load, params, inputs)
     if "teacher_targets" in inputs and "params:tuning" not in inputs:
         check_targets(load("teacher_targets"), params, load("run_identity")["env_option"])
     if params.sequence_level.source == "generator":
         check_generator(load("text_generator"))
-    if not params.teacher.pretrained and "params:distillation.teacher" in inputs:
+    made_here = not (params.teacher.pretrained or params.teacher.served)
+    if made_here and "params:distillation.teacher" in inputs:
         logger.info(
             "distillation.teacher.pretrained names no teacher: a small one is trained on this "
             "sheet alone. A pretrained one has read more and would serve better "
@@ -76,7 +82,12 @@ def passed_over(
 
     teacher = "distillation.teacher"
     named = not origin(f"{teacher}.pretrained").startswith(BASE)
-    if not params.teacher.fine_tune and named and origin(f"{teacher}.fine_tune").startswith(BASE):
+    if (
+        not params.teacher.fine_tune
+        and params.teacher.pretrained
+        and named
+        and origin(f"{teacher}.fine_tune").startswith(BASE)
+    ):
         yield (
             f"{teacher}.fine_tune is false, which {BASE} has for the sample's own teacher, so that "
             f"{params.teacher.pretrained} teaches as it is: --params {teacher}.fine_tune=true lets "
@@ -214,6 +225,27 @@ def _check_cut(params: DistillationParams, teacher: Any, tokenizer: Any) -> None
         check_outline(teacher, config)
     else:
         check_shape(teacher, wanted_shape(config, shape_of(teacher)))
+
+
+def check_server(load: Callable[[str], Any], params: DistillationParams, inputs: Set[str]) -> None:
+    """Refuse a teacher behind a server that is not there, refuses, or reads other tokens.
+
+    It is asked where the run captures its targets.
+
+    Raises:
+        ValueError: The message says what is wrong with the server or its entry in the catalog.
+    """
+    try:
+        server = load("teacher").server
+    except DatasetError as error:
+        if error.__cause__ is not None and isinstance(error.__cause__, ValueError):
+            raise error.__cause__ from error
+        server = None
+    if server is None:
+        raise ValueError(NO_SERVER)
+    if "target_store" in inputs and params.targets.capture is not False:
+        tokenizer = _tokenizer(params.tokenizer.pretrained, "distillation.tokenizer.pretrained")
+        server.check(tokenizer, params.targets.k)
 
 
 def check_generator(generator: TextGenerator) -> None:

@@ -77,7 +77,7 @@ def _answered(
     """Return an example for each answer that a teacher wrote."""
     asked = asked_of(examples)
     if params.source == "teacher":
-        made = _ask_teacher(asked, questions_of(examples), teacher, params)
+        made = _ask_teacher(examples, teacher, params)
     else:
         made = _ask_generator(questions_of(examples), text_generator, params)
     made = _that_fit(asked, made, teacher, student_tokenizer)
@@ -138,18 +138,23 @@ def _reasons(answered: pd.DataFrame) -> str:
 
 
 def _ask_teacher(
-    asked: list[Asked],
-    questions: list[str],
+    examples: pd.DataFrame,
     teacher: LanguageModel,
     params: SequenceLevelParams,
 ) -> list[Outcome]:
     from kd_kedro.inference.generate import write_answers
 
     sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}
+    asked, names = asked_of(examples), list(examples["teacher"])
+    written: dict[int, tuple[str, bool]] = {}
+    for name in sorted(set(names)):  # '' asks all of an ensemble together
+        places = [place for place, named in enumerate(names) if named == name]
+        own = [asked[place] for place in places]
+        texts = write_answers(teacher.named(name), own, **sizes)
+        written |= dict(zip(places, texts, strict=True))
     made = []
-    for question, (text, whole) in zip(
-        questions, write_answers(teacher, asked, **sizes), strict=True
-    ):
+    for place, question in enumerate(questions_of(examples)):
+        text, whole = written[place]
         defect = (
             answer_defect(question, text) if whole else "cut off at max_new_tokens or max_length"
         )

@@ -19,7 +19,7 @@ from kd_kedro.pipelines.distillation.models import (
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
-from kd_kedro.training.examples import encode_examples, learned, triples
+from kd_kedro.training.examples import encode_examples, learned, teachers_named, triples
 from kd_kedro.training.loop.training_config import (
     History,
     ObjectiveConfig,
@@ -79,7 +79,14 @@ def taught_inputs(
     if targets is None:
         return written
     teachers, rows = teachers_of(teacher), triples(written.examples)
-    source = targets.source(rows, written.tokenizer, teachers, written.max_length)
+    named = teachers_named(written.examples)
+    if named and on_policy and on_policy.share:
+        raise ValueError(
+            f"distillation.on_policy.share is above 0, but row {next(iter(named))} names its "
+            f"teacher ('{next(iter(named.values()))}'), and all teachers together judge what a "
+            "student samples: set it to 0"
+        )
+    source = targets.source(rows, written.tokenizer, teachers, written.max_length, named)
     sampled = _on_policy(written.tokenizer, teachers, on_policy, targets.manifest["precision"])
     return replace(written, targets=source, on_policy=sampled)
 

@@ -82,12 +82,16 @@ def grade_all(
     """
     from kd_kedro.inference.generate import generate_answers
     from kd_kedro.inference.scoring import score_together
+    from kd_kedro.pipelines.evaluation.served import answer_served, score_served
 
     questions, references = asked_of(rows), list(rows["answer"])
-    models = [each.language_model for each in asked]
+    everybody = [each.language_model for each in asked]
+    models = [each for each in everybody if each.server is None]
     scores = score_together(models, questions, references, batch_size=params.batch_size)
+    if served := [each for each in everybody if each.server is not None]:
+        scores = score_served(served[0], scores, models, questions, references)
     with cpu_threads(params.threads):
-        texts = [
+        texts = [answer_served(each, questions, params.max_new_tokens) for each in served] + [
             generate_answers(
                 model,
                 questions,

@@ -34,30 +34,28 @@ def certify_student(
     Args:
         timed: What is answered while the clock runs.
         scored: Held-out rows that variants are judged on: family_id, question, answer.
-        teacher: A language model.
+        teacher: A language model, which may be behind a server and is not measured then.
         student: A language model, with an adapter or without.
         params: Settings of the measurement and the variants to try.
     """
     from kd_kedro.inference.scoring import score_together
     from kd_kedro.models.adapters import merged
 
-    teacher, student = (replace(each, model=merged(each.model)) for each in (teacher, student))
+    here = [each for each in (teacher, student) if each.server is None]
+    models = [replace(each, model=merged(each.model)) for each in here]
+    student = models[-1]
     families = list(scored["family_id"])
     with cpu_threads(params.threads[0]):
-        scores = score_together(
-            [teacher, student],
-            asked_of(scored),
-            list(scored["answer"]),
-            batch_size=BATCH,
-        )
+        scores = score_together(models, asked_of(scored), list(scored["answer"]), batch_size=BATCH)
         values: list[float | None] = [perplexity(family_sums(each, families)) for each in scores]
-        limit = min(teacher.max_length, student.max_length)
-        if scores[1][0]["agreeing_tokens"] is None:  # a token is another thing for each of them
+        limit = min(each.max_length for each in models)
+        if scores[-1][0]["agreeing_tokens"] is None:  # a token is another thing for each of them
             values[0], limit = None, student.max_length
-        large, small = (
+        entries = [
             certificate_entry(each, timed, value)
-            for each, value in zip((teacher, student), values, strict=True)
-        )
+            for each, value in zip(models, values, strict=True)
+        ]
+        large, small = entries[0] if len(entries) > 1 else None, entries[-1]
         variants, graphs = make_variants(student, small, scored, limit, params)
     certificate = certify(
         large,

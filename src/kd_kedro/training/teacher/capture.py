@@ -1,4 +1,4 @@
-"""Capturing teacher targets: the teacher is read once, shard by shard.
+"""Capturing teacher targets: the teacher is read once, shard by shard, or asked behind a server.
 
 A shard is a function of its rows alone and lies beside the hash it had when it was whole. So a
 capture killed in the middle goes on with the shards that are missing and ends with the same bytes;
@@ -8,9 +8,12 @@ the manifest is written last.
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
+from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,7 +22,7 @@ from tqdm import tqdm
 from kd_kedro.inference.generate import answer_states
 from kd_kedro.losses.chunked_head import chunk_tokens
 from kd_kedro.losses.mixture import mixture
-from kd_kedro.models.causal_lm import check_length
+from kd_kedro.models.causal_lm import LanguageModel, check_length
 from kd_kedro.models.encoding import Example, batches_by_length, collate, pad_token_id
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.precision import autocast
@@ -27,12 +30,16 @@ from kd_kedro.storage.atomic import one_at_a_time, writing
 from kd_kedro.storage.fingerprints import file_fingerprint, settings_fingerprint
 from kd_kedro.training.teacher.capture_config import UNREAD, CaptureConfig, serves
 from kd_kedro.training.teacher.hidden_states import to_8_bits
+from kd_kedro.training.teacher.log_prob_protocol import RowLogProbs
 from kd_kedro.training.teacher.packed_bits import id_bits, pack
 from kd_kedro.training.teacher.signals import log_probs_of, shared_logits
 from kd_kedro.training.teacher.store import SCHEMA, Teachers
 from kd_kedro.training.teacher.token_sample import IdCode, TokenSample
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+Named = Mapping[str, tuple[str, Teachers]]
+# Adds what teachers say of rows, and tells after how many.
+_Ask = Callable[[Sequence[Example], "_Kept", Callable[[int], Any]], None]
 HEADER = 600  # bytes that a shard of sampled targets spends on the names of its tensors
 
 
@@ -42,23 +49,25 @@ def capture(
     belongs_to: Mapping[str, Any],
     store: Path,
     config: CaptureConfig,
+    named: Named = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Read the teacher once over the answer tokens of all rows.
 
     Args:
         teachers: Each with its weight; their probabilities are averaged, before any temperature.
-            The weights sum to one.
+            The weights sum to one. One behind a server is alone.
         examples: The rows as tokens, row ids unique.
         belongs_to: What `identity` says of the rows, the tokenizer and the teacher.
         store: Folder of all stores; this one lies in a folder of its own below it.
         config: What is kept of each distribution, and how; its precision is resolved.
+        named: Of rows that name their teacher, by row id, the name and who is asked.
 
     Returns:
         The manifest: plain JSON values, without any absolute path.
 
     Raises:
         ValueError: If the settings cannot be kept: k leaves no tail, or several teachers have no
-            hidden states in common.
+            hidden states in common; or a server gives no such targets.
     """
     vocabulary = len(teachers[0][0].tokenizer)
     if config.source == "top_k" and config.k >= vocabulary:
@@ -71,21 +80,31 @@ def capture(
             "targets.hidden_states: several teachers share no hidden states; capture them of one "
             "teacher"
         )
-    width = teachers[0][0].model.get_output_embeddings().weight.shape[1]
+    first = teachers[0][0]
+    if first.server is None:
+        width = _hidden_width(teachers, config)
+        check_length([teacher.model for teacher, _ in teachers], examples)
+        ask: _Ask = partial(_ask_models, teachers, named, vocabulary, config)
+        device = first.model.device
+    else:
+        width, device = None, "cpu"
+        ask = partial(_ask_server, first, vocabulary, config)
     determines = {
         **belongs_to,
         **config.model_dump(mode="json", exclude={"capture", *UNREAD.get(config.source, ())}),
-        "hidden_width": width if config.hidden_states else None,
+        "hidden_width": width,
         "vocabulary": vocabulary,
         "schema": SCHEMA,
     }
     fingerprint = settings_fingerprint(determines)
     folder = store / fingerprint
-    check_length([teacher.model for teacher, _ in teachers], examples)
+    # Rows of like length share a shard, so that its batches have little padding.
+    ordered = sorted(examples, key=lambda row: (_name(row, named), -len(row.input_ids), row.row_id))
     with one_at_a_time(folder):
-        shards = _capture_shards(teachers, examples, folder, config, vocabulary)
+        shards = _capture_shards(ask, device, ordered, folder, config, vocabulary)
         manifest = {
             **determines,
+            **({"server": first.server.identity()} if first.server else {}),
             "fingerprint": fingerprint,
             "serves": sorted(serves(config.source)),
             "row_count": len(examples),
@@ -97,22 +116,27 @@ def capture(
     return manifest
 
 
+def _hidden_width(teachers: Teachers, config: CaptureConfig) -> int | None:
+    if not config.hidden_states:
+        return None
+    return int(teachers[0][0].model.get_output_embeddings().weight.shape[1])
+
+
 def _capture_shards(
-    teachers: Teachers,
-    examples: Sequence[Example],
+    ask: _Ask,
+    device: Any,
+    ordered: Sequence[Example],
     folder: Path,
     config: CaptureConfig,
     vocabulary: int,
 ) -> list[dict[str, Any]]:
-    # Rows of like length share a shard, so that its batches have little padding.
-    ordered = sorted(examples, key=lambda example: (-len(example.input_ids), example.row_id))
     shards: list[dict[str, Any]] = []
     with tqdm(total=len(ordered), desc="teacher targets", unit="row", disable=None) as bar:
         for start in range(0, len(ordered), config.rows_per_shard):
             rows = ordered[start : start + config.rows_per_shard]
             path = folder / f"shard-{len(shards):05d}.safetensors"
             if not _is_whole(path):
-                _write_shard(teachers, rows, path, config, vocabulary, bar)
+                _write_shard(ask, device, rows, path, config, vocabulary, bar)
             else:
                 bar.update(len(rows))
             shards.append(
@@ -128,7 +152,8 @@ def _capture_shards(
 
 
 def _write_shard(
-    teachers: Teachers,
+    ask: _Ask,
+    device: Any,
     rows: Sequence[Example],
     path: Path,
     config: CaptureConfig,
@@ -138,14 +163,12 @@ def _write_shard(
     from safetensors.torch import save
 
     # The draws of a shard depend on its rows alone, so that a resumed capture draws the same.
-    generator = torch.Generator(teachers[0][0].model.device)
+    generator = torch.Generator(device)
     names = json.dumps([row.row_id for row in rows], separators=(",", ":"))
     generator.manual_seed(int(settings_fingerprint([config.seed, names])[:8], 16))
     offsets = torch.tensor([0, *(row.answer_tokens for row in rows)]).cumsum(0)
     kept = _Kept(int(offsets[-1]), config, generator)
-    for chosen in batches_by_length([len(row.input_ids) for row in rows], config.batch_size):
-        _ask(teachers, [rows[index] for index in chosen], vocabulary, config.precision, kept)
-        bar.update(len(chosen))
+    ask(rows, kept, bar.update)
     tensors = {**kept.tensors, "offsets": offsets.to(torch.int32)}
     if kept.sample:
         budget = config.bytes_per_token * int(offsets[-1]) - len(names) - 4 * len(offsets) - HEADER
@@ -158,7 +181,44 @@ def _write_shard(
     _write(_hash_beside(path), hashlib.sha256(content).hexdigest().encode("ascii"))
 
 
-def _ask(
+def _ask_server(
+    teacher: LanguageModel,
+    vocabulary: int,
+    config: CaptureConfig,
+    rows: Sequence[Example],
+    kept: "_Kept",
+    done: Callable[[int], Any],
+) -> None:
+    """Add what a teacher behind a server says of rows."""
+    said = teacher.server.log_probs(rows, teacher.tokenizer, config.k, partial(done, 1))
+    for each in said:
+        kept.put(_told(each, vocabulary, config), len(each.ids))
+
+
+def _name(row: Example, named: Named) -> str:
+    return named[row.row_id][0] if row.row_id in named else ""
+
+
+def _ask_models(
+    teachers: Teachers,
+    named: Named,
+    vocabulary: int,
+    config: CaptureConfig,
+    rows: Sequence[Example],
+    kept: "_Kept",
+    done: Callable[[int], Any],
+) -> None:
+    """Add what teachers in this process say of rows: all of them, or the one that a row names."""
+    for name, group in groupby(rows, lambda row: _name(row, named)):
+        part = list(group)
+        asked = named[part[0].row_id][1] if name else teachers
+        for chosen in batches_by_length([len(row.input_ids) for row in part], config.batch_size):
+            batch = [part[index] for index in chosen]
+            _ask_batch(asked, batch, vocabulary, config.precision, kept)
+            done(len(chosen))
+
+
+def _ask_batch(
     teachers: Teachers, rows: Sequence[Example], vocabulary: int, precision: str, kept: "_Kept"
 ) -> None:
     """Add what is kept of a batch, a few answer tokens at a time.
@@ -215,7 +275,11 @@ class _Kept:
             part["hidden"], part["hidden_scales"] = to_8_bits(hidden)
         elif config.hidden_states:
             part["hidden"] = hidden.to(DTYPES[config.dtype])
-        start, self._filled = self._filled, self._filled + len(log_probs)
+        self.put(part, len(log_probs))
+
+    def put(self, part: Mapping[str, torch.Tensor], tokens: int) -> None:
+        """Put what is kept of the next tokens behind those before."""
+        start, self._filled = self._filled, self._filled + tokens
         for name, values in part.items():
             if name not in self.tensors:
                 self.tensors[name] = values.new_empty((self._tokens, *values.shape[1:]))
@@ -227,20 +291,41 @@ def _tempered(log_probs: torch.Tensor, temperature: float) -> torch.Tensor:
 
 
 def _keep(log_probs: torch.Tensor, config: CaptureConfig) -> dict[str, torch.Tensor]:
-    dtype, vocabulary = DTYPES[config.dtype], log_probs.shape[-1]
+    vocabulary = log_probs.shape[-1]
     if config.source == "dense":
-        return {"log_probs": log_probs.to(dtype)}
+        return {"log_probs": log_probs.to(DTYPES[config.dtype])}
     top, ids = log_probs.topk(config.k, -1)
     rest = log_probs.scatter(1, ids, float("-inf"))
     tails = [
         shared_logits(rest, vocabulary, temperature).logsumexp(-1)
         for temperature in config.temperatures
     ]
+    return _top_k(top, ids, torch.stack(tails, -1), vocabulary, config)
+
+
+def _top_k(
+    top: torch.Tensor,
+    ids: torch.Tensor,
+    tails: torch.Tensor,
+    vocabulary: int,
+    config: CaptureConfig,
+) -> dict[str, torch.Tensor]:
     return {
-        "log_probs": top.to(dtype),
+        "log_probs": top.to(DTYPES[config.dtype]),
         "ids": torch.from_numpy(pack(ids.cpu().numpy(), id_bits(vocabulary))),
-        "tails": torch.stack(tails, -1).float(),
+        "tails": tails.float(),
     }
+
+
+def _told(said: RowLogProbs, vocabulary: int, config: CaptureConfig) -> dict[str, torch.Tensor]:
+    """Return what is kept of a row of whose distributions no more than the top is known.
+
+    What is left of a sum of one is the tail; rounding to float32 may leave less than nothing.
+    """
+    top, ids = torch.tensor(said.log_probs), torch.tensor(said.ids, dtype=torch.int64)
+    left = 1 - top.double().exp().sum(-1, keepdim=True)
+    tails = left.clamp_min(torch.finfo(torch.float32).eps).log()
+    return _top_k(top, ids, tails, vocabulary, config)
 
 
 def _is_whole(path: Path) -> bool:

@@ -90,6 +90,24 @@ class CaptureConfig(BaseModel):
         return self
 
 
+def unserved(config: CaptureConfig) -> str:
+    """Return why a teacher behind a server cannot give such targets, '' where it can."""
+    if config.source != "top_k":
+        return (
+            f"targets.source is {config.source}, but a server gives the k likeliest tokens alone: "
+            "set it to top_k"
+        )
+    if config.temperatures != (1.0,):
+        return (
+            f"targets.temperatures are {', '.join(f'{t:g}' for t in config.temperatures)}, but a "
+            "server gives probabilities at temperature 1 alone, whose tail has no other: set them "
+            "to [1.0]"
+        )
+    if config.hidden_states:
+        return "targets.hidden_states: a server gives no hidden states; set it to false"
+    return ""
+
+
 def serves(source: str) -> frozenset[str]:
     """Return the divergences that targets of a source give exactly."""
     return {"dense": FULL, "live": FULL, "top_k": BUCKETED, "sampled": SAMPLED}[source]

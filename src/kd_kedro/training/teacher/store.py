@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -35,10 +36,23 @@ Teachers = Sequence[tuple[LanguageModel, float]]  # each with its weight; the we
 
 
 def identity(
-    rows: Sequence[tuple[str, str, str]], tokenizer: Any, teachers: Teachers, max_length: int
+    rows: Sequence[tuple[str, str, str]],
+    tokenizer: Any,
+    teachers: Teachers,
+    max_length: int,
+    named: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return what targets belong to: the hashes that must be the same when they are used."""
+    """Return what targets belong to: the hashes that must be the same when they are used.
+
+    Args:
+        rows: Id, question and answer of each.
+        tokenizer: What they are tokens of.
+        teachers: Each with its share.
+        max_length: Most tokens of a row.
+        named: By row id the teacher that a row names.
+    """
     return {
+        "named": settings_fingerprint(dict(named)) if named else "",
         "teacher": teachers_fingerprint(teachers),
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "template": asked_as(tokenizer),
@@ -50,11 +64,14 @@ def identity(
 def teachers_fingerprint(teachers: Teachers) -> str:
     """Return the hash of all teachers' weights, configurations and shares."""
     return settings_fingerprint(
-        [
-            [weights_fingerprint(teacher.model), config_fingerprint(teacher.model), share]
-            for teacher, share in teachers
-        ]
+        [[*_teacher_fingerprint(teacher), share] for teacher, share in teachers]
     )
+
+
+def _teacher_fingerprint(teacher: LanguageModel) -> tuple[Any, ...]:
+    if teacher.server is not None:
+        return ("server", teacher.server.identity())
+    return weights_fingerprint(teacher.model), config_fingerprint(teacher.model)
 
 
 def open_targets(
@@ -198,4 +215,5 @@ def _row_ids(path: Path) -> list[str]:
 
 
 def _named(key: str) -> str:
-    return {"rows": "set of rows", "max_length": "max_length"}.get(key, key)
+    said = {"rows": "set of rows", "named": "column teacher of the examples"}
+    return said.get(key, key)

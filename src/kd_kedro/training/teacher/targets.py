@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kd_kedro.models.causal_lm import LanguageModel
@@ -39,7 +40,12 @@ class TeacherTargets:
         return self.manifest.get("source") != NOTHING
 
     def source(
-        self, rows: Rows, tokenizer: Any, teachers: "Teachers", max_length: int
+        self,
+        rows: Rows,
+        tokenizer: Any,
+        teachers: "Teachers",
+        max_length: int,
+        named: Mapping[str, str] = MappingProxyType({}),
     ) -> "TargetSource":
         """Open the targets of these rows, or the teachers themselves where they are asked live.
 
@@ -53,7 +59,7 @@ class TeacherTargets:
         if not self.asked_for:
             raise ValueError(f"{NO_TARGETS}; run capture_targets again")
 
-        belongs_to = identity(rows, tokenizer, teachers, max_length)
+        belongs_to = identity(rows, tokenizer, teachers, max_length, named)
         if self.manifest.get("source") != "live":
             return open_targets(self.manifest, self.store, belongs_to)
         check_identity(self.manifest, belongs_to)
