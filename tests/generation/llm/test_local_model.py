@@ -173,14 +173,22 @@ def test_the_prompt_asks_for_the_form() -> None:
     ]
 
 
+def copied(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def edit(file: Path, **values) -> None:
+    content = json.loads(file.read_text()) | values
+    file.write_text(json.dumps({key: each for key, each in content.items() if each is not None}))
+
+
 def test_a_model_that_cannot_be_asked_for_a_form_is_named(
     model_folder: MakeFolder, tmp_path: Path
 ) -> None:
     for kind in ("gpt2", "t5"):
         with pytest.raises(ValueError, match=r"has no chat template .*set structured: false, or"):
             replies(model_folder(kind), questions(), structured=True)
-    folder = tmp_path / "pieces"
-    shutil.copytree(model_folder("llama"), folder)
+    folder = copied(model_folder("llama"), tmp_path)
     pieces = tokenizer_of("word pieces", TEMPLATES[0], QUESTIONS)
     pieces.chat_template = "{{ messages[0].content }}"
     pieces.save_pretrained(folder)
@@ -189,16 +197,45 @@ def test_a_model_that_cannot_be_asked_for_a_form_is_named(
 
 
 def test_a_model_without_an_end_is_named(model_folder: MakeFolder, tmp_path: Path) -> None:
-    folder = tmp_path / "endless"
-    shutil.copytree(model_folder("llama"), folder)
+    folder = copied(model_folder("llama"), tmp_path)
     for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
-        content = json.loads((folder / name).read_text())
-        content.pop("eos_token_id", None)
-        content.pop("eos_token", None)
-        (folder / name).write_text(json.dumps(content))
+        edit(folder / name, eos_token_id=None, eos_token=None)
     for structured in (True, False):
-        with pytest.raises(ValueError, match="has no token that ends a text"):
+        with pytest.raises(ValueError, match="has no token that ends a text: name its eos"):
             replies(folder, questions(), structured=structured)
+
+
+def cut_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (cut_weights, "cannot be loaded .*: give a whole folder"),
+        (
+            lambda folder: edit(folder / "config.json", model_type="nosuch"),
+            "cannot be loaded .*nos",
+        ),
+        (
+            lambda folder: edit(folder / "config.json", num_hidden_layers=3),
+            "lacks 9 of the weights",
+        ),
+        (
+            lambda folder: (folder / "chat_template.jinja").write_text("{% for %}"),
+            "has a chat template that cannot be used .*: correct its",
+        ),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_named(
+    model_folder: MakeFolder, tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    folder = copied(model_folder("llama"), tmp_path)
+    spoil(folder)
+    with pytest.raises(ValueError, match=f"^model .*copy of text generator tiny {message}") as said:
+        replies(folder, questions())
+    assert "\n" not in str(said.value)
 
 
 def test_other_weights_are_another_model(model_folder: MakeFolder, tmp_path: Path) -> None:

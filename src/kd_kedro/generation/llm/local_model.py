@@ -5,7 +5,7 @@ rounding of the arithmetic; sampled text draws from a seed of its own row.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from kd_kedro.generation.llm.reply_forms import (
 )
 from kd_kedro.generation.prompts import Message
 from kd_kedro.models.quiet import quiet_transformers
+from kd_kedro.storage.atomic import first_line
 
 _FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
 
@@ -85,7 +86,7 @@ class LocalModel:
         apart = bool(model.config.is_encoder_decoder)
         structured = self._options.structured
         prompts = [
-            _encode(tokenizer, _in_form(question) if structured else question.messages, apart)
+            self._prompt(tokenizer, _in_form(question) if structured else question.messages, apart)
             for question in questions
         ]
         longest = _context(model, tokenizer)
@@ -131,45 +132,57 @@ class LocalModel:
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
             import torch
-            from transformers import (
-                AutoConfig,
-                AutoModelForCausalLM,
-                AutoModelForSeq2SeqLM,
-                AutoTokenizer,
-            )
+            from safetensors import SafetensorError
 
-            config = AutoConfig.from_pretrained(self._folder, local_files_only=True)
-            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            if self._options.structured and not tokenizer.chat_template:
-                raise self._unfit("it has no chat template (chat_template.jinja)")
-            with quiet_transformers():
-                model = kind.from_pretrained(
-                    self._folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=getattr(torch, self._dtype()),
+            try:
+                model, tokenizer, missing = _read_folder(self._folder, self._dtype())
+            except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+                raise self._unfit(
+                    f"cannot be loaded ({first_line(error)})", "give a whole folder"
+                ) from error
+            if missing:
+                # transformers fills them with random weights and only warns of it.
+                raise self._unfit(
+                    f"lacks {len(missing)} of the weights that its config.json names, "
+                    f"{min(missing)} first",
+                    "give a whole folder",
                 )
-            device = "cuda" if torch.cuda.is_available() else "cpu"
             ends = _end_tokens(model, tokenizer)
             if not ends:
-                raise ValueError(
-                    f"model {self._options.model} of text generator {self._name} has no token that "
-                    "ends a text: name its eos_token_id in generation_config.json"
+                raise self._unfit(
+                    "has no token that ends a text", "name its eos_token_id in config.json"
                 )
             if self._options.structured:
-                try:
-                    self._vocabulary = Vocabulary(tokenizer, ends)
-                except ValueError as error:
-                    raise self._unfit(error) from error
+                self._vocabulary = self._read_vocabulary(tokenizer, ends)
+            device = "cuda" if torch.cuda.is_available() else "cpu"
             self._loaded = model.eval().to(device), tokenizer
         return self._loaded
 
-    def _unfit(self, why: object) -> ValueError:
-        return ValueError(
-            f"model {self._options.model} of text generator {self._name} cannot be asked for JSON "
-            f"by schema: {why}; set structured: false, or name another model"
-        )
+    def _read_vocabulary(self, tokenizer: Any, ends: list[int]) -> Vocabulary:
+        try:
+            if not tokenizer.chat_template:
+                raise ValueError("it has no chat template (chat_template.jinja)")
+            return Vocabulary(tokenizer, ends)
+        except ValueError as error:
+            raise self._unfit(
+                f"cannot be asked for JSON by schema: {error}",
+                "set structured: false, or name another model",
+            ) from error
+
+    def _unfit(self, why: str, remedy: str) -> ValueError:
+        model = self._options.model
+        return ValueError(f"model {model} of text generator {self._name} {why}: {remedy}")
+
+    def _prompt(self, tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
+        from jinja2 import TemplateError
+
+        try:
+            return _encode(tokenizer, messages, apart)
+        except TemplateError as error:
+            raise self._unfit(
+                f"has a chat template that cannot be used ({first_line(error)})",
+                "correct its chat_template.jinja",
+            ) from error
 
     def _generate(
         self, prompts: list[list[int]], questions: list[Question]
@@ -221,6 +234,30 @@ class LocalModel:
                 yield Reply(text, finish, *tokens)
             else:
                 yield _read_structured(vocabulary.text(said), question.task, finish, tokens)
+
+
+def _read_folder(folder: Path, dtype: str) -> tuple[Any, Any, Collection[str]]:
+    """Return model, tokenizer, and the names of weights that the files lack."""
+    import torch
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
+
+    with quiet_transformers():
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, loading = kind.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=getattr(torch, dtype),
+        )
+    return model, tokenizer, loading["missing_keys"]
 
 
 def fingerprint(folder: Path) -> str:
