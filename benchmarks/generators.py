@@ -44,6 +44,7 @@ from kd_kedro.text.normalise import words_only
 
 PROMPTS = Path(__file__).resolve().parents[1] / "conf" / "base" / "resources" / "prompts.yml"
 REWRITING = RewritingConfig(styles=["formal", "casual", "general"])
+JUDGED = 60  # rows that the model is asked about beside their reviewers, at most
 EXAMPLES = 6  # questions that belong, in the prompt that asks whether one does
 RUN = 4  # so many words in a row that a prompt has and its text has not are the prompt's
 # What surrounds a reply: its form, marks of chat templates, leads, the names of a prompt's fields.
@@ -109,7 +110,7 @@ def main() -> None:
     account = Account(generator)
     fates = rewritten(rows, account, embedder)
     figures: dict[str, Any] = {"rows": len(rows), **counted(fates)}
-    figures["relevance"] = relevance(given.data, generator, given.rows, given.seed)
+    figures["relevance"] = relevance(given.data, generator, min(given.rows, JUDGED), given.seed)
     figures["seconds"] = round(time.monotonic() - started, 1)
     generator.release()
     if given.served:
