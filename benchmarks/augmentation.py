@@ -33,7 +33,7 @@ from kd_kedro.curation.rewriting.rewrites import Candidate, Encode, add_rewrites
 from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.datasets.sentence_embedder import SentenceEmbedder
-from kd_kedro.generation.protocol import Request
+from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation.nodes import split_rows
 from kd_kedro.pipelines.augmentation.params import SplitParams
@@ -93,17 +93,34 @@ def main() -> None:
 
 def prepared(path: Path, embedder: SentenceEmbedder, count: int, seed: int) -> pd.DataFrame:
     """Return rows of a sheet as they come before augmentation, all of them in train."""
+    opened = open_questions(cleaned(path), RulesGenerator())
+    return in_train(some_rows(opened, count, seed), embedder)
+
+
+def cleaned(path: Path) -> pd.DataFrame:
+    """Return the rows of a sheet that preprocessing keeps, with their text repaired."""
     raw = QASheetDataset(str(path), COLUMNS).load()
     none = QASheetDataset("", optional=True).load()
-    generator = RulesGenerator()
     valid, _, _ = nodes.validate_rows(raw, none, ValidationParams(), ReviewParams())
     reviewed, _, _ = nodes.review_rows(valid, ReviewParams())
-    cleaned, _, _ = nodes.clean_text(reviewed, RepairConfig())
-    asked, _ = nodes.convert_blanks(cleaned, generator, RewriteParams())
-    opened, _ = nodes.convert_choices(asked, generator, ChoiceParams(), RewriteParams())
-    rows = opened.drop_duplicates("question")
+    return nodes.clean_text(reviewed, RepairConfig())[0]
+
+
+def open_questions(rows: pd.DataFrame, generator: TextGenerator) -> pd.DataFrame:
+    """Return rows whose blanks and options a generator made into questions."""
+    asked, _ = nodes.convert_blanks(rows, generator, RewriteParams())
+    return nodes.convert_choices(asked, generator, ChoiceParams(), RewriteParams())[0]
+
+
+def some_rows(rows: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Return so many rows at most with different questions, by chance and in their order."""
+    rows = rows.drop_duplicates("question")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
-    rows = rows.iloc[chosen].reset_index(drop=True)
+    return rows.iloc[chosen].reset_index(drop=True)
+
+
+def in_train(rows: pd.DataFrame, embedder: SentenceEmbedder) -> pd.DataFrame:
+    """Return rows with their families, all of them in train."""
     deduplication = DeduplicationConfig(**FILTERING["deduplication"])
     splitting = SplitParams()
     near = find_neighbours(rows, embedder, deduplication, splitting.threshold)

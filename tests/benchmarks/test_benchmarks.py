@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kd_kedro.generation.protocol import Outcome, Request
 from tests.conftest import ROOT
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.processes import script, start
@@ -81,6 +82,58 @@ def test_augmentation(tmp_path: Path) -> None:
     assert made["false_rejection"] <= 0.2
     assert 0 < made["distinct_2"] < 1
     assert 0 < made["self_bleu"] < 1
+
+
+def chat_model(folder: Path) -> Path:
+    """Write a tiny Llama with random weights and a chat template that knows a system's role."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from kd_kedro.models.tokenization import train_byte_bpe
+
+    tokenizer = train_byte_bpe([SHEET.read_text(encoding="utf-8")], vocabulary=300)
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), num_attention_heads=2, initializer_range=0.4, **sizes, **ends
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_generators(tmp_path: Path) -> None:
+    model = chat_model(tmp_path / "model")
+    words = ["--model", model, "--data", SHEET, "--rows", "4", "--max-tokens", "24"]
+    made = figures("generators", tmp_path, *words, "--served", "8")
+    assert made["rows"] == 4
+    assert made["asked"] >= 12
+    assert made["asked"] == made["kept"] + sum(made["rejected_by"].values())
+    # Random weights babble within the form until they are cut off.
+    assert made["rejected_by"]["reply: cut off at max_tokens"] > 0
+    assert made["contaminated"] == 0
+    assert made["relevance"]["said_yes"] + made["relevance"]["said_no"] == 4
+    assert (made["served"]["asked"], made["served"]["same"]) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("What is the rent of a shop?", ""),
+        ("Keep every number, unit, name: what is the rent of a shop?", "every number unit name"),
+        ("Do not answer it. What is the rent?", "do not answer it"),
+        ('{"question": "What is the rent?"}', "{"),
+        ("Question: what is the rent of a shop?", "Question:"),
+        ("What is the rent of a shop, rephrased?", "rephrased"),
+        ("Sure! What is the rent of a shop?", "Sure!"),
+    ],
+)
+def test_contamination_is_seen(monkeypatch: pytest.MonkeyPatch, text: str, found: str) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    names = runpy.run_path(str(ROOT / "benchmarks" / "generators.py"))
+    request = Request("general", "What is a shop's rent?")
+    assert names["contaminant"](names["Fate"](request, Outcome("ok", text, ""), "")) == found
 
 
 @pytest.mark.slow
@@ -292,6 +345,8 @@ def test_distillation(tmp_path: Path) -> None:
         ("opposites", ["--opposites", "{sheet}"], "has no column question_1"),
         ("relevance", ["--data", "{sheet}", "--train", "{sheet}"], "the file that is judged"),
         ("relevance", ["--data", "{sheet}", "--clinc", "{pairs}"], "pairs.csv has not the parts"),
+        ("generators", ["--data", "{sheet}", "--model", "nosuch"], "nosuch is no folder"),
+        ("generators", ["--data", "{sheet}", "--model", "{folder}"], "has no *.safetensors"),
         ("question_formats", ["--data", "{folder}"], "latin.csv cannot be read as CSV in UTF-8"),
         ("text_repair", ["--data", "{sheet}", "--json", "no/a.json"], "the folder it is to lie in"),
     ],

@@ -7,11 +7,11 @@ import pytest
 
 from kd_kedro.generation.llm.chat_protocol import (
     BrokenAnswerError,
-    MisfitError,
     is_error,
     read_completion,
     read_error,
 )
+from kd_kedro.generation.llm.reply_forms import MisfitError
 
 TEXT = "Which entry is it?"
 FORM = json.dumps({"question": TEXT})

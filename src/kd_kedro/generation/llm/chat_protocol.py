@@ -9,31 +9,19 @@ lists, as plain text or with status 200 (Gemini, proxies, OpenRouter).
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError, field_validator
 
 from kd_kedro.generation.llm.llm_generator import Question
 from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.generation.llm.reply_forms import (
+    form_instruction,
+    form_name,
+    form_schema,
+    read_form,
+)
 from kd_kedro.text.words import word_set
-
-
-class Rewrite(BaseModel):
-    """The form of a reply that writes a question."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    question: str
-
-
-class Verdict(BaseModel):
-    """The form of a reply that says yes or no."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    belongs: Literal["yes", "no"]
-
 
 _PREFIX = re.compile(r"\Afinish_?reason_?", re.IGNORECASE)
 _LENGTH = word_set(
@@ -54,7 +42,6 @@ _THOUGHT = re.compile(
     r"<\|channel\|>analysis<\|message\|>.*?<\|channel\|>final<\|message\|>)",
     re.DOTALL | re.IGNORECASE,
 )
-_FENCED = re.compile(r"```(?:json)?\s*(\{.*?\})\s*```", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -93,10 +80,6 @@ class BrokenAnswerError(Exception):
     """A server's answer that is no chat completion: cut off, empty, or of another kind."""
 
 
-class MisfitError(Exception):
-    """A reply that is not in the form that was asked for."""
-
-
 def request_body(
     question: Question,
     model: str,
@@ -120,10 +103,12 @@ def request_body(
     if parameters.get("temperature", 0) > 0:
         body["seed"] = question.seed
     if structured:
-        form = _form(question.task)
-        field = next(iter(form.model_fields))
-        system = f'{system}\nReply with one JSON object: {{"{field}": "..."}}.'.strip()
-        schema = {"name": form.__name__.lower(), "strict": True, "schema": form.model_json_schema()}
+        system = f"{system}\n{form_instruction(question.task)}".strip()
+        schema = {
+            "name": form_name(question.task),
+            "strict": True,
+            "schema": form_schema(question.task),
+        }
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if system and system_role:
         body["messages"] = [
@@ -161,7 +146,7 @@ def read_completion(body: bytes, task: str, structured: bool, max_tokens: int) -
             called = " (the model called a tool)" if message.tool_calls else ""
             raise BrokenAnswerError(f"the answer is empty{called}")
         if structured:
-            return Reply(_read_form(text, task), "stop", *tokens)
+            return Reply(read_form(text, task), "stop", *tokens)
         if tokens[1] >= max_tokens:
             finish = "length"  # some servers say stop all the same
     return Reply(text, finish, *tokens)
@@ -229,22 +214,3 @@ def _text_of_part(part: Any) -> str:
         return ""
     text = part.get("text")
     return text if isinstance(text, str) else ""
-
-
-def _form(task: str) -> type[BaseModel]:
-    return Verdict if task == "relevance" else Rewrite
-
-
-def _read_form(text: str, task: str) -> str:
-    # A server that does not constrain its model may leave a fence or words around the object.
-    fenced = _FENCED.search(text)
-    start, end = text.find("{"), text.rfind("}")
-    form = _form(task)
-    for candidate in (
-        text,
-        fenced[1] if fenced else "",
-        text[start : end + 1] if start >= 0 else "",
-    ):
-        with suppress(ValidationError):
-            return str(getattr(form.model_validate_json(candidate), next(iter(form.model_fields))))
-    raise MisfitError("the answer does not fit the JSON form")

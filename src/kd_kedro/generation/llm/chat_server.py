@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kd_kedro.generation.llm.chat_protocol import (
     BrokenAnswerError,
-    MisfitError,
     is_error,
     read_completion,
     read_error,
@@ -26,6 +25,7 @@ from kd_kedro.generation.llm.chat_protocol import (
 from kd_kedro.generation.llm.key_pool import KeyPool
 from kd_kedro.generation.llm.llm_generator import Failure, Question
 from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.generation.llm.reply_forms import MisfitError
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 _MAX_BYTES = 4_000_000

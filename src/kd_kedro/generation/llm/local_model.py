@@ -5,16 +5,24 @@ rounding of the arithmetic; sampled text draws from a seed of its own row.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kd_kedro.generation.llm.constrained_decoding import Vocabulary
 from kd_kedro.generation.llm.llm_generator import Answers, Failure, Question
 from kd_kedro.generation.llm.replies import Reply
+from kd_kedro.generation.llm.reply_forms import (
+    MisfitError,
+    form_instruction,
+    form_schema,
+    read_form,
+)
 from kd_kedro.generation.prompts import Message
 from kd_kedro.models.quiet import quiet_transformers
+from kd_kedro.storage.atomic import first_line
 
 _FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
 
@@ -33,6 +41,7 @@ class LocalOptions(BaseModel):
     temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy.")
     top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus of a sample.")
     max_tokens: int = Field(default=128, ge=1, le=8192, description="Longest reply.")
+    structured: bool = Field(default=True, description="Hold replies to JSON by schema.")
     batch_size: int = Field(default=16, ge=1, le=1024, description="Prompts answered together.")
 
 
@@ -52,6 +61,7 @@ class LocalModel:
         self._folder = _folder(name, options)
         self._fingerprint = fingerprint(self._folder)
         self._loaded: tuple[Any, Any] | None = None
+        self._vocabulary: Vocabulary | None = None
 
     def identity(self) -> Mapping[str, Any]:
         """Return what determines a reply: the weights themselves, not the folder they lie in."""
@@ -64,6 +74,7 @@ class LocalModel:
             "weights": self._fingerprint,
             "dtype": self._dtype(),
             "max_tokens": options.max_tokens,
+            **({"structured": True} if options.structured else {}),
             **(sampling if options.temperature else {}),
         }
 
@@ -73,7 +84,11 @@ class LocalModel:
 
         model, tokenizer = self._load()
         apart = bool(model.config.is_encoder_decoder)
-        prompts = [_encode(tokenizer, question.messages, apart) for question in questions]
+        structured = self._options.structured
+        prompts = [
+            self._prompt(tokenizer, _in_form(question) if structured else question.messages, apart)
+            for question in questions
+        ]
         longest = _context(model, tokenizer)
         if not apart:
             longest -= self._options.max_tokens
@@ -81,9 +96,9 @@ class LocalModel:
         fit = [place for place in order if len(prompts[place]) <= longest]
         for start in range(0, len(fit), self._options.batch_size):
             batch = fit[start : start + self._options.batch_size]
-            seeds = [_seed(questions[place]) for place in batch]
+            asked = [questions[place] for place in batch]
             try:
-                replies = list(self._generate([prompts[place] for place in batch], seeds))
+                replies = list(self._generate([prompts[place] for place in batch], asked))
             except torch.OutOfMemoryError as error:
                 raise ValueError(
                     f"text generator {self._name} has no memory for {len(batch)} prompts of up to "
@@ -102,7 +117,7 @@ class LocalModel:
 
         import torch
 
-        self._loaded = None
+        self._loaded = self._vocabulary = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -117,28 +132,61 @@ class LocalModel:
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
             import torch
-            from transformers import (
-                AutoConfig,
-                AutoModelForCausalLM,
-                AutoModelForSeq2SeqLM,
-                AutoTokenizer,
-            )
+            from safetensors import SafetensorError
 
-            config = AutoConfig.from_pretrained(self._folder, local_files_only=True)
-            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            with quiet_transformers():
-                model = kind.from_pretrained(
-                    self._folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=getattr(torch, self._dtype()),
+            try:
+                model, tokenizer, missing = _read_folder(self._folder, self._dtype())
+            except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+                raise self._unfit(
+                    f"cannot be loaded ({first_line(error)})", "give a whole folder"
+                ) from error
+            if missing:
+                # transformers fills them with random weights and only warns of it.
+                raise self._unfit(
+                    f"lacks {len(missing)} of the weights that its config.json names, "
+                    f"{min(missing)} first",
+                    "give a whole folder",
                 )
+            ends = _end_tokens(model, tokenizer)
+            if not ends:
+                raise self._unfit(
+                    "has no token that ends a text", "name its eos_token_id in config.json"
+                )
+            if self._options.structured:
+                self._vocabulary = self._read_vocabulary(tokenizer, ends)
             device = "cuda" if torch.cuda.is_available() else "cpu"
             self._loaded = model.eval().to(device), tokenizer
         return self._loaded
 
-    def _generate(self, prompts: list[list[int]], seeds: list[int]) -> Iterator[Reply]:
+    def _read_vocabulary(self, tokenizer: Any, ends: list[int]) -> Vocabulary:
+        try:
+            if not tokenizer.chat_template:
+                raise ValueError("it has no chat template (chat_template.jinja)")
+            return Vocabulary(tokenizer, ends)
+        except ValueError as error:
+            raise self._unfit(
+                f"cannot be asked for JSON by schema: {error}",
+                "set structured: false, or name another model",
+            ) from error
+
+    def _unfit(self, why: str, remedy: str) -> ValueError:
+        model = self._options.model
+        return ValueError(f"model {model} of text generator {self._name} {why}: {remedy}")
+
+    def _prompt(self, tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
+        from jinja2 import TemplateError
+
+        try:
+            return _encode(tokenizer, messages, apart)
+        except TemplateError as error:
+            raise self._unfit(
+                f"has a chat template that cannot be used ({first_line(error)})",
+                "correct its chat_template.jinja",
+            ) from error
+
+    def _generate(
+        self, prompts: list[list[int]], questions: list[Question]
+    ) -> Iterator[Reply | Failure]:
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
 
@@ -158,7 +206,11 @@ class LocalModel:
             # Padding on the left must not shift positions, or it changes the text.
             inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
         processors = LogitsProcessorList()
+        if vocabulary := self._vocabulary:
+            grammars = [vocabulary.grammar(form_schema(question.task)) for question in questions]
+            processors.append(vocabulary.follow(grammars))
         if self._options.temperature:
+            seeds = [_seed(question) for question in questions]
             processors.append(_draws(seeds, self._options.temperature, self._options.top_p))
         settings = GenerationConfig(
             max_new_tokens=self._options.max_tokens,
@@ -173,15 +225,39 @@ class LocalModel:
                 **inputs, generation_config=settings, logits_processor=processors
             )
         written = written[:, 1:] if seq2seq else written[:, longest:]
-        for prompt, row in zip(prompts, written.tolist(), strict=True):
+        for prompt, row, question in zip(prompts, written.tolist(), questions, strict=True):
             place = next((n for n, token in enumerate(row) if token in ends), None)
             said = row if place is None else row[:place]
-            yield Reply(
-                tokenizer.decode(said, skip_special_tokens=True),
-                "length" if place is None else "stop",
-                len(prompt),
-                len(said),
-            )
+            finish, tokens = "length" if place is None else "stop", (len(prompt), len(said))
+            if vocabulary is None:
+                text = tokenizer.decode(said, skip_special_tokens=True)
+                yield Reply(text, finish, *tokens)
+            else:
+                yield _read_structured(vocabulary.text(said), question.task, finish, tokens)
+
+
+def _read_folder(folder: Path, dtype: str) -> tuple[Any, Any, Collection[str]]:
+    """Return model, tokenizer, and the names of weights that the files lack."""
+    import torch
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
+
+    with quiet_transformers():
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, loading = kind.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=getattr(torch, dtype),
+        )
+    return model, tokenizer, loading["missing_keys"]
 
 
 def fingerprint(folder: Path) -> str:
@@ -227,6 +303,24 @@ def _folder(name: str, options: LocalOptions) -> Path:
     return folder
 
 
+def _in_form(question: Question) -> list[Message]:
+    """Return the messages of a question that ask for its form, which a system's message does."""
+    first, *others = question.messages
+    if first["role"] != "system":
+        first, others = {"role": "system", "content": ""}, question.messages
+    words = f"{first['content']}\n{form_instruction(question.task)}".strip()
+    return [{"role": "system", "content": words}, *others]
+
+
+def _read_structured(text: str, task: str, finish: str, tokens: tuple[int, int]) -> Reply | Failure:
+    try:
+        return Reply(read_form(text, task), "stop", *tokens)
+    except MisfitError as error:
+        if finish == "length":
+            return Reply(text, finish, *tokens)
+        return Failure(f"{error}: {text[:60]!r}", of_question=True)
+
+
 def _encode(tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
     """Return the ids of a prompt, through the chat template where the tokenizer has one.
 
@@ -261,6 +355,7 @@ def _context(model: Any, tokenizer: Any) -> int:
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Return the ids of the tokens that end a reply."""
     ends = model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
     return list(dict.fromkeys(t for t in [*ends, tokenizer.eos_token_id] if t is not None))
