@@ -244,7 +244,8 @@ def check_server(load: Callable[[str], Any], params: DistillationParams, inputs:
     if server is None:
         raise ValueError(NO_SERVER)
     if "target_store" in inputs and params.targets.capture is not False:
-        tokenizer = _tokenizer(params.tokenizer.pretrained, "distillation.tokenizer.pretrained")
+        key, how = "distillation.tokenizer.pretrained", params.examples.prompt_format
+        tokenizer = _tokenizer(params.tokenizer.pretrained, key, how)
         server.check(tokenizer, params.targets.k)
 
 
