@@ -33,10 +33,11 @@ DENSE = {"source": "dense"}
 WIDE = {"num_hidden_layers": 2, "hidden_size": 160, "num_attention_heads": 5}
 
 
-def divergence(name: str, targets: dict[str, Any] = DENSE, **weights: float) -> Recipe:
+def divergence(name: str, targets: dict[str, Any] = DENSE) -> Recipe:
     """Return the recipe of a divergence alone, without hidden states."""
-    objective = {"divergence": name, "hidden_state_weight": 0.0, **weights}
-    return Recipe({"targets": targets, "objective": objective})
+    return Recipe(
+        {"targets": targets, "objective": {"divergence": name, "hidden_state_weight": 0.0}}
+    )
 
 
 METHODS: dict[str, Recipe] = {

@@ -65,3 +65,15 @@ def test_a_table_that_its_schema_refuses_is_named(tmp_path: Path) -> None:
         "row_waterfall: column in, row 1 is 'many', not a whole number"
     )
     assert not (tmp_path / "table.csv").exists()
+
+
+def test_configuration_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    from kedro.config import OmegaConfigLoader
+    from yaml import YAMLError
+
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "parameters.yml").write_text("a: [1\nb: 2\n", encoding="utf-8")
+    loader = OmegaConfigLoader(str(tmp_path), base_env="base", default_run_env="base")
+    with pytest.raises(YAMLError) as caught:
+        loader["parameters"]
+    assert "base/parameters.yml" in sentence(caught.value)

@@ -8,6 +8,7 @@ import click
 from kedro.io import DatasetError
 from kedro.validation import DataValidationError
 from pydantic import ValidationError
+from yaml import YAMLError
 
 _STORES = {"mlflow": "the MLflow store", "optuna": "the study's database"}
 
@@ -38,6 +39,9 @@ def sentence(error: BaseException) -> str:
         owners = {type(each).__module__.partition(".")[0] for each in chain}
         store = next((name for name in _STORES if name in owners), "")
         return f"{_STORES.get(store, 'an SQLite file')} could not be used: {inner}"
+    elif isinstance(inner, YAMLError):
+        # Kedro says which file it was; the parser below calls it "<file>".
+        return " ".join(str(next(each for each in chain if isinstance(each, YAMLError))).split())
     elif isinstance(inner, ValidationError):
         first = inner.errors()[0]
         text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -21,6 +21,7 @@ def distill_plan(
 ) -> None:
     """Tell what the distillation will cost: disk, memory and time, and whether to capture."""
     from kd_kedro.cli.terminal import print_plan
+    from kd_kedro.models.quiet import quiet_transformers
     from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
     from kd_kedro.runs.registered import check_inputs
 
@@ -30,7 +31,8 @@ def distill_plan(
             config = context.config_loader["catalog"]
             check_inputs({"augmented_qa"}, catalog, config, env=context.env)
             groups = {name: catalog.load(f"params:distillation.{name}") for name in GROUPS}
-            plan = plan_distillation(catalog.load("augmented_qa"), **groups)
+            with quiet_transformers():
+                plan = plan_distillation(catalog.load("augmented_qa"), **groups)
         print_plan(plan)
         if to:
             to.write_text(json.dumps(plan.figures(), indent=1) + "\n", encoding="utf-8")

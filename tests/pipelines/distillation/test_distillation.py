@@ -379,6 +379,7 @@ def test_a_pretrained_model_with_another_tokenizer_is_refused(catalog, groups, t
         ("targets", {"temperatures": [1.0, 0.0]}, "greater than 0"),
         ("objective", {"gamma": 1}, "Extra inputs"),
         ("objective", {"alpha": 0, "beta": 0}, "alpha and beta are both 0"),
+        ("objective", {"hidden_state_weight": float("inf")}, "hidden_state_weight"),
         ("examples", {"styles": ["poetic"]}, "Input should be 'original'"),
     ],
 )
@@ -572,8 +573,16 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
         ({"targets": {"capture": False}}, r"targets\.capture is false but objective\.beta or"),
         ({"controls": {"teacher_seed": 1}}, "that of the teacher"),
         (
-            {"ensemble": {"seeds": [4]}, "targets": {"hidden_states": True}},
-            "several teachers share no hidden states",
+            {
+                "ensemble": {"seeds": [4]},
+                "objective": TARGETS,
+                "targets": {"hidden_states": True},
+            },
+            r"targets\.hidden_states: several teachers share no hidden states",
+        ),
+        (
+            {"ensemble": {"seeds": [4]}},
+            r"objective\.hidden_state_weight: several teachers share no hidden states; set it to 0",
         ),
         (
             {
@@ -585,9 +594,9 @@ FSDP = {"strategy": "fsdp", "num_processes": 2}
         ),
         (
             {"on_policy": {"share": 0.5}, "objective": NO_TEACHER},
-            "objective.beta is 0: the teacher is not asked",
+            "objective.beta is 0: the teacher would not judge",
         ),
-        ({"student": {"tokenizer": "other"}}, "student.tokenizer differs"),
+        ({"student": {"tokenizer": "other"}}, "student.tokenizer is set, so that"),
         (LIVE | {"on_policy": {"share": 0.5}, "training": FSDP}, "training.strategy is fsdp"),
         ({"student": {"copy_layers": [1, 9]}}, "copy_layers has 9, but .* layers are 0 to 1 "),
         (

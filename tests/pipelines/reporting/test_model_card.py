@@ -148,6 +148,7 @@ SAMPLES = {"origin": "sample_teacher", "licence": TRAINED_HERE}
         (True, {"origin": "owner/teacher"}, {"origin": MADE}, ("own", "not", "not")),
         (True, {"origin": "owner/teacher"}, {"origin": CUT}, ("own", "not", "not")),
         (True, SAMPLES, {"origin": CUT}, ("own", "own", "own")),
+        (True, {**SAMPLES, "ensemble": {"b": "c/d"}}, {"origin": CUT}, ("own", "not", "not")),
         (False, SAMPLES, {"origin": CUT}, ("not", "not", "not")),
         (True, {"origin": MADE}, {"origin": "owner/student"}, ("own", "own", "not")),
         (True, {"origin": MADE, "ensemble": {"b": "c/d"}}, {"origin": MADE}, ("own", "not", "not")),

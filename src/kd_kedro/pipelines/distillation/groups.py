@@ -73,8 +73,8 @@ class DistillationParams(BaseModel):
             self._served_conflict(),
             self._ensemble_conflict(),
             self._controls_conflict(),
-            self._capture_conflict(),
             self._objective_conflict(),
+            self._capture_conflict(),
             self._on_policy_conflict(),
             self._tokenizer_conflict(),
             self._teaching_conflict(),
@@ -176,8 +176,8 @@ class DistillationParams(BaseModel):
             targets.hidden_states or targets.source == "live"
         ):
             return (
-                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: "
-                "leave it out"
+                "objective.hidden_state_weight is above 0 but targets.hidden_states is false: set "
+                "it to null, or the weight to 0"
             )
         return ""
 
@@ -190,7 +190,10 @@ class DistillationParams(BaseModel):
                 "lie in shards cannot sample answers; use ddp"
             )
         if not self.objective.beta:
-            return "on_policy.share is above 0 but objective.beta is 0: the teacher is not asked"
+            return (
+                "on_policy.share is above 0 but objective.beta is 0: the teacher would not judge "
+                "what the student samples"
+            )
         if self.objective.divergence not in serves("live"):
             return (
                 f"on_policy.share is above 0, which asks the teacher itself, but "
@@ -202,8 +205,8 @@ class DistillationParams(BaseModel):
     def _tokenizer_conflict(self) -> str:
         if self.student.tokenizer and self.objective.asks_teacher:
             return (
-                "student.tokenizer differs from the teacher's, so that their tokens cannot be "
-                "compared: set objective.beta and objective.hidden_state_weight to 0 and "
+                "student.tokenizer is set, so that its tokens cannot be compared with the "
+                "teacher's: set objective.beta and objective.hidden_state_weight to 0 and "
                 "sequence_level.source to teacher"
             )
         return ""

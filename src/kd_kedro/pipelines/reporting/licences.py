@@ -32,7 +32,7 @@ def known_licences(
     """
     rows = bool(evidence.get("curation", {}).get("made_here"))
     own = cards.get("teacher", {})
-    teacher = rows and (own.get("licence") == TRAINED_HERE or _was_random(own))
+    teacher = rows and _was_made_here(own)
     taught_here = teacher and evidence.get("answers_from") != "generator"
     made = {
         "data": rows,
@@ -52,11 +52,20 @@ def hub_licence(licence: str) -> str:
 
 def _was_random(card: Mapping[str, Any]) -> bool:
     """Tell whether a model's weights, or the teacher's that they were copied from, were random."""
-    origins = [card.get("origin", ""), *card.get("ensemble", {}).values()]
-    return all(
-        origin == "made in this run" or origin.startswith(("random weights", *_OF_TEACHER))
-        for origin in origins
-    )
+    return all(map(_names_no_model, [card.get("origin", ""), *card.get("ensemble", {}).values()]))
+
+
+def _was_made_here(card: Mapping[str, Any]) -> bool:
+    """Tell whether a model was trained by this project on fabricated rows, in this run or before.
+
+    The models of an ensemble are known by their origins alone.
+    """
+    known = card.get("licence") == TRAINED_HERE or _names_no_model(card.get("origin", ""))
+    return known and all(map(_names_no_model, card.get("ensemble", {}).values()))
+
+
+def _names_no_model(origin: str) -> bool:
+    return origin == "made in this run" or origin.startswith(("random weights", *_OF_TEACHER))
 
 
 def base_model(cards: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -111,8 +111,9 @@ def capture_of(
         return None
     if settings.student.tokenizer:
         raise ValueError(
-            "tuning.space: beta may be above 0 but student.tokenizer differs from the teacher's, "
-            "so that their tokens cannot be compared: set tuning.space.beta.fixed to 0"
+            "tuning.space: beta or distillation.objective.hidden_state_weight may be above 0 but "
+            "student.tokenizer is set, so that the student's tokens cannot be compared with the "
+            "teacher's: set tuning.space.beta.fixed and the weight to 0"
         )
     if targets.manifest.get("source") == "live":
         raise ValueError(

@@ -136,9 +136,12 @@ class TrainingConfig(BaseModel):
 
 
 class ObjectiveConfig(BaseModel):
-    """alpha x cross-entropy + beta x divergence, over answer tokens; by default without teacher."""
+    """alpha x cross-entropy + beta x divergence + hidden_state_weight x distance of hidden states.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Over answer tokens; without parameters the reference answers alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     alpha: float = Field(
         default=1.0, ge=0, description="Weight of the cross-entropy with the reference answer."
@@ -183,7 +186,7 @@ class ObjectiveConfig(BaseModel):
     @model_validator(mode="after")
     def _asks_something(self) -> "ObjectiveConfig":
         if not self.alpha and not self.beta:
-            raise ValueError("alpha and beta are both 0: the student would learn nothing")
+            raise ValueError("alpha and beta are both 0: the student would learn no answers")
         if "skewed" in self.divergence and self.interpolation == 1:
             raise ValueError(
                 f"interpolation 1 compares {self.divergence}'s one side with itself; give less "
