@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.harness import run_commands
+from tests.end_to_end.harness import latest, run_commands
 
 TEST = ["--env", "test"]
 OTHER = "data/01_raw/other.csv"
@@ -95,7 +95,11 @@ def test_what_differs_is_printed_and_written(past: Past, said: dict[str, dict[st
     assert metrics["perplexity"]["difference"] == {"estimate": 0, "low": 0, "high": 0}
 
 
-def test_runs_are_listed_with_sheet_state_and_verdict(said: dict[str, dict[str, Any]]) -> None:
+def test_runs_are_listed_with_sheet_state_and_verdict(
+    past: Past, said: dict[str, dict[str, Any]]
+) -> None:
+    verdict = latest(past.project, "08_reporting/verdict.json").read_text(encoding="utf-8")
+    overall = json.loads(verdict)["overall"]
     assert said["runs"]["code"] == 0, said["runs"]["err"]
     lines = [
         line
@@ -106,8 +110,8 @@ def test_runs_are_listed_with_sheet_state_and_verdict(said: dict[str, dict[str, 
     for line, words in (
         (refused, ("test, preprocessing", "failed")),
         (other, ("other.csv", "test", "finished")),
-        (judged, ("test, ", "judge_student", "better", "perplexity")),
-        (whole, ("test_qa.csv", " test ", "finished", "better", "perplexity")),
+        (judged, ("test, ", "judge_student", overall, "perplexity")),
+        (whole, ("test_qa.csv", " test ", "finished", overall, "perplexity")),
     ):
         for word in words:
             assert word in line, line
