@@ -58,3 +58,9 @@ def copy_project(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target / name)
     return target
+
+
+def latest(project: Path, name: str) -> Path:
+    """Where the last version of a product lies."""
+    versions = sorted((project / "data/test_env" / name).iterdir())
+    return versions[-1] / Path(name).name

@@ -7,15 +7,10 @@ from pathlib import Path
 import pandas as pd
 from huggingface_hub import ModelCard
 
-from tests.end_to_end.harness import ROOT, environment, run_commands
+from tests.end_to_end.harness import ROOT, environment, latest, run_commands
 from tests.processes import module, script, start
 
 TEST = ["--env", "test"]
-
-
-def latest(project: Path, name: str) -> Path:
-    versions = sorted((project / "data/test_env" / name).iterdir())
-    return versions[-1] / Path(name).name
 
 
 def test_a_student_is_registered_once_and_is_no_champion_without_a_gain(project: Path) -> None:
