@@ -5,10 +5,10 @@
 Facts are planted in the contexts of examples: no answer of any sheet has them, and no prompt of the
 student. A small teacher is trained here, on contexts with other facts, to answer from what it
 reads. Then it writes the answers to the planted questions and is captured over them, and a student
-learns from both alone. The student is asked in other words than it learned from. The JSON has the
-share of planted facts that the teacher tells with its context (`teacher`), the share of these that
-the student learned (`with_context`), and the share of all that it learned where the same teacher
-was asked without any context (`without`).
+learns from both alone. The student is asked in other words than it learned from, and must be right
+however it is asked. The JSON has the share of planted facts that the teacher tells with its context
+(`teacher`), the share of these that the student learned (`with_context`), and the share of all that
+it learned where the same teacher was asked without any context (`without`).
 """
 
 import argparse
@@ -37,16 +37,51 @@ from kd_kedro.training.loop.model_training import TrainingInputs, train_model
 from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.teacher.capture_config import CaptureConfig
 
-COLOURS = "red blue green white black brown grey pink gold silver violet orange".split()
-ANIMALS = "lion fox owl wolf bear deer crab swan hawk seal toad mole".split()
-SYLLABLES = "ba de fi go ku la me ni po ru sa te vi zo".split()
-ASKED = (
-    "Which sign has {name}?",
-    "What is the sign of {name}?",
-    "{name} has which sign?",
-    "The sign of {name} is what?",
+COLOURS = [
+    "red",
+    "blue",
+    "green",
+    "white",
+    "black",
+    "brown",
+    "grey",
+    "pink",
+    "gold",
+    "silver",
+    "violet",
+    "orange",
+]
+ANIMALS = [
+    "lion",
+    "fox",
+    "owl",
+    "wolf",
+    "bear",
+    "deer",
+    "crab",
+    "swan",
+    "hawk",
+    "seal",
+    "toad",
+    "mole",
+]
+SYLLABLES = ["ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "zo"]
+OPENINGS = ["", "Please: ", "Tell me, ", "I ask you: ", "One more thing. ", "So now, tell us: "]
+ASKED = [
+    f"{opening}{question}"
+    for opening in OPENINGS
+    for question in (
+        "which sign has {name}?",
+        "what is the sign of {name}?",
+        "{name} has which sign?",
+        "of {name} the sign is what?",
+    )
+]
+OTHER_WORDS = (  # of the probes: no example is asked so
+    "Please: the sign {name} has is which?",
+    "So now, tell us: {name} has what sign?",
+    "I ask you: which is the sign of {name}?",
 )
-OTHER_WORDS = "Which is the sign that {name} has?"  # of a probe: no example is asked so
 MAX_LENGTH = 40  # of the student's prompt and answer
 UNKNOWN = "unknown"  # what the sheet says of every planted fact
 
@@ -55,10 +90,8 @@ class Sizes(NamedTuple):
     """How much is planted and learned."""
 
     facts: int = 60
-    beside: int = 1  # other facts in a context
     teacher_rows: int = 8000
-    teacher_epochs: float = 1.0
-    student_epochs: float = 40.0
+    student_epochs: float = 6.0
     width: int = 64
 
 
@@ -83,9 +116,9 @@ def main() -> None:
         figures = measure(Sizes(), Path(folder))
     finish(
         figures,
-        f"planted_facts: of the facts that only the context holds the teacher tells "
-        f"{figures['teacher']:.2f}; the student learned {figures['with_context']:.2f} of these, and "
-        f"{figures['without']:.2f} without the context",
+        f"planted_facts: the teacher tells {figures['teacher']:.2f} of the facts in its contexts; "
+        f"the student learned {figures['with_context']:.2f} of these, and "
+        f"{figures['without']:.2f} where the teacher had no context",
         arguments.json,
     )
 
@@ -119,16 +152,16 @@ def plant(sizes: Sizes, folder: Path) -> Planted:
     ]
     facts = {name: _sign(chooser) for name in names}
     rows = [
-        _row(chooser, facts, name, wording.format(name=name), UNKNOWN, sizes.beside)
+        _row(name, facts[name], wording.format(name=name), UNKNOWN)
         for name in names
         for wording in ASKED
     ]
     practice = []
     while len(practice) < sizes.teacher_rows:
-        name, others = chooser.choice(names), {each: _sign(chooser) for each in names}
-        if others[name] != facts[name]:
+        name, sign = chooser.choice(names), _sign(chooser)
+        if sign != facts[name]:
             asked = chooser.choice(ASKED).format(name=name)
-            practice.append(_row(chooser, others, name, asked, others[name], sizes.beside))
+            practice.append(_row(name, sign, asked, sign))
     examples, learning = (_examples(table) for table in (rows, practice))
     texts = [f"{row['context']} {row['question']} {row['answer']}" for row in practice]
     tokenizer = train_byte_bpe([f"Question: {text}\nAnswer: {text}" for text in texts], 1000)
@@ -139,7 +172,7 @@ def plant(sizes: Sizes, folder: Path) -> Planted:
         num_hidden_layers=2, hidden_size=sizes.width, num_attention_heads=4
     )
     model = new_model(architecture, tokenizer, inputs.longest, 0)
-    teacher, _ = _train(model, inputs, sizes.teacher_epochs, ObjectiveConfig(), "teacher")
+    teacher, _ = _train(model, inputs, 1.0, ObjectiveConfig(), "teacher")
     return Planted(facts, examples, teacher)
 
 
@@ -147,7 +180,7 @@ def told_by_teacher(planted: Planted) -> set[str]:
     """Return the names whose sign the teacher tells with the context, however it is asked."""
     asked = teacher_asked_of(planted.examples)
     said = generate_answers(planted.teacher, asked, max_new_tokens=8, batch_size=256)
-    names = [name for name in planted.facts for _ in ASKED]
+    names = planted.examples["name"]
     wrong = {name for name, text in zip(names, said, strict=True) if text != planted.facts[name]}
     return {*planted.facts} - wrong
 
@@ -155,12 +188,18 @@ def told_by_teacher(planted: Planted) -> set[str]:
 def learned_by_student(
     planted: Planted, examples: pd.DataFrame, sizes: Sizes, folder: Path
 ) -> set[str]:
-    """Return the names whose sign a student tells that learned from the teacher's examples."""
+    """Return the names whose sign a student tells that learned from the teacher's examples.
+
+    It counts where the sign is told in every probe.
+    """
     student = train_student(planted, examples, sizes, folder)
-    probes = [OTHER_WORDS.format(name=name) for name in planted.facts]
-    said = generate_answers(student, probes, max_new_tokens=8, batch_size=256)
-    pairs = zip(planted.facts.items(), said, strict=True)
-    return {name for (name, sign), text in pairs if text == sign}
+    known = {*planted.facts}
+    for wording in OTHER_WORDS:
+        probes = [wording.format(name=name) for name in planted.facts]
+        said = generate_answers(student, probes, max_new_tokens=8, batch_size=256)
+        pairs = zip(planted.facts.items(), said, strict=True)
+        known &= {name for (name, sign), text in pairs if text == sign}
+    return known
 
 
 def train_student(
@@ -199,18 +238,9 @@ def _sign(chooser: random.Random) -> str:
     return f"{chooser.choice(COLOURS)} {chooser.choice(ANIMALS)}"
 
 
-def _row(
-    chooser: random.Random,
-    facts: dict[str, str],
-    name: str,
-    question: str,
-    answer: str,
-    beside: int,
-) -> dict[str, str]:
-    others = chooser.sample([each for each in facts if each != name], beside)
-    told = chooser.sample([name, *others], beside + 1)
-    context = " ".join(f"{each} has {facts[each]}." for each in told)
-    return {"context": context, "question": question, "answer": answer}
+def _row(name: str, sign: str, question: str, answer: str) -> dict[str, str]:
+    context = f"{name} has {sign}."
+    return {"name": name, "context": context, "question": question, "answer": answer}
 
 
 def _examples(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
