@@ -185,7 +185,7 @@ def capture_cost(
     objective.check(cached)
     live = live_teacher(teachers, inputs.tokenizer, precision, prompts)
     asked = {row.row_id: row for row in encoded.rows}  # as students are
-    read = [[asked[row.row_id] for row in batch] for batch in probed]
+    read: list[Rows] = [[asked[row.row_id] for row in batch] for batch in probed]
     return CapturedBatches(cost, identity_seconds, cached, live, read)
 
 
