@@ -312,6 +312,14 @@ def test_prompts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_planted_facts(tmp_path: Path) -> None:
+    made = figures("planted_facts", tmp_path)
+    assert made["teacher"] >= 0.9
+    assert made["with_context"] >= 0.9
+    assert made["without"] <= 0.1
+
+
+@pytest.mark.slow
 def test_distillation(tmp_path: Path) -> None:
     words = ["--data", SHEET, "--size", "tiny", "--threads", "1", "--rounds", "1"]
     made = figures("distillation", tmp_path, *words)["threads_1"]

@@ -35,7 +35,8 @@ same_question_diff_answers = TableSchema(schema.CONFLICTS, whole=["group_id"], n
 same_answer_diff_questions = TableSchema(schema.SHARED, whole=["group_id"])
 
 # A family that straddles two splits, or a held-out row that is no original, is refused on saving.
-split_rows = TableSchema(schema.SPLIT, check=check_families)
+# Further columns are fields of a prompt, or the context that only a teacher reads.
+split_rows = TableSchema(schema.SPLIT, further=True, check=check_families)
 row_events = TableSchema(lineage.EVENT_COLUMNS)
 row_texts = TableSchema(texts.COLUMNS)
 row_waterfall = TableSchema(lineage.WATERFALL_COLUMNS, whole=lineage.WATERFALL_COLUMNS[1:])

@@ -82,14 +82,20 @@ def check_length(models: Iterable[Any], rows: "Sequence[Example]") -> None:
         ValueError: If one has not.
     """
     for model in models:
-        # An encoder reads the prompt, its decoder the answer, a causal model both.
-        apart = model.config.is_encoder_decoder
-        sizes = [
-            max(len(r.encoder_ids), r.begin + r.answer_tokens) if apart else len(r.input_ids)
-            for r in rows
-        ]
-        if max(sizes, default=0) > positions(model):
+        longest = max((tokens_read(model, row) for row in rows), default=0)
+        if longest > positions(model):
             raise ValueError(
-                f"a row has {max(sizes)} tokens but {type(model).__name__} has positions for "
-                f"{positions(model)}: lower distillation.examples.max_length"
+                f"a row has {longest} tokens but {type(model).__name__} has positions for "
+                f"{positions(model)}: lower distillation.examples.max_length, or shorten its "
+                "context where it has one"
             )
+
+
+def tokens_read(model: Any, row: "Example") -> int:
+    """Return the positions that a model needs for a row.
+
+    An encoder reads the prompt, its decoder the answer, a causal model both.
+    """
+    if model.config.is_encoder_decoder:
+        return max(len(row.encoder_ids), row.begin + row.answer_tokens)
+    return len(row.input_ids)

@@ -4,8 +4,9 @@ Prompt and answer are tokenised apart and joined, so that the prompt of training
 token, the prompt of generation, and the first answer token is known without guessing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ from kd_kedro.models.prompt_format import (
 )
 
 IGNORED = -100  # the label of a position that is no answer, as everywhere in transformers
+Prompts = Mapping[str, Sequence[int]]  # token ids by the id of a row
+NO_PROMPTS: Prompts = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -251,17 +254,32 @@ def answered_rows(batch: Batch) -> list[Example]:
     return rows
 
 
-def read_by(batch: Batch, decoder_start: int | None) -> Batch:
+def with_prompts(rows: Sequence[Example], prompts: Prompts) -> list[Example]:
+    """Return rows with another prompt where there is one for their id; their answers stay."""
+    return [
+        replace(
+            row,
+            input_ids=(*prompts[row.row_id], *row.input_ids[row.answer_start :]),
+            answer_start=len(prompts[row.row_id]),
+        )
+        if row.row_id in prompts
+        else row
+        for row in rows
+    ]
+
+
+def read_by(batch: Batch, decoder_start: int | None, prompts: Prompts = NO_PROMPTS) -> Batch:
     """Return a batch laid out for a model with another decoder start, or for one without any.
 
-    Teacher and student may be of different kinds; their answer positions come in the same order.
+    Teacher and student may be of different kinds, and a teacher may have prompts of its own; their
+    answer positions come in the same order.
     """
     start = None if batch.encoder_ids is None else int(batch.input_ids[0, 0])
-    if start == decoder_start:
+    if start == decoder_start and prompts.keys().isdisjoint(batch.row_ids):
         return batch
     rows = answered_rows(batch) or [Example("", (0,), 1)]
     # What fills a row up is masked or to the right of all answers: any id will do.
-    laid_out = collate(rows, 0, decoder_start)
+    laid_out = collate(with_prompts(rows, prompts), 0, decoder_start)
     return replace(laid_out, written=batch.written).to(batch.input_ids.device)
 
 

@@ -44,8 +44,8 @@ def make_examples(
     """Return rows of a split table as examples, in their order.
 
     Args:
-        rows: Text columns row_id, family_id, split, style, question, answer, and teacher where rows
-            name theirs; others pass through.
+        rows: Text columns row_id, family_id, split, style, question, answer, teacher where rows
+            name theirs, and context where only a teacher reads it; others pass through.
         fields: The columns that the prompt is made of.
         task: What is asked of a model.
 
@@ -69,7 +69,7 @@ def make_examples(
         "example_id": rows["row_id"].astype(str),
         "task": task,
         "fields": pd.Series(prompts, index=rows.index, dtype="str"),
-        "context": "",
+        "context": rows["context"].astype(str) if "context" in rows else "",
         "weight": "1",
         "teacher": rows["teacher"].astype(str) if "teacher" in rows else "",
     }
@@ -199,14 +199,19 @@ def learned(examples: pd.DataFrame) -> pd.DataFrame:
 def triples(examples: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Return example_id, question and answer of each example: what a fingerprint is taken of.
 
-    Where the prompt is made of more than a question, its fields stand for it.
+    Where the prompt is made of more than a question, its fields stand for it; where a teacher reads
+    a context, it stands before them.
     """
     ids, answers = (examples[name].astype(str) for name in ("example_id", "answer"))
     asked = [
-        each if isinstance(each, str) else json.dumps(each, sort_keys=True)
-        for each in asked_of(examples)
+        _fingerprinted([context, each] if context else each)
+        for context, each in zip(examples["context"], asked_of(examples), strict=True)
     ]
     return list(zip(ids, asked, answers, strict=True))
+
+
+def _fingerprinted(asked: Any) -> str:
+    return asked if isinstance(asked, str) else json.dumps(asked, sort_keys=True)
 
 
 def teachers_named(examples: pd.DataFrame) -> dict[str, str]:
@@ -257,13 +262,17 @@ def example_lengths(examples: pd.DataFrame, tokenizer: Any) -> dict[str, int]:
     try:
         lengths = whole_lengths(tokenizer, asked_of(examples), answers)
     except PromptRefusedError as error:
-        row = examples.iloc[error.place]
-        where = f"{row['source']}, row {row['row_id']}" if "source" in row else row["row_id"]
         raise ValueError(
-            f"{where} cannot be asked: {error}; correct or remove its row, or take another "
-            "distillation.examples.format"
+            f"{place_of(examples.iloc[error.place])} cannot be asked: {error}; correct or remove "
+            "its row, or take another distillation.examples.format"
         ) from error
     return dict(zip(ids, lengths, strict=True))
+
+
+def place_of(example: Any) -> str:
+    """Return where an example comes from, for messages."""
+    row = str(example["row_id"])
+    return f"{example['source']}, row {row}" if "source" in example else row
 
 
 def _by_hash(rows: pd.DataFrame, count: int) -> pd.DataFrame:

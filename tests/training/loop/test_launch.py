@@ -33,7 +33,9 @@ def test_two_processes_end_with_the_weights_of_one(tokenizer, examples, tmp_path
     goal = ObjectiveConfig(alpha=0.5, beta=0.5, temperature=2.0, hidden_state_weight=0.3)
     ended = []
     for number in (1, 2):
-        teacher = LiveTeacher(tiny_model(tokenizer, seed=9).double(), len(tokenizer), "live")
+        read = {"row1": [7, 8, 9], "row4": range(20, 60)}  # by the teacher alone
+        judge = tiny_model(tokenizer, seed=9).double()
+        teacher = LiveTeacher(judge, len(tokenizer), "live", prompts=read)
         model = tiny_model(tokenizer).double()
         history = fit(
             model,

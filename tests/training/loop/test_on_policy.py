@@ -258,3 +258,15 @@ def test_a_divergence_the_live_teacher_cannot_give_is_refused(
             targets=live(tokenizer),
             on_policy=policy,
         )
+
+
+def test_an_answer_is_no_longer_than_the_teacher_reads_behind_its_own_prompt(
+    tokenizer, examples, policy
+):
+    model, batch = tiny_model(tokenizer), collate(examples[:1], policy.padding)
+    policy.teacher.prompts = {"row0": range(5, 130)}  # 125 of its 128 positions
+    sampled = policy.sample(answering(model, *range(40, 46)), batch, 1, 0, 0)
+    assert sampled.answers.tolist() == [40, 41, 42]
+    policy.teacher.signal(sampled, 1.0)
+    prompt = examples[0].input_ids[: examples[0].answer_start]
+    assert sampled.input_ids[0, : len(prompt)].tolist() == list(prompt)  # the student's own

@@ -17,7 +17,11 @@ from tqdm import tqdm
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation.lengths import length_notes
 from kd_kedro.pipelines.distillation.models import START, Start, make_model, make_student
-from kd_kedro.pipelines.distillation.nodes import choose_examples, train_tokenizer
+from kd_kedro.pipelines.distillation.nodes import (
+    choose_examples,
+    teacher_inputs,
+    train_tokenizer,
+)
 from kd_kedro.pipelines.distillation.params import (
     ControlParams,
     EnsembleParams,
@@ -114,13 +118,17 @@ def plan_distillation(
         models = (teacher.pretrained, student.tokenizer)
         notes = length_notes(*chosen, augmented_qa, made, examples, *models)
         encoded = encode_inputs(TrainingInputs(*chosen, made, *place))
-        taught, teacher_cost = _teacher(encoded, teacher)
+        own_prompts = teacher_inputs(encoded.inputs)
+        read = encode_inputs(own_prompts) if own_prompts.prompts else encoded
+        taught, teacher_cost = _teacher(read, teacher)
 
         part("targets")
         settings = training.in_one_process()
         batches = training_batches(encoded.rows, settings, seeds.first)
         teachers = _teachers(encoded, taught, teacher, ensemble)
-        capture = capture_cost(encoded, teachers, _capturable(targets), objective, batches)
+        capture = capture_cost(
+            encoded, teachers, _capturable(targets), objective, batches, read.inputs.prompts
+        )
         own, probed = encoded, capture.probed
         if student.tokenizer:
             own = encode_inputs(reference_inputs(*chosen, made, student, *place))
@@ -243,7 +251,7 @@ def _teacher(
         make_model,
         params,
         encoded.inputs.tokenizer,
-        encoded.inputs.max_length,
+        encoded.inputs.longest,
         params.seed,
         "distillation.teacher",
         params.dtype,

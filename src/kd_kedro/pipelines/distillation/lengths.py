@@ -1,13 +1,15 @@
 """Rows that are longer than `examples.max_length`, counted before anything is trained."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from kd_kedro.pipelines.distillation.models import STUDENT
-from kd_kedro.pipelines.distillation.params import ExampleParams
-from kd_kedro.training.examples import ORIGINAL, example_lengths, make_examples
+from kd_kedro.pipelines.distillation.params import MOST_TOKENS, ExampleParams
+from kd_kedro.training.contexts import encode_for_teacher
+from kd_kedro.training.examples import ORIGINAL, example_lengths, make_examples, place_of
 from kd_kedro.training.lengths import (
     Facts,
     count_long_rows,
@@ -31,8 +33,11 @@ def check_lengths(
     tokenizer: Any,
     params: ExampleParams,
     teacher: str,
+    ensemble: Sequence[str] = (),
 ) -> tuple[Facts, int]:
     """Count the rows that will be cut, before the first model is trained.
+
+    A context is cut nowhere: one that a teacher cannot read whole is refused.
 
     Args:
         training_examples: What is learned from.
@@ -41,15 +46,21 @@ def check_lengths(
         tokenizer: The tokenizer of teacher and students.
         params: The length, and the share of rows that may be longer.
         teacher: Hub name or folder of a pretrained teacher; empty where it is made here.
+        ensemble: Those of the other teachers that are pretrained.
 
     Returns:
         What `count_long_rows` tells, and the length, with which the trainings may begin.
 
     Raises:
-        ValueError: More rows are longer than `params.max_cut_share` allows.
+        ValueError: More rows are longer than `params.max_cut_share` allows, or a row is longer with
+            its context than a teacher reads.
     """
     examples = (training_examples, validation_examples, augmented_qa)
     facts = _count(*examples, tokenizer, params)
+    named = {_TEACHER: teacher} | {
+        f"distillation.ensemble.pretrained.{place}": name for place, name in enumerate(ensemble)
+    }
+    _check_contexts(pd.concat(examples[:2]), tokenizer, params.max_length, named)
     _tell(facts, params, teacher=teacher)
     return facts, params.max_length
 
@@ -125,6 +136,34 @@ def _count(
     }
     lengths = {part: example_lengths(examples, tokenizer) for part, examples in parts.items()}
     return count_long_rows(lengths, params.max_length, params.max_cut_share)
+
+
+def _check_contexts(
+    examples: pd.DataFrame, tokenizer: Any, max_length: int, teachers: Mapping[str, str]
+) -> None:
+    """Refuse a context that does not stand whole before the teachers, by the keys of their names.
+
+    A teacher that is made here is given the positions that it needs.
+    """
+    from kd_kedro.models.build import outline
+    from kd_kedro.models.causal_lm import positions, tokens_read
+
+    own = examples[examples["context"] != ""]
+    if own.empty:
+        return
+    rows = encode_for_teacher(own, tokenizer, max_length)
+    for key, name in teachers.items():
+        model = outline(name, key) if name else None
+        most = positions(model) if model else MOST_TOKENS
+        sizes = [tokens_read(model, row) if model else len(row.input_ids) for row in rows]
+        if max(sizes) > most:
+            place = sizes.index(max(sizes))
+            who = f"{key} '{name}'" if name else "a teacher that is made here"
+            raise ValueError(
+                f"{place_of(own.iloc[place])} has {sizes[place]} tokens with its context, but "
+                f"{who} reads at most {most}, and a context is not cut: shorten it, or take a "
+                "teacher that reads more"
+            )
 
 
 def _tell(facts: Facts, params: ExampleParams, where: str = "", teacher: str = "") -> None:

@@ -34,12 +34,12 @@ from kd_kedro.pipelines.distillation.training_groups import (
     Settings,
     StudentSettings,
 )
+from kd_kedro.training.contexts import encode_for_teacher, teacher_length, teacher_prompts
 from kd_kedro.training.examples import (
     asked_of,
     check_teachers,
     choose_training_examples,
     choose_validation_examples,
-    encode_examples,
     learned,
     teachers_named,
     triples,
@@ -101,6 +101,7 @@ def train_teacher(
     """Make or load the teacher and the others of its ensemble, and fine-tune them.
 
     Each of the others has its share of the probability in its card, and its name in the history.
+    They read the contexts of examples, and have positions for them.
     Of a teacher behind a server there is a tokenizer alone.
     """
     from kd_kedro.training.loop.checkpoints import several_trainings
@@ -112,7 +113,7 @@ def train_teacher(
         return LanguageModel(None, tokenizer, served_card(max_length)), []
     data = (training_examples, validation_examples, tokenizer)
     with several_trainings(training_work_dir, "teachers") as folder:
-        inputs = TrainingInputs(*data, max_length, folder, keeps=True)
+        inputs = teacher_inputs(TrainingInputs(*data, max_length, folder, keeps=True))
         teacher, history = _make_teacher(inputs, params, "teacher", "distillation.teacher")
         members = {}
         for (name, (own, key)), share in zip(others.items(), ensemble.shares, strict=True):
@@ -132,6 +133,7 @@ def capture_targets(
 ) -> TeacherTargets:
     """Read the teachers once over the answers that students learn from, each row's own alone.
 
+    They read the context of an example, which its student never does, and think of the same answer.
     Where they are to be asked live, the manifest says who they are and nothing is captured. Where
     no student asks for targets, no teacher is read, and the manifest says that there are none.
     """
@@ -158,7 +160,7 @@ def capture_targets(
         return TeacherTargets(manifest, target_store)
     manifest = capture(
         teachers,
-        encode_examples(examples, tokenizer, max_length),
+        encode_for_teacher(examples, tokenizer, max_length),
         belongs_to,
         target_store,
         params.model_copy(update={"precision": precision}),
@@ -277,7 +279,7 @@ def _controls(
         )
         history += [_prefixed(CUT_UNTAUGHT, record) for record in own_history]
     if asked.second_teacher is not None:
-        inputs = TrainingInputs(*data, asked.max_length, folder, keeps=True)
+        inputs = teacher_inputs(TrainingInputs(*data, asked.max_length, folder, keeps=True))
         models["floor_teacher"], further = _make_teacher(
             inputs, asked.second_teacher, "floor_teacher", "distillation.teacher"
         )
@@ -301,13 +303,23 @@ def _described(
     }
 
 
+def teacher_inputs(inputs: "TrainingInputs") -> "TrainingInputs":
+    """Return what a teacher is fine-tuned on: it reads the contexts that it will be asked with."""
+    tokenizer, examples = inputs.tokenizer, pd.concat([inputs.examples, inputs.validation])
+    prompts = teacher_prompts(examples, tokenizer)
+    if not prompts:
+        return inputs
+    reads = teacher_length(examples, tokenizer, inputs.max_length)
+    return replace(inputs, prompts=prompts, reads=reads)
+
+
 def _make_teacher(
     inputs: "TrainingInputs", params: TeacherParams, name: str, key: str
 ) -> tuple[LanguageModel, History]:
     from kd_kedro.models.build import told_by_card
     from kd_kedro.training.loop.model_training import train_model, with_card
 
-    model = make_model(params, inputs.tokenizer, inputs.max_length, params.seed, key, params.dtype)
+    model = make_model(params, inputs.tokenizer, inputs.longest, params.seed, key, params.dtype)
     if not params.fine_tune:
         as_it_is = with_card(
             model,

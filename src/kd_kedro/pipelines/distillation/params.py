@@ -12,6 +12,7 @@ from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 INSTEAD_OF_CUT = ("pretrained", "copy_layers", "tokenizer")  # of a student, with what it is made
+MOST_TOKENS = 131_072  # that a model is trained to read
 PLAIN = "plain"  # the format of prompts that is built in
 NO_FIELDS = {"answer", "context"}  # of a prompt: what is learned, and what only a teacher may read
 Style = Literal["original", "formal", "casual", "general", "typo"]
@@ -34,7 +35,7 @@ class ExampleParams(BaseModel):
     )
     max_length: int = Field(
         ge=8,
-        le=131_072,
+        le=MOST_TOKENS,
         description=(
             "Most tokens of prompt and answer together; longer rows are cut, counted and listed."
         ),

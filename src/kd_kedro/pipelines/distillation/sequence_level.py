@@ -14,7 +14,8 @@ from kd_kedro.metrics.scores.exact_match import exact_match, gradable
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.prompt_format import Asked
 from kd_kedro.pipelines.distillation.models import STUDENT
-from kd_kedro.pipelines.distillation.params import SequenceLevelParams
+from kd_kedro.pipelines.distillation.params import MOST_TOKENS, SequenceLevelParams
+from kd_kedro.training.contexts import teacher_asked_of, teacher_questions_of
 from kd_kedro.training.examples import asked_of, questions_of
 
 logger = logging.getLogger(__name__)
@@ -29,16 +30,18 @@ def make_student_examples(
     text_generator: TextGenerator,
     params: SequenceLevelParams,
     student_tokenizer: str = "",
+    max_length: int = MOST_TOKENS,
 ) -> pd.DataFrame:
     """Return what students learn from: the training examples, and answers that a teacher wrote.
 
     Args:
         training_examples: The questions, with the answers of the sheet.
-        teacher: The teacher; its tokenizer and length also say which answers students can read
-            whole.
+        teacher: The teacher; it reads contexts. Its tokenizer also says which answers students can
+            read whole.
         text_generator: What writes the answers where the source is a generator.
         params: Who writes, and what is kept of it.
         student_tokenizer: Hub name or folder of the student's own tokenizer, where it has one.
+        max_length: Most tokens that students read of a question and its answer.
 
     Returns:
         The training examples with `outcome` reference, then one example for each answer of the
@@ -51,7 +54,9 @@ def make_student_examples(
     reference = training_examples.assign(outcome=REFERENCE, reason="")
     if params.source == "none":
         return reference
-    answered = _answered(training_examples, teacher, text_generator, params, student_tokenizer)
+    answered = _answered(
+        training_examples, teacher, text_generator, params, student_tokenizer, max_length
+    )
     if not params.keep_reference:
         reference["weight"] = "0"
         if not (answered["outcome"] == "ok").any():
@@ -73,14 +78,15 @@ def _answered(
     text_generator: TextGenerator,
     params: SequenceLevelParams,
     student_tokenizer: str,
+    max_length: int,
 ) -> pd.DataFrame:
     """Return an example for each answer that a teacher wrote."""
     asked = asked_of(examples)
     if params.source == "teacher":
         made = _ask_teacher(examples, teacher, params)
     else:
-        made = _ask_generator(questions_of(examples), text_generator, params)
-    made = _that_fit(asked, made, teacher, student_tokenizer)
+        made = _ask_generator(teacher_questions_of(examples), text_generator, params)
+    made = _that_fit(asked, made, teacher, student_tokenizer, max_length)
     judged = [
         _judge(outcome, written, params.must_match)
         for outcome, written in zip(made, examples["answer"], strict=True)
@@ -109,7 +115,11 @@ def _judge(outcome: Outcome, written: str, must_match: bool) -> Outcome:
 
 
 def _that_fit(
-    asked: list[Asked], made: list[Outcome], teacher: LanguageModel, student_tokenizer: str
+    asked: list[Asked],
+    made: list[Outcome],
+    teacher: LanguageModel,
+    student_tokenizer: str,
+    max_length: int,
 ) -> list[Outcome]:
     """Return the outcomes with those rejected that a student would learn the beginning of alone."""
     from kd_kedro.models.encoding import whole_lengths
@@ -120,10 +130,11 @@ def _that_fit(
     if student_tokenizer:
         key, how = f"{STUDENT}.tokenizer", format_of(tokenizer)
         tokenizer = load_pretrained_tokenizer(student_tokenizer, key, how)
+    most = min(max_length, teacher.max_length)
     lengths = whole_lengths(tokenizer, asked, [answer for answer, _, _ in made])
     return [
         (answer, "rejected", "longer than examples.max_length with its question")
-        if status == "ok" and length > teacher.max_length
+        if status == "ok" and length > most
         else (answer, status, reason)
         for (answer, status, reason), length in zip(made, lengths, strict=True)
     ]
@@ -145,7 +156,7 @@ def _ask_teacher(
     from kd_kedro.inference.generate import write_answers
 
     sizes = {"max_new_tokens": params.max_new_tokens, "batch_size": params.batch_size}
-    asked, names = asked_of(examples), list(examples["teacher"])
+    asked, names = teacher_asked_of(examples), list(examples["teacher"])
     written: dict[int, tuple[str, bool]] = {}
     for name in sorted(set(names)):  # '' asks all of an ensemble together
         places = [place for place, named in enumerate(names) if named == name]

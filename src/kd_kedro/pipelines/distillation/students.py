@@ -19,6 +19,7 @@ from kd_kedro.pipelines.distillation.models import (
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.sequence_level import reference_examples
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
+from kd_kedro.training.contexts import encode_for_teacher, teacher_prompts
 from kd_kedro.training.examples import encode_examples, learned, teachers_named, triples
 from kd_kedro.training.loop.training_config import (
     History,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:  # torch and transformers would make every kedro command slow
     from kd_kedro.training.loop.model_training import TrainingInputs
     from kd_kedro.training.loop.on_policy import OnPolicy
     from kd_kedro.training.planning.compute import Compute
-    from kd_kedro.training.teacher.store import Teachers
+    from kd_kedro.training.teacher.signals import LiveTeacher
 
 
 def reference_inputs(
@@ -86,8 +87,13 @@ def taught_inputs(
             f"teacher ('{next(iter(named.values()))}'), and all teachers together judge what a "
             "student samples: set it to 0"
         )
-    source = targets.source(rows, written.tokenizer, teachers, written.max_length, named)
-    sampled = _on_policy(written.tokenizer, teachers, on_policy, targets.manifest["precision"])
+    prompts = teacher_prompts(written.examples, written.tokenizer)
+    source = targets.source(rows, written.tokenizer, teachers, written.max_length, named, prompts)
+    sampled = None
+    if on_policy and on_policy.share:
+        precision = targets.manifest["precision"]
+        judge = live_teacher(teachers, written.tokenizer, precision, prompts)
+        sampled = _on_policy(written.tokenizer, judge, on_policy)
     return replace(written, targets=source, on_policy=sampled)
 
 
@@ -176,8 +182,8 @@ def compute_of(
     from kd_kedro.training.planning.compute import compute_taken, planned_tokens
 
     examples, _, tokenizer = data
-    taught = encode_examples(learned(examples), tokenizer, asked.max_length)
-    written = encode_examples(reference_examples(examples), tokenizer, asked.max_length)
+    taught = encode_for_teacher(learned(examples), tokenizer, asked.max_length)
+    written = encode_for_teacher(reference_examples(examples), tokenizer, asked.max_length)
     own = reference_inputs(*data, asked.student, asked.max_length, targets.store)
     tokens = planned_tokens(
         encode_examples(own.examples, own.tokenizer, asked.max_length), asked.training
@@ -241,17 +247,13 @@ def _training(settings: StudentSettings, model: Any, compute: "Compute | None") 
     return settings.training.model_copy(update=changed)
 
 
-def _on_policy(
-    tokenizer: Any, teachers: "Teachers", params: OnPolicyConfig | None, precision: str
-) -> "OnPolicy | None":
-    """Return how a student samples answers, which its teachers judge live, where it does."""
+def _on_policy(tokenizer: Any, judge: "LiveTeacher", params: OnPolicyConfig) -> "OnPolicy":
+    """Return how a student samples answers, which its teachers judge live."""
     from kd_kedro.models.encoding import pad_token_id
     from kd_kedro.training.loop.on_policy import OnPolicy
 
-    if params is None or not params.share:
-        return None
     return OnPolicy(
-        live_teacher(teachers, tokenizer, precision),
+        judge,
         params,
         end=tokenizer.eos_token_id,
         padding=pad_token_id(tokenizer),

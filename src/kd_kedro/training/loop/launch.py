@@ -256,6 +256,7 @@ def _describe(targets: TargetSource | None, folder: Path) -> dict[str, Any] | No
             "vocabulary": targets.vocabulary,
             "fingerprint": targets.fingerprint,
             "precision": targets.precision,
+            "prompts": {row: list(ids) for row, ids in targets.prompts.items()},
         }
     raise ValueError(
         f"training.num_processes: a {type(targets).__name__} cannot be handed to other processes; "
@@ -277,6 +278,7 @@ def _open(described: dict[str, Any] | None) -> TargetSource | None:
         described["fingerprint"],
         further=list(zip(teachers, described["shares"], strict=True))[1:],
         precision=described["precision"],
+        prompts=described["prompts"],
     )
 
 

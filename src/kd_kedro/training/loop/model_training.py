@@ -1,6 +1,6 @@
 """The training of a language model on tables of examples, and the card that tells of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from kd_kedro.models.build import size_card
 from kd_kedro.models.causal_lm import LanguageModel
-from kd_kedro.models.encoding import pad_token_id
+from kd_kedro.models.encoding import Example, Prompts, pad_token_id, with_prompts
 from kd_kedro.models.prompt_format import format_of
 from kd_kedro.storage.fingerprints import weights_fingerprint
 from kd_kedro.training.examples import encode_examples
@@ -36,6 +36,8 @@ class TrainingInputs:
         keeps: Whether a training that ended is kept there, see `train`.
         targets: The teacher's signals; None where it is not asked.
         on_policy: The sampling of a student's own answers; None where it samples none.
+        prompts: Of a teacher, its own prompts of examples with a context, by id; they are whole.
+        reads: Most tokens of prompt and answer with them; 0 where there are none.
     """
 
     examples: pd.DataFrame
@@ -46,6 +48,18 @@ class TrainingInputs:
     keeps: bool = False
     targets: TargetSource | None = None
     on_policy: OnPolicy | None = None
+    prompts: Prompts = field(default_factory=dict)
+    reads: int = 0
+
+    @property
+    def longest(self) -> int:
+        """Most tokens that the model is to read, prompt and answer together."""
+        return max(self.max_length, self.reads)
+
+    def encode(self, examples: pd.DataFrame) -> list[Example]:
+        """Return examples as tokens, as the model reads them."""
+        rows = encode_examples(examples, self.tokenizer, self.max_length)
+        return with_prompts(rows, self.prompts)
 
 
 def train_model(
@@ -74,8 +88,8 @@ def train_model(
     targets = inputs.targets if objective.asks_teacher else None
     history = train(
         model,
-        encode_examples(inputs.examples, inputs.tokenizer, inputs.max_length),
-        encode_examples(inputs.validation, inputs.tokenizer, inputs.max_length),
+        inputs.encode(inputs.examples),
+        inputs.encode(inputs.validation),
         objective=objective,
         targets=targets,
         settings=settings,
@@ -109,7 +123,7 @@ def with_card(
         "origin": (Path(origin).name if Path(origin).is_dir() else origin) or "made in this run",
         "seed": seed,
         **size_card(model),
-        "max_length": inputs.max_length,
+        "max_length": inputs.longest,
         "prompt_template": format_of(inputs.tokenizer).template,
         "weights": weights_fingerprint(model),
         **(training or {}),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from kd_kedro.models.causal_lm import positions
-from kd_kedro.models.encoding import Batch, Example, answered_rows, collate
+from kd_kedro.models.encoding import Batch, Example, answered_rows, collate, with_prompts
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.storage.fingerprints import settings_fingerprint
 from kd_kedro.training.loop.training_config import OnPolicyConfig
@@ -77,8 +77,10 @@ class OnPolicy:
             row.input_ids[: row.answer_start] if start is None else row.encoder_ids for row in rows
         ]
         longest = max(map(len, prompts))
-        readers = [model, *(judge for judge, _ in self.teacher.models)]
-        budget = min(map(positions, readers)) - longest
+        judged = [row.answer_start for row in with_prompts(rows, self.teacher.prompts)]
+        budget = positions(model) - longest
+        for judge, _ in self.teacher.models:
+            budget = min(budget, positions(judge) - max(longest, *judged))
         ids = torch.full((len(prompts), longest), self.padding)
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(prompts):

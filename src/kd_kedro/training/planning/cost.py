@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from kd_kedro.models.encoding import Example, pad_token_id
+from kd_kedro.models.encoding import NO_PROMPTS, Example, Prompts, pad_token_id, with_prompts
 from kd_kedro.models.precision import resolve_precision
-from kd_kedro.training.examples import encode_examples, triples
+from kd_kedro.training.examples import triples
 from kd_kedro.training.loop.model_training import TrainingInputs
 from kd_kedro.training.loop.training_config import ObjectiveConfig, TrainingConfig
 from kd_kedro.training.planning.plan import CaptureCost, Rates, TrainingCost
@@ -76,10 +76,7 @@ class CapturedBatches:
 def encode_inputs(inputs: TrainingInputs) -> EncodedInputs:
     """Return what trainings learn from as tokens."""
     start = time.perf_counter()
-    rows, validation = (
-        encode_examples(table, inputs.tokenizer, inputs.max_length)
-        for table in (inputs.examples, inputs.validation)
-    )
+    rows, validation = map(inputs.encode, (inputs.examples, inputs.validation))
     return EncodedInputs(inputs, rows, validation, time.perf_counter() - start)
 
 
@@ -151,6 +148,7 @@ def capture_cost(
     settings: CaptureConfig,
     objective: ObjectiveConfig,
     batches: list[Rows],
+    prompts: Prompts = NO_PROMPTS,
 ) -> CapturedBatches:
     """Capture a few batches, and say what capturing all examples will cost.
 
@@ -160,6 +158,7 @@ def capture_cost(
         settings: What is kept, and how; a precision `auto` is resolved.
         objective: What students will ask of it.
         batches: Those of a student's training.
+        prompts: What teachers read in place of a row's prompt, by row id.
 
     Raises:
         ValueError: The targets cannot serve the objective.
@@ -171,8 +170,8 @@ def capture_cost(
     identity_seconds = time.perf_counter() - start
     cost, manifest, probed = probe_capture(
         teachers,
-        encoded.rows,
-        evenly(batches, MOST_BATCHES),
+        with_prompts(encoded.rows, prompts),
+        [with_prompts(batch, prompts) for batch in evenly(batches, MOST_BATCHES)],
         belongs_to,
         inputs.work_dir,
         settings,
@@ -184,8 +183,10 @@ def capture_cost(
     )
     cached = open_targets(manifest, inputs.work_dir / "store", belongs_to)
     objective.check(cached)
-    live = live_teacher(teachers, inputs.tokenizer, precision)
-    return CapturedBatches(cost, identity_seconds, cached, live, probed)
+    live = live_teacher(teachers, inputs.tokenizer, precision, prompts)
+    asked = {row.row_id: row for row in encoded.rows}  # as students are
+    read: list[Rows] = [[asked[row.row_id] for row in batch] for batch in probed]
+    return CapturedBatches(cost, identity_seconds, cached, live, read)
 
 
 def starting_later(cost: TrainingCost, seconds: float) -> TrainingCost:

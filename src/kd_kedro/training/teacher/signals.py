@@ -17,7 +17,7 @@ from kd_kedro.losses.divergence_names import FULL
 from kd_kedro.losses.divergences import DIVERGENCES
 from kd_kedro.losses.event_log_probs import event_log_probs
 from kd_kedro.losses.mixture import mixture
-from kd_kedro.models.encoding import Batch, read_by
+from kd_kedro.models.encoding import NO_PROMPTS, Batch, Prompts, read_by
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.precision import autocast
 
@@ -171,6 +171,7 @@ class LiveTeacher:
         fingerprint: What determines every signal.
         further: More models, with their shares of the probability; the first one has the rest.
         precision: `fp32` or `bf16`, of the forward passes.
+        prompts: What it reads in place of a row's prompt, by row id; see `training.contexts`.
     """
 
     serves: frozenset[str] = FULL
@@ -184,6 +185,7 @@ class LiveTeacher:
         *,
         further: Sequence[tuple[Any, float]] = (),
         precision: str = "fp32",
+        prompts: Prompts = NO_PROMPTS,
     ) -> None:
         first = 1.0 - sum(share for _, share in further)
         self.models = [(model.eval(), first), *((each.eval(), share) for each, share in further)]
@@ -191,6 +193,7 @@ class LiveTeacher:
         self.hidden_width = None if further else width
         self.vocabulary = vocabulary
         self.precision = precision
+        self.prompts = prompts
         self.fingerprint = fingerprint
 
     def signal(self, batch: Batch, temperature: float) -> DenseSignal:
@@ -199,13 +202,15 @@ class LiveTeacher:
         with torch.no_grad(), autocast(self.precision, device):
             if len(self.models) == 1:
                 ((model, _),) = self.models
-                hidden = _states(model, batch)
+                hidden = self._states(model, batch)
                 log_probs = log_probs_of(model, hidden, temperature, self.vocabulary)
                 return DenseSignal(log_probs.to(device), temperature, hidden.to(device))
             mixed = mixture(
                 [
                     (
-                        log_probs_of(model, _states(model, batch), 1.0, self.vocabulary).to(device),
+                        log_probs_of(model, self._states(model, batch), 1.0, self.vocabulary).to(
+                            device
+                        ),
                         share,
                     )
                     for model, share in self.models
@@ -213,9 +218,9 @@ class LiveTeacher:
             )
             return DenseSignal(torch.log_softmax(mixed / temperature, -1), temperature)
 
-
-def _states(model: Any, batch: Batch) -> torch.Tensor:
-    return answer_states(model, read_by(batch, decoder_start(model)).to(model.device))
+    def _states(self, model: Any, batch: Batch) -> torch.Tensor:
+        read = read_by(batch, decoder_start(model), self.prompts)
+        return answer_states(model, read.to(model.device))
 
 
 def log_probs_of(

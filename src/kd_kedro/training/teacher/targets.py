@@ -10,6 +10,7 @@ from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.training.teacher.capture_config import NOTHING
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
+    from kd_kedro.models.encoding import Prompts
     from kd_kedro.training.teacher.signals import LiveTeacher, TargetSource
     from kd_kedro.training.teacher.store import Teachers
 
@@ -46,8 +47,11 @@ class TeacherTargets:
         teachers: "Teachers",
         max_length: int,
         named: Mapping[str, str] = MappingProxyType({}),
+        prompts: "Prompts" = MappingProxyType({}),
     ) -> "TargetSource":
         """Open the targets of these rows, or the teachers themselves where they are asked live.
+
+        `prompts` are what live teachers read in place of the rows' own, by example id.
 
         Raises:
             ValueError: The targets are those of other rows, of another tokenizer or teacher, or
@@ -63,7 +67,7 @@ class TeacherTargets:
         if self.manifest.get("source") != "live":
             return open_targets(self.manifest, self.store, belongs_to)
         check_identity(self.manifest, belongs_to)
-        return live_teacher(teachers, tokenizer, self.manifest["precision"])
+        return live_teacher(teachers, tokenizer, self.manifest["precision"], prompts)
 
 
 def teachers_of(teacher: LanguageModel) -> "Teachers":
@@ -71,17 +75,24 @@ def teachers_of(teacher: LanguageModel) -> "Teachers":
     return teacher.members
 
 
-def live_teacher(teachers: "Teachers", tokenizer: Any, precision: str) -> "LiveTeacher":
-    """Return the teachers as a source that is asked at every step."""
+def live_teacher(
+    teachers: "Teachers",
+    tokenizer: Any,
+    precision: str,
+    prompts: "Prompts" = MappingProxyType({}),
+) -> "LiveTeacher":
+    """Return the teachers as a source that is asked at every step, in prompts of their own."""
     from kd_kedro.storage.fingerprints import settings_fingerprint
     from kd_kedro.training.teacher.signals import LiveTeacher
     from kd_kedro.training.teacher.store import teachers_fingerprint
 
     (first, _), *further = teachers
+    own = [{row: list(ids) for row, ids in prompts.items()}] if prompts else []
     return LiveTeacher(
         first.model,
         len(tokenizer),
-        settings_fingerprint(["live", teachers_fingerprint(teachers), precision]),
+        settings_fingerprint(["live", teachers_fingerprint(teachers), precision, *own]),
         further=[(teacher.model, share) for teacher, share in further],
         precision=precision,
+        prompts=prompts,
     )
