@@ -85,6 +85,8 @@ def build(kind, tokenizer, tied=True):
                 T5Config(**ids, **t5, feed_forward_proj="gated-gelu")
             ),
         }[kind]()
+        if kind == "t5_gated" and not tied:  # as FLAN-T5's, of which its config.json says nothing
+            model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
         for weight in model.parameters():  # no weight is 0 or 1, so that a mistake shows
             weight.data += 0.3 * torch.randn_like(weight)
     return model.double().eval()
