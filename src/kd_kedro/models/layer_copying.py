@@ -68,6 +68,10 @@ def untrained(model: Any, seed: int, config: Any = None) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         made = type(model)(config=config).float()
+    own, head = made.get_output_embeddings(), model.get_output_embeddings()
+    if own is not None and head.weight is not model.get_input_embeddings().weight:
+        # The head of FLAN-T5 is none of its embeddings, whatever its configuration says.
+        own.weight = torch.nn.Parameter(own.weight.detach().clone())
     made.generation_config = copy.deepcopy(model.generation_config)
     return made.eval()
 

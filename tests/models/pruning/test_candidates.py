@@ -7,6 +7,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -37,6 +39,7 @@ def outline(kind, layers=3, tied=True):
         return {
             "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**ids, **gpt2)),
             "llama": lambda: LlamaForCausalLM(LlamaConfig(**ids, **sizes, **heads)),
+            "phi3": lambda: Phi3ForCausalLM(Phi3Config(**ids, **sizes, **heads)),
             "t5": lambda: T5ForConditionalGeneration(
                 T5Config(**ids, **t5, decoder_start_token_id=0)
             ),
@@ -53,6 +56,7 @@ def outline(kind, layers=3, tied=True):
         ("gpt2", True, 1892),
         ("llama", True, 1832),
         ("llama", False, 2632),
+        ("phi3", True, 1832),
         ("t5", True, 3200),
     ],
 )

@@ -11,6 +11,8 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
@@ -22,6 +24,7 @@ from transformers import (
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.pruning.architectures import (
+    GATES_NEURONS,
     HEAD,
     HEADS,
     HIDDEN,
@@ -34,7 +37,7 @@ from kd_kedro.models.pruning.prune import check_shape, prune, pruned_shape, shap
 from kd_kedro.models.pruning.shape import Shape
 from tests.training import architectures
 
-KINDS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "t5", "t5_gated"]
+KINDS = ["gpt2", "llama", "mistral", "phi3", "qwen2", "qwen3", "t5", "t5_gated"]
 WHOLE = Shape(3, 16, 4, 24)
 SMALL = Shape(2, 8, 2, 10)
 CHANNELS = 4
@@ -74,6 +77,7 @@ def build(kind, tokenizer, tied=True):
             "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**ids, **gpt2)),
             "llama": lambda: LlamaForCausalLM(LlamaConfig(**ids, **sizes)),
             "mistral": lambda: MistralForCausalLM(MistralConfig(**ids, **sizes)),
+            "phi3": lambda: Phi3ForCausalLM(Phi3Config(**ids, **sizes)),
             "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**ids, **sizes)),
             "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**ids, **sizes, head_dim=4)),
             "t5": lambda: T5ForConditionalGeneration(T5Config(**ids, **t5)),
@@ -81,6 +85,8 @@ def build(kind, tokenizer, tied=True):
                 T5Config(**ids, **t5, feed_forward_proj="gated-gelu")
             ),
         }[kind]()
+        if kind == "t5_gated" and not tied:  # as FLAN-T5's, of which its config.json says nothing
+            model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
         for weight in model.parameters():  # no weight is 0 or 1, so that a mistake shows
             weight.data += 0.3 * torch.randn_like(weight)
     return model.double().eval()
@@ -136,10 +142,11 @@ def silence(model):
         weight = model.get_parameter(name).data
         for dimension, axis in enumerate(axes):
             odd = torch.arange(weight.shape[dimension])
-            if axis.kind == NEURONS:
+            if axis.kind in (NEURONS, GATES_NEURONS):
                 odd = odd % 2 == 1
             elif axis.kind in (HEADS, QKV):  # heads 1 and 3: of each group one
-                odd = odd // CHANNELS % 2 == 1
+                queries = len(odd) if model.config.model_type == "gpt2" else 4 * CHANNELS
+                odd = (odd // CHANNELS % 2 == 1) & (odd < queries)
             else:
                 continue
             weight.index_fill_(dimension, odd.nonzero()[:, 0], 0.0)
@@ -195,6 +202,7 @@ def test_a_cut_student_is_a_plain_model_that_can_be_saved(kind, tokenizer, examp
         ("t5", Shape(3, 16, 5, 24), "num_attention_heads: 5 is more than the teacher's 4"),
         ("gpt2", Shape(3, 16, 4, 25), "intermediate_size: 25 is more than the teacher's 24"),
         ("gpt2", Shape(3, 12, 4, 24), "hidden_size: 4 heads of the teacher's 4 .* make 16, not 12"),
+        ("phi3", Shape(3, 12, 4, 24), "hidden_size: 4 heads of the teacher's 4 .* make 16, not 12"),
         ("llama", Shape(3, 16, 3, 24), "num_attention_heads: 3 heads cannot share .* at most 2"),
     ],
 )
@@ -204,8 +212,8 @@ def test_a_shape_that_is_not_in_the_teacher_is_refused(kind, shape, message, tok
 
 
 def test_an_architecture_that_cannot_be_cut_is_refused_by_name(tokenizer):
-    model = architectures.build("phi3", tokenizer)
-    with pytest.raises(ValueError, match=r"from_teacher: a Phi3ForCausalLM cannot be cut; those"):
+    model = architectures.build("phi", tokenizer)
+    with pytest.raises(ValueError, match=r"from_teacher: a PhiForCausalLM cannot be cut; those"):
         shape_of(model)
 
 

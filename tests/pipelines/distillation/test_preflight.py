@@ -125,11 +125,11 @@ LIVE = {"targets": {"source": "live"}, "objective": {"divergence": "jsd"}}
         (
             SHARED
             | {
-                "tokenizer": {"pretrained": "@phi3"},
-                "teacher": {"pretrained": "@phi3"},
+                "tokenizer": {"pretrained": "@phi"},
+                "teacher": {"pretrained": "@phi"},
                 "student": {"from_teacher": {"latency": 0.5}},
             },
-            r"student\.from_teacher: a Phi3ForCausalLM cannot be cut",
+            r"student\.from_teacher: a PhiForCausalLM cannot be cut",
         ),
         (
             {"student": {"pretrained": "@gpt2", "adapter": {"kind": "qlora"}}},

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 HIDDEN = "hidden"
 HEADS = "heads"  # channels of the query heads, head by head
 KEY_VALUES = "key_values"  # channels of the heads of keys and values, head by head
-QKV = "queries_keys_values"  # GPT-2's product: the three behind one another
+QKV = "queries_keys_values"  # of one product: the three behind one another
 NEURONS = "neurons"
+GATES_NEURONS = "gates_neurons"  # of one product: the gates of all neurons, then the neurons
 HEAD_NUMBERS = "head_numbers"  # one entry a head
 WHOLE = "whole"  # never cut: vocabulary, positions, channels within a head
 
@@ -98,6 +99,26 @@ _LLAMA = Architecture(
     },
     ("hidden_size", "num_attention_heads", "intermediate_size"),
 )
+# The products of queries, keys and values, and of gates and neurons, are one each.
+_PHI3 = Architecture(
+    _rules(
+        {
+            r".*embed_tokens\.weight|lm_head\.weight": f"{WHOLE} {HIDDEN}",
+            r".*norm\.weight": HIDDEN,
+            r"(?P<module>.*self_attn)\.qkv_proj\.weight": f"{QKV} {HIDDEN}",
+            r"(?P<module>.*self_attn)\.o_proj\.weight": f"{HIDDEN} {HEADS}",
+            r"(?P<module>.*mlp)\.gate_up_proj\.weight": f"{GATES_NEURONS} {HIDDEN}",
+            r"(?P<module>.*mlp)\.down_proj\.weight": f"{HIDDEN} {NEURONS}",
+        }
+    ),
+    {
+        r"(.*\.)self_attn\.qkv_proj\.weight": r"\1input_layernorm",
+        r"(.*\.)mlp\.gate_up_proj\.weight": r"\1post_attention_layernorm",
+        HEAD: "model.norm",
+    },
+    _LLAMA.sizes,
+    tied_width=True,  # by it its scaled positions are checked
+)
 # All layers of a stack share the positions that its first layer holds, head by head, and with
 # them the choice of heads.
 _STACK = r"(?P<module>encoder|decoder)\.block\.\d+\.layer\.0\.SelfAttention"
@@ -128,6 +149,7 @@ ARCHITECTURES = {
     "GPT2LMHeadModel": _GPT2,
     "LlamaForCausalLM": _LLAMA,
     "MistralForCausalLM": _LLAMA,
+    "Phi3ForCausalLM": _PHI3,
     "Qwen2ForCausalLM": _LLAMA,
     "Qwen3ForCausalLM": _LLAMA,
     "T5ForConditionalGeneration": _T5,

@@ -16,6 +16,7 @@ import torch
 from kd_kedro.models.layer_copying import blocks, shortened, untrained
 from kd_kedro.models.model_config import PruningConfig
 from kd_kedro.models.pruning.architectures import (
+    GATES_NEURONS,
     HEAD_NUMBERS,
     HEADS,
     HIDDEN,
@@ -178,12 +179,14 @@ def _layer(name: str, stacks: Sequence[str]) -> int:
 
 def _length(axis: Axis, size: int, shape: Shape, heads: Heads) -> int:
     queries = shape.num_attention_heads
+    groups = groupings(heads, queries)[-1]
     lengths = {
         HIDDEN: shape.hidden_size,
         NEURONS: shape.intermediate_size,
+        GATES_NEURONS: 2 * shape.intermediate_size,
         HEADS: queries * heads.channels,
-        QKV: 3 * queries * heads.channels,
-        KEY_VALUES: groupings(heads, queries)[-1] * heads.channels,
+        QKV: (queries + 2 * groups) * heads.channels,
+        KEY_VALUES: groups * heads.channels,
         HEAD_NUMBERS: queries,
     }
     return lengths.get(axis.kind, size)

@@ -9,6 +9,7 @@ import torch
 from kd_kedro.models.encoding import Example
 from kd_kedro.models.layer_copying import blocks, copy_layers, untrained
 from kd_kedro.models.pruning.architectures import (
+    GATES_NEURONS,
     HEAD_NUMBERS,
     HEADS,
     HIDDEN,
@@ -140,17 +141,20 @@ class _Kept:
     def of(self, axis: Axis) -> torch.Tensor:
         """Return int64 indices along an axis."""
         kind, module = axis
-        if kind == NEURONS:
-            return _best(self._units[axis], self._wanted.intermediate_size)
+        if kind in (NEURONS, GATES_NEURONS):
+            said = self._units[Axis(NEURONS, module)]
+            neurons = _best(said, self._wanted.intermediate_size)
+            return neurons if kind == NEURONS else torch.cat([neurons, neurons + len(said)])
         queries, groups = self._chosen(module)
         if kind == HEAD_NUMBERS:
             return queries
         channels = self._heads.channels
-        if kind == KEY_VALUES:
-            return _spread(groups, channels)
-        one = _spread(queries, channels)
-        width = self._heads.queries * channels
-        return torch.cat([one, one + width, one + 2 * width]) if kind == QKV else one
+        asked, given = _spread(queries, channels), _spread(groups, channels)
+        if kind == QKV:
+            keys = self._heads.queries * channels
+            values = keys + self._heads.key_values * channels
+            return torch.cat([asked, given + keys, given + values])
+        return given if kind == KEY_VALUES else asked
 
     def _chosen(self, module: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the query heads of an attention that are kept, and their keys' and values'."""
