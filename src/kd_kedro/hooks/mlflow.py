@@ -20,7 +20,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from kd_kedro.hooks.run_lock import end_lost_runs, hold, let_go
 from kd_kedro.hooks.run_summary import NOTE, VERDICT, describe, headlines, run_name
@@ -110,8 +110,9 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc]
         self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Log the node's parameters, one MLflow parameter a leaf."""
+        # A value and the group that it is in must read alike: a tuple of a group is a list in JSON.
         plain = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            name: to_jsonable_python(value)
             for name, value in inputs.items()
             if name.startswith("params:")
         }
