@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class _Again:
     misfit: bool = False
 
 
-class ModelServer(Generic[Asked, Got]):
+class ModelServer(ABC, Generic[Asked, Got]):
     """Asks a server, several requests at a time, through a pool of keys.
 
     Args:
@@ -152,10 +153,11 @@ class ModelServer(Generic[Asked, Got]):
             pool.shutdown(wait=True, cancel_futures=True)
             client.close()
 
+    @abstractmethod
     def _body(self, question: Asked) -> dict[str, Any]:
         """Return the body of a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self, answer: bytes, question: Asked) -> tuple[Got, int]:
         """Return what an answer with status 200 says, and the tokens it counts for.
 
@@ -164,7 +166,6 @@ class ModelServer(Generic[Asked, Got]):
             MisfitError: It is not in the form that was asked for.
             ValueError: Nothing more is to be asked of this server.
         """
-        raise NotImplementedError
 
     def _ask_one(
         self, client: httpx2.Client, question: Asked, stop: threading.Event
