@@ -44,7 +44,7 @@ DRAWS = 10_000
 SHAPE = (2, 96, 3, 384)
 CURVE = {"60 %": (3, 128, 4, 640), "27 %": SHAPE, "11 %": (1, 64, 2, 256), "5 %": (1, 32, 1, 128)}
 SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
-OBJECTIVES = {
+OBJECTIVES: dict[str, dict[str, float]] = {
     "default": {},
     "hidden states 0": {"hidden_state_weight": 0.0},
     "hidden states 1": {"hidden_state_weight": 1.0},
@@ -59,7 +59,7 @@ def cut(shape: Sequence[int]) -> dict[str, Any]:
     return {"from_teacher": dict(zip(SIZES, shape, strict=True))}
 
 
-def recipes(shape: Sequence[int], curve: bool, rate: float) -> dict[str, Recipe]:
+def recipes(shape: Sequence[int], curve: bool, objectives: bool, rate: float) -> dict[str, Recipe]:
     """Return every student but the patient ones."""
     training = {"training": {"learning_rate": rate}} if rate else {}
     made = {
@@ -67,7 +67,7 @@ def recipes(shape: Sequence[int], curve: bool, rate: float) -> dict[str, Recipe]
         "random": Recipe({"student": {"from_teacher": None}}),
         CUT_UNTAUGHT: Recipe({"student": cut(shape), "objective": ALONE, **training}),
     }
-    for name, objective in OBJECTIVES.items():
+    for name, objective in OBJECTIVES.items() if objectives else [("default", {})]:
         made[f"cut {name}"] = Recipe({"student": cut(shape), "objective": objective, **training})
     for name, size in CURVE.items() if curve else ():
         made[f"curve {name}"] = Recipe({"student": cut(size), **training})
@@ -152,11 +152,13 @@ def main() -> None:
     )
     parser.add_argument("--rate", type=float, default=0.0, help="learning rate of cut students")
     parser.add_argument("--curve", action="store_true", help="students of other sizes too")
+    parser.add_argument("--objectives", action="store_true", help="other objectives too")
     parser.add_argument("--no-patient", action="store_true", help="leave the patient twins out")
     args = parser.parse_args()
     cache = args.cache or ROOT / "data" / "benchmarks" / args.data.stem
     sheet = prepare(args.data, cache, args.env, args.tokens or 0)
-    seeds, students = range(1, args.seeds + 1), recipes(args.shape, args.curve, args.rate)
+    seeds = range(1, args.seeds + 1)
+    students = recipes(args.shape, args.curve, args.objectives, args.rate)
     train_all(sheet, students, seeds, args.processes)
     if not args.no_patient:
         longer = patient(sheet, students["baseline"])

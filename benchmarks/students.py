@@ -230,10 +230,12 @@ def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) ->
     if kept.is_file():
         losses: Floats = np.load(kept, allow_pickle=False)
         return losses
-    with _session(sheet.cache, sheet.env, {}) as context:
-        rows = context.catalog.load("augmented_qa")
-        stored = HFModelDataset(filepath=str(folder / "model"), device="cpu")
-        model = context.catalog.load("teacher") if recipe is None else stored.load()
+    if recipe is None:
+        with _session(sheet.cache, sheet.env, {}) as context:
+            model = context.catalog.load("teacher")
+    else:
+        model = HFModelDataset(filepath=str(folder / "model"), device="cpu").load()
+    rows = _rows(sheet)
     chosen = (rows["split"] == split) & (rows["style"] == "original")
     rows = rows[chosen].sort_values("row_id")
     questions, answers = list(rows["question"]), list(rows["answer"])
@@ -243,6 +245,12 @@ def family_losses(sheet: Sheet, recipe: Recipe | None, seed: int, split: str) ->
     folder.mkdir(exist_ok=True)
     np.save(kept, losses)
     return losses
+
+
+@cache
+def _rows(sheet: Sheet) -> pd.DataFrame:
+    with _session(sheet.cache, sheet.env, {}) as context:
+        return context.catalog.load("augmented_qa")
 
 
 def run_card(sheet: Sheet, recipe: Recipe, seed: int) -> dict[str, Any]:

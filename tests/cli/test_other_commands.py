@@ -18,7 +18,7 @@ COMMANDS = {
 }
 SENTENCES = {
     "viz --params": "unknown parameter nosuch in --params",
-    "patterns": "there is no environment nosuch: conf/nosuch does not exist; there are gpt2, llm,",
+    "patterns": "there is no environment nosuch: conf/nosuch does not exist; there are flan_t5,",
 }
 BAD = "parameter reporting.title in conf/local/parameters.yml is 3: Input should be a valid string"
 

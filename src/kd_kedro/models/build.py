@@ -13,7 +13,7 @@ from kd_kedro.models.marks import marks
 from kd_kedro.models.model_config import ArchitectureConfig
 from kd_kedro.models.modes import decoder_start, evaluating
 from kd_kedro.models.quiet import quiet_transformers
-from kd_kedro.models.tokenization import GGUF, load_pretrained_tokenizer
+from kd_kedro.models.tokenization import load_pretrained_tokenizer, refuse_gguf
 from kd_kedro.storage.atomic import first_line
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
@@ -93,6 +93,7 @@ def pretrained_model(
     from safetensors import SafetensorError
     from transformers import AutoConfig
 
+    refuse_gguf(name, key)
     given: dict[str, Any] = {
         "dtype": dtype,
         "trust_remote_code": False,
@@ -137,6 +138,7 @@ def outline(name: str, key: str) -> Any:
         EncoderDecoderModel,
     )
 
+    refuse_gguf(name, key)
     try:
         with quiet_transformers(), torch.device("meta"):
             config = AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -251,8 +253,6 @@ def _name_special_tokens(model: Any, tokenizer: Any) -> None:
 
 
 def _not_there(name: str, key: str, error: Exception) -> OSError:
-    if Path(name).suffix == ".gguf":
-        return OSError(f"{key}: '{name}' {GGUF}")
     return OSError(
         f"{key}: no safetensors model could be loaded from '{name}' ({first_line(error)}); give a "
         "hub name that this machine can reach or a folder with config.json and model.safetensors"

@@ -9,7 +9,6 @@ from kd_kedro.storage.atomic import first_line
 
 END = "<|endoftext|>"
 PAD = "<|pad|>"
-GGUF = "is a GGUF file: convert it (python tools/convert_gguf.py FILE FOLDER) and name FOLDER"
 
 
 def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2) -> Any:
@@ -53,6 +52,19 @@ def train_byte_bpe(texts: Iterable[str], vocabulary: int, min_frequency: int = 2
     )
 
 
+def refuse_gguf(name: str, key: str) -> None:
+    """Refuse a GGUF file where a folder belongs, before the hub is asked for one of that name.
+
+    Raises:
+        OSError: It is one; the message says how to convert it.
+    """
+    if Path(name).suffix == ".gguf":
+        raise OSError(
+            f"{key}: '{name}' is a GGUF file: convert it (python tools/convert_gguf.py FILE "
+            "FOLDER) and name FOLDER"
+        )
+
+
 def load_pretrained_tokenizer(name: str, key: str, how: PromptFormat | None = None) -> Any:
     """Load a tokenizer by hub name or from a local folder.
 
@@ -67,11 +79,10 @@ def load_pretrained_tokenizer(name: str, key: str, how: PromptFormat | None = No
     """
     from transformers import AutoTokenizer
 
+    refuse_gguf(name, key)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
     except (OSError, ValueError) as error:
-        if Path(name).suffix == ".gguf":
-            raise OSError(f"{key}: '{name}' {GGUF}") from error
         raise OSError(
             f"{key}: no tokenizer could be loaded from '{name}' ({first_line(error)}); "
             "give a hub name that this machine can reach or a folder with a tokenizer.json"
