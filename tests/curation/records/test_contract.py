@@ -69,3 +69,24 @@ def test_a_row_mended_twice() -> None:
     records = identify(RECORDS)
     with pytest.raises(ValueError, match="stands twice"):
         bring_back(records, records.iloc[[3, 3]])
+
+
+def test_a_row_keeps_its_further_columns_whatever_becomes_of_it() -> None:
+    contexts = ["one", "two", "three", ""]
+    records = identify(RECORDS.assign(context=contexts))
+    # They are no part of its identity.
+    assert records["row_id"].tolist() == identify(RECORDS)["row_id"].tolist()
+    valid, quarantined = split_valid(records, check_records(records, ["yes", "no"]), set())
+    assert valid["context"].tolist() == ["one"]
+    assert quarantined["context"].tolist() == ["two", "three", ""]
+
+
+def test_a_mended_row_keeps_its_context_where_its_copy_has_none() -> None:
+    records = identify(RECORDS.assign(context=["one", "two", "three", ""]))
+    copy = records.iloc[[1, 3]].assign(verdict="yes", question="What is a?", defect="")
+    back, _ = bring_back(records, copy.drop(columns="context"))
+    assert back["context"].tolist() == ["one", "two", "three", ""]
+    assert back["question"].iloc[3] == "What is a?"
+    # Rows of a table without contexts may stand below those of one that has them.
+    back, _ = bring_back(records, copy.assign(context=["", "four"]))
+    assert back["context"].tolist() == ["one", "two", "three", "four"]
