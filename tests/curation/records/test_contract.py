@@ -35,6 +35,12 @@ def test_identity_is_of_position_and_cells() -> None:
     assert ids[3] == row_id("5", ["a,b,c,d,e,f"])
 
 
+def test_records_that_say_the_same_on_one_line_are_rows_of_their_own() -> None:
+    ids = identify(RECORDS.iloc[[0, 1, 0, 0]])["row_id"].tolist()
+    assert ids[:2] == identify(RECORDS)["row_id"].tolist()[:2]
+    assert len(set(ids)) == 4
+
+
 def test_a_mended_row_takes_the_place_of_its_own() -> None:
     records = identify(RECORDS)
     bad = records["row_id"].iloc[3]

@@ -83,10 +83,10 @@ def test_further_columns_are_read_under_their_names(tmp_path, caplog, made):
 def test_a_named_column_that_is_not_there_is_refused(tmp_path, made):
     path = made(tmp_path)
     # That a column has the name of the key does not make it the one that was asked for.
-    said = sentence(path, columns={**COLUMNS, "Note": "Source"})
+    said = sentence(path, columns={**COLUMNS, "note": "Source"})
     assert said.startswith(path)
-    assert "there is no column 'Source' (Note), only " in said
-    assert said.endswith("set columns.Note in globals.yml or by --params")
+    assert "there is no column 'Source' (note), only " in said
+    assert said.endswith("set columns.note in globals.yml or by --params")
 
 
 @pytest.mark.parametrize(

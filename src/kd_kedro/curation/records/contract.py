@@ -1,5 +1,6 @@
 """The contract of a record: what may enter, what is quarantined and why, what was mended."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -22,14 +23,19 @@ def identify(raw: pd.DataFrame) -> pd.DataFrame:
     """Return the records of a sheet with their `row_id`.
 
     Further columns are no part of it: a row stays the one it is where they are named or changed.
+    Of records that say the same on one line, as those of a JSON list may stand, the second and
+    later ones are told apart by their number.
 
     Args:
         raw: Table with the columns of `raw_qa`.
     """
-    ids = [
-        row_id(record["line"], [record["raw"]] if record["defect"] else _cells(record))
-        for record in raw.to_dict("records")
-    ]
+    said: Counter[tuple[str, ...]] = Counter()
+    ids = []
+    for record in raw.to_dict("records"):
+        cells = [record["raw"]] if record["defect"] else _cells(record)
+        before = said[record["line"], *cells]
+        said[record["line"], *cells] += 1
+        ids.append(row_id(record["line"], [*cells, str(before)] if before else cells))
     return raw.assign(row_id=pd.Series(ids, index=raw.index, dtype="str"))
 
 

@@ -116,8 +116,8 @@ def add_rewrites(
         created[row_id] = each.reason
         evidence[row_id] = {key: finding[key] for key in finding if key != "reason"}
         own = {"row_id": row_id, "style": each.style, "question": each.text}
-        rewrite = {**parents[each.parent], **own}
-        records.append([rewrite[name] for name in columns])
+        parent = parents[each.parent]
+        records.append([own.get(name, parent[name]) for name in columns])
     rows = pd.concat([split_qa[columns], table(columns, records)], ignore_index=True)
     return Augmented(rows, created, evidence)
 
