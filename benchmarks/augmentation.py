@@ -124,7 +124,7 @@ def in_train(rows: pd.DataFrame, embedder: SentenceEmbedder) -> pd.DataFrame:
     deduplication = DeduplicationConfig(**FILTERING["deduplication"])
     splitting = SplitParams()
     near = find_neighbours(rows, embedder, deduplication, splitting.threshold)
-    split, _ = split_rows(rows, rows, near, embedder, splitting, deduplication)
+    split, _ = split_rows(rows, rows, near, rows, embedder, splitting, deduplication)
     return split.assign(split="train")
 
 

@@ -100,6 +100,22 @@ def test_a_file_named_in_params_is_the_one_that_is_read(key: str, name: str) -> 
     assert loader["catalog"][name]["filepath"] == "mine.csv"
 
 
+def test_a_mended_copy_has_the_columns_of_the_sheet() -> None:
+    bootstrap_project(ROOT)
+    loader = project.CONFIG_LOADER_CLASS(
+        conf_source=str(ROOT / "conf"),
+        runtime_params={"columns": {"context": "Document", "answer": "Antwort"}},
+        **{**project.CONFIG_LOADER_ARGS, "default_run_env": "base"},
+    )
+    sheet, copy = (loader["catalog"][name]["columns"] for name in ("raw_qa", "mended_qa"))
+    assert sheet == copy
+    assert (sheet["context"], sheet["answer"], sheet["question"]) == (
+        "Document",
+        "Antwort",
+        "Question",
+    )
+
+
 def test_everything_but_raw_files_and_back_ends_is_versioned(entries: dict[str, Any]) -> None:
     places = {"training_work_dir", "target_store", "study_storage"}
     places |= {"sentence_embedder", "text_generator"}

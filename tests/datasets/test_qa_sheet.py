@@ -140,7 +140,7 @@ def test_bad_paths_end_with_one_sentence(tmp_path):
     [
         ({"question": "Question"}, "has no answer"),
         ({"question": "Q", "answer": "Q"}, "gives 'Q' to question and to another"),
-        ({"question": "Q", "answer": "A", "anwser": "A"}, "'anwser' is none of"),
+        ({"question": "Q", "answer": "A", "anwser": "A"}, "'anwser' is almost 'answer'"),
     ],
 )
 def test_a_wrong_mapping_ends_with_one_sentence(tmp_path, columns, expected):

@@ -34,7 +34,12 @@ class Doubled(Outer):
         return self
 
 
-CATALOG_KEYS = {"qa_csv": "a sheet", "columns.question": "a column", "columns.options": "columns"}
+CATALOG_KEYS = {
+    "qa_csv": "a sheet",
+    "columns.question": "a column",
+    "columns.options": "columns",
+    "others.*": "any column",
+}
 RENAMED = {"toy.length": "toy.size", "toy.old": "toy.inner", "sheet": "qa_csv"}
 GOOD = "toy:\n  size: 3\n  inner:\n    share: 0.5\n"
 
@@ -119,6 +124,16 @@ def test_columns_must_be_texts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"columns\.options in --params is 'A': it takes a list"):
         check(tmp_path / "two", columns={"options": "A"})
     assert check(tmp_path / "three", columns={"options": ["A", "B"], "question": "7"})["toy"]
+
+
+def test_a_key_that_ends_in_a_star_stands_for_its_group(tmp_path: Path) -> None:
+    assert check(tmp_path / "one", others={"mine": "Column"})["toy"]
+    with pytest.raises(ValueError, match=r"others\.mine in --params is 7: it takes a text"):
+        check(tmp_path / "two", others={"mine": 7})
+    with pytest.raises(ValueError, match=r"unknown parameter others\.mine\.inner in --params"):
+        check(tmp_path / "three", others={"mine": {"inner": "Column"}})
+    with pytest.raises(ValueError, match="unknown parameter others in --params"):
+        check(tmp_path / "four", others="Column")
 
 
 def test_a_path_must_be_a_path(tmp_path: Path) -> None:

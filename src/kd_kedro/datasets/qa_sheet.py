@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from kd_kedro.curation.records.schema import CELLS, RAW, table
+from kd_kedro.curation.records.schema import CELLS, CONTEXT, OWN, RAW, TEACHER, table
+from kd_kedro.curation.relevance.scores import QUEUE
 from kd_kedro.datasets.previews import TablePreview
 from kd_kedro.datasets.sheets import delimited, keyed, spreadsheet
 from kd_kedro.datasets.sheets.header import (
@@ -20,6 +22,7 @@ from kd_kedro.datasets.sheets.header import (
 )
 from kd_kedro.datasets.sheets.record import Record, Sheet
 from kd_kedro.datasets.sheets.row import OPTION_LABELS, Columns, read_row
+from kd_kedro.training.examples import EXAMPLE_COLUMNS
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +32,14 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 WORKBOOK_ENDINGS = (".xlsx", ".xlsm")
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 ENDINGS = (*TEXT_ENDINGS, *WORKBOOK_ENDINGS, *JSON_ENDINGS, ".parquet")
+_OPTIONAL = {"verdict", "correction", "remarks"}
 # The columns of a mended copy of quarantined_rows or same_question_diff_answers.
 MENDED = ["row_id", *RAW]
 QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
+# What a column of the sheet can be beside the columns that curation and training have of their own.
+_ROLES = [*CELLS, OPTIONS, CONTEXT, TEACHER]
+_TAKEN = {*OWN, *QUEUE, *EXAMPLE_COLUMNS, "messages", "outcome"} - {CONTEXT, TEACHER}
+_NEAR = 0.83  # of a name to one of a role, from which on it is one mistyped: two letters exchanged
 
 
 class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
@@ -59,7 +67,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 '' or None where `optional`.
             columns: The sheet's column name for question, answer, verdict, correction, remarks;
                 the last three may be absent or None. `options` may list the columns that hold one
-                option each: they come out below the question, as "(a) …".
+                option each: they come out below the question, as "(a) …". Any other key names a
+                further column, which comes out under that key: `context`, which only a teacher
+                reads, `teacher`, whose targets a row learns from, and fields of a prompt.
             optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
                 without a path, an empty table.
             sheet: Name of the sheet of a workbook, empty for the one that has the columns; or the
@@ -77,8 +87,10 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
 
         Returns:
             Text columns `line, source, question, answer, verdict, correction, remarks, defect,
-            raw`; where `optional`, `row_id` before them. `line` is the 1-based line where the
-            record starts; of a mended row it is the line in the sheet it came from.
+            raw`, then the further ones, without white space at their ends; where `optional`,
+            `row_id` before them, and of the further ones those that the copy has. `line` is the
+            1-based line where the record starts; of a mended row it is the line in the sheet it
+            came from.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -104,8 +116,13 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         records = [read_row(sheet, record, columns) for record in rows]
         if self._optional:
             _check_mended(sheet, rows, records)
-        names = MENDED if self._optional else RAW
-        return table(names, [[values.get(name, "") for name in names] for values in records])
+        own = MENDED if self._optional else RAW
+        further = [key for key in self._further() if key in places]
+        cells = [
+            [*(row.get(key, "") for key in own), *(row[key].strip() for key in further)]
+            for row in records
+        ]
+        return table([*own, *further], cells)
 
     def save(self, data: None) -> NoReturn:
         """Refuse: the sheet is the user's file.
@@ -154,14 +171,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
 
     def _mapped_names(self, path: Path) -> dict[str, str]:
         """Return the sheet's column name by canonical name."""
-        if unknown := sorted(set(self._columns) - {*CELLS, OPTIONS}):
-            raise ValueError(
-                f"columns in globals.yml: {unknown[0]!r} is none of {', '.join(CELLS)}; "
-                "correct or remove the key"
-            )
-        names = {
-            key: column_name(name) for key, name in self._columns.items() if name and key != OPTIONS
-        }
+        cells = {key: column_name(self._columns[key]) for key in CELLS if self._columns.get(key)}
+        names = cells | self._further()
         for key in REQUIRED:
             if key not in names:
                 raise ValueError(
@@ -175,6 +186,14 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 )
         return names
 
+    def _further(self) -> dict[str, str]:
+        """Return the sheet's column name by that of each further column."""
+        named = {str(key): name for key, name in self._columns.items() if name}
+        further = {key: column_name(named[key]) for key in named if key not in (*CELLS, OPTIONS)}
+        for key in further:
+            _check_name(key)
+        return further
+
     def _option_names(self) -> list[str]:
         """Return the names of the columns that hold options."""
         names = self._columns.get(OPTIONS) or ()
@@ -185,9 +204,26 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
             )
         return [column_name(name) for name in names]
 
-    @staticmethod
-    def _mended_names() -> dict[str, str]:
-        return {name: name for name in ("row_id", "line", "source", *CELLS)}
+    def _mended_names(self) -> dict[str, str]:
+        return {name: name for name in ("row_id", "line", "source", *CELLS, *self._further())}
+
+
+def _check_name(name: str) -> None:
+    """Refuse the name of a further column that means something else already."""
+    where = f"columns in globals.yml or by --params: {name!r}"
+    if name in (CONTEXT, TEACHER):
+        return
+    if name.casefold() in _TAKEN:
+        raise ValueError(f"{where} is the name of a column that the project makes; take another")
+    if near := get_close_matches(name.casefold(), _ROLES, n=1, cutoff=_NEAR):
+        raise ValueError(
+            f"{where} is almost {near[0]!r}: correct it, or take a name that is less like it"
+        )
+    if not name.isidentifier():
+        raise ValueError(
+            f"{where} cannot be a field of a prompt: take letters, digits and underscores, "
+            "a letter first"
+        )
 
 
 def _read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
@@ -257,7 +293,7 @@ def _find_columns(
                 f"{sheet.place(header)}: there is no column {name!r} ({key}) but {near[0]!r}; "
                 "write it the same in the sheet and in columns of globals.yml"
             )
-        if key in (*REQUIRED, "row_id"):
+        if key in ((*REQUIRED, "row_id") if mended else names.keys() - _OPTIONAL):
             found = ", ".join(repr(cell) for cell in header.cells if cell)
             raise ValueError(
                 f"{sheet.place(header)}: there is no column {name!r} ({key}), only {found}; "

@@ -19,9 +19,11 @@ from kd_kedro.training.examples import EXAMPLE_COLUMNS
 _SCORED = ["score", "threshold"]
 _LINKED = ["similarity", "threshold"]
 
-validated_qa = TableSchema(schema.VALIDATED)
+# Further columns are those of the sheet that no stage between screening and split reads.
+validated_qa = TableSchema(schema.VALIDATED, further=True)
+screened_qa = TableSchema(schema.STAGE, further=True)
 stage_rows = TableSchema(schema.STAGE)
-quarantined_rows = TableSchema(schema.QUARANTINED)
+quarantined_rows = TableSchema(schema.QUARANTINED, further=True)
 review_labels = TableSchema(schema.LABELLED)
 personal_data = TableSchema(findings.FINDINGS)
 personal_data_summary = TableSchema(findings.SUMMARY, whole=["rows", "findings"])

@@ -29,7 +29,8 @@ def check_parameters(
         models: By pipeline, the model of all its groups, with what one asks of another.
         loader: Says where a value was set: its runtime parameters, its folders.
         renamed: By former key of a parameter or group, the key it has now.
-        catalog_keys: Keys of `--params` that catalog entries read.
+        catalog_keys: Keys of `--params` that catalog entries read; one that ends in `.*` stands for
+            every key of its group.
 
     Returns:
         All parameters, nested, with the defaults of the models where the files say nothing.
@@ -41,9 +42,9 @@ def check_parameters(
     """
     runtime = dict(flatten(loader.runtime_params or {}))
     known = {key for name, model in models.items() for key, _ in fields(model, f"{name}.")}
-    known |= catalog_keys.keys()
+    known |= {key for key in catalog_keys if not key.endswith(".*")}
     for key, value in runtime.items():
-        if key in catalog_keys:
+        if key in catalog_keys or f"{key.rpartition('.')[0]}.*" in catalog_keys:
             _check_catalog_value(key, value)
         elif key not in known:
             members = sorted(name for name in known if name.startswith(f"{key}."))

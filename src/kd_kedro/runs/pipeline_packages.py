@@ -7,7 +7,7 @@ The package `kd_kedro.pipelines.<name>` of a registered pipeline may export
   says how a run is done, not what comes of it;
 - `RENAMED`: by the former dotted key of a parameter or group, the key that it has now;
 - `CATALOG_KEYS`: by key of `--params` that catalog entries read, through `${globals:…}` or
-  `${runtime_params:…}`, what it is;
+  `${runtime_params:…}`, what it is; the last part of a key may be `*`, for any name;
 - `check_before_run(inputs, load, origin)`: refuses, before the first node, a run that would fail
   later; it gets the names of what the run reads, the catalog's `load`, and `parameter_origin`
   (`kd_kedro.runs.environments`) of a key.

@@ -58,7 +58,8 @@ def make_examples(
     if missing := [name for name in fields if name not in rows]:
         raise ValueError(
             f"the template of distillation.examples.format has the field {missing[0]}, which is no "
-            f"column of augmented_qa; it has {', '.join(rows.columns)}"
+            f"column of augmented_qa; it has {', '.join(rows.columns)}: name the sheet's column "
+            f"of it as columns.{missing[0]}"
         )
     prompts = [
         json.dumps(values, ensure_ascii=False)

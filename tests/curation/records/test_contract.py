@@ -35,6 +35,12 @@ def test_identity_is_of_position_and_cells() -> None:
     assert ids[3] == row_id("5", ["a,b,c,d,e,f"])
 
 
+def test_records_that_say_the_same_on_one_line_are_rows_of_their_own() -> None:
+    ids = identify(RECORDS.iloc[[0, 1, 0, 0]])["row_id"].tolist()
+    assert ids[:2] == identify(RECORDS)["row_id"].tolist()[:2]
+    assert len(set(ids)) == 4
+
+
 def test_a_mended_row_takes_the_place_of_its_own() -> None:
     records = identify(RECORDS)
     bad = records["row_id"].iloc[3]
@@ -69,3 +75,24 @@ def test_a_row_mended_twice() -> None:
     records = identify(RECORDS)
     with pytest.raises(ValueError, match="stands twice"):
         bring_back(records, records.iloc[[3, 3]])
+
+
+def test_a_row_keeps_its_further_columns_whatever_becomes_of_it() -> None:
+    contexts = ["one", "two", "three", ""]
+    records = identify(RECORDS.assign(context=contexts))
+    # They are no part of its identity.
+    assert records["row_id"].tolist() == identify(RECORDS)["row_id"].tolist()
+    valid, quarantined = split_valid(records, check_records(records, ["yes", "no"]), set())
+    assert valid["context"].tolist() == ["one"]
+    assert quarantined["context"].tolist() == ["two", "three", ""]
+
+
+def test_a_mended_row_keeps_its_context_where_its_copy_has_none() -> None:
+    records = identify(RECORDS.assign(context=["one", "two", "three", ""]))
+    copy = records.iloc[[1, 3]].assign(verdict="yes", question="What is a?", defect="")
+    back, _ = bring_back(records, copy.drop(columns="context"))
+    assert back["context"].tolist() == ["one", "two", "three", ""]
+    assert back["question"].iloc[3] == "What is a?"
+    # Rows of a table without contexts may stand below those of one that has them.
+    back, _ = bring_back(records, copy.assign(context=["", "four"]))
+    assert back["context"].tolist() == ["one", "two", "three", "four"]

@@ -107,6 +107,31 @@ def test_tables_do_not_tell_what_was_found() -> None:
     assert summary.loc["card"].tolist() == ["0", "0", "no"]
 
 
+def test_further_columns_are_screened_but_for_the_name_of_a_teacher() -> None:
+    rows = table(
+        [*STAGE, "context", "teacher", "topic"],
+        [
+            (
+                "r1", "2", "s.csv", "", "plain", "", "", "Who pays Rahul?", "Mohan does.",
+                "Mohan pays Rahul, says a@b.org.", "Rahul", "Mail to c@d.org",
+            )
+        ],
+    )  # fmt: skip
+    screened, findings, evidence = screen(rows, KINDS, ["person", "email"], REGIONS)
+    cells = screened[["question", "answer", "context", "teacher", "topic"]].to_numpy().tolist()
+    assert cells == [
+        [
+            "Who pays [PERSON A]?",
+            "[PERSON B] does.",
+            "[PERSON B] pays [PERSON A], says [EMAIL A].",
+            "Rahul",
+            "Mail to [EMAIL B]",
+        ]
+    ]
+    assert findings["column"].tolist() == ["question", "answer", *["context"] * 3, "topic"]
+    assert evidence["r1"]["masked"] == {"person": 4, "email": 2}
+
+
 @given(DIGITS, st.integers(0, 9))
 def test_one_digit_ends_a_number(digits: str, other: int) -> None:
     for check in (luhn, verhoeff):

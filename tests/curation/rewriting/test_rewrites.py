@@ -52,6 +52,15 @@ def test_only_versions_that_pass_are_there() -> None:
     assert 0.5 < made.evidence["r1-formal"]["similarity"] < 0.999
 
 
+def test_a_rewrite_has_the_further_columns_of_its_row() -> None:
+    rows = ROWS.assign(context=["one", "two", "three"], teacher=["seed_7", "", ""])
+    formal = Candidate("r1", "formal", "Kindly tell me: what is 10% of 500?", "rules: formal")
+    typo = Candidate("r2", "typo", "Define goodwlil.", "rules: typo")
+    made = add_rewrites(rows, [formal, typo], _letters, LIMITS).rows
+    assert made["context"].tolist() == ["one", "two", "three", "one", "two"]
+    assert made["teacher"].tolist() == ["seed_7", "", "", "seed_7", ""]
+
+
 @pytest.mark.parametrize("text", ["define Goodwill", "Define the goodwill!", "“Define” goodwill."])
 def test_a_copy_is_no_version(text: str) -> None:
     made = _add(Candidate("r2", "formal", text, "ok"))

@@ -72,15 +72,16 @@ def _run(
     sheet: str,
     mended: pd.DataFrame | None = None,
     personal: PersonalDataParams | None = None,
+    columns: dict[str, str] = COLUMNS,
 ) -> dict[str, pd.DataFrame]:
     path = folder / "sheet.csv"
     path.write_text(sheet, encoding="utf-8")
     if mended is not None:
         mended.to_csv(folder / "mended.csv", index=False)
     inputs: dict[str, Any] = {
-        "raw_qa": QASheetDataset(str(path), COLUMNS).load(),
+        "raw_qa": QASheetDataset(str(path), columns).load(),
         "mended_qa": QASheetDataset(
-            str(folder / "mended.csv") if mended is not None else "", optional=True
+            str(folder / "mended.csv") if mended is not None else "", columns, optional=True
         ).load(),
         "text_generator": RulesGenerator(),
         **{
@@ -354,3 +355,36 @@ def test_personal_data_is_masked_by_parameter(tmp_path: Path) -> None:
 def test_what_is_masked_must_be_looked_for() -> None:
     with pytest.raises(ValidationError, match="mask has email"):
         PersonalDataParams(detect=["phone"], mask=["email"])
+
+
+CONTEXTS = """Question,Answer,Document
+What does Ravi Kumar owe for rent?,Rs 500 a month.,"Ravi Kumar
+pays Rs 500 (ravi@example.org)."
+What is a cost?,A sum.,Costs are sums: ask cost@example.org.
+What is a firm\ufffds gain?,A sum.,Gains are sums.
+What is a tax?,,Taxes are levies.
+What is tea?,A drink.,
+"""
+
+
+def test_contexts_are_screened_and_set_aside_with_their_rows(tmp_path: Path) -> None:
+    columns = {**COLUMNS, "context": "Document"}
+    left = _run(tmp_path, CONTEXTS, personal=PersonalDataParams(mask=["email"]), columns=columns)
+    assert left["screened_qa"]["context"].tolist() == [
+        "Ravi Kumar\npays Rs 500 ([EMAIL]).",
+        "Costs are sums: ask [EMAIL].",
+        "",
+    ]
+    found = left["personal_data"].query("kind == 'email'")
+    assert found["column"].tolist() == ["context", "context"]
+    events = left["personal_data_events"]
+    assert events["reason"].tolist() == [*["personal data masked in context"] * 2, ""]
+    aside = left["quarantined_rows"]
+    assert aside["context"].tolist() == ["Taxes are levies.", "Gains are sums."]
+    assert "context" not in left["reviewed_qa"]
+    assert "context" not in left["fitb_rephrased"]
+    # Mended in copies of two tables below each other, of which one has no contexts.
+    mended = aside.assign(question="What is it, in a word?", answer="A levy.")
+    mended["context"] = [text if text.startswith("Taxes") else "" for text in aside["context"]]
+    again = _run(tmp_path, CONTEXTS, mended, columns=columns)["screened_qa"].set_index("row_id")
+    assert again.loc[aside["row_id"], "context"].tolist() == aside["context"].tolist()

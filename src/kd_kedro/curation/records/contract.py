@@ -1,11 +1,19 @@
 """The contract of a record: what may enter, what is quarantined and why, what was mended."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from kd_kedro.curation.records.schema import CELLS, QUARANTINED, VALIDATED, row_id, table
+from kd_kedro.curation.records.schema import (
+    CELLS,
+    QUARANTINED,
+    VALIDATED,
+    further_columns,
+    row_id,
+    table,
+)
 from kd_kedro.curation.records.verdict_words import read_verdict
 
 MENDED = "mended"
@@ -14,13 +22,20 @@ MENDED = "mended"
 def identify(raw: pd.DataFrame) -> pd.DataFrame:
     """Return the records of a sheet with their `row_id`.
 
+    Further columns are no part of it: a row stays the one it is where they are named or changed.
+    Of records that say the same on one line, as those of a JSON list may stand, the second and
+    later ones are told apart by their number.
+
     Args:
         raw: Table with the columns of `raw_qa`.
     """
-    ids = [
-        row_id(record["line"], [record["raw"]] if record["defect"] else _cells(record))
-        for record in raw.to_dict("records")
-    ]
+    said: Counter[tuple[str, ...]] = Counter()
+    ids = []
+    for record in raw.to_dict("records"):
+        cells = [record["raw"]] if record["defect"] else _cells(record)
+        before = said[record["line"], *cells]
+        said[record["line"], *cells] += 1
+        ids.append(row_id(record["line"], [*cells, str(before)] if before else cells))
     return raw.assign(row_id=pd.Series(ids, index=raw.index, dtype="str"))
 
 
@@ -29,7 +44,8 @@ def bring_back(records: pd.DataFrame, mended: pd.DataFrame) -> tuple[pd.DataFram
 
     Args:
         records: Identified records.
-        mended: The mended copy, with `row_id`; it may be empty.
+        mended: The mended copy, with `row_id`; it may be empty. Where a further column is absent or
+            empty there, the record keeps its own text.
 
     Returns:
         The records, and the row_ids that were mended.
@@ -52,10 +68,12 @@ def bring_back(records: pd.DataFrame, mended: pd.DataFrame) -> tuple[pd.DataFram
         seen.add(row)
     fixed = {row["row_id"]: row for row in mended.to_dict("records")}
     rows = records.to_dict("records")
+    further = further_columns(mended)
     for row in rows:
-        if row["row_id"] in fixed:
+        if own := fixed.get(row["row_id"]):
             # The raw text stays: should the row still break the contract, a person needs it again.
-            row.update({column: fixed[row["row_id"]][column] for column in (*CELLS, "defect")})
+            row.update({column: own[column] for column in (*CELLS, "defect")})
+            row.update({column: own[column] for column in further if own[column]})
     back = table(list(records.columns), [list(row.values()) for row in rows])
     return back, seen
 
@@ -92,20 +110,27 @@ def other_verdicts(records: pd.DataFrame, verdicts: Sequence[str]) -> dict[str, 
 def split_valid(
     records: pd.DataFrame, reasons: Mapping[str, str], mended: set[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the valid records (`VALIDATED`) and the quarantined ones (`QUARANTINED`)."""
+    """Return the valid records (`VALIDATED`) and the quarantined ones (`QUARANTINED`).
+
+    Both have the further columns of the records too.
+    """
     bad = records["row_id"].isin(list(reasons))
     marks = ["yes" if row in mended else "" for row in records["row_id"]]
     valid = records.assign(mended=pd.Series(marks, index=records.index, dtype="str"))[~bad]
-    return _texts(valid, VALIDATED), quarantine(records[bad], "validation", reasons)
+    whole = _texts(valid, [*VALIDATED, *further_columns(valid)])
+    return whole, quarantine(records[bad], "validation", reasons)
 
 
 def quarantine(rows: pd.DataFrame, stage: str, reasons: Mapping[str, str]) -> pd.DataFrame:
-    """Return rows in the form of `quarantined_rows`; columns they lack are ''."""
+    """Return rows in the form of `quarantined_rows`, with their further columns.
+
+    Columns that they lack are ''.
+    """
     absent = {column: "" for column in QUARANTINED if column not in rows}
     why = pd.Series([reasons[row] for row in rows["row_id"]], index=rows.index, dtype="str")
     named = rows.assign(**absent).drop(columns=["stage", "reason"])
     named = named.assign(stage=stage, reason=why)
-    return _texts(named, QUARANTINED)
+    return _texts(named, [*QUARANTINED, *further_columns(named)])
 
 
 def _defect(record: Mapping[Hashable, Any], allowed: set[str]) -> str:

@@ -21,6 +21,12 @@ DUPLICATES = [*STAGE, "survivor_id", "reason", *LINK]
 CONFLICTS = [*STAGE, "group_id", "reason", *LINK]
 SHARED = [*STAGE, "group_id"]
 SPLIT = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
+# Any other column is a further one of the user's sheet, under the name that it was given.
+OWN = frozenset(
+    {*RAW, *LABELLED, *STAGE, *QUARANTINED, *DISCARDED, *DUPLICATES, *CONFLICTS, *SHARED, *SPLIT}
+)
+# Those that mean something here: what only a teacher reads, and whose targets a row learns from.
+CONTEXT, TEACHER = "context", "teacher"
 
 
 def row_id(line: str, cells: Sequence[str]) -> str:
@@ -37,6 +43,31 @@ def row_id(line: str, cells: Sequence[str]) -> str:
 def content_hash(question: str, answer: str) -> str:
     """Return 16 hex digits of what a row says, to tell whether a stage changed it."""
     return _digest([question, answer], 16)
+
+
+def further_columns(rows: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that came from the sheet beside those that curation reads."""
+    return [name for name in rows.columns if name not in OWN]
+
+
+def join_further(rows: pd.DataFrame, source: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the further columns of another table, by `row_id`.
+
+    Raises:
+        ValueError: The other table has no such row.
+    """
+    names = further_columns(source)
+    if not names:
+        return rows
+    if absent := set(rows["row_id"]) - set(source["row_id"]):
+        raise ValueError(
+            f"row {min(absent)} is not in the table that has its {', '.join(names)}: the tables "
+            "are of different runs; run the pipelines again from preprocessing"
+        )
+    found = source.set_index("row_id").loc[rows["row_id"], names]
+    return rows.assign(**{name: found[name].to_numpy() for name in names}).astype(
+        dict.fromkeys(names, "str")
+    )
 
 
 def table(columns: Sequence[str], records: Sequence[Sequence[str]] = ()) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from kd_kedro.curation.records.schema import table
+from kd_kedro.curation.records.schema import TEACHER, further_columns, table
 from kd_kedro.curation.repair.given_names import GIVEN_NAMES
 from kd_kedro.curation.repair.identity_numbers import identity_numbers
 from kd_kedro.text.words import word_set
@@ -166,7 +166,8 @@ def screen(
     """Return rows with personal data masked, what was found, and the evidence by row_id.
 
     Args:
-        rows: Table with `row_id`, `question`, `answer`.
+        rows: Table with `row_id`, `question`, `answer`, and further columns, which are looked
+            through too, but for the name of a teacher.
         detect: Kinds to look for.
         hide: Kinds to mask.
         phone_regions: Countries whose phone numbers are known without +.
@@ -174,7 +175,8 @@ def screen(
     Returns:
         The rows, a table of `FINDINGS`, and by row_id how many of each kind were found and masked.
     """
-    columns = ("question", "answer")
+    further = [name for name in further_columns(rows) if name != TEACHER]
+    columns = ["question", "answer", *further]
     texts: dict[str, list[str]] = {column: [] for column in columns}
     records: list[list[str]] = []
     evidence: dict[str, dict[str, dict[str, int]]] = {}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kd_kedro.curation.duplicates.neighbours import nearest_others
-from kd_kedro.curation.records.schema import SPLIT, table
+from kd_kedro.curation.records.schema import SPLIT, further_columns, table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
 from kd_kedro.curation.rewriting.rewriting_config import Limits
 from kd_kedro.text.normalise import wording
@@ -50,7 +50,8 @@ class Augmented:
     """What became of the candidates.
 
     Attributes:
-        rows: The original rows and the rewrites that passed, columns `SPLIT`.
+        rows: The original rows and the rewrites that passed, columns `SPLIT` and further ones, in
+            which a rewrite says what its row says.
         created: The way each new row was made, by row_id.
         evidence: By row_id: of a new row its similarity to its source and the band it had to be
             in, of a parent which rewrites are absent, each with the reason, score and threshold.
@@ -81,7 +82,7 @@ def add_rewrites(
     """Return the rows with the rewrites that keep what their row asks.
 
     Args:
-        split_qa: Table with columns `SPLIT`, style `original` throughout.
+        split_qa: Table with columns `SPLIT` and further ones, style `original` throughout.
         candidates: Rewrites of train rows, in the order in which the first of two equal ones wins.
         encode: Turns n texts into float32 (n, d), rows of length 1.
         limits: Bounds of a rewrite's distance from its source.
@@ -99,6 +100,7 @@ def add_rewrites(
 
     # What any row asks, held-out rows above all, no rewrite may ask again.
     taken = {wording(question) for question in split_qa["question"]}
+    columns = [*SPLIT, *further_columns(split_qa)]
     records, created = [], {}
     evidence: dict[str, Evidence] = {}
     for each, finding in zip(candidates, findings, strict=True):
@@ -113,19 +115,10 @@ def add_rewrites(
         row_id = rewrite_id(each.parent, each.style)
         created[row_id] = each.reason
         evidence[row_id] = {key: finding[key] for key in finding if key != "reason"}
+        own = {"row_id": row_id, "style": each.style, "question": each.text}
         parent = parents[each.parent]
-        records.append(
-            (
-                row_id,
-                parent["family_id"],
-                TRAIN,
-                each.style,
-                each.text,
-                parent["answer"],
-                parent["source"],
-            )
-        )
-    rows = pd.concat([split_qa[SPLIT], table(SPLIT, records)], ignore_index=True)
+        records.append([own.get(name, parent[name]) for name in columns])
+    rows = pd.concat([split_qa[columns], table(columns, records)], ignore_index=True)
     return Augmented(rows, created, evidence)
 
 

@@ -9,6 +9,7 @@ or `remarks` is one where the one asked for is not there.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from kd_kedro.curation.records.schema import CELLS
 from kd_kedro.datasets.sheets.record import Record
 
 DEPTH = 20  # records among which the header is looked for
@@ -102,7 +103,7 @@ def _may_guess(names: Mapping[str, str]) -> bool:
 
 def known_pairs(cells: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the cells that may name question and answer, the likeliest pair first."""
-    by_lower = {cell.casefold(): cell for cell in reversed([*cells])}
+    by_lower = {cell.casefold(): cell for cell in reversed(_unasked(cells, names))}
     return [
         (by_lower[question], by_lower[answer])
         for question, answer in (KNOWN if _may_guess(names) else ())
@@ -112,20 +113,20 @@ def known_pairs(cells: Iterable[str], names: Mapping[str, str]) -> list[tuple[st
 
 def known_questions(cells: Iterable[str], names: Mapping[str, str]) -> list[str]:
     """Return the cells that may name a question, the likeliest first."""
-    by_lower = {cell.casefold(): cell for cell in reversed([*cells])}
+    by_lower = {cell.casefold(): cell for cell in reversed(_unasked(cells, names))}
     known = dict.fromkeys(question for question, _ in KNOWN) if _may_guess(names) else ()
     return [by_lower[name] for name in known if name in by_lower]
 
 
-def answer_names(cells: Iterable[str]) -> list[str]:
+def answer_names(cells: Iterable[str], names: Mapping[str, str]) -> list[str]:
     """Return the cells that name an answer wherever they stand; a label may be of anything."""
     known = {answer for _, answer in KNOWN} - {"label"}
-    return [cell for cell in cells if cell.casefold() in known]
+    return [cell for cell in _unasked(cells, names) if cell.casefold() in known]
 
 
-def subject_of(question: str, cells: Iterable[str]) -> str:
+def subject_of(question: str, cells: Iterable[str], names: Mapping[str, str]) -> str:
     """Return the cell that names what an instruction is about; '' for none."""
-    by_lower = {cell.casefold(): cell for cell in reversed([*cells])}
+    by_lower = {cell.casefold(): cell for cell in reversed(_unasked(cells, names))}
     about = [by_lower[name] for name in _ABOUT if name in by_lower]
     return about[0] if about and question.casefold() == "instruction" else ""
 
@@ -138,14 +139,24 @@ def _known(at: int, cells: Sequence[str], names: Mapping[str, str]) -> Header | 
         named = _named(cells, names)
         found = {key: by_lower.get(name.casefold(), name) for key, name in named.items()}
         found |= {"question": question, "answer": answer}
-        return Header(at, found, subject_of(question, cells), guessed=True)
+        return Header(at, found, subject_of(question, cells, names), guessed=True)
     return None
+
+
+def _unasked(cells: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return the cells that were not asked for as something else than question and answer.
+
+    What is named as what only a teacher reads, say, is no part of a question, whatever the column
+    is called.
+    """
+    others = {name.casefold() for key, name in names.items() if key not in REQUIRED}
+    return [cell for cell in cells if cell.casefold() not in others]
 
 
 def _named(cells: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
     """Return what columns are called: as asked for, or by what they are where that is not there."""
     by_lower = {cell.casefold(): cell for cell in reversed(cells)}
     return {
-        key: name if name.casefold() in by_lower else by_lower.get(key, name)
+        key: name if name.casefold() in by_lower or key not in CELLS else by_lower.get(key, name)
         for key, name in names.items()
     }

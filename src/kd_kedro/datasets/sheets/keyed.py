@@ -421,10 +421,10 @@ def _renamed(
     columns = header.names["question"], header.names["answer"]
     own = {key: value for key, value in each.values.items() if value is not None}
     pair = _own_pair(own, columns, names, beside)
-    about = subject_of(pair[0], own)
+    about = subject_of(pair[0], own, names)
     about = "" if header.about in own else about
     if pair[0] not in own or (pair == columns and not about):
-        return _with_one_answer(each, own, pair, columns, own_columns)
+        return _with_one_answer(each, own, pair, names, columns, own_columns)
     question, answer = own.pop(pair[0]), own.pop(pair[1], None)
     below, why = _to_text(own.pop(about, None))
     if why:
@@ -435,13 +435,14 @@ def _renamed(
     if lost := _overwritten(own, said, " and ".join(pair)):
         return _set_aside(each, columns, lost)
     renamed = each._replace(values={**own, **said}, raw=_raw(each))
-    return _with_one_answer(renamed, {**own, pair[1]: answer}, pair, columns, own_columns)
+    return _with_one_answer(renamed, {**own, pair[1]: answer}, pair, names, columns, own_columns)
 
 
 def _with_one_answer(
     each: _Keyed,
     own: Mapping[str, Any],
     pair: tuple[str, str],
+    names: Mapping[str, str],
     columns: tuple[str, str],
     own_columns: Mapping[tuple[str, str], Collection[str]],
 ) -> _Keyed:
@@ -449,7 +450,7 @@ def _with_one_answer(
     answer = own.get(pair[1])
     if _is_missing(answer) or _shape(pair) not in own_columns:
         return each
-    for key in answer_names(own):
+    for key in answer_names(own, names):
         text, damage = _to_text(own[key])
         if (
             key.casefold() not in own_columns[_shape(pair)]

@@ -12,6 +12,7 @@ from kd_kedro.curation.duplicates.deduplication_config import DeduplicationConfi
 from kd_kedro.curation.duplicates.near_questions import find_near_survivors
 from kd_kedro.curation.records import lineage
 from kd_kedro.curation.records.row_texts import collect_texts
+from kd_kedro.curation.records.schema import join_further
 from kd_kedro.curation.rewriting.rewrites import (
     Candidate,
     add_rewrites,
@@ -32,13 +33,15 @@ def split_rows(
     deduplication_rephrasing: pd.DataFrame,
     soap_qa: pd.DataFrame,
     near_pairs: pd.DataFrame,
+    screened_qa: pd.DataFrame,
     sentence_embedder: Embedder,
     params: SplitParams,
     deduplication: DeduplicationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Deal the families of the rows to train, validation and test.
 
-    A family is never narrower than what deduplication would merge.
+    A family is never narrower than what deduplication would merge. Further columns of the sheet
+    come back to their rows here: the stages in between do not read them.
 
     Returns:
         `split_qa`, `split_events`.
@@ -51,7 +54,7 @@ def split_rows(
         deduplication.family_nearness(params.threshold),
     )
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
-    split = families.split_rows(deduplication_rephrasing, near, shares)
+    split = join_further(families.split_rows(deduplication_rephrasing, near, shares), screened_qa)
     reasons = dict(zip(split["row_id"], split["split"], strict=True))
     evidence = {
         row: {"family_id": family}

@@ -27,6 +27,7 @@ def create_pipeline() -> Pipeline:
                     "deduplication_rephrasing",
                     "soap_qa",
                     "near_pairs",
+                    "screened_qa",
                     "sentence_embedder",
                     "params:augmentation.split",
                     "params:filtering.deduplication",

@@ -23,7 +23,7 @@ from kd_kedro.curation.records.contract import (
 )
 from kd_kedro.curation.records.lineage import record_stage
 from kd_kedro.curation.records.reviewer import label_rows, review
-from kd_kedro.curation.records.schema import STAGE, table
+from kd_kedro.curation.records.schema import STAGE, join_further, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
 from kd_kedro.curation.repair.repair_config import RepairConfig
 from kd_kedro.curation.repair.text_changes import change_evidence
@@ -179,24 +179,38 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     return cleaned, quarantined, events
 
 
-def collect_quarantined(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Put the quarantined rows of the stages into one table, to be mended in a copy."""
-    return pd.concat(tables, ignore_index=True)
+def collect_quarantined(
+    validated_qa: pd.DataFrame,
+    validation_quarantined: pd.DataFrame,
+    cleaning_quarantined: pd.DataFrame,
+) -> pd.DataFrame:
+    """Put the quarantined rows of the stages into one table, to be mended in a copy.
+
+    Rows that the cleaning set aside have their further columns again, as they were validated.
+    """
+    whole = join_further(cleaning_quarantined, validated_qa)
+    return pd.concat([validation_quarantined, whole], ignore_index=True)
 
 
 def screen_personal_data(
-    cleaned_qa: pd.DataFrame, params: PersonalDataParams
+    cleaned_qa: pd.DataFrame, validated_qa: pd.DataFrame, params: PersonalDataParams
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Flag personal data, count it and, where parameters say so, mask it.
+
+    Further columns of `validated_qa` are screened with the texts of their row.
 
     Returns:
         `screened_qa`, `personal_data`, `personal_data_summary`, `personal_data_events`.
     """
     masked, findings, evidence = screen(
-        cleaned_qa, params.detect, params.mask, params.phone_regions
+        join_further(cleaned_qa, validated_qa), params.detect, params.mask, params.phone_regions
     )
     screened = read_formats(masked, cleaned_qa)
-    reasons = {row: "personal data masked" for row, facts in evidence.items() if "masked" in facts}
+    hidden = findings[findings["kind"].isin(params.mask)]
+    reasons = {
+        str(row): f"personal data masked in {', '.join(columns.unique())}"
+        for row, columns in hidden.groupby("row_id")["column"]
+    }
     events = record_stage("personal_data", cleaned_qa, screened, reasons=reasons, evidence=evidence)
     return screened, findings, summarise(findings, params.detect, params.mask), events
 
@@ -209,7 +223,7 @@ def convert_blanks(
     Returns:
         `fitb_rephrased`, `fitb_events`.
     """
-    converted = screened_qa.copy()
+    converted = screened_qa[STAGE].copy()
     reasons: dict[str, str] = {}
     requests, places = [], []
     for index, row in enumerate(screened_qa.to_dict("records")):

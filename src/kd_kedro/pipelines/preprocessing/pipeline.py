@@ -54,13 +54,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 collect_quarantined,
-                inputs=["validation_quarantined", "cleaning_quarantined"],
+                inputs=["validated_qa", "validation_quarantined", "cleaning_quarantined"],
                 outputs="quarantined_rows",
                 name="collect_quarantined",
             ),
             Node(
                 screen_personal_data,
-                inputs=["cleaned_qa", "params:preprocessing.personal_data"],
+                inputs=["cleaned_qa", "validated_qa", "params:preprocessing.personal_data"],
                 outputs=[
                     "screened_qa",
                     "personal_data",

@@ -1,0 +1,57 @@
+"""A column of facts in the user's sheet, from the sheet to the examples that models learn from."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.end_to_end.harness import ROOT, copy_project, run_commands
+
+FACT = "zxqv"
+NAMED = "qa_csv=sheet.csv,columns.context=Document,columns.area=Area"
+MASK = "preprocessing.personal_data.mask=[email]"
+TEMPLATE = "distillation.examples.format=by_area"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with a sheet whose facts stand in a column of their own."""
+    folder = copy_project(tmp_path_factory.mktemp("columns"))
+    sheet = pd.read_csv(ROOT / "data/01_raw/test_qa.csv", dtype="str", keep_default_na=False)
+    facts = [
+        f"{FACT} {place} of fact@example.org." if place % 3 else "" for place in range(len(sheet))
+    ]
+    sheet = sheet.assign(Document=facts, Area=[f"area {place % 7}" for place in range(len(sheet))])
+    sheet.to_csv(folder / "sheet.csv", index=False)
+    templates = "distillation:\n  examples:\n    templates: {by_area: 'In {area}: {question}'}\n"
+    (folder / "conf/local/distillation").mkdir(parents=True)
+    (folder / "conf/local/distillation/parameters.yml").write_text(templates)
+    return folder
+
+
+def newest(project: Path, name: str) -> pd.DataFrame:
+    path = sorted(project.glob(f"data/test_env/*/{name}.csv/*/{name}.csv"))[-1]
+    return pd.read_csv(path, dtype="str", keep_default_na=False)
+
+
+def test_facts_of_a_column_reach_the_teacher_and_no_student(project: Path) -> None:
+    run = ["run", "--env", "test", "--to-nodes", "choose_examples", "--params"]
+    refused, done = run_commands(
+        project,
+        [[*run, f"{NAMED},columns.note=Note"], [*run, f"{NAMED},{MASK},{TEMPLATE}"]],
+    )
+    assert refused["code"] == 1
+    assert "sheet.csv, line 1: there is no column 'Note' (note), only 'Question'" in refused["err"]
+    assert done["code"] == 0, done["err"][-3000:]
+    validated = newest(project, "validated_qa").set_index("row_id")
+    examples = newest(project, "training_examples")
+    parents = validated.loc[examples["row_id"].str.split("-").str[0]]
+    expected = parents["context"].str.replace("fact@example.org", "[EMAIL]")
+    assert examples["context"].tolist() == expected.tolist()
+    assert {"original", "formal"} <= set(examples["style"])
+    assert (examples["context"] == "").any()
+    assert examples["context"].str.contains(FACT).any()
+    assert examples["area"].tolist() == parents["area"].tolist()
+    assert examples["fields"].str.contains('"area": "area ').all()
+    others = examples.drop(columns="context")
+    assert not others.apply(lambda column: column.str.contains(FACT)).to_numpy().any()
