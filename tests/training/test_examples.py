@@ -101,9 +101,10 @@ def test_a_row_that_a_chat_template_refuses_is_named():
     tokenizer = give_format(family_tokenizer("llama2", ["a b"]), PromptFormat(CHAT), "tokenizer")
     turns = [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
     fields = json.dumps({"question": "b", "messages": turns})
-    examples = make_examples(TABLE.head(2)).assign(fields=['{"question": "a"}', fields])
-    row = f"toy, row {TABLE['row_id'][1]} cannot be asked: the chat template refuses the roles"
-    with pytest.raises(ValueError, match=row):
+    rows = TABLE.head(2).assign(line=["2", "3"])
+    examples = make_examples(rows).assign(fields=['{"question": "a"}', fields])
+    row = f"toy, line 3, row {TABLE['row_id'][1]} cannot be asked: the chat template refuses the"
+    with pytest.raises(ValueError, match=f"^{row} roles"):
         example_lengths(examples, tokenizer)
 
 

@@ -272,8 +272,8 @@ def example_lengths(examples: pd.DataFrame, tokenizer: Any) -> dict[str, int]:
 
 def place_of(example: Any) -> str:
     """Return where an example comes from, for messages."""
-    row = str(example["row_id"])
-    return f"{example['source']}, row {row}" if "source" in example else row
+    line = f"line {example['line']}" if "line" in example else ""
+    return ", ".join(filter(None, [example.get("source"), line, f"row {example['row_id']}"]))
 
 
 def _by_hash(rows: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def left() -> dict[str, Any]:
 
 def test_only_train_has_versions_and_answers_stay(left: dict[str, Any]) -> None:
     rows = left["augmented_qa"]
-    assert list(rows.columns) == SPLIT
+    assert list(rows.columns) == [*SPLIT, "line"]
     assert set(rows["style"]) == {"original", "formal", "casual", "general", "typo"}
     held_out = rows[rows["split"] != "train"]
     assert set(held_out["style"]) == {"original"}

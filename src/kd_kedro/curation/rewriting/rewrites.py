@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kd_kedro.curation.duplicates.neighbours import nearest_others
-from kd_kedro.curation.records.schema import SPLIT, further_columns, table
+from kd_kedro.curation.records.schema import table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
 from kd_kedro.curation.rewriting.rewriting_config import Limits
 from kd_kedro.text.normalise import wording
@@ -100,7 +100,7 @@ def add_rewrites(
 
     # What any row asks, held-out rows above all, no rewrite may ask again.
     taken = {wording(question) for question in split_qa["question"]}
-    columns = [*SPLIT, *further_columns(split_qa)]
+    columns = list(split_qa.columns)
     records, created = [], {}
     evidence: dict[str, Evidence] = {}
     for each, finding in zip(candidates, findings, strict=True):
@@ -118,7 +118,7 @@ def add_rewrites(
         own = {"row_id": row_id, "style": each.style, "question": each.text}
         parent = parents[each.parent]
         records.append([own.get(name, parent[name]) for name in columns])
-    rows = pd.concat([split_qa[columns], table(columns, records)], ignore_index=True)
+    rows = pd.concat([split_qa, table(columns, records)], ignore_index=True)
     return Augmented(rows, created, evidence)
 
 

@@ -41,7 +41,8 @@ def split_rows(
     """Deal the families of the rows to train, validation and test.
 
     A family is never narrower than what deduplication would merge. Further columns of the sheet
-    come back to their rows here: the stages in between do not read them.
+    come back to their rows here: the stages in between do not read them. Rows keep their line for
+    the messages of training.
 
     Returns:
         `split_qa`, `split_events`.
@@ -54,7 +55,9 @@ def split_rows(
         deduplication.family_nearness(params.threshold),
     )
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
-    split = join_further(families.split_rows(deduplication_rephrasing, near, shares), screened_qa)
+    dealt = families.split_rows(deduplication_rephrasing, near, shares)
+    dealt["line"] = deduplication_rephrasing["line"].to_numpy()
+    split = join_further(dealt, screened_qa)
     reasons = dict(zip(split["row_id"], split["split"], strict=True))
     evidence = {
         row: {"family_id": family}
