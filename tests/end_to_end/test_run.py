@@ -72,7 +72,7 @@ def test_no_family_straddles_and_only_train_is_augmented(finished: Finished) -> 
     project, _ = finished
     rows = read(project, "05_model_input", "augmented_qa")
     columns = ["row_id", "family_id", "split", "style", "question", "answer", "source"]
-    assert list(rows.columns) == columns
+    assert list(rows.columns) == [*columns, "line"]
     assert (rows.groupby("family_id")["split"].nunique() == 1).all()
     assert set(rows.loc[rows["style"] != "original", "split"]) == {"train"}
     assert set(rows["split"]) == {"train", "validation", "test"}

@@ -153,6 +153,7 @@ def evaluation_inputs() -> dict[str, Any]:
         "control_models": {
             "untrained": language_model(16, 7, tokenizer),
             "floor_teacher": language_model(32, 8, tokenizer),
+            "pretrained_teacher": language_model(32, 9, tokenizer),
         },
         "sentence_embedder": SentenceEmbedderDataset().load(),
         "final_qa_truth": pd.DataFrame(

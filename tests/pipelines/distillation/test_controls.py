@@ -1,4 +1,4 @@
-"""What the students are compared with: the student untrained, and a teacher of another seed."""
+"""What the students are compared with: the student untrained, other teachers."""
 
 import pytest
 
@@ -53,3 +53,18 @@ def test_there_is_no_second_teacher_where_none_is_asked(catalog, tmp_path):
     models, history = made(catalog, tmp_path, changed)
     assert set(models) == {"untrained"}
     assert history == []
+
+
+def test_the_teacher_is_kept_as_it_came_where_that_is_asked(catalog, tmp_path):
+    folder, stored = tmp_path / "pretrained", catalog.load("teacher")
+    stored.model.save_pretrained(folder)
+    stored.tokenizer.save_pretrained(folder)
+    wanted = {"pretrained_teacher": True, "teacher_seed": None, "cut_untaught": False}
+    changed = {"teacher": {"pretrained": str(folder)}, "controls": wanted}
+    models, history = made(catalog, tmp_path, changed)
+    assert set(models) == {"untrained", "pretrained_teacher"}
+    assert models["pretrained_teacher"].card["weights"] == stored.card["weights"]
+    assert history == []
+    # A teacher that is not fine-tuned is as it came.
+    changed["teacher"]["fine_tune"] = False
+    assert set(made(catalog, tmp_path, changed)[0]) == {"untrained"}

@@ -31,7 +31,10 @@ def test_every_model_and_seed_answers_every_chosen_row(finished_evaluation: dict
     assert runs.to_dict() == {
         **{
             (model, ""): 16
-            for model in ("teacher", "untrained", "floor_teacher", "majority", "echo", "shuffled")
+            for model in [
+                *("teacher", "untrained", "floor_teacher", "pretrained_teacher"),
+                *("majority", "echo", "shuffled"),
+            ]
         },
         **{(model, seed): 16 for model in ("baseline", "student") for seed in ("2", "3", "4")},
     }

@@ -9,6 +9,7 @@ SCHEMA = "kd_kedro.evidence/3"
 # What any model must beat: answers that need no model, and the student before its training.
 TO_BEAT = ("untrained", "majority", "echo", "shuffled")
 FLOOR = "floor_teacher"
+PRETRAINED = "pretrained_teacher"  # the teacher before it was fine-tuned
 CUT_UNTAUGHT = "cut_untaught"  # begins with weights of the teacher, learns without it
 # Baselines that are trained with all the compute of the distillation; by account of it.
 PATIENT = {"given": "patient_given", "counted": "patient_counted"}

@@ -177,6 +177,9 @@ def plan_distillation(
             ),
             patient_accounts=controls.patient_accounts,
             ensemble_teachers=len(ensemble.seeds) + bool(second),
+            pretrained_teacher=bool(
+                controls.pretrained_teacher and teacher.pretrained and teacher.fine_tune
+            ),
             ensemble_members=len(ensemble.seeds),
             asks_live=targets.source == "live",
             captures=targets.source != "live" and targets.capture is not False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, FLOOR, PRETRAINED
 from kd_kedro.models.causal_lm import FIRST, LanguageModel
 from kd_kedro.pipelines.distillation.models import (
     Start,
@@ -244,7 +244,8 @@ def train_controls(
     """Make what the students are compared with.
 
     The student untrained; its start trained on the reference answers alone, where that is not the
-    baseline; a second teacher, which differs from the first by its seed alone.
+    baseline; a second teacher, which differs from the first by its seed alone; the teacher as it
+    came, before it was fine-tuned.
     """
     from kd_kedro.training.loop.checkpoints import several_trainings
 
@@ -278,12 +279,11 @@ def _controls(
             own, start_student, asked.cut_untaught, CUT_UNTAUGHT
         )
         history += [_prefixed(CUT_UNTAUGHT, record) for record in own_history]
-    if asked.second_teacher is not None:
-        inputs = teacher_inputs(TrainingInputs(*data, asked.max_length, folder, keeps=True))
-        models["floor_teacher"], further = _make_teacher(
-            inputs, asked.second_teacher, "floor_teacher", "distillation.teacher"
-        )
-        history += further
+    inputs = teacher_inputs(TrainingInputs(*data, asked.max_length, folder, keeps=True))
+    for name, teacher in ((FLOOR, asked.second_teacher), (PRETRAINED, asked.pretrained_teacher)):
+        if teacher is not None:
+            models[name], further = _make_teacher(inputs, teacher, name, "distillation.teacher")
+            history += further
     return models, history
 
 

@@ -398,6 +398,13 @@ class ControlParams(BaseModel):
             "bought the gain?"
         ),
     )
+    pretrained_teacher: bool = Field(
+        default=False,
+        description=(
+            "Where a pretrained teacher is fine-tuned: ask it the held-out questions as it came "
+            "too, so that the report can tell what fine-tuning brought."
+        ),
+    )
     teacher_seed: int | None = Field(
         default=2,
         ge=0,

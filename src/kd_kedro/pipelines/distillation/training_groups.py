@@ -84,6 +84,7 @@ class ControlSettings(BaseModel):
     Attributes:
         student: The student that stays untrained.
         second_teacher: A teacher of another seed; None where there is none.
+        pretrained_teacher: The teacher as it came; None where it is not asked.
         cut_untaught: The student's start, to be trained without a teacher; None where there is
             none, since it is the baseline.
         seed: Seed of the untrained student.
@@ -94,6 +95,7 @@ class ControlSettings(BaseModel):
 
     student: StudentParams
     second_teacher: TeacherParams | None
+    pretrained_teacher: TeacherParams | None
     cut_untaught: StudentSettings | None
     seed: int
     max_length: int
@@ -205,13 +207,16 @@ def set_controls(
     There is no second teacher where none is asked for, or where the teacher is taken as it is, so
     that a seed changes nothing.
     """
-    second = None
+    second = came = None
     if controls.teacher_seed is not None and teacher.fine_tune:
         second = teacher.model_copy(update={"seed": controls.teacher_seed})
+    if controls.pretrained_teacher and teacher.pretrained and teacher.fine_tune:
+        came = teacher.model_copy(update={"fine_tune": False})
     return _plain(
         ControlSettings(
             student=student,
             second_teacher=second,
+            pretrained_teacher=came,
             cut_untaught=_cut_untaught(student, training, controls, seed, max_length),
             seed=seed,
             max_length=max_length,

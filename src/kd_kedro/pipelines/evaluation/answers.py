@@ -8,7 +8,7 @@ import pandas as pd
 
 from kd_kedro.metrics.efficiency.latency import cpu_threads
 from kd_kedro.metrics.report.controls import majority_answer, shuffled_answers
-from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, FLOOR
+from kd_kedro.metrics.report.evidence import CUT_UNTAUGHT, FLOOR, PRETRAINED
 from kd_kedro.metrics.scores.classification import labels_of
 from kd_kedro.metrics.scores.held_out import grade
 from kd_kedro.metrics.scores.semantic import compare_meanings
@@ -16,7 +16,7 @@ from kd_kedro.pipelines.evaluation.params import AnsweringParams
 from kd_kedro.text.embedder import TokenEmbedder
 from kd_kedro.training.examples import asked_of
 
-CONTROLS = ("untrained", FLOOR)  # of no seed: one of each
+CONTROLS = ("untrained", FLOOR, PRETRAINED)  # of no seed: one of each
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.metrics.report.evidence import PRETRAINED
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
     attribution_sentence,
@@ -133,6 +134,7 @@ def _teacher(evidence: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, 
     no_second = _NO_FLOOR if "training" in card else _NOT_TRAINED
     return {
         "floor": metrics["teacher_kl"]["controls"].get("floor_teacher"),
+        "before": [name for name in metrics if PRETRAINED in metrics[name]["controls"]],
         "no_floor": agreement["reason"] if inapplicable else no_second,
         "agreement_bars": agreement_bars(evidence["agreement"]),
         "reliability": reliability_lines(evidence["calibration"]),

@@ -133,6 +133,7 @@ class Plan:
         further_seeds: Number of times that baseline and student are trained again.
         ensemble_teachers: Number of teachers fine-tuned besides the first one.
         ensemble_members: How many of them teach too: the rest are compared with alone.
+        pretrained_teacher: Whether the teacher is kept as it came too.
         untaught_starts: Number of trainings of the student's start without a teacher.
         patient_accounts: Of a baseline that is trained with the whole compute: by which accounts.
         asks_live: Whether students will ask the teacher live; `capture` and `student` then say
@@ -155,6 +156,7 @@ class Plan:
     candidates: tuple[Figures, ...] = ()
     ensemble_teachers: int = 0
     ensemble_members: int = 0
+    pretrained_teacher: bool = False
     untaught_starts: int = 0
     patient_accounts: tuple[str, ...] = ()
     asks_live: bool = False
@@ -224,7 +226,7 @@ class Plan:
     def model_bytes(self) -> int:
         """Of all models that the pipeline leaves."""
         pair = self.baseline.model_bytes + self.student.model_bytes
-        teachers = self.teacher.model_bytes * (1 + self.ensemble_teachers)
+        teachers = self.teacher.model_bytes * (1 + self.ensemble_teachers + self.pretrained_teacher)
         untrained = self.student.model_bytes
         starts = self.untaught_starts * self.baseline.model_bytes + self.start_bytes
         patient = len(self.patient_accounts) * self.baseline.model_bytes
@@ -349,6 +351,8 @@ def cost_lines(plan: Plan) -> Iterator[tuple[str, str, str, str, str, str]]:
         several = "s" if plan.ensemble_teachers > 1 else ""
         flops = count(plan.ensemble_teachers * plan.teacher.flops)
         yield f"{plan.ensemble_teachers} further teacher{several}", "", flops, time, "", disk
+    if plan.pretrained_teacher:
+        yield "the teacher as it came", "", "", "", "", size(plan.teacher.model_bytes)
     capture = plan.capture
     stored = f"{size(capture.bytes)} ({capture.bytes / capture.answer_tokens:.0f} B a token)"
     memory = size(capture.memory)
