@@ -54,7 +54,7 @@ def test_what_needs_its_weights_does_not_apply(finished: dict[str, Any]) -> None
     metrics, compression = finished["verdict"]["metrics"], finished["compression"]
     assert metrics["perplexity"]["teacher"]["estimate"] > 1
     assert metrics["perplexity"]["non_inferiority"]["conclusion"] != "not applicable"
-    for name in ("teacher_agreement", "teacher_kl"):
+    for name in ("teacher_agreement", "teacher_kl", "ece", "brier"):
         assert metrics[name]["conclusion"] == "not applicable"
         assert "behind a server" in metrics[name]["reason"]
     assert compression["ratios"] == {ratio: {"refused": ELSEWHERE} for ratio in RATIOS}

@@ -50,7 +50,8 @@ NUMBER_COLUMNS = [
 
 _NO_LABELS = "no label is the whole answer of enough train families and of a held-out row"
 OTHER_TOKENS = "teacher and student have different tokenizers: their tokens cannot be compared"
-NOT_COMPARED = f"{OTHER_TOKENS}; or the teacher is behind a server, which tells no distributions"
+_SERVED = "the teacher is behind a server, which tells no distributions"
+NOT_COMPARED = f"{OTHER_TOKENS}; or {_SERVED}"
 
 
 def _bits_and_bytes(rows: pd.DataFrame) -> Floats:
@@ -294,6 +295,7 @@ METRICS = (
             "confidence, over reference answer tokens"
         ),
         per_token=True,
+        absent=_SERVED,
         percent=True,
     ),
     Metric(
@@ -308,6 +310,7 @@ METRICS = (
             "mean over reference answer tokens of the sum over the vocabulary of (p - y)^2"
         ),
         per_token=True,
+        absent=_SERVED,
         decimals=3,
     ),
 )
