@@ -110,6 +110,7 @@ def test_stems_of_multiple_choice(generator: TextGenerator) -> None:
     )
     after, events = convert_choices(before, generator, ChoiceParams(), RewriteParams())
     check(before, after, events, "mcq")
+    assert any("not_opened" in facts for facts in evidence(events).values())
     assert set(after["answer"]) == {"ghost"}
 
 

@@ -315,10 +315,10 @@ def _listed(choice: Choice | None) -> str:
 def _open_questions(
     choices: list[tuple[Choice, int, str]], text_generator: TextGenerator, params: RewriteParams
 ) -> list[tuple[str, Mapping[str, object]]]:
-    """Return each stem as a question, with who made it: what breaks off is completed.
+    """Return each stem as a question, with who made it or why it stays as it is.
 
-    Which stems need their options is known of English alone. One in another language is '' unless
-    the generator asks it.
+    What breaks off is completed. Which stems need their options is known of English alone. One in
+    another language is '' unless the generator asks it.
     """
     questions = [
         "" if foreign_language(choice.stem) else open_stem(choice, index)
@@ -341,7 +341,11 @@ def _open_questions(
     for n, request, outcome in zip(
         unfinished, requests, text_generator.generate(requests), strict=True
     ):
-        evidence[n] = outcome.evidence
-        if outcome.status == "ok" and not question_defect(request.text, outcome.text):
+        defect = question_defect(request.text, outcome.text) if outcome.status == "ok" else ""
+        if outcome.status == "ok" and not defect:
+            evidence[n] = outcome.evidence
             questions[n] = outcome.text
+        else:
+            why = defect or f"{outcome.status}: {outcome.reason}"
+            evidence[n] = {**outcome.evidence, "not_opened": why}
     return list(zip(questions, evidence, strict=True))
