@@ -205,7 +205,7 @@ def learned_by_student(
 def train_student(
     planted: Planted, examples: pd.DataFrame, sizes: Sizes, folder: Path
 ) -> LanguageModel:
-    """Train a student on what the teacher wrote and thinks, through the nodes of the pipeline."""
+    """Train a student on its teacher's answers and targets, through the nodes of the pipeline."""
     teacher, tokenizer = planted.teacher, planted.teacher.tokenizer
     asks = SequenceLevelParams(
         source="teacher", keep_reference=False, must_match=False, max_new_tokens=8

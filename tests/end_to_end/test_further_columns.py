@@ -34,7 +34,7 @@ def newest(project: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(path, dtype="str", keep_default_na=False)
 
 
-def test_facts_of_a_column_reach_the_teacher_and_no_student(project: Path) -> None:
+def test_facts_of_a_column_reach_the_contexts_of_examples_and_no_prompt(project: Path) -> None:
     run = ["run", "--env", "test", "--to-nodes", "choose_examples", "--params"]
     refused, done = run_commands(
         project,

@@ -49,7 +49,7 @@ def test_in_a_conversation_it_stands_before_what_the_user_said_last():
         "Yes.",
         f"{CONTEXT}\n\nWhen?",
     ]
-    assert asked["question"].startswith(f"{CONTEXT}\n\n")
+    assert asked["question"].endswith(f"⟦user⟧ {CONTEXT}\n\nWhen?")
     chat = give_format(
         family_tokenizer("smollm2", [CONTEXT, *QUESTIONS]), PromptFormat(CHAT), "a key"
     )

@@ -113,7 +113,7 @@ def test_a_row_that_a_chat_template_refuses_is_named():
     [
         ({"format": "nosuch"}, "'nosuch', which is none of plain, chat"),
         ({"format": "t5", "templates": {"t5": "answer:"}}, "templates.t5 has the fields none"),
-        ({"templates": {"a": "{question} {answer}"}}, "none of answer, context"),
+        ({"templates": {"a": "{question} {answer}"}}, "only further columns of the sheet"),
         ({"templates": {"a": "{question"}}, "templates.a: "),
         ({"templates": {"chat": "{question}"}}, "templates.chat has the name of a format"),
         ({"system": "Be brief."}, "system is read by the format chat alone"),

@@ -60,7 +60,8 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
 def export(metadata: ProjectMetadata, table: str, output: Path, env: str | None) -> None:
     """Write TABLE as conversations (`messages`) to OUTPUT, a .jsonl or .parquet file.
 
-    TRL's SFTTrainer and `datasets.load_dataset` read it as it is.
+    TRL's SFTTrainer and `datasets.load_dataset` read it as it is. Further columns of the sheet are
+    left out.
     """
     from kd_kedro.pipelines.distillation.params import ExampleParams
     from kd_kedro.runs.provenance import no_version

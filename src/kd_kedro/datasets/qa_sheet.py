@@ -178,8 +178,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 raise ValueError(
                     f"columns in globals.yml has no {key}: say which column of {path} it is"
                 )
+        used = [*names.values(), *self._option_names()]
         for key, name in names.items():
-            if list(names.values()).count(name) > 1:
+            if used.count(name) > 1:
                 raise ValueError(
                     f"columns in globals.yml gives {name!r} to {key} and to another key: "
                     "each needs a column of its own"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kd_kedro.models.prompt_format import Asked, fields_of
+from kd_kedro.text.transcript import write_transcript
 from kd_kedro.training.examples import asked_of, encode_examples
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
@@ -79,6 +80,8 @@ def _asked_with(context: str, asked: Asked) -> Asked:
     changed = {**asked, "question": _before(context, str(asked["question"]))}
     if messages := asked.get("messages"):
         changed["messages"] = _said_with(context, messages)
+        said = [(each["role"], each["content"]) for each in changed["messages"]]
+        changed["question"] = write_transcript(said)
     return changed
 
 

@@ -227,10 +227,11 @@ def check_teachers(examples: pd.DataFrame, known: Sequence[str]) -> None:
     Raises:
         ValueError: The message names the row and what it says.
     """
-    for example, name in teachers_named(examples).items():
-        if name not in known:
+    for _, example in examples.iterrows():
+        name = str(example["teacher"])
+        if name and name not in known:
             raise ValueError(
-                f"row {example} names the teacher '{name}', but the teachers of this run are "
+                f"{place_of(example)} names the teacher '{name}', but the teachers of this run are "
                 f"{', '.join(known)} (distillation.ensemble): name one of these in its column "
                 "teacher, or leave it empty for the mean of all"
             )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from kd_kedro.curation.records.schema import further_columns
 from kd_kedro.models.prompt_format import CHAT, PromptFormat, fields_of
 from kd_kedro.storage.atomic import writing
-from kd_kedro.training.examples import asked_of
+from kd_kedro.training.examples import EXAMPLE_COLUMNS, asked_of
 
 Message = Mapping[str, str]
 
@@ -20,7 +21,7 @@ def as_messages(examples: pd.DataFrame, how: PromptFormat) -> pd.DataFrame:
     The last message is the assistant's, the answer. A chat begins with the system message of the
     format where it has none. A text is a message of the user as it stands in the row: the chat
     template of a student's tokenizer makes its prompt of it. What only a teacher may read, and
-    what else a prompt is made of, is left out.
+    further columns of the sheet, are left out.
 
     Args:
         examples: The table of examples.
@@ -30,7 +31,8 @@ def as_messages(examples: pd.DataFrame, how: PromptFormat) -> pd.DataFrame:
         [*_prompt(fields_of(asked), how), {"role": "assistant", "content": answer}]
         for asked, answer in zip(asked_of(examples), examples["answer"], strict=True)
     ]
-    others = examples.drop(columns=["fields", "context", "answer"])
+    further = {*further_columns(examples)} - {*EXAMPLE_COLUMNS, "outcome"}
+    others = examples.drop(columns=["fields", "context", "answer", *further])
     messages = pd.Series(talks, index=examples.index, dtype="object")
     return pd.concat([messages.rename("messages"), others], axis=1)
 

@@ -6,6 +6,7 @@ from kd_kedro.pipelines.distillation.nodes import choose_examples
 from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
 from kd_kedro.pipelines.distillation.students import compute_of
 from kd_kedro.pipelines.distillation.training_groups import StudentSettings
+from kd_kedro.training.contexts import encode_for_teacher
 from kd_kedro.training.examples import encode_examples
 from kd_kedro.training.teacher.targets import TeacherTargets
 from tests.pipelines.distillation.recipe import TARGETS, parameters, run
@@ -63,10 +64,15 @@ def test_a_baseline_and_its_patient_twins_have_a_learning_rate_of_their_own(cata
     assert [each.card["training"]["learning_rate"] for each in taught] == [rate] * 2
 
 
+@pytest.mark.parametrize("context", ["", "Furniture is no stock."])
 @pytest.mark.parametrize(("source", "asks"), [("live", True), ("dense", True), ("dense", False)])
-def test_a_teacher_costs_what_it_is_asked(catalog, tmp_path, source, asks):
+def test_a_teacher_costs_what_it_is_asked(catalog, tmp_path, source, asks, context):
     values, rows = parameters("test"), lengths(catalog)
     training, validation = choose_examples(TABLE, values["params:distillation.examples"])
+    training["context"] = context
+    whole = [
+        len(row.input_ids) for row in encode_for_teacher(training, catalog.load("tokenizer"), 160)
+    ]
     written = values["params:distillation.sequence_level"]
     asked = StudentSettings(
         student=values["params:distillation.student"],
@@ -86,7 +92,8 @@ def test_a_teacher_costs_what_it_is_asked(catalog, tmp_path, source, asks):
         asked,
     )
     read = STEPS * BATCH * sum(rows) / len(rows)
-    passed = (read if source == "live" else sum(rows)) if asks else 0.0
+    asked_live = read * sum(whole) / sum(rows)
+    passed = (asked_live if source == "live" else sum(whole)) if asks else 0.0
     assert compute.tokens == pytest.approx(read)
     assert compute.asking == pytest.approx(2 * 2 * catalog.load("teacher").parameters * passed)
 

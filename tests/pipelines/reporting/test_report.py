@@ -46,6 +46,20 @@ def test_the_page_opens_with_warnings_of_losses_and_says_why_the_filter_abstaine
     assert "The relevance filter removed nothing by itself: few rows." in page
 
 
+def test_what_fine_tuning_brought_the_teacher_is_told_but_of_what_is_measured_from_it(
+    evaluation_inputs: dict[str, Any], finished_evaluation: dict[str, Any]
+) -> None:
+    _, _, after = finished_evaluation["report"].partition("What fine-tuning brought the teacher")
+    told = after.partition("</table>")[0]
+    assert "perplexity" in told
+    assert "bits per byte" in told
+    assert "KL from" not in told
+    results = finished_evaluation["validation_results"]
+    plain = judge_student(results[results["model"] != "pretrained_teacher"], VerdictParams())
+    page = page_of(evaluation_inputs, finished_evaluation, verdict=plain)
+    assert "What fine-tuning brought" not in page
+
+
 def test_the_page_shows_what_was_removed(finished_evaluation: dict[str, Any]) -> None:
     shown = finished_evaluation["curation_examples"]
     assert shown[["stage", "action", "rows", "row_id"]].to_numpy().tolist() == [

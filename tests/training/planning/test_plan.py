@@ -152,6 +152,13 @@ def test_the_lines_say_all_parts() -> None:
     assert (duration(7322), size(1_234_567), count(4.5e15)) == ("2.0 h", "1.23 MB", "4.5 P")
 
 
+def test_a_teacher_that_is_kept_as_it_came_takes_disk() -> None:
+    kept = replace(PLAN, pretrained_teacher=True)
+    assert kept.model_bytes == PLAN.model_bytes + TEACHER.model_bytes
+    lines = {line[0]: line for line in cost_lines(kept)}
+    assert lines["the teacher as it came"][-1] == lines["teacher"][-1]
+
+
 def test_a_plan_says_what_the_same_compute_buys_without_a_teacher() -> None:
     # Teacher 6 x 40 x 5000, capture 2 x 40 x 300, a student's token 6 x 10.
     assert PLAN.teacher.flops == 1_200_000

@@ -117,7 +117,7 @@ _PHI3 = Architecture(
         HEAD: "model.norm",
     },
     _LLAMA.sizes,
-    tied_width=True,  # by it its scaled positions are checked
+    tied_width=True,  # its configuration checks the scaling of positions against width by heads
 )
 # All layers of a stack share the positions that its first layer holds, head by head, and with
 # them the choice of heads.

@@ -133,8 +133,8 @@ def capture_targets(
 ) -> TeacherTargets:
     """Read the teachers once over the answers that students learn from, each row's own alone.
 
-    They read the context of an example, which its student never does, and think of the same answer.
-    Where they are to be asked live, the manifest says who they are and nothing is captured. Where
+    They read the context of an example, which its student never does, before the same answer. Where
+    they are to be asked live, the manifest says who they are and nothing is captured. Where
     no student asks for targets, no teacher is read, and the manifest says that there are none.
     """
     from kd_kedro.models.precision import resolve_precision

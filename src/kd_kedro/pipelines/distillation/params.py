@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
+from kd_kedro.curation.records.schema import OWN
 from kd_kedro.models.model_config import AdapterConfig, ArchitectureConfig, PruningConfig
 from kd_kedro.models.prompt_format import CHAT, TEMPLATE, PromptFormat, field_names
+from kd_kedro.training.examples import EXAMPLE_COLUMNS
 from kd_kedro.training.loop.training_config import OPERATIONAL, TrainingConfig
 
 CONFIG = ConfigDict(extra="forbid", frozen=True)
@@ -14,7 +16,8 @@ CONFIG = ConfigDict(extra="forbid", frozen=True)
 INSTEAD_OF_CUT = ("pretrained", "copy_layers", "tokenizer")  # of a student, with what it is made
 MOST_TOKENS = 131_072  # that a model is trained to read
 PLAIN = "plain"  # the format of prompts that is built in
-NO_FIELDS = {"answer", "context"}  # of a prompt: what is learned, and what only a teacher may read
+# No fields of a prompt: what is learned, who teaches, what only a teacher may read, what a row is.
+NO_FIELDS = {*OWN, *EXAMPLE_COLUMNS} - {"question"}
 Style = Literal["original", "formal", "casual", "general", "typo"]
 Account = Literal["given", "counted"]  # of compute: without the teacher's training, with it
 
@@ -66,7 +69,7 @@ class ExampleParams(BaseModel):
         default={},
         description=(
             "Prompts of your own by name, with fields of the row in braces, such as "
-            '"summarize: {question}"; a column of augmented_qa is a field.'
+            '"summarize: {question}"; a further column of the sheet (columns.NAME) is a field.'
         ),
     )
     system: str = Field(
@@ -97,7 +100,8 @@ class ExampleParams(BaseModel):
             if not {"question"} <= {*fields} or {*fields} & NO_FIELDS:
                 raise ValueError(
                     f"templates.{name} has the fields {', '.join(fields) or 'none'}: it must have "
-                    f"question, and none of {', '.join(sorted(NO_FIELDS))}"
+                    "question, and beside it only further columns of the sheet (columns.NAME), "
+                    "not answer, context or another that the project makes"
                 )
         if self.format not in (PLAIN, CHAT, *self.templates):
             known = ", ".join((PLAIN, CHAT, *self.templates))

@@ -189,12 +189,15 @@ def compute_of(
         encode_examples(own.examples, own.tokenizer, asked.max_length), asked.training
     )
     captured = float(sum(len(row.input_ids) for row in taught))
-    live = targets.manifest["source"] == "live"
+    live = 0.0
+    if targets.manifest["source"] == "live":  # at every step, of each row what it has of contexts
+        rows = encode_examples(learned(examples), tokenizer, asked.max_length)
+        live = tokens * captured / sum(len(row.input_ids) for row in rows)
     asks = asked.patience is not None and asked.patience.asks_teacher
     return compute_taken(
         [model for model, _ in teachers_of(teacher)],
         written,
-        asked=(tokens if live else captured) if asks else 0.0,
+        asked=(live or captured) if asks else 0.0,
         tokens=tokens,
     )
 

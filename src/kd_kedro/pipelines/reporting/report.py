@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from kd_kedro.metrics.report.evidence import PRETRAINED
+from kd_kedro.metrics.report.evidence import FLOOR, PRETRAINED
 from kd_kedro.metrics.scores.formatting import (
     COMPRESSION_ROWS,
     attribution_sentence,
@@ -17,6 +17,7 @@ from kd_kedro.metrics.scores.formatting import (
     title,
     verdict_sentence,
 )
+from kd_kedro.metrics.scores.metric_table import METRICS
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.reporting.caveats import caveats
 from kd_kedro.pipelines.reporting.evidence_plots import (
@@ -133,8 +134,12 @@ def _teacher(evidence: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, 
     inapplicable = agreement["conclusion"] == "not applicable"
     no_second = _NO_FLOOR if "training" in card else _NOT_TRAINED
     return {
-        "floor": metrics["teacher_kl"]["controls"].get("floor_teacher"),
-        "before": [name for name in metrics if PRETRAINED in metrics[name]["controls"]],
+        "floor": metrics["teacher_kl"]["controls"].get(FLOOR),
+        "before": [
+            metric.name
+            for metric in METRICS
+            if metric.against_teacher and PRETRAINED in metrics[metric.name]["controls"]
+        ],
         "no_floor": agreement["reason"] if inapplicable else no_second,
         "agreement_bars": agreement_bars(evidence["agreement"]),
         "reliability": reliability_lines(evidence["calibration"]),
