@@ -291,7 +291,8 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
     assert small["bytes_per_token"] < dense["bytes_per_token"] / 10
     # The students of both benchmarks are the same ones, trained once.
     assert dense["losses"] == made["methods"]["forward_kl"]["losses"]
-    shape = ["--shape", "1", "16", "1", "64"]
+    # Twins that are patient read many times as much; `test_patient.py` has what they are.
+    shape = ["--shape", "1", "16", "1", "64", "--no-patient"]
     told = figures("cut_students", tmp_path, *words, *shape)
     assert 0 < told["parameters_share"] < 1
     for part in ("gain", "start", "targets"):
@@ -299,12 +300,6 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
     whole = told["start"]["difference"] + told["targets"]["difference"]
     assert whole == pytest.approx(told["gain"]["difference"])
     assert list(told["students"]) == ["cut default"]
-    assert set(told["patient"]) == {"teacher_given", "teacher_counted"}
-    spent = [
-        told["parameters"][name]["params:distillation.training"]["max_tokens"]
-        for name in ("patient_given", "patient_counted")
-    ]
-    assert 0 < spent[0] < spent[1]
 
 
 @pytest.mark.slow
