@@ -41,7 +41,7 @@ def teacher_prompts(examples: pd.DataFrame, tokenizer: Any) -> "Prompts":
     """
     from kd_kedro.models.encoding import encode_prompts
 
-    own = _with_context(examples)
+    own = with_context(examples)
     prompts = encode_prompts(tokenizer, teacher_asked_of(own)) if len(own) else []
     return dict(zip(own["example_id"].astype(str), prompts, strict=True))
 
@@ -63,14 +63,15 @@ def teacher_length(examples: pd.DataFrame, tokenizer: Any, max_length: int) -> i
     It is `max_length` and what contexts add to it at most, so that a teacher has room for every
     answer that a student has room for.
     """
-    own = _with_context(examples)
+    own = with_context(examples)
     prompts = teacher_prompts(own, tokenizer)
     rows = encode_examples(own, tokenizer, max_length) if len(own) else []
     added = [len(prompts[row.row_id]) - row.answer_start for row in rows]
     return max_length + max(added, default=0)
 
 
-def _with_context(examples: pd.DataFrame) -> pd.DataFrame:
+def with_context(examples: pd.DataFrame) -> pd.DataFrame:
+    """Return the examples that have a context."""
     return examples[examples["context"] != ""]
 
 

@@ -177,9 +177,7 @@ def plan_distillation(
             ),
             patient_accounts=controls.patient_accounts,
             ensemble_teachers=len(ensemble.seeds) + bool(second),
-            pretrained_teacher=bool(
-                controls.pretrained_teacher and teacher.pretrained and teacher.fine_tune
-            ),
+            pretrained_teacher=controls.as_it_came(teacher) is not None,
             ensemble_members=len(ensemble.seeds),
             asks_live=targets.source == "live",
             captures=targets.source != "live" and targets.capture is not False,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from kd_kedro.pipelines.distillation.models import STUDENT
 from kd_kedro.pipelines.distillation.params import MOST_TOKENS, ExampleParams
-from kd_kedro.training.contexts import encode_for_teacher
+from kd_kedro.training.contexts import encode_for_teacher, with_context
 from kd_kedro.training.examples import ORIGINAL, example_lengths, make_examples, place_of
 from kd_kedro.training.lengths import (
     Facts,
@@ -148,7 +148,7 @@ def _check_contexts(
     from kd_kedro.models.build import outline
     from kd_kedro.models.causal_lm import positions, tokens_read
 
-    own = examples[examples["context"] != ""]
+    own = with_context(examples)
     if own.empty:
         return
     rows = encode_for_teacher(own, tokenizer, max_length)

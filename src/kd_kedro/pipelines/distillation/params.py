@@ -418,6 +418,12 @@ class ControlParams(BaseModel):
         ),
     )
 
+    def as_it_came(self, teacher: TeacherParams) -> TeacherParams | None:
+        """Return the teacher before its fine-tuning; None where that is not asked."""
+        if not (self.pretrained_teacher and teacher.pretrained and teacher.fine_tune):
+            return None
+        return teacher.model_copy(update={"fine_tune": False})
+
     @property
     def patient_accounts(self) -> tuple[Account, ...]:
         """The accounts of the compute by which a patient twin is trained."""

@@ -207,16 +207,14 @@ def set_controls(
     There is no second teacher where none is asked for, or where the teacher is taken as it is, so
     that a seed changes nothing.
     """
-    second = came = None
+    second = None
     if controls.teacher_seed is not None and teacher.fine_tune:
         second = teacher.model_copy(update={"seed": controls.teacher_seed})
-    if controls.pretrained_teacher and teacher.pretrained and teacher.fine_tune:
-        came = teacher.model_copy(update={"fine_tune": False})
     return _plain(
         ControlSettings(
             student=student,
             second_teacher=second,
-            pretrained_teacher=came,
+            pretrained_teacher=controls.as_it_came(teacher),
             cut_untaught=_cut_untaught(student, training, controls, seed, max_length),
             seed=seed,
             max_length=max_length,
