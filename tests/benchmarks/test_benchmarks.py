@@ -291,15 +291,22 @@ def test_quality_and_target_store(tmp_path: Path) -> None:
     assert small["bytes_per_token"] < dense["bytes_per_token"] / 10
     # The students of both benchmarks are the same ones, trained once.
     assert dense["losses"] == made["methods"]["forward_kl"]["losses"]
-    # Twins that are patient read many times as much; `test_patient.py` has what they are.
-    shape = ["--shape", "1", "16", "1", "64", "--no-patient"]
+    shape = ["--shape", "1", "16", "1", "64", "--objectives"]
     told = figures("cut_students", tmp_path, *words, *shape)
     assert 0 < told["parameters_share"] < 1
     for part in ("gain", "start", "targets"):
         assert told[part]["low"] <= told[part]["difference"] <= told[part]["high"]
     whole = told["start"]["difference"] + told["targets"]["difference"]
     assert whole == pytest.approx(told["gain"]["difference"])
-    assert list(told["students"]) == ["cut default"]
+    others = ("default", "hidden states 0", "hidden states 1")
+    others += ("0.5, 0.5, hidden states 0", "0.1, 0.9, hidden states 0")
+    assert list(told["students"]) == [f"cut {name}" for name in others]
+    assert set(told["patient"]) == {"teacher_given", "teacher_counted"}
+    spent = [
+        told["parameters"][name]["params:distillation.training"]["max_tokens"]
+        for name in ("patient_given", "patient_counted")
+    ]
+    assert 0 < spent[0] < spent[1]
 
 
 @pytest.mark.slow
