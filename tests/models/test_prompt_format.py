@@ -20,6 +20,7 @@ from kd_kedro.models.prompt_format import (
     format_of,
     give_format,
 )
+from kd_kedro.text.transcript import write_transcript
 
 CHATTING = [name for name, family in FAMILIES.items() if family.chat]
 QUESTION, ANSWER = "What is cash?", "Money in hand."
@@ -153,6 +154,18 @@ def test_the_chat_template_of_a_text_is_its_prompt(name, bare):
     (prompt,) = encode_prompts(tokenizer, [QUESTION])
     assert ids(tokenizer, [{"role": "user", "content": QUESTION}]) == prompt
     assert prompt_texts(tokenizer, [QUESTION]) == [f"Short, {{please}}\n{QUESTION}\n"]
+
+
+def test_the_chat_template_of_a_text_writes_a_conversation_as_in_training(bare):
+    tokenizer = give_format(copy.deepcopy(bare["smollm2"]), PromptFormat(), "key")
+    said = [("user", " a\n"), ("assistant", "b\nc"), ("user", "d")]
+    for turns in (said, [("system", "s"), *said]):
+        messages = [{"role": role, "content": text} for role, text in turns]
+        asked = {"question": write_transcript(turns), "messages": messages}
+        assert [ids(tokenizer, messages)] == encode_prompts(tokenizer, [asked])
+    # A system message beside one question is no part of it: curation puts it into the remarks.
+    alone = [{"role": "system", "content": "s"}, {"role": "user", "content": QUESTION}]
+    assert [ids(tokenizer, alone)] == encode_prompts(tokenizer, [QUESTION])
 
 
 def test_special_tokens_of_a_template_of_ones_own_count(bare):

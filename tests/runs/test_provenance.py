@@ -7,6 +7,7 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
+from kd_kedro.datasets.qa_sheet import QASheetDataset
 from kd_kedro.runs.provenance import (
     check_fresh,
     check_readable,
@@ -145,6 +146,23 @@ def test_another_raw_file_makes_it_stale(folder: Path) -> None:
     (folder / "raw.txt").write_text("abcdeg")
     with pytest.raises(ValueError, match=r"stale: source raw was 'raw\.txt, hash \w+' and is"):
         check(build(folder))
+
+
+def test_a_dataset_folder_is_all_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "sheet" / "train").mkdir(parents=True)
+    rows, entry = tmp_path / "sheet/train/data.arrow", {"filepath": str(tmp_path / "sheet")}
+
+    def now() -> str:
+        catalog = DataCatalog({"raw": QASheetDataset(**entry)})
+        return source_hashes(["raw"], catalog, {"raw": entry})["raw"]
+
+    rows.write_bytes(b"one")
+    before = now()
+    rows.write_bytes(b"two")
+    changed = now()
+    rows.rename(tmp_path / "sheet/data.arrow")
+    assert before.startswith("sheet, hash ")
+    assert len({before, changed, now()}) == 3
 
 
 def test_of_a_raw_file_that_is_gone_no_run_is_told_that_could_not_read_it(folder: Path) -> None:

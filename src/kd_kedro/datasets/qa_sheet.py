@@ -82,6 +82,14 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         self._sheet = "" if sheet is None else str(sheet)
         self.metadata = metadata
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that the sheet is read from: one, or all of a dataset folder."""
+        if self._filepath is None or self._is_unset():
+            return []
+        paths = [self._filepath, *sorted(self._filepath.rglob("*"))]
+        return [path for path in paths if path.is_file()]
+
     def load(self) -> pd.DataFrame:
         """Return the sheet's records.
 

@@ -27,6 +27,17 @@ _KEY = "prompt_format"
 # Some templates write the day on which they are used, and a prompt must be the same on all days.
 # It is the day that those of Llama 3.2 fall back to.
 _DAY = date(2024, 7, 26)
+# In Jinja, what `text.transcript.write_transcript` makes of a conversation.
+_QUESTION = (
+    "{%- set asked = namespace(question=messages[-1]['content']) %}"
+    "{%- if messages | rejectattr('role', 'equalto', 'system') | list | length > 1 %}"
+    "{%- set asked.question = '' %}"
+    "{%- for message in messages %}"
+    "{%- set line = '⟦' ~ message['role'] ~ '⟧ ' ~ message['content'] | trim %}"
+    "{%- set asked.question = asked.question ~ ('' if loop.first else '\\n') ~ line %}"
+    "{%- endfor %}"
+    "{%- endif %}"
+)
 _TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
 
@@ -198,16 +209,17 @@ def _with_system(template: str, system: str) -> str:
 
 
 def _as_chat_template(tokenizer: Any, template: str) -> str:
-    """Return a chat template that writes the prompt of a question, the last message's text.
+    """Return a chat template that writes the prompt of a question.
 
+    The question is the last message's text, or of several turns their transcript, as in training.
     It writes by itself what the tokenizer puts before every text.
     """
     begin = _begin_text(tokenizer, template)
     parts = [_quoted(begin)] if begin else []
     for text, name, _, _ in Formatter().parse(template):
         parts += [_quoted(text)] if text else []
-        parts += [] if name is None else ["messages[-1]['content']" if name == "question" else name]
-    return "".join(f"{{{{ {part} }}}}" for part in parts)
+        parts += [] if name is None else ["asked.question" if name == "question" else name]
+    return _QUESTION + "".join(f"{{{{ {part} }}}}" for part in parts)
 
 
 def _begin_text(tokenizer: Any, template: str) -> str:

@@ -249,7 +249,7 @@ def difference(then: Provenance, now: Provenance) -> str:
 def source_hashes(
     names: Iterable[str], catalog: DataCatalog, config: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return name and hash of every source: of its file's bytes and its catalog entry.
+    """Return name and hash of every source: of its files' bytes and its catalog entry.
 
     The folder a file lies in does not count, nor how an entry is shown.
     """
@@ -288,13 +288,16 @@ def _source_hash(dataset: Any, entry: Any) -> str:
     settings = _without(dict(entry or {}), place | getattr(dataset, "OPERATIONAL", frozenset()))
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     path = filepath(dataset) or Path()
-    if path.suffix and not path.is_file():
+    files = getattr(dataset, "files", [path] if path.is_file() else [])
+    if path.suffix and not files:
         return f"{path.name}{_ABSENT}"
-    if path.is_file():
-        with path.open("rb") as file:
+    for each in files:
+        if each != path:  # one of a folder's, whose name says which part it is
+            digest.update(each.relative_to(path).as_posix().encode())
+        with each.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    return f"{path.name if path.suffix else 'settings'}, hash {digest.hexdigest()[:16]}"
+    return f"{path.name if files else 'settings'}, hash {digest.hexdigest()[:16]}"
 
 
 def _without(settings: Any, keys: Set[str]) -> Any:

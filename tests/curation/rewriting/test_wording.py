@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_kedro.curation.rewriting.wording import asker_defect, clause_defect
+from kd_kedro.curation.rewriting.wording import asker_defect, clause_defect, further_question_defect
 from kd_kedro.text.boilerplate import meta_defect
 
 SOURCE = "If the owner draws goods for private use, which account of the firm is debited?"
@@ -67,8 +67,21 @@ def test_what_is_asked_for(one: str, other: str, defect: str) -> None:
     assert found.startswith(defect) if defect else found == ""
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "defect"),
+    [
+        ("What is rent?", "What is rent? Who pays it?", "asks 2 questions where its source asks 1"),
+        ("Define rent.", "What is rent??", ""),
+        ("What is rent and who pays it?", "What is rent? Who pays it?", ""),
+        ("Is rent due? Is it paid?", "Is rent due? Has it been paid?", ""),
+    ],
+)
+def test_a_further_question_is_none_of_a_rewrite(one: str, other: str, defect: str) -> None:
+    assert further_question_defect(one, other) == defect
+
+
 @given(st.text())
 def test_every_text_agrees_with_itself(text: str) -> None:
-    assert clause_defect(text, text) == ""
+    assert further_question_defect(text, text) == clause_defect(text, text) == ""
     assert asker_defect(text, text) == ""
     assert meta_defect(text, text) == ""

@@ -12,7 +12,7 @@ from kd_kedro.inference.generate import answer_states, generate_answers
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate
 from kd_kedro.models.tokenization import train_byte_bpe
-from kd_kedro.pipelines.distillation.lengths import check_lengths
+from kd_kedro.pipelines.distillation.lengths import check_lengths, length_notes
 from kd_kedro.pipelines.distillation.nodes import capture_targets, choose_examples, teacher_inputs
 from kd_kedro.pipelines.distillation.params import SequenceLevelParams
 from kd_kedro.pipelines.distillation.sequence_level import make_student_examples
@@ -152,6 +152,8 @@ def test_a_context_that_a_teacher_cannot_read_whole_is_refused_before_training(t
         check_lengths(*examples, tokenizer, params, folder)
     with pytest.raises(ValueError, match=said.format("ensemble", r"\.0")):
         check_lengths(*examples, tokenizer, params, "", [folder])
+    with pytest.raises(ValueError, match=said.format("teacher", "")):  # as the plan says it
+        length_notes(*examples, tokenizer, params, folder, (), "")
     check_lengths(*examples, tokenizer, params, "")  # one made here is given the positions
 
 

@@ -13,6 +13,7 @@ from kd_kedro.curation.rewriting.wording import (
     asker_defect,
     clause_defect,
     exchanged,
+    further_question_defect,
 )
 from kd_kedro.text.boilerplate import meta_defect
 from kd_kedro.text.code_tokens import lost_code
@@ -187,6 +188,7 @@ GATES: tuple[Callable[[str, str], str], ...] = (
     _keeps_places,
     asker_defect,
     clause_defect,
+    further_question_defect,
 )
 
 

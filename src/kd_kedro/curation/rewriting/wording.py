@@ -27,6 +27,7 @@ _ASKERS = (
     ("how many", re.compile(r"\bhow (?:many|much)\b|\bnumber of\b|\bamount\b|\btotal\b|\bcount\b")),
 )  # fmt: skip
 _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b")
+_MARK = re.compile(r"\?+(?=\s|$)")
 _COMMANDS = re.compile(
     r"\b(?:is|are|was|were|can|could|do|does|did|will|would|should|shall|has|have|had|may|must)"
     r"(?:n't)? (?:the|a|an|it|there|this|that|they|he|she|we|you|i|one|all|any|such)\b"
@@ -100,6 +101,16 @@ def asker_defect(source: str, rewrite: str) -> str:
     if _ASKS.search(small) and not (_ASKS.search(new) or _COMMANDS.search(new)):
         return "asks nothing"
     return ""
+
+
+def further_question_defect(source: str, rewrite: str) -> str:
+    """Return that a rewrite asks more questions than its source, '' where it does not.
+
+    One that asks for two things may be asked in two sentences.
+    """
+    most = max(1, len(_MARK.findall(source)), len(_ASKS.findall(source.casefold())))
+    asked = len(_MARK.findall(rewrite))
+    return f"asks {asked} questions where its source asks {most}" if asked > most else ""
 
 
 def telling_words(text: str) -> Counter[str]:

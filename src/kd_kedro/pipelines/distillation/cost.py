@@ -115,7 +115,7 @@ def plan_distillation(
         made = train_tokenizer(chosen[0], tokenizer, examples)
         tokenizer_seconds = time.perf_counter() - start
         place = (examples.max_length, Path(folder))
-        models = (teacher.pretrained, student.tokenizer)
+        models = (teacher.pretrained, ensemble.pretrained, student.tokenizer)
         notes = length_notes(*chosen, augmented_qa, made, examples, *models)
         encoded = encode_inputs(TrainingInputs(*chosen, made, *place))
         own_prompts = teacher_inputs(encoded.inputs)

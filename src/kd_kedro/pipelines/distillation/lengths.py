@@ -1,7 +1,7 @@
 """Rows that are longer than `examples.max_length`, counted before anything is trained."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -57,10 +57,7 @@ def check_lengths(
     """
     examples = (training_examples, validation_examples, augmented_qa)
     facts = _count(*examples, tokenizer, params)
-    named = {_TEACHER: teacher} | {
-        f"distillation.ensemble.pretrained.{place}": name for place, name in enumerate(ensemble)
-    }
-    _check_contexts(pd.concat(examples[:2]), tokenizer, params.max_length, named)
+    _check_contexts(pd.concat(examples[:2]), tokenizer, params.max_length, teacher, ensemble)
     _tell(facts, params, teacher=teacher)
     return facts, params.max_length
 
@@ -99,10 +96,16 @@ def length_notes(
     tokenizer: Any,
     params: ExampleParams,
     teacher: str,
+    ensemble: Sequence[str],
     student_tokenizer: str,
 ) -> tuple[str, ...]:
-    """Return what a run would say of long rows, or stop with, as sentences."""
+    """Return what a run would say of long rows, or stop with, as sentences.
+
+    Raises:
+        ValueError: A row is longer with its context than a teacher reads.
+    """
     examples = (training_examples, validation_examples, augmented_qa)
+    _check_contexts(pd.concat(examples[:2]), tokenizer, params.max_length, teacher, ensemble)
     counted = [(_count(*examples, tokenizer, params), "", teacher)]
     if student_tokenizer:
         own = _own(student_tokenizer, params)
@@ -139,9 +142,9 @@ def _count(
 
 
 def _check_contexts(
-    examples: pd.DataFrame, tokenizer: Any, max_length: int, teachers: Mapping[str, str]
+    examples: pd.DataFrame, tokenizer: Any, max_length: int, first: str, ensemble: Sequence[str]
 ) -> None:
-    """Refuse a context that does not stand whole before the teachers, by the keys of their names.
+    """Refuse a context that does not stand whole before a teacher.
 
     A teacher that is made here is given the positions that it needs.
     """
@@ -151,6 +154,9 @@ def _check_contexts(
     own = with_context(examples)
     if own.empty:
         return
+    teachers = {_TEACHER: first} | {
+        f"distillation.ensemble.pretrained.{place}": name for place, name in enumerate(ensemble)
+    }
     rows = encode_for_teacher(own, tokenizer, max_length)
     for key, name in teachers.items():
         model = outline(name, key) if name else None
