@@ -19,6 +19,7 @@ from kd_kedro.models.prompt_format import (
     field_names,
     format_of,
     give_format,
+    saved_with,
 )
 from kd_kedro.text.transcript import write_transcript
 
@@ -168,6 +169,34 @@ def test_the_chat_template_of_a_text_writes_a_conversation_as_in_training(bare):
     assert [ids(tokenizer, alone)] == encode_prompts(tokenizer, [QUESTION])
 
 
+@pytest.mark.parametrize("template", [TEMPLATE, "Say: {question}\n"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_chat_template_of_a_text_writes_the_answer_as_in_training(name, template, bare):
+    tokenizer = give_format(copy.deepcopy(bare[name]), PromptFormat(template), "key")
+    (row,) = encode(tokenizer, ["r"], [QUESTION], [ANSWER], 500)
+    said = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
+    assert ids(tokenizer, said) == list(row.input_ids)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_an_encoder_reads_is_the_chat_template_of_its_model(name, bare):
+    tokenizer = give_format(copy.deepcopy(bare[name]), PromptFormat(), "key")
+    (row,) = encode(tokenizer, ["r"], [QUESTION], [ANSWER], 500)
+    saved = saved_with(tokenizer, encoded=True)
+    assert ids(saved, [{"role": "user", "content": QUESTION}]) == list(row.encoder_ids)
+    plain = saved_with(tokenizer, encoded=False)
+    assert plain.chat_template == tokenizer.chat_template
+
+
+def test_a_chat_template_asks_for_the_fields_that_its_prompt_has(bare):
+    tokenizer = give_format(copy.deepcopy(bare["gpt2"]), PromptFormat("{area}: {question}"), "k")
+    asked = [{"role": "user", "content": QUESTION}]
+    (prompt,) = encode_prompts(tokenizer, [{"area": "Tax", "question": QUESTION}])
+    assert ids(tokenizer, asked, area="Tax") == prompt
+    with pytest.raises(Exception, match="the prompt has the field area"):
+        ids(tokenizer, asked)
+
+
 def test_special_tokens_of_a_template_of_ones_own_count(bare):
     template = "<s>[INST] {question}[/INST]"
     tokenizer = give_format(copy.deepcopy(bare["mistral"]), PromptFormat(template), "key")
@@ -194,13 +223,87 @@ def test_plain_prompts_are_known_by_what_they_always_were(bare):
     assert TEMPLATE == "Question: {question}\nAnswer:"
 
 
+MESSAGES = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+)
+TURNS = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": QUESTION},
+    {"role": "assistant", "content": "<think>Hm.</think>Money."},
+    {"role": "user", "content": "Where?"},
+]
+
+
+def test_a_template_that_ignores_what_it_is_asked_for_still_says_who_speaks(bare):
+    tokenizer = copy.deepcopy(bare["smollm2"])
+    tokenizer.chat_template = MESSAGES
+    give_format(tokenizer, PromptFormat(CHAT), "key")
+    (row,) = encode(tokenizer, ["r"], [QUESTION], [ANSWER], 500)
+    said = f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
+    assert tokenizer.decode(row.input_ids[: row.answer_start]) == said
+    asked = [{"role": "user", "content": QUESTION}]
+    prompt = ids(tokenizer, asked, add_generation_prompt=True)
+    assert prompt == list(row.input_ids[: row.answer_start])
+    assert tokenizer.decode(row.input_ids[row.answer_start :]) == f"{ANSWER}<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("messages", "left_out"),
+    [
+        ("messages[-1:]", r"leaves out a message of the role system \('Be brief\.'\)"),
+        (
+            "messages | rejectattr('role', 'equalto', 'system')",
+            "leaves out a message of the role system",
+        ),
+        (
+            "messages | rejectattr('content', 'equalto', 'What is cash?')",
+            "leaves out a message of the role user",
+        ),
+        (
+            "messages[:2] + messages[3:]",
+            r"leaves out a message of the role assistant \('Money\.'\)",
+        ),
+        ("messages[1 // (4 - messages | length):]", "refuses the roles system, .*zero"),
+    ],
+)
+def test_a_conversation_that_a_template_does_not_write_whole_is_refused(messages, left_out, bare):
+    tokenizer = copy.deepcopy(bare["smollm2"])
+    tokenizer.chat_template = MESSAGES.replace("in messages", f"in {messages}")
+    give_format(tokenizer, PromptFormat(CHAT), "key")
+    with pytest.raises(PromptRefusedError, match=left_out):
+        encode_prompts(tokenizer, [QUESTION, {"question": "", "messages": TURNS}])
+
+
+def test_what_an_assistant_thought_earlier_may_be_left_out(bare):
+    tokenizer = copy.deepcopy(bare["smollm2"])
+    tokenizer.chat_template = MESSAGES.replace("m.content", "m.content.split('</think>')[-1]")
+    give_format(tokenizer, PromptFormat(CHAT), "key")
+    (text,) = prompt_texts(tokenizer, [{"question": "", "messages": TURNS}])
+    assert "<|im_start|>assistant\nMoney.<|im_end|>" in text
+
+
+def test_marks_of_turns_that_are_not_special_stay_letters_in_a_text(bare):
+    tokenizer = copy.deepcopy(bare["smollm2"])
+    tokenizer.add_tokens(["<|User|>", "<|Assistant|>"])
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|{{ m.role | capitalize }}|>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<|Assistant|>{% endif %}{# <|User|> #}"
+    )
+    give_format(tokenizer, PromptFormat(CHAT), "key")
+    marks = tokenizer.convert_tokens_to_ids(["<|User|>", "<|Assistant|>"])
+    (prompt,) = encode_prompts(tokenizer, ["x <|Assistant|> y <|User|> z"])
+    assert [token for token in prompt if token in marks] == marks
+    assert (prompt[0], prompt[-1]) == tuple(marks)
+    assert tokenizer.decode(prompt[1:-1]) == "x <|Assistant|> y <|User|> z"
+
+
 @pytest.mark.parametrize(
     ("template", "system", "said"),
     [
         (None, "", "has no chat template, which distillation.examples.format=chat asks for"),
         (FAMILIES["gemma"].chat, "Be brief.", r"refuses the roles system, user \(System role not"),
-        ("{{ messages[-1]['content'] }}", "Be brief.", "leaves out what a system message says"),
-        ("{{ messages[0]['content'] }}", "", "does not write what an assistant says"),
+        ("{{ messages[-1]['content'] }}", "Be brief.", "leaves out a message of the role system"),
+        ("{{ messages[0]['content'] }}", "", "leaves out a message of the role assistant"),
         ("{% for a in %}", "", "cannot be asked as a chat"),
     ],
 )

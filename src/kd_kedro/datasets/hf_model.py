@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from kd_kedro.datasets.previews import JSONPreview
 from kd_kedro.datasets.text_generator import keys_of
 from kd_kedro.models.causal_lm import NO_SERVER, LanguageModel
+from kd_kedro.models.prompt_format import saved_with
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.atomic import write_folder
 from kd_kedro.storage.fingerprints import file_fingerprint
@@ -278,7 +279,8 @@ def _save_model(folder: Path, language_model: LanguageModel) -> None:
             without_adapter(model).save_pretrained(folder / BASE)
         else:
             model.save_pretrained(folder)
-    language_model.tokenizer.save_pretrained(folder)
+    encoded = bool(model.config.is_encoder_decoder)
+    saved_with(language_model.tokenizer, encoded=encoded).save_pretrained(folder)
     _write_card(folder, dict(language_model.card))
 
 

@@ -6,6 +6,7 @@ imports nothing of this project.
 """
 
 import copy
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -83,19 +84,24 @@ def chat_texts(tokenizer: Any, conversations: Sequence[Messages], *, ask: bool =
     Raises:
         PromptRefusedError: The template takes no such conversation.
     """
-    from jinja2 import TemplateError
-
     texts = []
     for place, messages in enumerate(conversations):
         guarded = [{**each, "content": literal(tokenizer, each["content"])} for each in messages]
         try:
             text = tokenizer.apply_chat_template(guarded, tokenize=False, add_generation_prompt=ask)
-        except (TemplateError, TypeError) as error:
+        except Exception as error:  # a template is a program of its own, and fails in any way
             roles = ", ".join(each["role"] for each in messages)
             said = " ".join(str(error).split()).rstrip(".")
             raise PromptRefusedError(
                 f"the chat template refuses the roles {roles} ({said})", place
             ) from error
+        for given in guarded:
+            # Some templates leave out what an assistant thought in earlier turns.
+            content = given["content"].rpartition("</think>")[2]
+            if content.strip() not in text:
+                shown = " ".join(plain_text(tokenizer, content).split())[:40]
+                left_out = f"a message of the role {given['role']} ({shown!r})"
+                raise PromptRefusedError(f"the chat template leaves out {left_out}", place)
         texts.append(text)
     return texts
 
@@ -148,7 +154,10 @@ def ends_special(tokenizer: Any, text: str) -> bool:
 @lru_cache(maxsize=8)
 def _specials(tokenizer: Any) -> tuple[list[str], re.Pattern[str]]:
     tokens = tokenizer.added_tokens_decoder.values()
-    names = sorted((each.content for each in tokens if each.special), key=lambda name: -len(name))
+    # Some tokenizers say of the marks of turns that they are not special.
+    written = str(tokenizer.chat_template)
+    special = (each.content for each in tokens if each.special or each.content in written)
+    names = sorted(special, key=lambda name: -len(name))
     return names, re.compile("|".join(map(re.escape, names)) or r"(?!)")
 
 
@@ -158,13 +167,19 @@ def _twin(tokenizer: Any) -> tuple[Any, dict[int, int]]:
 
     With them the ids that are meant by the twin's own.
     """
-    from tokenizers import AddedToken
+    from tokenizers import AddedToken, Tokenizer
 
     names, _ = _specials(tokenizer)
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    # `split_special_tokens` splits those alone that say of themselves that they are special.
+    content["added_tokens"] = [
+        each for each in content["added_tokens"] if each["special"] or each["content"] not in names
+    ]
     twin = copy.deepcopy(tokenizer)
+    twin._tokenizer = Tokenizer.from_str(json.dumps(content))
     meant = {}
     for token, each in tokenizer.added_tokens_decoder.items():
-        if each.special:
+        if each.content in names:
             alias = _alias(names.index(each.content))
             how = {name: getattr(each, name) for name in ("lstrip", "rstrip", "single_word")}
             twin.add_tokens([AddedToken(alias, special=False, normalized=each.normalized, **how)])

@@ -4,6 +4,7 @@ The format belongs to the tokenizer and is saved with it, so that whoever loads 
 in training: as `prompt_format` in tokenizer_config.json, and as its chat template.
 """
 
+import copy
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from kd_kedro.models.literal_chat import (
     PromptRefusedError,
     chat_texts,
+    ends_special,
     forget_tokenizers,
 )
 from kd_kedro.models.marks import literal_ids, marks
@@ -24,18 +26,29 @@ CHAT = "chat"
 # What is asked: a question, or the fields of a prompt, with `messages` where it is a conversation.
 Asked = str | Mapping[str, Any]
 _KEY = "prompt_format"
+_SAID = "kd7kedro"  # no template writes it
+_USER = [{"role": "user", "content": "a"}]
 # Some templates write the day on which they are used, and a prompt must be the same on all days.
 # It is the day that those of Llama 3.2 fall back to.
 _DAY = date(2024, 7, 26)
-# In Jinja, what `text.transcript.write_transcript` makes of a conversation.
+# In Jinja, what `text.transcript.write_transcript` makes of a conversation. A system message is no
+# part of a single question; an answer may follow.
 _QUESTION = (
-    "{%- set asked = namespace(question=messages[-1]['content']) %}"
-    "{%- if messages | rejectattr('role', 'equalto', 'system') | list | length > 1 %}"
+    "{%- set answer = messages[-1:] if messages[-1]['role'] == 'assistant' else [] %}"
+    "{%- set before = messages[:-1] if answer else messages %}"
+    "{%- set turns = before | rejectattr('role', 'equalto', 'system') | list %}"
+    "{%- set asked = namespace(question=turns[-1]['content'] if turns else '') %}"
+    "{%- if turns | length > 1 %}"
     "{%- set asked.question = '' %}"
-    "{%- for message in messages %}"
+    "{%- for message in before %}"
     "{%- set line = '⟦' ~ message['role'] ~ '⟧ ' ~ message['content'] | trim %}"
     "{%- set asked.question = asked.question ~ ('' if loop.first else '\\n') ~ line %}"
     "{%- endfor %}"
+    "{%- endif %}"
+)
+_NEEDED = (
+    "{%- if NAME is undefined %}"
+    "{{ raise_exception('the prompt has the field NAME: give it to apply_chat_template') }}"
     "{%- endif %}"
 )
 _TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
@@ -118,6 +131,21 @@ def give_format(tokenizer: Any, how: PromptFormat, key: str) -> Any:
     return tokenizer
 
 
+def saved_with(tokenizer: Any, *, encoded: bool) -> Any:
+    """Return a tokenizer as it is saved with a model: its chat template is the model's prompt.
+
+    Args:
+        tokenizer: The model's.
+        encoded: Whether an encoder reads the prompt, with what the tokenizer puts after a text.
+    """
+    template = format_of(tokenizer).template
+    if template == CHAT:  # it was made when the format was given, with the system message in it
+        return tokenizer
+    own = copy.deepcopy(tokenizer)
+    own.chat_template = _as_chat_template(own, template, encoded=encoded)
+    return own
+
+
 def field_names(template: str) -> list[str]:
     """Return the names of a template's fields.
 
@@ -151,21 +179,17 @@ def turn_of(tokenizer: Any) -> Turn:
     Raises:
         ValueError: It writes no such turn.
     """
-    answer = "kd7kedro"  # no template writes it
-    asked = [{"role": "user", "content": "a"}]
-    (prompt,) = chat_texts(tokenizer, [asked])
-    said = [*asked, {"role": "assistant", "content": answer}]
+    (prompt,) = chat_texts(tokenizer, [_USER])
+    said = [*_USER, {"role": "assistant", "content": _SAID}]
     (whole,) = chat_texts(tokenizer, [said], ask=False)
-    if answer not in whole:
-        raise PromptRefusedError("the chat template does not write what an assistant says")
-    at = whole.rindex(answer)
+    at = whole.rindex(_SAID)
     between = whole[len(prompt) : at] if whole.startswith(prompt) else ""
     names = [each.content for each in tokenizer.added_tokens_decoder.values()]
     found = re.search("|".join(map(re.escape, sorted(names, key=len, reverse=True))), whole[at:])
     last = max((prompt.rfind(name) for name in names), default=-1)
     return Turn(
         before=between if between.isspace() else "",
-        after=whole[at + len(answer) : at + found.start()] if found else "",
+        after=whole[at + len(_SAID) : at + found.start()] if found else "",
         end=found[0] if found else tokenizer.eos_token,
         prompt=prompt[max(0, last) :],
     )
@@ -185,16 +209,25 @@ def _prepare_chat(tokenizer: Any, system: str, key: str) -> None:
     tokenizer.chat_template = _TODAY.sub(lambda found: repr(_DAY.strftime(found[2])), template)
     try:
         if system:
-            user = {"role": "user", "content": "a"}
-            first = [{"role": "system", "content": "a kd7kedro"}, user]
-            if "kd7kedro" not in chat_texts(tokenizer, [first])[0]:
-                raise PromptRefusedError("the chat template leaves out what a system message says")
+            chat_texts(tokenizer, [[{"role": "system", "content": _SAID}, *_USER]])
             tokenizer.chat_template = _with_system(tokenizer.chat_template, system)
+        tokenizer.chat_template += _missing_header(tokenizer)
         tokenizer.eos_token = turn_of(tokenizer).end
         forget_tokenizers()
     except PromptRefusedError as error:
         advice = ": leave distillation.examples.system empty" if system else ""
         raise ValueError(f"{name} cannot be asked as a chat: {error}{advice}") from error
+
+
+def _missing_header(tokenizer: Any) -> str:
+    """Return what a template lacks that writes whole turns alone, whatever is asked of it."""
+    asked, said = _USER, [*_USER, {"role": "assistant", "content": _SAID}]
+    (prompt,), (closed,) = (chat_texts(tokenizer, [asked], ask=ask) for ask in (True, False))
+    (whole,) = chat_texts(tokenizer, [said], ask=False)
+    header = whole[len(prompt) : whole.rindex(_SAID)] if whole.startswith(prompt) else ""
+    if prompt != closed or not header.strip():
+        return ""
+    return f"{{% if add_generation_prompt %}}{{{{ {_quoted(header)} }}}}{{% endif %}}"
 
 
 def _with_system(template: str, system: str) -> str:
@@ -208,18 +241,35 @@ def _with_system(template: str, system: str) -> str:
     )
 
 
-def _as_chat_template(tokenizer: Any, template: str) -> str:
-    """Return a chat template that writes the prompt of a question.
+def _as_chat_template(tokenizer: Any, template: str, *, encoded: bool = False) -> str:
+    """Return a chat template that writes the prompt of a question, and an answer that follows.
 
-    The question is the last message's text, or of several turns their transcript, as in training.
-    It writes by itself what the tokenizer puts before every text.
+    The question is the user's text, or of several turns their transcript, as in training. Other
+    fields are arguments of `apply_chat_template`. What the tokenizer puts before every text is
+    written too, and after the prompt what an encoder reads there.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        template: A text with fields in braces.
+        encoded: Whether an encoder reads the prompt. The answer is then no part of the text.
     """
     begin = _begin_text(tokenizer, template)
     parts = [_quoted(begin)] if begin else []
     for text, name, _, _ in Formatter().parse(template):
         parts += [_quoted(text)] if text else []
         parts += [] if name is None else ["asked.question" if name == "question" else name]
-    return _QUESTION + "".join(f"{{{{ {part} }}}}" for part in parts)
+    needed = [name for name in field_names(template) if name != "question"]
+    checks = "".join(_NEEDED.replace("NAME", name) for name in needed)
+    prompt = "".join(f"{{{{ {part} }}}}" for part in parts)
+    if encoded:
+        end = "".join(tokenizer.convert_ids_to_tokens(list(marks(tokenizer)[1])))
+        return f"{_QUESTION}{checks}{prompt}{{{{ {_quoted(end)} }}}}"
+    first, two = literal_ids(tokenizer, ["a", "a a"])
+    spaced = [*first, *first] == two  # it puts a blank before every text by itself, as Llama 2's
+    closed = template != template.rstrip() or ends_special(tokenizer, template)
+    lead, eos = _quoted("" if closed and not spaced else " "), _quoted(tokenizer.eos_token or "")
+    answer = f"{{{{ {lead} ~ answer[0]['content'] ~ {eos} }}}}"
+    return f"{_QUESTION}{checks}{prompt}{{%- if answer %}}{answer}{{%- endif %}}"
 
 
 def _begin_text(tokenizer: Any, template: str) -> str:

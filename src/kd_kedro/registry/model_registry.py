@@ -19,9 +19,9 @@ from kd_kedro.models.prompt_format import (
     CHAT,
     begins_itself,
     format_of,
-    give_format,
     prompt_fields,
     prompt_text,
+    saved_with,
 )
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.fingerprints import weights_fingerprint
@@ -79,7 +79,9 @@ def save(
     from kd_kedro.registry.registered_student import ANSWERING
 
     asking = asking or Asking()
-    model, tokenizer = language_model.model, _chatting(language_model)
+    model = language_model.model
+    two_parts = bool(model.config.is_encoder_decoder)
+    tokenizer = saved_with(language_model.tokenizer, encoded=two_parts)
     template = format_of(tokenizer).template
     if further := prompt_fields([tokenizer])[1:]:
         raise ValueError(
@@ -99,7 +101,6 @@ def save(
         # Without these MLflow loads the model to see what it imports, torchvision too.
         pip_requirements=[f"{name}=={installed(name)}" for name in _NEEDED],
     )
-    two_parts = model.config.is_encoder_decoder
     described.add_flavor(
         "transformers",
         transformers_version=transformers.__version__,
@@ -157,14 +158,6 @@ def _greedy(language_model: LanguageModel, max_new_tokens: int) -> Iterator[None
         yield
     finally:
         model.generation_config = before
-
-
-def _chatting(language_model: LanguageModel) -> Any:
-    """Return a copy of the tokenizer whose chat template is the student's prompt."""
-    tokenizer = copy.deepcopy(language_model.tokenizer)
-    how = format_of(tokenizer)
-    # That of a chat was made when its format was given, with the system message in it.
-    return tokenizer if how.template == CHAT else give_format(tokenizer, how, "tokenizer")
 
 
 def _shown(template: str) -> str:

@@ -174,11 +174,11 @@ class LocalModel:
         return ValueError(f"model {model} of text generator {self._name} {why}: {remedy}")
 
     def _prompt(self, tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
-        from jinja2 import TemplateError
+        from kd_kedro.models.literal_chat import PromptRefusedError
 
         try:
             return _encode(tokenizer, messages, apart)
-        except TemplateError as error:
+        except PromptRefusedError as error:
             raise self._unfit(
                 f"has a chat template that cannot be used ({first_line(error)})",
                 "correct its chat_template.jinja",
@@ -327,21 +327,19 @@ def _encode(tokenizer: Any, messages: list[Message], apart: bool) -> list[int]:
     A template writes its marks itself. Without one the tokenizer's stand around the text; those
     after it only where an encoder reads it, since a causal model goes on behind them.
     """
+    from kd_kedro.models.literal_chat import PromptRefusedError, chat_ids
+    from kd_kedro.models.marks import literal_ids, marks
+
     merged = [{"role": "user", "content": "\n".join(m["content"] for m in messages)}]
     if not tokenizer.chat_template:
-        from kd_kedro.models.marks import marks
-
-        ids: list[int] = tokenizer(merged[0]["content"])["input_ids"]
+        (ids,) = literal_ids(tokenizer, [merged[0]["content"]], marked=True)
         after = () if apart else marks(tokenizer)[1]
         return ids[: len(ids) - len(after)]
-    from jinja2 import TemplateError
-
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except TemplateError:
-        # Some templates know no system role.
-        text = tokenizer.apply_chat_template(merged, tokenize=False, add_generation_prompt=True)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return chat_ids(tokenizer, [messages])[0]
+    except PromptRefusedError:
+        # Some templates know no system role, or leave it out.
+        return chat_ids(tokenizer, [merged])[0]
 
 
 def _context(model: Any, tokenizer: Any) -> int:
