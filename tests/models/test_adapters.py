@@ -48,7 +48,7 @@ def trained(model, examples, tokenizer, tmp_path, **changed):
     return adapted.cpu()  # a GPU trains where there is one
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", [*ALL, "mistral"])
 def test_the_merged_model_says_what_the_adapted_one_says(kind, tokenizer, examples, tmp_path):
     model = build(kind, tokenizer)
     base = copy.deepcopy(model)

@@ -1,7 +1,9 @@
 """A model is asked as it was trained, in every format and by every family of tokenizers."""
 
 import copy
+import re
 from collections import Counter
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -63,6 +65,46 @@ def test_an_answer_follows_the_prompt_where_the_template_thinks_only_in_whole_tu
     tokenizer = chatting["qwen3"]
     (row,) = encode(tokenizer, ["r"], [QUESTION], [ANSWER], 500)
     assert tokenizer.decode(row.input_ids[row.answer_start :]) == f"{ANSWER}<|im_end|>"
+
+
+# Of models that people have, in the form in which their publishers give them.
+PUBLISHED = {
+    "cohere": "<|END_OF_TURN_TOKEN|>",
+    "deepseek_r1_distill": "<｜end▁of▁sentence｜>",
+    "gemma": "<end_of_turn>",
+    "gemma3": "<end_of_turn>",
+    "llama3": "<|eot_id|>",
+    "llama3_2": "<|eot_id|>",
+    "nemotron_3_nano": "<|im_end|>",
+    "phi3": "<|end|>",
+    "phi3_5": "<|end|>",
+    "qwen2_5": "<|im_end|>",
+    "qwen3": "<|im_end|>",
+    "qwen3_5_think": "<|im_end|>",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_chat_templates_ask_as_they_train(name, bare):
+    template = files("trl").joinpath(f"chat_templates/{name}.jinja").read_text(encoding="utf-8")
+    tokenizer = copy.deepcopy(bare["qwen2"])
+    marks = set(re.findall(r"<[|｜]?[\w▁]+[|｜]?>", template)) - {"<think>", "</think>"}
+    tokenizer.add_tokens([*sorted(marks), "<s>"], special_tokens=True)
+    tokenizer.bos_token, tokenizer.chat_template = "<s>", template
+    give_format(tokenizer, PromptFormat(CHAT), "key")
+    quoting = f"What is {PUBLISHED[name]}?"
+    asked = [{"role": "user", "content": QUESTION}]
+    rows = encode(tokenizer, ["r", "q"], [QUESTION, quoting], [ANSWER, ANSWER], 5000)
+    prompts = [tokenizer.decode(row.input_ids[: row.answer_start]) for row in rows]
+    assert prompts[0] == tokenizer.apply_chat_template(
+        asked, add_generation_prompt=True, tokenize=False
+    )
+    assert prompts[0].count("<think>") == prompts[0].count("</think>")
+    for row, prompt in zip(rows, prompts, strict=True):
+        assert prompt.count("What is ") == 1
+        assert tokenizer.decode(row.input_ids[row.answer_start :]) == f"{ANSWER}{PUBLISHED[name]}"
+    end = tokenizer.eos_token_id
+    assert rows[1].input_ids.count(end) == rows[0].input_ids.count(end)
 
 
 @pytest.mark.parametrize("name", CHATTING)

@@ -10,6 +10,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     Phi3Config,
     Phi3ForCausalLM,
     PhiConfig,
@@ -47,6 +49,7 @@ def build(kind, tokenizer, *, extra=0, layers=3, seed=0, width=16):
     make = {
         "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**ids, **gpt2, initializer_range=0.3)),
         "llama": lambda: LlamaForCausalLM(LlamaConfig(**grouped)),
+        "mistral": lambda: MistralForCausalLM(MistralConfig(**grouped)),
         "phi": lambda: PhiForCausalLM(PhiConfig(**decoder, resid_pdrop=0.0)),
         "phi3": lambda: Phi3ForCausalLM(Phi3Config(**grouped, sliding_window=None)),
         "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**grouped)),

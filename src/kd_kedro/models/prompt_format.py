@@ -220,14 +220,22 @@ def _prepare_chat(tokenizer: Any, system: str, key: str) -> None:
 
 
 def _missing_header(tokenizer: Any) -> str:
-    """Return what a template lacks that writes whole turns alone, whatever is asked of it."""
-    asked, said = _USER, [*_USER, {"role": "assistant", "content": _SAID}]
-    (prompt,), (closed,) = (chat_texts(tokenizer, [asked], ask=ask) for ask in (True, False))
+    """Return what a chat template lacks before an answer, as more of the template.
+
+    One that writes whole turns alone lacks who speaks. One that opens a thought lacks its end: what
+    is learned is the answer.
+    """
+    said = [*_USER, {"role": "assistant", "content": _SAID}]
+    (prompt,), (closed,) = (chat_texts(tokenizer, [_USER], ask=ask) for ask in (True, False))
     (whole,) = chat_texts(tokenizer, [said], ask=False)
-    header = whole[len(prompt) : whole.rindex(_SAID)] if whole.startswith(prompt) else ""
-    if prompt != closed or not header.strip():
+    lacking = ""
+    if prompt == closed and whole.startswith(prompt):
+        lacking = whole[len(prompt) : whole.rindex(_SAID)]
+    elif "<think>" in prompt and "</think>" not in prompt.rpartition("<think>")[2]:
+        lacking = "\n</think>\n\n"
+    if not lacking.strip():
         return ""
-    return f"{{% if add_generation_prompt %}}{{{{ {_quoted(header)} }}}}{{% endif %}}"
+    return f"{{% if add_generation_prompt %}}{{{{ {_quoted(lacking)} }}}}{{% endif %}}"
 
 
 def _with_system(template: str, system: str) -> str:
