@@ -12,7 +12,7 @@ from kedro.io import AbstractDataset
 from kd_kedro.curation.records.schema import CELLS, CONTEXT, OWN, RAW, TEACHER, table
 from kd_kedro.curation.relevance.scores import QUEUE
 from kd_kedro.datasets.previews import TablePreview
-from kd_kedro.datasets.sheets import delimited, keyed, spreadsheet
+from kd_kedro.datasets.sheets import columnar, delimited, keyed, spreadsheet
 from kd_kedro.datasets.sheets.header import (
     REQUIRED,
     Header,
@@ -63,8 +63,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         """Describe a sheet.
 
         Args:
-            filepath: A file with one of `ENDINGS`, or a folder that Hugging Face `datasets` saved.
-                '' or None where `optional`.
+            filepath: A file with one of `ENDINGS`, or a folder that Hugging Face `datasets` saved
+                or that has Parquet files. '' or None where `optional`.
             columns: The sheet's column name for question, answer, verdict, correction, remarks;
                 the last three may be absent or None. `options` may list the columns that hold one
                 option each: they come out below the question, as "(a) …". Any other key names a
@@ -87,8 +87,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         """The files that the sheet is read from: one, or all of a dataset folder."""
         if self._filepath is None or self._is_unset():
             return []
-        paths = [self._filepath, *sorted(self._filepath.rglob("*"))]
-        return [path for path in paths if path.is_file()]
+        if self._filepath.is_dir():
+            return columnar.folder_files(self._filepath)
+        return [self._filepath] if self._filepath.is_file() else []
 
     def load(self) -> pd.DataFrame:
         """Return the sheet's records.
@@ -237,7 +238,7 @@ def _check_name(name: str) -> None:
 
 def _read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
     if path.is_dir():
-        return keyed.read_dataset(path, names, sheet)
+        return columnar.read_folder(path, names, sheet)
     kind = path.suffix.lower()
     if kind in WORKBOOK_ENDINGS:
         return spreadsheet.read(path, names, sheet)
@@ -245,7 +246,7 @@ def _read(path: Path, names: Mapping[str, str], sheet: str) -> Sheet:
         raise ValueError(f"qa_sheet is {sheet!r}, but {path} has no sheets: leave qa_sheet empty")
     if kind in JSON_ENDINGS:
         return keyed.read_json(path, names)
-    return keyed.read_parquet(path, names) if kind == ".parquet" else delimited.read(path, names)
+    return columnar.read_parquet(path, names) if kind == ".parquet" else delimited.read(path, names)
 
 
 def _find_header(sheet: Sheet, names: Mapping[str, str]) -> Header:

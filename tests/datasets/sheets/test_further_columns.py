@@ -7,7 +7,9 @@ from typing import Any
 
 import datasets
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.datasets.sheets.sheet_files import load, sentence, workbook, write
 
@@ -142,13 +144,67 @@ def test_a_context_is_no_second_answer(tmp_path):
     ]
 
 
-def test_a_context_that_nobody_can_read_sets_its_row_aside(tmp_path):
-    records = [{"Question": "q", "Answer": "a", "Document": [1, 2]}]
-    path = write(tmp_path, json.dumps(records[0]), "sheet.jsonl")
-    named = {"question": "Question", "answer": "Answer", "context": "Document"}
-    rows = load(path, columns=named)
-    assert rows["defect"].tolist() == ["column Document: the value is a list, not a text"]
-    assert json.loads(rows["raw"][0]) == records[0]
+NAMED = {"question": "Question", "answer": "Answer", "context": "Document"}
+PASSAGES: list[tuple[Any, str]] = [
+    (["One.", "Two.\nThree."], "One.\n\nTwo.\nThree."),
+    (["One.", "", "Two."], "One.\n\nTwo."),
+    ([], ""),
+    ([{"title": "t", "text": "One."}, {"title": "u", "text": "Two."}], "One.\n\nTwo."),
+    ([{"content": "One.", "score": 0.5}], "One."),
+    ([{"id": 7, "passage": "One."}, {"id": 8, "passage": "Two."}], "One.\n\nTwo."),
+]
+
+
+def _as_jsonl(folder: Path, record: dict[str, Any]) -> str:
+    return write(folder, json.dumps(record), "sheet.jsonl")
+
+
+def _as_json(folder: Path, record: dict[str, Any]) -> str:
+    return write(folder, json.dumps([record], indent=1), "sheet.json")
+
+
+def _as_parquet(folder: Path, record: dict[str, Any]) -> str:
+    parquet.write_table(pa.Table.from_pylist([record]), folder / "sheet.parquet")
+    return str(folder / "sheet.parquet")
+
+
+@pytest.mark.parametrize("made", [_as_jsonl, _as_json, _as_parquet])
+@pytest.mark.parametrize(("passages", "context"), PASSAGES)
+def test_a_context_may_be_a_list_of_passages(tmp_path, made, passages, context):
+    path = made(tmp_path, {"Question": "q", "Answer": "a", "Document": passages})
+    rows = load(path, columns=NAMED)
+    assert rows[["question", "answer", "context", "defect"]].to_numpy().tolist() == [
+        ["q", "a", context, ""]
+    ]
+
+
+def test_a_context_of_a_conversation_may_be_a_list_of_passages(tmp_path):
+    turn = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    rows = load(_as_jsonl(tmp_path, {"messages": turn, "Document": ["x", "y"]}), columns=NAMED)
+    assert rows[["question", "answer", "context"]].to_numpy().tolist() == [["q", "a", "x\n\ny"]]
+
+
+@pytest.mark.parametrize("made", [_as_jsonl, _as_parquet])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("Document", [1, 2]),
+        ("Document", ["One.", None]),
+        ("Document", [["One."]]),
+        ("Document", [{"title": "One."}]),
+        ("Document", [{"text": "One.", "content": "Two."}]),
+        ("Document", [{"text": 1}]),
+        ("Document", {"text": "One."}),
+        ("Question", ["One."]),
+        ("Answer", [{"text": "One."}]),
+    ],
+)
+def test_a_value_that_nobody_can_read_sets_its_row_aside(tmp_path, made, key, value):
+    record = {"Question": "q", "Answer": "a", "Document": "d", key: value}
+    rows = load(made(tmp_path, record), columns=NAMED)
+    kind = "a list" if isinstance(value, list) else "an object"
+    assert rows["defect"].tolist() == [f"column {key}: the value is {kind}, not a text"]
+    assert json.loads(rows["raw"][0]) == record
 
 
 def test_a_mended_copy_has_the_further_columns_that_stand_in_it(tmp_path):

@@ -49,6 +49,7 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         '{"Question": "q',
         "[1]",
         '{"Question": "q", "Question": "r", "Answer": "a"}',
+        '{"Question": "q", "Question ": "r", "Answer": "a"}',
         {"Question": "q", "Answer": ["a", "b"]},
         {"Question": {"text": "q"}, "Answer": "a"},
         '{"Question": "\\ud83d", "Answer": "a"}',
@@ -65,6 +66,7 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         "no JSON: Unterminated string starting at column 14",
         "the JSON is a list, not an object with columns as keys",
         "no JSON that can be read: the key 'Question' stands there 2 times",
+        "the key 'Question' stands there 2 times",
         "column Answer: the value is a list, not a text",
         "column Question: the value is an object, not a text",
         "column Question: the text holds half a character (a surrogate without its other half)",
@@ -72,8 +74,25 @@ def test_a_broken_line_is_one_record_with_a_defect(tmp_path):
         *[""] * 4,
     ]
     assert rows["raw"][1] == '{"Question": "q", "Answer"'
-    assert rows["line"].tolist() == [str(n) for n in range(1, 14)]
-    assert pairs(rows)[9:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
+    assert rows["line"].tolist() == [str(n) for n in range(1, 15)]
+    assert pairs(rows)[10:] == [["q", ""], ["", "a"], ["😀", "a"], ["q", "a"]]
+
+
+def test_a_line_of_extremes_is_one_record(tmp_path):
+    deep, long = "[" * 100_000, "9" * 6000
+    keys = ",".join(f'"{number}": 1' for number in range(20_000))
+    rows = load(
+        lines(
+            tmp_path,
+            {"Question": "q", "Answer": "a"},
+            f'{{"Question": "q", "Answer": "a", "x": {deep}{deep.replace("[", "]")}}}',
+            f'{{"Question": {long}, "Answer": -{long}}}',
+            f"{{{keys}}}",
+        )
+    )
+    assert defects(rows)[0] == defects(rows)[2] == defects(rows)[3] == ""
+    assert "no JSON that can be read: maximum recursion depth exceeded" in defects(rows)[1]
+    assert pairs(rows)[2] == [long, f"-{long}"]
 
 
 def test_a_json_list_is_a_sheet_with_the_lines_of_its_objects(tmp_path):

@@ -1,16 +1,16 @@
-"""Sheets whose records name their columns: JSON lines, a JSON list, and Parquet."""
+"""Sheets whose records name their columns: JSON lines, a JSON list, and what has columns."""
 
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kd_kedro.curation.records.schema import CONTEXT
 from kd_kedro.datasets.sheets import delimited
 from kd_kedro.datasets.sheets.conversation import (
     Turn,
@@ -32,6 +32,7 @@ from kd_kedro.datasets.sheets.number_format import general, shown
 from kd_kedro.datasets.sheets.record import Record, Sheet, check_cell_size
 
 _SPACES = re.compile(r"\s*")
+_PASSAGE = ("text", "content", "passage")  # what the text of a retrieved passage is called
 _MOMENTS = (date, time, timedelta)
 
 
@@ -70,95 +71,19 @@ def read_json(path: Path, names: Mapping[str, str]) -> Sheet:
     return _tabulate(path, "line", keyed, names)
 
 
-def read_parquet(path: Path, names: Mapping[str, str]) -> Sheet:
-    """Return the records of a Parquet file; `Record.line` counts its rows from 1.
-
-    Raises:
-        ValueError: The file is no readable Parquet, or has no row.
-    """
-    from pyarrow import parquet
-
-    return _of_columns(path, names, {path: lambda: parquet.ParquetFile(path).read()}, "Parquet")
-
-
-def read_dataset(path: Path, names: Mapping[str, str], split: str) -> Sheet:
-    """Return the records of a folder that Hugging Face `datasets` saved to disk.
+def tabulate_rows(
+    path: Path, rows: Iterable[Mapping[str, Any]], names: Mapping[str, str], notes: Sequence[str]
+) -> Sheet:
+    """Return the records of a table's rows; `Record.line` counts them from 1.
 
     Args:
-        path: The folder, of one dataset or of several splits.
+        path: The file or folder they are of.
+        rows: Values by column, of at least one row.
         names: The sheet's column name by canonical name.
-        split: Which split is read; '' where there is one.
-
-    Raises:
-        IsADirectoryError: No dataset was saved to the folder.
-        ValueError: It has several splits, not the one asked for, files that are damaged, or no row.
+        notes: What a user should know of how they were read, as sentences.
     """
-    folder = path
-    if (path / "dataset_dict.json").is_file():
-        splits = sorted(each.parent.name for each in path.glob("*/state.json"))
-        if not split and len(splits) > 1:
-            raise ValueError(f"{path} has the splits {', '.join(splits)}: name one as qa_sheet")
-        if split and split not in splits:
-            raise ValueError(f"{path} has no split {split!r}, only {', '.join(splits)}")
-        folder = path / (split or splits[0])
-    elif split:
-        raise ValueError(f"qa_sheet is {split!r}, but {path} has no splits: leave qa_sheet empty")
-    if not (folder / "state.json").is_file():
-        raise IsADirectoryError(
-            f"{path} is a directory that no dataset was saved to: give the path of a sheet"
-        )
-    files = json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]
-    tables = {
-        folder / each["filename"]: partial(_arrow, folder / each["filename"]) for each in files
-    }
-    return _of_columns(folder, names, tables, "an Arrow stream")
-
-
-def _arrow(path: Path) -> Any:
-    from pyarrow import ipc
-
-    with path.open("rb") as file:
-        return ipc.open_stream(file).read_all()
-
-
-def _of_columns(
-    path: Path, names: Mapping[str, str], tables: Mapping[Path, Callable[[], Any]], kind: str
-) -> Sheet:
-    """Return the records of tables of one sheet, each with what reads it by its file."""
-    rows: list[dict[str, Any]] = []
-    for file, read in tables.items():
-        try:
-            table = read()
-            rows += _widened(table).to_pylist()
-        # Damaged files fail in pyarrow with errors of many kinds.
-        except Exception as error:
-            raise ValueError(
-                f"{file} cannot be read as {kind} ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:80]}): write it again"
-            ) from error
-        for name in table.column_names:
-            if (times := table.column_names.count(name)) > 1:
-                raise ValueError(
-                    f"{file}: column {name!r} stands there {times} times; rename or remove one"
-                )
-    if not rows:
-        raise ValueError(f"{path} has columns and no rows: add rows")
     keyed = [_Keyed(number, values, "", "") for number, values in enumerate(rows, start=1)]
-    return _tabulate(path, "row", keyed, names)
-
-
-def _widened(table: Any) -> Any:
-    """Return a table whose numbers of 32 bits have the digits they were written with."""
-    import pyarrow as pa
-
-    for place, field in enumerate(table.schema):
-        if pa.types.is_float32(field.type) or pa.types.is_float16(field.type):
-            digits = [
-                None if value is None else float(str(value))
-                for value in table.column(place).to_numpy()
-            ]
-            table = table.set_column(place, field.name, pa.array(digits, pa.float64()))
-    return table
+    return _tabulate(path, "row", keyed, names, notes)
 
 
 def _lines(text: str) -> Iterator[_Keyed]:
@@ -179,7 +104,8 @@ def _parsed(number: int, line: str) -> _Keyed:
 
 def _object(number: int, value: Any, raw: str) -> _Keyed:
     if isinstance(value, dict):
-        return _Keyed(number, value, "", raw)
+        why = _repeated(map(column_name, value))
+        return _Keyed(number, {} if why else value, why, raw)
     return _Keyed(
         number, {}, f"the JSON is {_kind(value)}, not an object with columns as keys", raw
     )
@@ -224,26 +150,43 @@ def _is_object(text: str) -> bool:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ValueError(f"the key {key!r} stands there {keys.count(key)} times")
+    if why := _repeated(key for key, _ in pairs):
+        raise ValueError(why)
     return dict(pairs)
 
 
-# Numbers as text: 7.0 and 1e5 stay what they are. NaN is what some writers make of no value.
+def _repeated(keys: Iterable[str]) -> str:
+    """Return which key stands there more than once; '' where none does."""
+    repeated = ((key, times) for key, times in Counter(keys).items() if times > 1)
+    return next((f"the key {key!r} stands there {times} times" for key, times in repeated), "")
+
+
+class _Number(str):
+    """A number as it is written: 7.0 and 1e5 stay what they are."""
+
+    __slots__ = ()
+
+
+# NaN is what some writers make of no value.
 _DECODER = json.JSONDecoder(
-    parse_int=str, parse_float=str, parse_constant=lambda _: None, object_pairs_hook=_unique
+    parse_int=_Number, parse_float=_Number, parse_constant=lambda _: None, object_pairs_hook=_unique
 )
 
 
-def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str, str]) -> Sheet:
-    """Return records of equal width below a header of all keys."""
-    keyed, notes, elsewhere = _in_one_shape(keyed, names)
+def _tabulate(
+    path: Path,
+    unit: str,
+    keyed: Sequence[_Keyed],
+    names: Mapping[str, str],
+    notes: Sequence[str] = (),
+) -> Sheet:
+    """Return records of equal width below a header of all keys; notes are on how they were read."""
+    keyed, shapes, elsewhere = _in_one_shape(keyed, names)
     keys = [key for key in _keys(keyed) if key not in elsewhere]
     records = [Record(0, keys, "", "")]
+    readers = {names.get(CONTEXT): _passages}
     for each in keyed:
-        texts = [_to_text(each.values.get(key)) for key in keys]
+        texts = [readers.get(key, _to_text)(each.values.get(key)) for key in keys]
         for place, (text, _) in enumerate(texts, start=1):
             check_cell_size(path, each.line, place, text)
         damaged = {place: why for place, (_, why) in enumerate(texts) if why}
@@ -251,7 +194,7 @@ def _tabulate(path: Path, unit: str, keyed: Sequence[_Keyed], names: Mapping[str
         whole = not each.defect and not damaged and all(cell.strip() for cell in cells)
         raw = "" if whole else _raw(each)
         records.append(Record(each.line, cells, each.defect, raw, damaged))
-    return Sheet(str(path), path.name, unit, records, typed=True, notes=notes)
+    return Sheet(str(path), path.name, unit, records, typed=True, notes=[*notes, *shapes])
 
 
 def _raw(each: _Keyed) -> str:
@@ -517,6 +460,23 @@ def _to_text(value: Any) -> tuple[str, str]:
     if any("\ud800" <= char <= "\udfff" for char in text):
         return "", "the text holds half a character (a surrogate without its other half)"
     return text, ""
+
+
+def _passages(value: Any) -> tuple[str, str]:
+    """Return the text of a context, which may be a list of texts or of objects with one each."""
+    if isinstance(value, list):
+        texts = [_passage(each) for each in value]
+        if None not in texts:
+            value = "\n\n".join(text for text in texts if text and text.strip())
+    return _to_text(value)
+
+
+def _passage(value: Any) -> str | None:
+    """Return the text of one passage; None where it has none, or more than one."""
+    if isinstance(value, dict):
+        texts = [value[key] for key in _PASSAGE if value.get(key) is not None]
+        value = texts[0] if len(texts) == 1 else None
+    return value if isinstance(value, str) and not isinstance(value, _Number) else None
 
 
 def _written(value: Any) -> str:

@@ -8,8 +8,8 @@ __all__ = ["CATALOG_KEYS", "PARAMETERS", "create_pipeline"]
 
 PARAMETERS = PreprocessingParams
 CATALOG_KEYS = {
-    "qa_csv": "the sheet to work on: CSV, XLSX, JSON lines or Parquet",
-    "qa_sheet": "the sheet of a workbook, by its name",
+    "qa_csv": "the sheet to work on: CSV, XLSX, JSON lines, Parquet or a dataset folder",
+    "qa_sheet": "the sheet of a workbook or the split of a dataset folder, by its name",
     "mended_csv": "a mended copy of quarantined rows, to bring them back",
     **{f"columns.{cell}": f"the sheet's column that holds the {cell}" for cell in CELLS},
     "columns.context": "the sheet's column that holds what only the teacher reads",
