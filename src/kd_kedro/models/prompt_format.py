@@ -27,9 +27,13 @@ _KEY = "prompt_format"
 # Some templates write the day on which they are used, and a prompt must be the same on all days.
 # It is the day that those of Llama 3.2 fall back to.
 _DAY = date(2024, 7, 26)
-# In Jinja, what `text.transcript.write_transcript` makes of a conversation.
+# In Jinja, what `training.examples` makes of a conversation: a question, and the system message
+# that stands beside it alone.
 _QUESTION = (
-    "{%- set asked = namespace(question=messages[-1]['content']) %}"
+    "{%- set asked = namespace(question=messages[-1]['content'], system='') %}"
+    "{%- if messages | length == 2 and messages[0]['role'] == 'system' %}"
+    "{%- set asked.system = messages[0]['content'] %}"
+    "{%- endif %}"
     "{%- if messages | rejectattr('role', 'equalto', 'system') | list | length > 1 %}"
     "{%- set asked.question = '' %}"
     "{%- for message in messages %}"
@@ -38,6 +42,7 @@ _QUESTION = (
     "{%- endfor %}"
     "{%- endif %}"
 )
+_SAID = {"question": "asked.question", "system": "asked.system"}
 _TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
 
@@ -218,7 +223,7 @@ def _as_chat_template(tokenizer: Any, template: str) -> str:
     parts = [_quoted(begin)] if begin else []
     for text, name, _, _ in Formatter().parse(template):
         parts += [_quoted(text)] if text else []
-        parts += [] if name is None else ["asked.question" if name == "question" else name]
+        parts += [] if name is None else [_SAID.get(name, name)]
     return _QUESTION + "".join(f"{{{{ {part} }}}}" for part in parts)
 
 
