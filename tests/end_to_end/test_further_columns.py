@@ -1,5 +1,6 @@
 """A column of facts in the user's sheet, from the sheet to the examples that models learn from."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from tests.end_to_end.harness import ROOT, copy_project, run_commands
 
 FACT = "zxqv"
-NAMED = "qa_csv=sheet.csv,columns.context=Document,columns.area=Area"
+NAMED = "qa_csv=sheet.csv,columns.context=Document,columns.area=Area,columns.system=Told"
 MASK = "preprocessing.personal_data.mask=[email]"
 TEMPLATE = "distillation.examples.format=by_area"
 
@@ -22,6 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{FACT} {place} of fact@example.org." if place % 3 else "" for place in range(len(sheet))
     ]
     sheet = sheet.assign(Document=facts, Area=[f"area {place % 7}" for place in range(len(sheet))])
+    sheet = sheet.assign(Told="Be brief, says fact@example.org.")
     sheet.to_csv(folder / "sheet.csv", index=False)
     templates = "distillation:\n  examples:\n    templates: {by_area: 'In {area}: {question}'}\n"
     (folder / "conf/local/distillation").mkdir(parents=True)
@@ -53,5 +55,29 @@ def test_facts_of_a_column_reach_the_contexts_of_examples_and_no_prompt(project:
     assert examples["context"].str.contains(FACT).any()
     assert examples["area"].tolist() == parents["area"].tolist()
     assert examples["fields"].str.contains('"area": "area ').all()
+    assert (examples["system"] == "Be brief, says [EMAIL].").all()
     others = examples.drop(columns="context")
     assert not others.apply(lambda column: column.str.contains(FACT)).to_numpy().any()
+
+
+def test_what_is_held_out_is_exported_where_it_is_asked_for_alone(project: Path) -> None:
+    words = ["export", "augmented_qa", "--env", "test"]
+    usual, whole, none = run_commands(
+        project,
+        [
+            [*words, "train.jsonl"],
+            [*words, "all.parquet", "--split", "all"],
+            ["export", "training_examples", "none.jsonl", "--split", "test", "--env", "test"],
+        ],
+    )
+    counts = newest(project, "augmented_qa")["split"].value_counts()
+    out = {name: counts[name] for name in ("validation", "test")}
+    assert f"{counts['train']} rows of augmented_qa are in train.jsonl" in usual["out"]
+    assert f"(train: {counts['train']}); {sum(out.values())} rows stayed out (" in usual["out"]
+    assert all(f"{name}: {count}" in usual["out"] for name, count in out.items())
+    rows = [json.loads(line) for line in (project / "train.jsonl").read_text().splitlines()]
+    assert {row["split"] for row in rows} == {"train"}
+    assert rows[0]["messages"][0] == {"role": "system", "content": "Be brief, says [EMAIL]."}
+    assert len(pd.read_parquet(project / "all.parquet")) == counts.sum()
+    assert "stayed out" not in whole["out"]
+    assert "training_examples has no row of the split test, only of train" in none["err"]

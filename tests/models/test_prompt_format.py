@@ -206,7 +206,7 @@ def test_the_chat_template_of_a_text_writes_a_conversation_as_in_training(bare):
         messages = [{"role": role, "content": text} for role, text in turns]
         asked = {"question": write_transcript(turns), "messages": messages}
         assert [ids(tokenizer, messages)] == encode_prompts(tokenizer, [asked])
-    # A system message beside one question is no part of it: curation puts it into the remarks.
+    # A system message beside one question is no part of it.
     alone = [{"role": "system", "content": "s"}, {"role": "user", "content": QUESTION}]
     assert [ids(tokenizer, alone)] == encode_prompts(tokenizer, [QUESTION])
 

@@ -8,7 +8,15 @@ from kd_kedro.curation.questions.question_format import read_formats
 from kd_kedro.curation.records.schema import SPLIT, table
 from kd_kedro.curation.repair.text_repair import repair
 from kd_kedro.curation.rewriting.rewrites import trainable
-from kd_kedro.text.transcript import has_mark, read_transcript, write_transcript
+from kd_kedro.text.transcript import (
+    as_question,
+    earlier_questions,
+    has_mark,
+    last_message,
+    read_transcript,
+    with_last_message,
+    write_transcript,
+)
 
 TURNS = [("user", "What is a debit?\n\n- left"), ("assistant", "The left."), ("user", "And 2 %?")]
 ASKED = "⟦user⟧ What is a debit?\n\n- left\n⟦assistant⟧ The left.\n⟦user⟧ And 2 %?"
@@ -48,3 +56,21 @@ def test_curation_leaves_a_conversation_as_it_was_said():
         for row_id, asked in (("q", "What is cash?"), ("t", question))
     ]
     assert trainable(table(SPLIT, records))["row_id"].tolist() == ["q"]
+
+
+def test_what_is_asked_at_a_turn_is_written_as_in_a_row_of_its_own():
+    talk = write_transcript([("system", "s"), *TURNS])
+    assert last_message(talk) == "And 2 %?"
+    assert earlier_questions(talk) == ["What is a debit?\n\n- left"]
+    longer = write_transcript([*TURNS, ("assistant", "b"), ("user", "c")])
+    assert earlier_questions(longer) == ["What is a debit?\n\n- left", ASKED]
+    assert earlier_questions("What?") == []
+    assert earlier_questions("⟦assistant⟧ Hi.\n⟦user⟧ What?") == []
+    assert as_question([("system", "s"), ("user", "What?")]) == "What?"
+    assert as_question(TURNS) == ASKED
+
+
+def test_the_last_message_is_replaced_alone():
+    assert with_last_message(ASKED, "And 3 %?") == ASKED.replace("2", "3")
+    assert with_last_message(ASKED, "⟦user⟧ so") == "⟦user⟧ so"
+    assert with_last_message("What?", "Why?") == "Why?"

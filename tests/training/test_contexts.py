@@ -13,6 +13,7 @@ from kd_kedro.training.contexts import (
     teacher_asked_of,
     teacher_length,
     teacher_prompts,
+    teacher_questions_of,
 )
 from kd_kedro.training.examples import asked_of, encode_examples, make_examples, triples
 from kd_kedro.training.messages import as_messages
@@ -91,3 +92,22 @@ def test_targets_belong_to_the_context_they_were_captured_with():
     assert own[0] != plain[0]
     assert own[1] == plain[1]
     assert triples(table(("another", "")))[0] != own[0]
+
+
+def test_a_teacher_reads_what_a_row_tells_beside_its_context():
+    rows = pd.DataFrame({"row_id": ["a", "b"], "context": [CONTEXT, ""]}).assign(family_id="f")
+    rows = rows.assign(split="train", style="original", answer="So.", system="Be brief.")
+    examples = make_examples(rows.assign(question=["Why?", "Why?"]))
+    first, _ = teacher_asked_of(examples)
+    assert first == {
+        "question": f"{CONTEXT}\n\nWhy?",
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": f"{CONTEXT}\n\nWhy?"},
+        ],
+    }
+    # What writes answers for a student to learn knows all that they follow.
+    assert teacher_questions_of(examples) == [
+        f"⟦system⟧ Be brief.\n⟦user⟧ {CONTEXT}\n\nWhy?",
+        "⟦system⟧ Be brief.\n⟦user⟧ Why?",
+    ]

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from benchmarks.tokenizer_families import family_tokenizer
+from kd_kedro.models.encoding import encode_prompts
 from kd_kedro.models.prompt_format import CHAT, PromptFormat, give_format
 from kd_kedro.pipelines.distillation.params import ExampleParams
+from kd_kedro.text.transcript import write_transcript
 from kd_kedro.training.examples import (
     EXAMPLE_COLUMNS,
     asked_of,
@@ -122,3 +124,71 @@ def test_a_row_that_a_chat_template_refuses_is_named():
 def test_a_format_that_cannot_be_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         ExampleParams(max_augmented_rows=1, max_length=64, **given)
+
+
+SYSTEM = ("system", "Be brief.")
+TURNS = [("user", "What is a debit?"), ("assistant", "The left."), ("user", "And 2 %?")]
+
+
+def said(*turns):
+    return [{"role": role, "content": content} for role, content in turns]
+
+
+def test_a_system_message_stands_before_the_question_of_its_row_in_a_chat():
+    talk, own = write_transcript(TURNS), write_transcript([("system", "Own."), *TURNS])
+    rows = TABLE.head(5).assign(
+        question=["Why?", "Why?", talk, own, "⟦user⟧ Why?"],
+        system=["Be brief.", "", *["Be brief."] * 3],
+    )
+    examples = make_examples(rows)
+    one = said(SYSTEM, ("user", "Why?"))
+    assert asked_of(examples) == [
+        {"question": "Why?", "messages": one},
+        "Why?",
+        {"question": write_transcript([SYSTEM, *TURNS]), "messages": said(SYSTEM, *TURNS)},
+        {"question": own, "messages": said(("system", "Own."), *TURNS)},
+        {"question": "Why?", "messages": one},
+    ]
+    chat = give_format(family_tokenizer("qwen2", ["Be Why?"]), PromptFormat(CHAT, "No."), "key")
+    first, second = (chat.decode(ids) for ids in encode_prompts(chat, asked_of(examples)[:2]))
+    assert first.startswith(
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>"
+    )
+    assert second.startswith("<|im_start|>system\nNo.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>")
+    plain = give_format(family_tokenizer("gpt2", ["Be Why?"]), PromptFormat(), "key")
+    assert encode_prompts(plain, asked_of(examples)[:1]) == encode_prompts(plain, ["Why?"])
+
+
+def test_a_template_of_ones_own_may_have_the_system_message():
+    params = ExampleParams(
+        max_augmented_rows=1,
+        max_length=64,
+        format="told",
+        templates={"told": "{system}\nQuestion: {question}"},
+    )
+    assert params.fields == ("system", "question")
+    talk = write_transcript([SYSTEM, *TURNS])
+    rows = TABLE.head(2).assign(question=["Why?", talk], system=["Be brief.", ""])
+    rows = rows.assign(split="train", style="original")
+    examples = choose_training_examples(rows, ["original"], 0, params.fields, all_turns=True)
+    asked = asked_of(examples)
+    assert [(each["system"], each["question"]) for each in asked] == [
+        ("Be brief.", "Why?"),
+        ("Be brief.", "What is a debit?"),
+        ("", talk),
+    ]
+    own = give_format(family_tokenizer("smollm2", ["Be Why?"]), params.prompt_format, "key")
+    chat = [
+        own.apply_chat_template(each["messages"], add_generation_prompt=True)["input_ids"]
+        for each in asked
+    ]
+    assert chat == encode_prompts(own, asked)
+    with pytest.raises(ValueError, match="the field system, which is no column of augmented_qa"):
+        make_examples(TABLE, params.fields)
+
+
+def test_a_system_message_that_a_chat_template_refuses_is_named():
+    tokenizer = give_format(family_tokenizer("gemma", ["a b"]), PromptFormat(CHAT), "tokenizer")
+    examples = make_examples(TABLE.head(2).assign(system=["", "Be brief."]))
+    with pytest.raises(ValueError, match=r"refuses the roles system, user .*columns\.system=null"):
+        example_lengths(examples, tokenizer)

@@ -137,3 +137,12 @@ def test_another_ending_is_refused(tmp_path):
     table = as_messages(make_examples(ROWS), PARAMS.prompt_format)
     with pytest.raises(ValueError, match=r"out.csv ends in neither \.jsonl nor \.parquet"):
         write_messages(table, tmp_path / "out.csv")
+
+
+def test_a_system_message_of_its_row_is_the_first_message_in_every_format():
+    examples = make_examples(ROWS.head(2).assign(system=["Own.", ""]))
+    for how, second in ((PARAMS.prompt_format, ["system", "user"]), (PromptFormat(), ["user"])):
+        messages = as_messages(examples, how)
+        assert messages["messages"][0][0] == {"role": "system", "content": "Own."}
+        assert [each["role"] for each in messages["messages"][1]] == [*second, "assistant"]
+        assert "system" not in messages

@@ -4,13 +4,16 @@ import csv
 from pathlib import Path
 
 import click
+import pandas as pd
 from kedro.framework.startup import ProjectMetadata
 
 from kd_kedro.cli.options import Command
 from kd_kedro.cli.session import one_sentence, open_context
+from kd_kedro.curation.duplicates.families import SPLITS
 from kd_kedro.runs.environments import kedro_command
 
 EXPORTED = ("augmented_qa", "training_examples", "validation_examples", "held_out_examples")
+ALL = "all"
 
 
 @click.command("review-queue", cls=Command)
@@ -55,13 +58,22 @@ def review_queue(metadata: ProjectMetadata, rows: int, output: Path, env: str | 
 @click.command(cls=Command)
 @click.argument("table", type=click.Choice(EXPORTED))
 @click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice((*SPLITS, ALL)),
+    default=None,
+    help="Rows of this split alone. Left out: train, or all rows of a table that has none of it.",
+)
 @click.option("--env", "-e", default=None, help="Kedro environment, as for `kedro run`.")
 @click.pass_obj
-def export(metadata: ProjectMetadata, table: str, output: Path, env: str | None) -> None:
+def export(
+    metadata: ProjectMetadata, table: str, output: Path, split: str | None, env: str | None
+) -> None:
     """Write TABLE as conversations (`messages`) to OUTPUT, a .jsonl or .parquet file.
 
-    TRL's SFTTrainer and `datasets.load_dataset` read it as it is. Further columns of the sheet are
-    left out.
+    TRL's SFTTrainer and `datasets.load_dataset` read it as it is. Rows that are held out from
+    training stay out unless --split asks for them. A row's system message is its first message;
+    other further columns of the sheet are left out.
     """
     from kd_kedro.pipelines.distillation.params import ExampleParams
     from kd_kedro.runs.provenance import no_version
@@ -80,7 +92,33 @@ def export(metadata: ProjectMetadata, table: str, output: Path, env: str | None)
                 catalog.load("parameters")["distillation"]["examples"]
             )
             rows = catalog.load(table)
-            if "fields" not in rows:
-                rows = make_examples(rows, params.fields)
-            write_messages(as_messages(rows, params.prompt_format), output)
-        click.echo(f"{len(rows)} rows of {table} are in {output}, each a list of messages")
+            chosen = _of_split(rows, table, split)
+            others = rows["split"].drop(chosen.index).value_counts()
+            if "fields" not in chosen:
+                chosen = make_examples(chosen, params.fields)
+            write_messages(as_messages(chosen, params.prompt_format), output)
+        out = f"; {others.sum()} rows stayed out ({_counted(others)})" if len(others) else ""
+        click.echo(
+            f"{len(chosen)} rows of {table} are in {output}, each a list of messages "
+            f"({_counted(chosen['split'].value_counts())}){out}"
+        )
+
+
+def _of_split(rows: pd.DataFrame, table: str, split: str | None) -> pd.DataFrame:
+    """Return the rows of a split, of train where none is named and the table has rows of it.
+
+    Raises:
+        ValueError: The table has no row of the split.
+    """
+    known = list(rows["split"].unique())
+    split = split or (SPLITS[0] if SPLITS[0] in known else ALL)
+    if split not in (ALL, *known):
+        raise ValueError(
+            f"{table} has no row of the split {split}, only of {', '.join(known)}: name another "
+            "--split"
+        )
+    return rows if split == ALL else rows[rows["split"] == split]
+
+
+def _counted(splits: "pd.Series[int]") -> str:
+    return ", ".join(f"{name}: {count}" for name, count in splits.items())

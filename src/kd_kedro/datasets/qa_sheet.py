@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from kd_kedro.curation.records.schema import CELLS, CONTEXT, OWN, RAW, TEACHER, table
+from kd_kedro.curation.records.schema import CELLS, CONTEXT, OWN, RAW, SYSTEM, TEACHER, table
 from kd_kedro.curation.relevance.scores import QUEUE
 from kd_kedro.datasets.previews import TablePreview
 from kd_kedro.datasets.sheets import columnar, delimited, keyed, spreadsheet
+from kd_kedro.datasets.sheets.conversation import TOLD
 from kd_kedro.datasets.sheets.header import (
     REQUIRED,
     Header,
@@ -37,7 +38,7 @@ _OPTIONAL = {"verdict", "correction", "remarks"}
 MENDED = ["row_id", *RAW]
 QUEUE_MARK = "why"  # a column that only `kedro review-queue` writes
 # What a column of the sheet can be beside the columns that curation and training have of their own.
-_ROLES = [*CELLS, OPTIONS, CONTEXT, TEACHER]
+_ROLES = [*CELLS, OPTIONS, CONTEXT, TEACHER, SYSTEM]
 _TAKEN = {*OWN, *QUEUE, *EXAMPLE_COLUMNS, "messages", "outcome"} - {CONTEXT, TEACHER}
 _NEAR = 0.83  # of a name to one of a role, from which on it is one mistyped: two letters exchanged
 
@@ -69,7 +70,9 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
                 the last three may be absent or None. `options` may list the columns that hold one
                 option each: they come out below the question, as "(a) …". Any other key names a
                 further column, which comes out under that key: `context`, which only a teacher
-                reads, `teacher`, whose targets a row learns from, and fields of a prompt.
+                reads, `teacher`, whose targets a row learns from, `system`, what a model is told
+                before the question (system messages of conversations come out there unless it
+                is None), and fields of a prompt.
             optional: Read a mended copy (with `row_id` and the columns of `quarantined_rows`);
                 without a path, an empty table.
             sheet: Name of the sheet of a workbook, empty for the one that has the columns; or the
@@ -117,6 +120,8 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         if self._optional:
             _check_judged(sheet, header.cells, rows)
         places = _find_columns(sheet, header, found.names, mended=self._optional)
+        if TOLD in header.cells and SYSTEM not in self._columns:
+            places[SYSTEM] = header.cells.index(TOLD)
         below = _places_of(sheet, header, options)
         for line in _said(sheet, found, header, rows, [*places.values(), *below]):
             logger.info(line)
@@ -126,7 +131,7 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         if self._optional:
             _check_mended(sheet, rows, records)
         own = MENDED if self._optional else RAW
-        further = [key for key in self._further() if key in places]
+        further = [key for key in {**self._further(), SYSTEM: ""} if key in places]
         cells = [
             [*(row.get(key, "") for key in own), *(row[key].strip() for key in further)]
             for row in records
@@ -215,13 +220,14 @@ class QASheetDataset(AbstractDataset[None, pd.DataFrame]):  # type: ignore[misc]
         return [column_name(name) for name in names]
 
     def _mended_names(self) -> dict[str, str]:
-        return {name: name for name in ("row_id", "line", "source", *CELLS, *self._further())}
+        own = ("row_id", "line", "source", *CELLS, *self._further(), SYSTEM)
+        return {name: name for name in own}
 
 
 def _check_name(name: str) -> None:
     """Refuse the name of a further column that means something else already."""
     where = f"columns in globals.yml or by --params: {name!r}"
-    if name in (CONTEXT, TEACHER):
+    if name in (CONTEXT, TEACHER, SYSTEM):
         return
     if name.casefold() in _TAKEN:
         raise ValueError(f"{where} is the name of a column that the project makes; take another")
@@ -338,6 +344,8 @@ def _said(
         columns += " (guessed: columns in globals.yml names others)"
     if found.about:
         columns += f", with {found.about!r} below the question"
+    if TOLD in header.cells and header.cells.index(TOLD) in read:
+        columns += f", {SYSTEM} from the system messages of conversations"
     unread = [
         repr(cell)
         for place, cell in enumerate(header.cells)

@@ -31,13 +31,16 @@ _USER = [{"role": "user", "content": "a"}]
 # Some templates write the day on which they are used, and a prompt must be the same on all days.
 # It is the day that those of Llama 3.2 fall back to.
 _DAY = date(2024, 7, 26)
-# In Jinja, what `text.transcript.write_transcript` makes of a conversation. A system message is no
-# part of a single question; an answer may follow.
+# In Jinja, what `training.examples` makes of a conversation: a question, and the system message
+# that stands beside it alone. An answer may follow.
 _QUESTION = (
     "{%- set answer = messages[-1:] if messages[-1]['role'] == 'assistant' else [] %}"
     "{%- set before = messages[:-1] if answer else messages %}"
     "{%- set turns = before | rejectattr('role', 'equalto', 'system') | list %}"
-    "{%- set asked = namespace(question=turns[-1]['content'] if turns else '') %}"
+    "{%- set asked = namespace(question=turns[-1]['content'] if turns else '', system='') %}"
+    "{%- if turns | length == 1 and before[0]['role'] == 'system' %}"
+    "{%- set asked.system = before[0]['content'] %}"
+    "{%- endif %}"
     "{%- if turns | length > 1 %}"
     "{%- set asked.question = '' %}"
     "{%- for message in before %}"
@@ -46,6 +49,7 @@ _QUESTION = (
     "{%- endfor %}"
     "{%- endif %}"
 )
+_OF_MESSAGES = {"question": "asked.question", "system": "asked.system"}
 _NEEDED = (
     "{%- if NAME is undefined %}"
     "{{ raise_exception('the prompt has the field NAME: give it to apply_chat_template') }}"
@@ -265,8 +269,8 @@ def _as_chat_template(tokenizer: Any, template: str, *, encoded: bool = False) -
     parts = [_quoted(begin)] if begin else []
     for text, name, _, _ in Formatter().parse(template):
         parts += [_quoted(text)] if text else []
-        parts += [] if name is None else ["asked.question" if name == "question" else name]
-    needed = [name for name in field_names(template) if name != "question"]
+        parts += [] if name is None else [_OF_MESSAGES.get(name, name)]
+    needed = [name for name in field_names(template) if name not in _OF_MESSAGES]
     checks = "".join(_NEEDED.replace("NAME", name) for name in needed)
     prompt = "".join(f"{{{{ {part} }}}}" for part in parts)
     if encoded:

@@ -4,13 +4,13 @@ It stands in the teacher's prompt alone. Targets are of answer tokens and joined
 nothing else of a training knows of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from kd_kedro.models.prompt_format import Asked, fields_of
-from kd_kedro.text.transcript import write_transcript
+from kd_kedro.text.transcript import Message, as_question, write_transcript
 from kd_kedro.training.examples import asked_of, encode_examples
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
@@ -30,8 +30,11 @@ def teacher_asked_of(examples: pd.DataFrame) -> list[Asked]:
 
 
 def teacher_questions_of(examples: pd.DataFrame) -> list[str]:
-    """Return the question of each example, its context before it, in order."""
-    return [str(fields_of(asked)["question"]) for asked in teacher_asked_of(examples)]
+    """Return the question of each example, its context before it, in order.
+
+    What a model is told before a question makes a transcript of the two: its answer follows both.
+    """
+    return [_whole_question(fields_of(asked)) for asked in teacher_asked_of(examples)]
 
 
 def teacher_prompts(examples: pd.DataFrame, tokenizer: Any) -> "Prompts":
@@ -81,9 +84,18 @@ def _asked_with(context: str, asked: Asked) -> Asked:
     changed = {**asked, "question": _before(context, str(asked["question"]))}
     if messages := asked.get("messages"):
         changed["messages"] = _said_with(context, messages)
-        said = [(each["role"], each["content"]) for each in changed["messages"]]
-        changed["question"] = write_transcript(said)
+        changed["question"] = as_question(_pairs(changed["messages"]))
     return changed
+
+
+def _whole_question(fields: Mapping[str, Any]) -> str:
+    messages = fields.get("messages", ())
+    told = bool(messages) and messages[0]["role"] == "system"
+    return write_transcript(_pairs(messages)) if told else str(fields["question"])
+
+
+def _pairs(messages: Sequence[Mapping[str, str]]) -> list[Message]:
+    return [(each["role"], each["content"]) for each in messages]
 
 
 def _said_with(context: str, messages: list[Mapping[str, str]]) -> list[Mapping[str, str]]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kd_kedro.curation.records.schema import SYSTEM
 from kd_kedro.models.prompt_format import Asked
 from kd_kedro.storage.fingerprints import first_by_hash
-from kd_kedro.text.transcript import read_transcript, write_transcript
+from kd_kedro.text.transcript import Message, as_question, read_transcript, reply_places
 
 if TYPE_CHECKING:  # torch would make every kedro command slow
     from kd_kedro.models.encoding import Example
@@ -45,7 +46,8 @@ def make_examples(
 
     Args:
         rows: Text columns row_id, family_id, split, style, question, answer, teacher where rows
-            name theirs, and context where only a teacher reads it; others pass through.
+            name theirs, context where only a teacher reads it, and system where a model is told
+            something before; others pass through.
         fields: The columns that the prompt is made of.
         task: What is asked of a model.
 
@@ -61,9 +63,11 @@ def make_examples(
             f"column of augmented_qa; it has {', '.join(rows.columns)}: name the sheet's column "
             f"of it as columns.{missing[0]}"
         )
+    told = rows[SYSTEM].astype(str) if SYSTEM in rows else [""] * len(rows)
+    asked = rows[list(fields)].astype(str).to_dict("records")
     prompts = [
-        json.dumps(values, ensure_ascii=False)
-        for values in map(_with_messages, rows[list(fields)].astype(str).to_dict("records"))
+        json.dumps(_prompt(values, system), ensure_ascii=False)
+        for values, system in zip(asked, told, strict=True)
     ]
     known = {
         **{name: rows[name].astype(str) for name in _TAKEN_OVER},
@@ -95,13 +99,30 @@ def asked_of(examples: pd.DataFrame) -> list[Asked]:
     return [_asked(json.loads(fields)) for fields in examples["fields"]]
 
 
-def _with_messages(fields: dict[Any, Any]) -> dict[Any, Any]:
-    """Return the fields of a prompt, with the messages where its question is a transcript."""
-    messages = read_transcript(fields["question"])
-    if not messages:
+def _prompt(fields: dict[Any, Any], system: str) -> dict[Any, Any]:
+    """Return the fields of a prompt, with messages where more is said than one question."""
+    question = fields["question"]
+    messages = read_transcript(question)
+    if not messages and not system:
         return fields
+    messages = messages or [("user", question)]
+    if system and messages[0][0] != "system":
+        messages = [("system", system), *messages]
+    return _with_messages(fields, messages)
+
+
+def _with_messages(fields: Mapping[Any, Any], messages: Sequence[Message]) -> dict[Any, Any]:
+    """Return the fields of a prompt as they are of messages.
+
+    A system message stands in a transcript; beside a question alone it is a field of its own,
+    where the prompt has one.
+    """
     said = [{"role": role, "content": text} for role, text in messages]
-    return {**fields, "messages": said}
+    own = {"question": as_question(messages), "messages": said}
+    if SYSTEM in fields:
+        beside_one = len(messages) == 2 and messages[0][0] == "system"
+        own[SYSTEM] = messages[0][1] if beside_one else ""
+    return {**fields, **own}
 
 
 def _asked(fields: Mapping[str, Any]) -> Asked:
@@ -142,28 +163,25 @@ def choose_training_examples(
         twice = chosen["row_id"][chosen["row_id"].duplicated()].iloc[0]
         raise ValueError(f"augmented_qa has the row_id {twice} twice; make augmented_qa again")
     examples = make_examples(ordered, fields)
-    return _with_earlier_turns(examples) if all_turns else examples
+    return with_earlier_turns(examples) if all_turns else examples
 
 
-def _with_earlier_turns(examples: pd.DataFrame) -> pd.DataFrame:
+def with_earlier_turns(examples: pd.DataFrame) -> pd.DataFrame:
     """Return examples with those of the earlier turns of conversations before their own."""
     records = []
     for example in examples.to_dict("records"):
         fields = json.loads(example["fields"])
-        messages = fields.get("messages", [])
-        for place, message in enumerate(messages):
-            if message["role"] == "assistant":
-                before = messages[:place]
-                asked = write_transcript((each["role"], each["content"]) for each in before)
-                earlier = {**fields, "question": asked, "messages": before}
-                records.append(
-                    {
-                        **example,
-                        "example_id": f"{example['example_id']}-turn-{place}",
-                        "fields": json.dumps(earlier, ensure_ascii=False),
-                        "answer": message["content"],
-                    }
-                )
+        messages = [(each["role"], each["content"]) for each in fields.get("messages", ())]
+        for place in reply_places(messages):
+            earlier = _with_messages(fields, messages[:place])
+            records.append(
+                {
+                    **example,
+                    "example_id": f"{example['example_id']}-turn-{place}",
+                    "fields": json.dumps(earlier, ensure_ascii=False),
+                    "answer": messages[place][1],
+                }
+            )
         records.append(example)
     return pd.DataFrame(records, columns=examples.columns).astype(examples.dtypes)
 
@@ -264,9 +282,11 @@ def example_lengths(examples: pd.DataFrame, tokenizer: Any) -> dict[str, int]:
     try:
         lengths = whole_lengths(tokenizer, asked_of(examples), answers)
     except PromptRefusedError as error:
+        example = examples.iloc[error.place]
+        unread = ", or read no system messages (columns.system=null)" if example.get(SYSTEM) else ""
         raise ValueError(
-            f"{place_of(examples.iloc[error.place])} cannot be asked: {error}; correct or remove "
-            "its row, or take another distillation.examples.format"
+            f"{place_of(example)} cannot be asked: {error}; correct or remove its row, or take "
+            f"another distillation.examples.format{unread}"
         ) from error
     return dict(zip(ids, lengths, strict=True))
 

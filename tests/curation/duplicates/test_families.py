@@ -15,6 +15,7 @@ from kd_kedro.curation.duplicates.near_questions import (
 )
 from kd_kedro.curation.records.schema import SPLIT
 from kd_kedro.text.normalise import normalise
+from kd_kedro.text.transcript import write_transcript
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -132,3 +133,44 @@ def test_a_rewrite_outside_train_is_named():
 def test_an_empty_table_passes():
     table = split(sheet(["q1"])).head(0)
     assert check_families(table) is table
+
+
+def talk(*said: str) -> str:
+    """Return what is asked where user and assistant say this in turns."""
+    return write_transcript(zip(("user", "assistant") * len(said), said, strict=False))
+
+
+FIRST, SECOND = ("What is rent?", "A cost."), ("And interest?", "A cost, too.")
+ASKS_FIRST = FIRST[0]
+ASKS_SECOND = talk(*FIRST, SECOND[0])
+ASKS_THIRD = talk(*FIRST, *SECOND, "Why?")
+
+
+@pytest.mark.parametrize(
+    ("questions", "families"),
+    [
+        ([ASKS_FIRST, ASKS_SECOND, ASKS_THIRD], 1),
+        ([ASKS_THIRD, "what is  RENT", "What else?"], 2),
+        ([ASKS_THIRD, f"⟦system⟧ Be brief.\n{ASKS_SECOND}"], 1),
+        ([f"⟦system⟧ Be brief.\n{ASKS_THIRD}", ASKS_FIRST], 1),
+        ([f"⟦system⟧ Be brief.\n{ASKS_SECOND}", f"⟦system⟧ Be long.\n{ASKS_SECOND}"], 1),
+        # Conversations with the same first question alone are two.
+        ([ASKS_SECOND, talk(FIRST[0], "I do not know.", "Why?")], 2),
+        ([ASKS_SECOND, talk(*FIRST, "Why?")], 2),
+        # A row that asks that question brings them together.
+        ([ASKS_SECOND, talk(FIRST[0], "I do not know.", "Why?"), FIRST[0]], 1),
+        # What the assistant says, and what is asked last, is no question of a row.
+        ([ASKS_THIRD, SECOND[0], "A cost.", "Why?"], 4),
+        # Values are told apart only where a text has several.
+        ([talk("To [EMAIL A]?", "No.", "To [EMAIL B]?"), "To [EMAIL]?"], 1),
+    ],
+)
+def test_what_a_conversation_asks_on_its_way_is_of_its_family(questions, families):
+    assert split(sheet(questions))["family_id"].nunique() == families
+
+
+def test_a_question_is_known_by_its_first_wording_too():
+    rows = sheet([ASKS_THIRD, "Please tell: what is rent?", "Why?"])
+    assert split_rows(rows, [], SHARES)["family_id"].nunique() == 3
+    families = split_rows(rows, [], SHARES, [ASKS_THIRD, ASKS_FIRST, "Why?"])["family_id"]
+    assert families[0] == families[1] != families[2]

@@ -146,3 +146,12 @@ def test_copies_and_questions_with_many_answers_are_passed_over():
     )
     assert first_rows(rows)[:3] == [0, 2, 3]
     assert searched_rows(rows) == [0, 2, 3]
+
+
+def test_a_conversation_is_asked_again_by_an_equal_one_alone():
+    said = "⟦user⟧ What is it?\n⟦assistant⟧ A wheel.\n⟦user⟧ And what"
+    rows = sheet([f"{said} is that?", f"{said} is that now?", "What is it?"], ["A."] * 3)
+    vectors = np.ones((3, 1), np.float32)
+    found = search_questions(rows, vectors, WIDE)
+    assert len(found) == 3
+    assert asking_the_same(found, rows) == []

@@ -93,6 +93,9 @@ def test_a_mended_row_keeps_its_context_where_its_copy_has_none() -> None:
     back, _ = bring_back(records, copy.drop(columns="context"))
     assert back["context"].tolist() == ["one", "two", "three", ""]
     assert back["question"].iloc[3] == "What is a?"
+    # One that the sheet lacks is that of the mended rows alone.
+    told, _ = bring_back(records, copy.assign(system=["", "Be brief."]))
+    assert told["system"].tolist() == ["", "", "", "Be brief."]
     # Rows of a table without contexts may stand below those of one that has them.
     back, _ = bring_back(records, copy.assign(context=["", "four"]))
     assert back["context"].tolist() == ["one", "two", "three", "four"]

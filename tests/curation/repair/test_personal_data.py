@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from kd_kedro.curation.records.schema import STAGE, table
 from kd_kedro.curation.repair.identity_numbers import gstin, iban, luhn, verhoeff
-from kd_kedro.curation.repair.personal_data import KINDS, excerpt, find, mask, screen, summarise
+from kd_kedro.curation.repair.personal_data import (
+    KINDS,
+    excerpt,
+    find,
+    mask,
+    screen,
+    summarise,
+    without_letters,
+)
 from kd_kedro.text.quantities import quantities
+from kd_kedro.text.transcript import read_transcript, write_transcript
 
 REGIONS = ("IN", "US")
 DIGITS = st.text("0123456789", min_size=5, max_size=18)
@@ -226,3 +235,19 @@ def test_long_cells_are_read(text: str, count: int) -> None:
 def test_names_have_letters_of_all_kinds(text: str, masked: str) -> None:
     found = find(text, ["person", "email"])
     assert mask([text], [found], ["person", "email"]) == [masked]
+
+
+def test_masks_leave_the_messages_of_a_conversation() -> None:
+    said = [
+        ("system", "You are Dr. Ravi Kumar"),
+        ("user", "Call +44 20 7946 0958\n\nRegards,"),
+        ("assistant", "John Smith\nFlat No. 5"),
+        ("user", "anna@example.org"),
+    ]
+    row = ["r", write_transcript(said), "Write to ben@example.org."]
+    rows, found, _ = screen(table(["row_id", "question", "answer"], [row]), KINDS, KINDS, ["GB"])
+    masked = read_transcript(rows["question"][0])
+    assert [role for role, _ in masked] == [role for role, _ in said]
+    assert masked[-1][1] == "[EMAIL A]"
+    assert {"person", "phone", "email", "address"} <= set(found["kind"])
+    assert without_letters("[EMAIL A] of [PERSON AB] [A B]") == "[EMAIL] of [PERSON] [A B]"

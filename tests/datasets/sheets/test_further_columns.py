@@ -103,6 +103,7 @@ def test_a_named_column_that_is_not_there_is_refused(tmp_path, made):
         ("why", "is the name of a column"),
         ("verdcit", "'verdcit' is almost 'verdict': correct it"),
         ("Context", "'Context' is almost 'context'"),
+        ("sytem", "'sytem' is almost 'system'"),
         ("teacher's", "is almost 'teacher'"),
         ("two words", "'two words' cannot be a field of a prompt"),
     ],
@@ -208,7 +209,8 @@ def test_a_value_that_nobody_can_read_sets_its_row_aside(tmp_path, made, key, va
 
 
 def test_a_mended_copy_has_the_further_columns_that_stand_in_it(tmp_path):
-    path = write(tmp_path, "row_id,question,answer,context,reason\nab,q,a,doc,why not\n")
+    path = write(tmp_path, "row_id,question,answer,context,system,reason\nab,q,a,doc,s,why not\n")
     rows = load(path, columns=COLUMNS, optional=True)
     assert rows["context"].tolist() == ["doc"]
+    assert rows["system"].tolist() == ["s"]  # those of conversations are named nowhere
     assert not {"teacher", "topic", "reason"} & set(rows.columns)

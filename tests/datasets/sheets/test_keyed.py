@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from kd_kedro.curation.records.contract import identify
 from kd_kedro.datasets.qa_sheet import MENDED
 from kd_kedro.datasets.sheets import keyed
 from tests.datasets.sheets.sheet_files import COLUMNS, load, pairs, sentence, write
@@ -144,7 +145,7 @@ PARTS = [
         ({"messages": said(("user", "q"), ("assistant", "a"))}, ["q", "a", ""]),
         (
             {"messages": said(("system", "Be short."), ("user", "q"), ("assistant", "a"))},
-            ["q", "a", "Be short."],
+            ["q", "a", ""],
         ),
         ({"messages": said(("user", PARTS), ("assistant", PARTS))}, ["one two", "one two", ""]),
         (
@@ -156,7 +157,7 @@ PARTS = [
                 "prompt": said(("developer", "s"), ("user", "q")),
                 "completion": said(("assistant", "a")),
             },
-            ["q", "a", "s"],
+            ["q", "a", ""],
         ),
         (
             {"messages": said(("system", "s"), ("user", "q"), ("assistant", "a")), "Remarks": "r"},
@@ -205,22 +206,24 @@ def test_a_conversation_of_several_turns_is_a_transcript_and_its_last_answer(tmp
     records = [{"messages": [*told, *whole]}, {"messages": [*told, *once]}, {"messages": once}]
     rows = load(lines(tmp_path, *records))
     asked = "⟦user⟧ What is a\ndebit?\n⟦assistant⟧ The left.\n⟦user⟧ And 2?"
-    # Where one conversation of a sheet has several turns, all keep what the model was told.
-    assert pairs(rows) == [
-        [f"⟦system⟧ s\n{asked}", "The right."],
-        ["⟦system⟧ s\n⟦user⟧ q", "a"],
-        ["q", "a"],
+    assert rows[["question", "answer", "system"]].to_numpy().tolist() == [
+        [f"⟦system⟧ s\n{asked}", "The right.", ""],
+        ["q", "a", "s"],
+        ["q", "a", ""],
     ]
     assert defects(rows) == [""] * 3
     assert "those of conversations of one turn, 1 of several" in caplog.text
-    assert "system message" not in caplog.text
+    assert "1 system message is no part of the questions" in caplog.text
 
 
-def test_system_messages_are_counted(tmp_path, caplog):
-    turn = said(("system", "s"), ("user", "q"), ("assistant", "a"))
-    with caplog.at_level(logging.INFO):
-        load(lines(tmp_path, {"messages": turn}, {"messages": turn[1:]}))
-    assert "1 system message is no part of the questions and stand in 'Remarks'" in caplog.text
+def test_a_row_is_the_same_whatever_the_other_rows_look_like(tmp_path):
+    once = {"messages": said(("system", "s"), ("user", "q"), ("assistant", "a"))}
+    longer = {"messages": [*once["messages"], *said(("user", "r"), ("assistant", "b"))]}
+    alone, beside = (
+        identify(load(lines(tmp_path, once, *others))).iloc[0] for others in ((), (longer,))
+    )
+    assert alone.equals(beside)
+    assert (alone["system"], alone["remarks"]) == ("s", "")
 
 
 def test_columns_of_their_own_go_before_a_conversation(tmp_path):
@@ -314,7 +317,7 @@ def test_records_of_several_shapes_are_read_each_by_its_own(tmp_path, caplog):
         ["", ""],
     ]
     assert rows["line"].tolist() == [str(line) for line in range(1, 10)]
-    assert rows["remarks"][0] == "s"
+    assert rows["system"].tolist() == ["s", *[""] * 8]
     assert [line for line, why in enumerate(defects(rows), 1) if why] == [7]
     assert "ends without a message of the assistant" in rows["defect"][6]
     assert "conversations of one turn in 3 of 9 records" in caplog.text
@@ -453,18 +456,33 @@ def test_a_column_of_all_records_is_no_second_answer(tmp_path, caplog):
 
 @pytest.mark.parametrize("columns", [PLAIN, COLUMNS])
 @pytest.mark.parametrize("name", ["remarks", "Remarks"])
-def test_system_messages_stand_in_the_remarks_of_flat_records(tmp_path, caplog, columns, name):
+def test_system_messages_stand_in_a_column_of_their_own(tmp_path, caplog, columns, name):
     caplog.set_level(logging.INFO)
     turn = {"messages": said(("system", "s"), ("user", "r"), ("assistant", "b"))}
-    flat = {"prompt": "q", "completion": "a", name: "x"}
-    rows = load(
-        lines(tmp_path, flat, turn, {**turn, name: None}, {**turn, name: "y"}), columns=columns
-    )
-    assert rows["remarks"].tolist() == ["x", "s", "s", "y"]
-    assert f"2 system messages are no part of the questions and stand in {name!r}" in caplog.text
-    assert (
-        "system messages of 1 of 4 records are not read: no remarks column is free" in caplog.text
-    )
+    flat = {"prompt": "q", "completion": "a", name: "x", "system": "of the computer"}
+    path = lines(tmp_path, flat, turn, {**turn, name: "y"})
+    rows = load(path, columns=columns)
+    assert rows[["remarks", "system"]].to_numpy().tolist() == [["x", ""], ["", "s"], ["y", "s"]]
+    assert ", system from the system messages of conversations\n" in caplog.text
+    assert "2 system messages are no part of the questions\n" in caplog.text
+    assert "not read: 'system'\n" in caplog.text  # nobody named that column
+    assert "system" not in load(path, columns={**columns, "system": None})
+
+
+def test_a_named_column_has_the_system_messages_of_conversations_too(tmp_path):
+    turns = said(("system", "s"), ("user", "r"), ("assistant", "b"))
+    records = [
+        {"prompt": "q", "completion": "a", "Anweisung": "x"},
+        {"messages": turns},
+        {"messages": turns, "Anweisung": "s"},
+        {"messages": turns[1:], "Anweisung": "y"},
+        {"messages": turns, "Anweisung": "y"},
+        {"messages": [*turns, *turns[1:]], "Anweisung": "y"},
+    ]
+    rows = load(lines(tmp_path, *records), columns={**PLAIN, "system": "Anweisung"})
+    assert rows["system"].tolist() == ["x", "s", "s", "y", "", ""]
+    why = "column Anweisung has a text, and the conversation another: nobody can tell which counts"
+    assert defects(rows) == ["", "", "", "", why, why]
 
 
 def test_conversations_that_are_not_read_are_told(tmp_path, caplog):

@@ -196,3 +196,17 @@ def test_who_takes_the_place_is_held_to_the_last_champion_that_was_better(
     assert (got.moves, got.conclusion, got.anchors) == (moves, conclusion, anchors)
     assert got.reason.startswith("it gains")
     assert "version 1, the last champion that was better" in got.reason
+
+
+def test_what_a_conversation_asks_on_its_way_counts_as_learnt() -> None:
+    talk = "⟦user⟧ Q1\n⟦assistant⟧ 1\n⟦user⟧ Q2"
+    other = "⟦user⟧ Q3\n⟦assistant⟧ 3\n⟦user⟧ Q4"
+    new = qa(("a", "test", "Q1", "1"), ("b", "test", other, "4"), ("c", "test", "Q5", "5"))
+    old = qa(
+        ("t", "train", talk, "2"),
+        ("s", "train", "Q3", "3"),
+        ("a", "test", "Q1", "1"),
+        ("b", "test", other, "4"),
+        ("c", "test", "Q5", "5"),
+    )
+    assert list(shared_held_out(new, old)["question"]) == ["Q5"]

@@ -23,7 +23,7 @@ from kd_kedro.curation.rewriting.rewriting_config import RewritingConfig
 from kd_kedro.generation.protocol import Outcome, Request
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.pipelines.augmentation import create_pipeline
-from kd_kedro.pipelines.augmentation.nodes import augment_rows
+from kd_kedro.pipelines.augmentation.nodes import augment_rows, split_rows
 from kd_kedro.pipelines.augmentation.params import SplitParams
 from kd_kedro.pipelines.augmentation.pipeline import STAGES
 from kd_kedro.pipelines.filtering import pipeline as filtering
@@ -258,3 +258,17 @@ def test_a_straddling_family_is_not_saved(tmp_path: Path, left: dict[str, Any]) 
 def test_shares_must_add_up() -> None:
     with pytest.raises(ValidationError, match=r"add up to 0\.9"):
         SplitParams(train=0.7, validation=0.1, test=0.1)
+
+
+def test_a_row_that_was_converted_stays_with_the_conversation_that_asks_it() -> None:
+    rows = ROWS.head(3).copy()
+    statement = "The left side is the ____ side."
+    rows.loc[1, "question"] = f"⟦user⟧ {statement}\n⟦assistant⟧ debit\n⟦user⟧ And the right one?"
+    screened = rows.copy()
+    screened.loc[2, "question"] = statement
+    near = find_neighbours(rows, Words(), DEDUPLICATION, 1.0)
+    split, _ = split_rows(
+        rows, rows, near, screened, Words(), SplitParams(threshold=1.0), DEDUPLICATION
+    )
+    families = split["family_id"]
+    assert families[0] != families[1] == families[2]

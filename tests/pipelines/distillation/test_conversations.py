@@ -20,6 +20,7 @@ from kd_kedro.training.examples import (
     choose_training_examples,
     encode_examples,
     make_examples,
+    questions_of,
 )
 from tests.inference.answer_logits import answer_logits
 from tests.pipelines.distillation.recipe import run
@@ -59,6 +60,7 @@ def test_every_turn_is_an_example_of_its_family_with_what_was_said_before(conver
     assert {*examples["row_id"][:3], *examples["family_id"][:3]} == {"c0"}
     asked = [[each["role"] for each in one["messages"]] for one in asked_of(examples)[:3]]
     assert asked == [["system", *["user", "assistant"] * turn, "user"] for turn in range(3)]
+    assert questions_of(examples)[0] == "Which side is Furniture on?"  # as a row of its own
     assert examples.iloc[2::3].reset_index(drop=True).equals(last)
     assert examples["example_id"].is_unique
     plain = make_examples(augmented_qa(9))

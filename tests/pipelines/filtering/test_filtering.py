@@ -446,3 +446,24 @@ def test_parameters_out_of_range_are_refused(model, changes):
     group = PARAMETERS["soap" if model is SoapConfig else "deduplication"]
     with pytest.raises(ValueError, match=next(iter(changes))):
         model(**group | changes)
+
+
+def test_conversations_that_share_an_answer_stay_as_they_were_said():
+    talks = [
+        f"⟦user⟧ Hello\n⟦assistant⟧ Hi, you.\n⟦user⟧ {asked}"
+        for asked in ("How do debtors pay?", "Is goodwill paid?")
+    ]
+    rows = [(asked, "They pay it in cash at once.", "") for asked in talks]
+    alone = ("Who are depreciation?", "They pay it in cash at once.", "")
+    kept = run_deduplication([*SHEET, *rows, alone], Rephraser())["deduplication_rephrasing"]
+    assert kept["question"].tolist()[-3:] == [*talks, "Please tell: Who are depreciation?"]
+
+
+def test_a_conversation_is_no_duplicate_of_one_that_goes_on():
+    said = "⟦user⟧ What is a ledger?\n⟦assistant⟧ A book of accounts.\n⟦user⟧ And who writes it?"
+    more = f"{said}\n⟦assistant⟧ A clerk writes.\n⟦user⟧ And who reads it?"
+    rows = [(said, "A clerk writes.", ""), (more, "A clerk reads.", "")]
+    left = run_deduplication(
+        [*SHEET, *rows], Rephraser(), question_threshold=0.01, same_question_threshold=0.01
+    )
+    assert left["deduplication_rephrasing"]["question"].tolist()[-2:] == [said, more]

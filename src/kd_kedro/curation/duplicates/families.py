@@ -1,7 +1,8 @@
 """Families are split, not rows: what says nearly the same stays on one side.
 
-A family is the transitive closure of "made from" and "deduplication would merge". Its split is a
-hash of its earliest member's question, so a row keeps its side when the sheet grows.
+A family is the transitive closure of "made from", "deduplication would merge" and "asks what a
+conversation asks on its way", since what a conversation learns from has the answer in it. Its split
+is a hash of its earliest member's question, so a row keeps its side when the sheet grows.
 """
 
 import hashlib
@@ -12,23 +13,31 @@ import pandas as pd
 from kd_kedro.curation.duplicates.neighbours import Pair
 from kd_kedro.curation.duplicates.signature import names_agree, question_key, unite
 from kd_kedro.curation.records.schema import SPLIT, table
+from kd_kedro.curation.repair.personal_data import without_letters
+from kd_kedro.text.transcript import Message, earlier_questions, read_transcript
 
 SPLITS = ("train", "validation", "test")
 
 
 def split_rows(
-    rows: pd.DataFrame, near_questions: Iterable[Pair], shares: Mapping[str, float]
+    rows: pd.DataFrame,
+    near_questions: Iterable[Pair],
+    shares: Mapping[str, float],
+    asked_first: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Give each row its family and each family its split.
 
     Questions that are equal, or near with agreeing names, are of one family, whatever their
     answers. Where what is near here is near for deduplication too, and more, nothing that it would
-    merge can straddle.
+    merge can straddle. A row that asks what a conversation asks at one of its turns, whatever the
+    system message, is of its family too.
 
     Args:
         rows: Text columns `row_id, line, question, answer, source`.
         near_questions: Pairs of rows whose questions are near with equal signature.
         shares: Share of the families by split name: train, validation, test; they sum to 1.
+        asked_first: The questions before any was converted or reworded, as a conversation still
+            has them in its turns; the rows' own where they are left out.
 
     Returns:
         Text columns `row_id, family_id, split, style, question, answer, source`, style
@@ -41,7 +50,7 @@ def split_rows(
         for row, (line, row_id) in enumerate(zip(rows["line"], rows["row_id"], strict=True))
     }
     near = (pair for pair in near_questions if _akin(pair, keys, questions))
-    kin = [*_same_question_pairs(keys), *near]
+    kin = [*_same_question_pairs(keys), *_turn_pairs(questions, asked_first), *near]
     family_of: dict[int, str] = {}
     for members in unite(len(rows), kin):
         earliest = min(members, key=order.__getitem__)
@@ -133,6 +142,27 @@ def _same_question_pairs(keys: Sequence[str]) -> list[Pair]:
         for row, key in enumerate(keys)
         if first.setdefault(key, row) != row
     ]
+
+
+def _turn_pairs(questions: Sequence[str], asked_first: Sequence[str]) -> list[Pair]:
+    """Return each conversation with the first row that asks what it asks at one of its turns."""
+    first: dict[tuple[Message, ...], int] = {}
+    pairs = []
+    for row, question in [*enumerate(questions), *enumerate(asked_first)]:
+        if (same := first.setdefault(_said(question), row)) != row:
+            pairs.append(Pair(same, row, 1.0))
+    for row, question in enumerate(questions):
+        earlier = (first.get(_said(turn), row) for turn in earlier_questions(question))
+        pairs += [Pair(other, row, 1.0) for other in earlier if other != row]
+    return pairs
+
+
+def _said(question: str) -> tuple[Message, ...]:
+    """Return who says what in a question, normalised, without what the model is told before."""
+    messages = read_transcript(question) or [("user", question)]
+    return tuple(
+        (role, question_key(without_letters(text))) for role, text in messages if role != "system"
+    )
 
 
 def _digest(purpose: str, text: str) -> str:

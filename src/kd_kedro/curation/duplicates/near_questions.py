@@ -3,7 +3,8 @@
 Questions are near where their signatures are equal and the cosine of their embeddings reaches a
 threshold; a lower one will do where the answers are equal and telling (three words, or a figure),
 which is evidence of its own. A pair whose wording makes it two questions (an opposite, another
-name of code) is found by the search, and left out where its pairs are read.
+name of code) is found by the search, and left out where its pairs are read. So is a conversation:
+what was said before outweighs what it asks, and one that goes on where another ends asks more.
 """
 
 from collections import Counter, defaultdict
@@ -23,6 +24,7 @@ from kd_kedro.curation.duplicates.neighbours import (
 from kd_kedro.curation.duplicates.signature import question_key, signature
 from kd_kedro.curation.records.schema import table
 from kd_kedro.text.normalise import normalise
+from kd_kedro.text.transcript import is_transcript
 
 NEAR_PAIRS = ["row_id", "neighbour_id", "cosine"]
 # One question with more different answers is a conflict; which of them agree is not asked.
@@ -177,12 +179,16 @@ def _is_telling(answer: str) -> bool:
 
 
 def asking_the_same(pairs: Iterable[Pair], rows: pd.DataFrame) -> list[Pair]:
-    """Return the pairs whose wording does not make two questions of them, in their order."""
+    """Return the pairs whose wording does not make two questions of them, in their order.
+
+    A conversation asks the same only where all of it is equal, which is no matter of nearness.
+    """
     questions = rows["question"].tolist()
+    asked = ((pair, questions[pair.first], questions[pair.second]) for pair in pairs)
     return [
         pair
-        for pair in pairs
-        if not wording_difference(questions[pair.first], questions[pair.second])
+        for pair, one, other in asked
+        if not (is_transcript(one) or is_transcript(other) or wording_difference(one, other))
     ]
 
 

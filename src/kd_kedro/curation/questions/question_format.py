@@ -5,7 +5,7 @@ import pandas as pd
 from kd_kedro.curation.questions.answer_key import Choice
 from kd_kedro.curation.questions.blanks import count_blanks
 from kd_kedro.curation.questions.choices import parse_choice, write_choice
-from kd_kedro.text.transcript import read_transcript
+from kd_kedro.text.transcript import is_transcript
 
 PLAIN = "plain"
 
@@ -59,7 +59,7 @@ def split_stem(question: str, choice: Choice | None) -> tuple[str, str]:
 
 
 def _read(question: str, answer: str) -> list[str]:
-    if read_transcript(question):  # blanks and options of earlier turns are not asked for
+    if is_transcript(question):  # blanks and options of earlier turns are not asked for
         return [PLAIN, ""]
     choice = parse_choice(question, answer)
     return [question_format(question, choice), write_choice(choice)]

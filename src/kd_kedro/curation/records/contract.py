@@ -45,7 +45,7 @@ def bring_back(records: pd.DataFrame, mended: pd.DataFrame) -> tuple[pd.DataFram
     Args:
         records: Identified records.
         mended: The mended copy, with `row_id`; it may be empty. Where a further column is absent or
-            empty there, the record keeps its own text.
+            empty there, the record keeps its own text; one that the records lack is added to all.
 
     Returns:
         The records, and the row_ids that were mended.
@@ -67,8 +67,9 @@ def bring_back(records: pd.DataFrame, mended: pd.DataFrame) -> tuple[pd.DataFram
             )
         seen.add(row)
     fixed = {row["row_id"]: row for row in mended.to_dict("records")}
-    rows = records.to_dict("records")
     further = further_columns(mended)
+    records = records.assign(**{name: "" for name in further if name not in records})
+    rows = records.to_dict("records")
     for row in rows:
         if own := fixed.get(row["row_id"]):
             # The raw text stays: should the row still break the contract, a person needs it again.

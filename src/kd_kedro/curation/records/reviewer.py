@@ -8,6 +8,7 @@ import pandas as pd
 from kd_kedro.curation.records.schema import LABELLED, table
 from kd_kedro.curation.records.verdict_words import read_verdict
 from kd_kedro.text.language import asks
+from kd_kedro.text.transcript import has_mark, is_transcript, last_message, with_last_message
 from kd_kedro.text.words import content_words, word_pattern
 
 ACCEPTED, REJECTED = "accepted", "rejected"
@@ -28,6 +29,8 @@ def review(
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """Return the rows reviewers left, the reason of each dropped row, of each corrected one.
 
+    In a conversation a corrected question stands in the place of what the user said last.
+
     Args:
         validated: Table with the columns of `validated_qa`.
         reject_verdicts: Verdicts, in any case, that drop a row, see `read_verdict`.
@@ -45,8 +48,8 @@ def review(
             dropped[row["row_id"]] = f"reviewer's verdict: {row['verdict'].strip()}"
         elif correction.casefold() in corrections:
             dropped[row["row_id"]] = f"reviewer's correction: {correction}"
-        elif is_full_question(correction, row["question"], min_question_words):
-            rows.at[index, "question"] = correction
+        elif _corrects(correction, row["question"], min_question_words):
+            rows.at[index, "question"] = with_last_message(row["question"], correction)
             corrected[row["row_id"]] = "question corrected by a reviewer"
     return rows[~rows["row_id"].isin(list(dropped))].reset_index(drop=True), dropped, corrected
 
@@ -80,3 +83,10 @@ def is_full_question(correction: str, question: str, min_words: int) -> bool:
     words = set(content_words(correction))
     shared = len(words & set(content_words(question))) / len(words) if words else 0.0
     return bool(_ASKS.match(correction)) or shared >= 0.5
+
+
+def _corrects(correction: str, question: str, min_words: int) -> bool:
+    """Return whether a correction is a question to be asked in the place of a row's own."""
+    if has_mark(correction) and not is_transcript(correction):
+        return False  # it would be taken for messages that nobody wrote
+    return is_full_question(last_message(correction), last_message(question), min_words)

@@ -25,8 +25,9 @@ SPLIT = ["row_id", "family_id", "split", "style", "question", "answer", "source"
 OWN = frozenset(
     {*RAW, *LABELLED, *STAGE, *QUARANTINED, *DISCARDED, *DUPLICATES, *CONFLICTS, *SHARED, *SPLIT}
 )
-# Those that mean something here: what only a teacher reads, and whose targets a row learns from.
-CONTEXT, TEACHER = "context", "teacher"
+# Those that mean something here: what only a teacher reads, whose targets a row learns from, and
+# what a model is told before the question.
+CONTEXT, TEACHER, SYSTEM = "context", "teacher", "system"
 
 
 def row_id(line: str, cells: Sequence[str]) -> str:

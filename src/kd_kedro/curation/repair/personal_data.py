@@ -20,6 +20,7 @@ from kd_kedro.curation.repair.identity_numbers import identity_numbers
 from kd_kedro.text.words import word_set
 
 KINDS = ("person", "address", "email", "phone", "account", "card", "identity")
+_LETTERED = re.compile(rf"\[({'|'.join(KINDS).upper()}) [A-Z]+\]")
 FINDINGS = ["row_id", "column", "kind", "rule", "excerpt"]
 SUMMARY = ["kind", "rows", "findings", "masked"]
 
@@ -158,6 +159,11 @@ def mask(
                 at = each.end
         masked.append("".join([*parts, text[at:]]))
     return masked
+
+
+def without_letters(text: str) -> str:
+    """Return a text whose masks do not tell values apart, as that of a row with one of a kind."""
+    return _LETTERED.sub(r"[\1]", text)
 
 
 def screen(

@@ -17,7 +17,7 @@ from kd_kedro.curation.records.schema import table
 from kd_kedro.curation.rewriting.preservation import misspelling_defect, preservation_defect
 from kd_kedro.curation.rewriting.rewriting_config import Limits
 from kd_kedro.text.normalise import wording
-from kd_kedro.text.transcript import read_transcript
+from kd_kedro.text.transcript import is_transcript
 
 ORIGINAL = "original"
 TYPO = "typo"
@@ -73,7 +73,7 @@ def trainable(split_qa: pd.DataFrame) -> pd.DataFrame:
     What was said before stands in the question of a conversation, and must stay what was said.
     """
     rows = split_qa[(split_qa["split"] == TRAIN) & (split_qa["style"] == ORIGINAL)]
-    return rows[~rows["question"].map(lambda text: bool(read_transcript(text))).astype(bool)]
+    return rows[~rows["question"].map(is_transcript).astype(bool)]
 
 
 def add_rewrites(

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from kd_kedro.text.transcript import has_mark, write_transcript
 
+# The column of what a model was told before a question, where the user named none; no key has its
+# name.
+TOLD = "⟦system⟧"
 _KEYS = ("messages", "conversations", "conversation")
 _SIDES = ("prompt", "completion")
 _ROLES = {
@@ -26,7 +29,7 @@ class Turn(NamedTuple):
     Attributes:
         question: What the user asks, of several turns a transcript.
         answer: What the assistant says last.
-        system: What the model was told before, where it stands in no transcript.
+        system: What the model was told before; of several turns it stands in the question too.
         turns: How often the user asks.
         defect: Why there is no question with its answer; '' where there is.
     """
@@ -60,13 +63,11 @@ def without_conversation(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_turn(messages: Sequence[Any], *, transcribed: bool = False) -> Turn:
+def read_turn(messages: Sequence[Any]) -> Turn:
     """Return question and answer of a conversation; another order of speakers is a defect.
 
     Args:
         messages: The messages, with role and content or from and value.
-        transcribed: Whether a conversation of one turn becomes a transcript too, where the model
-            was told something before.
     """
     said, defect = _said(messages)
     roles = [role for role, _ in said]
@@ -78,10 +79,10 @@ def read_turn(messages: Sequence[Any], *, transcribed: bool = False) -> Turn:
     if defect:
         return Turn(defect=defect)
     told = "\n\n".join(text for _, text in said[:system])
-    if turns == 1 and not (transcribed and told):
+    if turns == 1:
         return Turn(said[-2][1], said[-1][1], told, 1)
     before = [*([("system", told)] if told else []), *said[system:-1]]
-    return Turn(write_transcript(before), said[-1][1], "", turns, _untold(said))
+    return Turn(write_transcript(before), said[-1][1], told, turns, _untold(said))
 
 
 def _said(messages: Sequence[Any]) -> tuple[list[tuple[str, str]], str]:

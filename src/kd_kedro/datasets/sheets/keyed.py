@@ -10,9 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kd_kedro.curation.records.schema import CONTEXT
+from kd_kedro.curation.records.schema import CONTEXT, SYSTEM
 from kd_kedro.datasets.sheets import delimited
 from kd_kedro.datasets.sheets.conversation import (
+    TOLD,
     Turn,
     find_conversation,
     read_content,
@@ -226,7 +227,7 @@ def _in_one_shape(
     own_columns = _columns_of_a_shape(keyed, names)
     elsewhere: set[str] = set()
     kinds: Counter[str] = Counter()
-    several = _have_several_turns(keyed)
+    system = names.get(SYSTEM, TOLD)
     shaped = []
     for each in keyed:
         question = each.values.get(header.names["question"])
@@ -234,13 +235,11 @@ def _in_one_shape(
         if each.defect:
             shaped.append(each)
         elif messages is not None and (_is_missing(question) or isinstance(question, list)):
-            turn = read_turn(messages, transcribed=several)
-            shaped.append(_opened(each, turn, header.names))
+            turn = read_turn(messages)
+            shaped.append(_opened(each, turn, header.names, system))
             kinds["conversation"] += 1
             kinds["several"] += turn.turns > 1
-            if turn.system and not shaped[-1].defect:
-                stands = shaped[-1].values.get(header.names.get("remarks", "")) == turn.system
-                kinds["remark" if stands else "untold"] += 1
+            kinds["told"] += bool(turn.system) and turn.turns == 1 and not shaped[-1].defect
         else:
             shaped.append(_renamed(each, header, names, beside, own_columns))
             if shaped[-1] is not each and not shaped[-1].defect:
@@ -253,16 +252,10 @@ def _in_one_shape(
             for each in shaped
         ]
     elsewhere -= {*header.names.values(), header.about}
-    return shaped, _notes(kinds, len(keyed), header.names), elsewhere
+    return shaped, _notes(kinds, len(keyed)), elsewhere
 
 
-def _have_several_turns(keyed: Sequence[_Keyed]) -> bool:
-    """Return whether a conversation among records has several turns."""
-    found = (find_conversation(each.values) for each in keyed if not each.defect)
-    return any(read_turn(messages).turns > 1 for messages in found if messages)
-
-
-def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -> list[str]:
+def _notes(kinds: Mapping[str, int], records: int) -> list[str]:
     notes = []
     if some := kinds["conversation"]:
         which = "" if some == records else f" in {some} of {records} records"
@@ -276,15 +269,9 @@ def _notes(kinds: Mapping[str, int], records: int, columns: Mapping[str, str]) -
     if some := kinds["beside"]:
         where = f"in {some} of {records} records"
         notes.append(f"{where} a conversation stands beside a question and is not read")
-    if some := kinds["remark"]:
-        kept = f"and stand in {columns['remarks']!r}"
+    if some := kinds["told"]:
         what = "1 system message is" if some == 1 else f"{some} system messages are"
-        notes.append(f"{what} no part of the questions {kept}")
-    if some := kinds["untold"]:
-        notes.append(
-            f"system messages of {some} of {records} records are not read: no remarks column is "
-            "free for them"
-        )
+        notes.append(f"{what} no part of the questions")
     if some := kinds["other"]:
         notes.append(f"question and answer have other names in {some} of {records} records")
     return notes
@@ -337,17 +324,18 @@ def _is_missing(value: Any) -> bool:
     return value is None or not str(value).strip()
 
 
-def _opened(each: _Keyed, turn: Turn, columns: Mapping[str, str]) -> _Keyed:
+def _opened(each: _Keyed, turn: Turn, columns: Mapping[str, str], system: str) -> _Keyed:
     """Return a record with question and answer of its conversation, in the place of the messages.
 
-    What the model was told before stands among the remarks, where the record has none of its own.
+    What the model was told before a question stands in the column `system`, whatever other records
+    hold; before several turns it stands in their transcript.
     """
     values = without_conversation(each.values)
-    if turn.system and "remarks" in columns and _is_missing(values.get(columns["remarks"])):
-        values[columns["remarks"]] = turn.system
     said = {columns["question"]: turn.question, columns["answer"]: turn.answer}
-    defect = turn.defect or _overwritten(values, said, "the conversation")
-    return _Keyed(each.line, {**values, **said}, defect, _raw(each))
+    told = {system: turn.system} if turn.system else {}
+    defect = turn.defect or _overwritten(values, {**said, **told}, "the conversation")
+    own = {**said, **told} if turn.turns == 1 else said
+    return _Keyed(each.line, {**values, **own}, defect, _raw(each))
 
 
 def _renamed(

@@ -16,6 +16,7 @@ from kd_kedro.metrics.comparison.teacher_gap import non_inferiority
 from kd_kedro.metrics.scores.exact_match import canonical
 from kd_kedro.metrics.scores.formatting import title
 from kd_kedro.metrics.scores.metric_table import METRICS
+from kd_kedro.text.transcript import earlier_questions
 
 BETTER, FIRST = "better", "first champion"
 LAST_BETTER = "the last champion that was better"
@@ -39,7 +40,8 @@ def shared_held_out(newcomer: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFr
     """Return the newcomer's test rows that were held out for both, same question and answer.
 
     A row is left out where its family, in either run, has a name or a question that the other
-    split off for training or validation: a sibling seen in training would be an advantage.
+    split off for training or validation: a sibling seen in training would be an advantage. So would
+    a conversation that asks the question on its way, or a row that asks what the conversation does.
 
     Args:
         newcomer: `augmented_qa` of the newcomer's run.
@@ -47,18 +49,29 @@ def shared_held_out(newcomer: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFr
     """
     runs = (newcomer, champion)
     learnt = [run[run["split"] != "test"] for run in runs]
-    seen = {text for rows in learnt for text in rows["question"].map(canonical)}
+    asked = {text for rows in learnt for text in rows["question"]}
+    whole = {canonical(text) for text in asked}
+    seen = whole.union(*map(_earlier, asked))
     named = {name for rows in learnt for name in rows["family_id"]}
     clean = []
     for run in runs:
-        tainted = run["question"].map(canonical).isin(seen) | run["family_id"].isin(named)
+        tainted = (
+            run["question"].map(canonical).isin(seen)
+            | run["question"].map(lambda text: not whole.isdisjoint(_earlier(text))).astype(bool)
+            | run["family_id"].isin(named)
+        )
         families = set(run.loc[tainted, "family_id"])
         original = (run["split"] == "test") & (run["style"] == "original")
         clean.append(run[original & ~run["family_id"].isin(families)])
     ours, theirs = clean
-    asked = set(zip(theirs["question"], theirs["answer"], strict=True))
-    both = [pair in asked for pair in zip(ours["question"], ours["answer"], strict=True)]
+    pairs = set(zip(theirs["question"], theirs["answer"], strict=True))
+    both = [pair in pairs for pair in zip(ours["question"], ours["answer"], strict=True)]
     return ours[both].reset_index(drop=True)
+
+
+def _earlier(question: str) -> set[str]:
+    """Return what a conversation asks before its last question; nothing of any other question."""
+    return {canonical(text) for text in earlier_questions(question)}
 
 
 def compare_weights(

@@ -40,9 +40,9 @@ def split_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Deal the families of the rows to train, validation and test.
 
-    A family is never narrower than what deduplication would merge. Further columns of the sheet
-    come back to their rows here: the stages in between do not read them. Rows keep their line for
-    the messages of training.
+    A family is never narrower than what deduplication would merge, and holds what a conversation
+    asks on its way. Further columns of the sheet come back to their rows here: the stages in
+    between do not read them. Rows keep their line for the messages of training.
 
     Returns:
         `split_qa`, `split_events`.
@@ -55,7 +55,9 @@ def split_rows(
         deduplication.family_nearness(params.threshold),
     )
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
-    dealt = families.split_rows(deduplication_rephrasing, near, shares)
+    before = dict(zip(screened_qa["row_id"], screened_qa["question"], strict=True))
+    asked_first = [before[row] for row in deduplication_rephrasing["row_id"]]
+    dealt = families.split_rows(deduplication_rephrasing, near, shares, asked_first)
     dealt["line"] = deduplication_rephrasing["line"].to_numpy()
     split = join_further(dealt, screened_qa)
     reasons = dict(zip(split["row_id"], split["split"], strict=True))

@@ -24,7 +24,12 @@ from kd_kedro.pipelines.evaluation.params import (
     VerdictParams,
 )
 from kd_kedro.text.embedder import TokenEmbedder
-from kd_kedro.training.examples import asked_of, make_examples, questions_of
+from kd_kedro.training.examples import (
+    asked_of,
+    make_examples,
+    questions_of,
+    with_earlier_turns,
+)
 from kd_kedro.training.lengths import Facts, count_long_rows, counts_sentence, longest_row
 
 logger = logging.getLogger(__name__)
@@ -94,9 +99,13 @@ def compare_with_train(
     sentence_embedder: TokenEmbedder,
     leakage: LeakageParams,
 ) -> pd.DataFrame:
-    """Find for every held-out row the nearest row that was trained on."""
+    """Find for every held-out row the nearest row that was trained on, or turn of one.
+
+    A conversation was read whole: what it asks and answers at each of its turns counts.
+    """
     rows = _asked(held_out_examples)
-    train = augmented_qa[augmented_qa["split"] == "train"].reset_index(drop=True)
+    train = augmented_qa[augmented_qa["split"] == "train"]
+    train = _asked(with_earlier_turns(make_examples(train)))
     vectors = [sentence_embedder.encode(list(part["question"])) for part in (rows, train)]
     return measure_overlap(rows, train, *vectors, n=leakage.ngram)
 

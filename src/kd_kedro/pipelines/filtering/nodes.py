@@ -29,6 +29,7 @@ from kd_kedro.metrics.scores.classification import labels_of
 from kd_kedro.metrics.scores.exact_match import canonical
 from kd_kedro.text.embedder import Embedder
 from kd_kedro.text.normalise import normalise, squeeze
+from kd_kedro.text.transcript import is_transcript
 
 logger = logging.getLogger(__name__)
 Tables2 = tuple[pd.DataFrame, pd.DataFrame]
@@ -196,7 +197,7 @@ def keep_survivors(
     """Keep one row of each family; ask the questions of rows that share an answer differently.
 
     The first row of a group that shares an answer stays as it is, so that rows which come later
-    change nothing for those that were there.
+    change nothing for those that were there; a conversation stays what was said.
 
     Returns:
         `deduplication_rephrasing`, `deduplication_events`.
@@ -210,8 +211,9 @@ def keep_survivors(
         later = same_answer_diff_questions[same_answer_diff_questions["group_id"].duplicated()]
         # "An asset" answers many questions by rights; a sentence shared by two tells a copy.
         telling = later["answer"].map(lambda text: len(text.split())) >= params.rephrase_min_words
+        alone = ~later["question"].map(is_transcript).astype(bool)
         rephrased, asked = _rephrase(
-            later[telling], set(kept["question"]), text_generator, params.seed
+            later[telling & alone], set(kept["question"]), text_generator, params.seed
         )
     kept["question"] = [
         rephrased.get(row, question)

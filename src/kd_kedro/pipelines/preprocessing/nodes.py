@@ -26,8 +26,7 @@ from kd_kedro.curation.records.reviewer import label_rows, review
 from kd_kedro.curation.records.schema import STAGE, join_further, table
 from kd_kedro.curation.repair.personal_data import screen, summarise
 from kd_kedro.curation.repair.repair_config import RepairConfig
-from kd_kedro.curation.repair.text_changes import change_evidence
-from kd_kedro.curation.repair.text_repair import repair, repair_defect
+from kd_kedro.curation.repair.row_repair import repair_row
 from kd_kedro.generation.protocol import Request, TextGenerator
 from kd_kedro.pipelines.preprocessing.params import (
     ChoiceParams,
@@ -151,14 +150,13 @@ def clean_text(reviewed_qa: pd.DataFrame, params: RepairConfig) -> Tables3:
     changes: dict[str, list[dict[str, Any]]] = {}
     records = reviewed_qa.to_dict("records")
     for row in tqdm(records, desc="repairing text", disable=None):
-        for column, other in (("question", "answer"), ("answer", "question")):
-            text, made = repair(row[column], params, row[other])
-            for step in made:
-                changes.setdefault(row["row_id"], []).append(change_evidence(column, *step))
-            texts[column].append(text)
-            if defect := repair_defect(row[column], text, row[other]):
-                where = f"{row['source']}, line {row['line']}: column {column}"
-                reasons[row["row_id"]] = f"{where}: {defect}"
+        repaired = repair_row(row["question"], row["answer"], params)
+        texts["question"].append(repaired.question)
+        texts["answer"].append(repaired.answer)
+        if repaired.changes:
+            changes[row["row_id"]] = repaired.changes
+        if repaired.defect:
+            reasons[row["row_id"]] = f"{row['source']}, line {row['line']}: {repaired.defect}"
     kept = ~reviewed_qa["row_id"].isin(list(reasons))
     cleaned = read_formats(reviewed_qa.assign(**texts)[kept].reset_index(drop=True), reviewed_qa)
     # A quarantined row keeps the text it came with: a person must see what there was.
