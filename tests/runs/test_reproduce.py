@@ -135,7 +135,7 @@ def test_another_raw_file_is_named_with_both_hashes(catalog, tmp_path):
     sources = source_hashes(["raw"], catalog, ENTRIES)
     then = sources["raw"]
     (tmp_path / "raw").write_text("abd")
-    with pytest.raises(ValueError, match=rf"raw is not .*/raw was {then} and is settings, hash \w"):
+    with pytest.raises(ValueError, match=rf"raw is not .*/raw was {then} and is raw, hash \w"):
         check(catalog, sources=sources)
 
 
