@@ -115,8 +115,16 @@ def plan_distillation(
         made = train_tokenizer(chosen[0], tokenizer, examples)
         tokenizer_seconds = time.perf_counter() - start
         place = (examples.max_length, Path(folder))
-        models = (teacher.pretrained, ensemble.pretrained, student.tokenizer)
-        notes = length_notes(*chosen, augmented_qa, made, examples, *models)
+        notes = length_notes(
+            *chosen,
+            augmented_qa,
+            made,
+            examples,
+            teacher=teacher.pretrained,
+            ensemble=ensemble.pretrained,
+            student_tokenizer=student.tokenizer,
+            student=student.pretrained,
+        )
         encoded = encode_inputs(TrainingInputs(*chosen, made, *place))
         own_prompts = teacher_inputs(encoded.inputs)
         read = encode_inputs(own_prompts) if own_prompts.prompts else encoded
