@@ -7,7 +7,7 @@ Benchmarks and tests ask it.
 import contextlib
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,13 +39,18 @@ class CompletionServer:
         lie: One of `LIES`; '' for the truth.
         other: The tokenizer that it lies with.
         by_text: Tokens of `echo` are texts, whatever is asked for.
+        own_apart: The likeliest tokens of `echo` are k and no more: what is said of the token that
+            stands there may stand in `token_logprobs` alone.
         max_logprobs: The most tokens a position that may be asked for, as of vLLM.
         key: The key that it wants; '' for none.
         fail_at: Request, counted from 1, from which on every answer is HTTP 503; 0 for none.
-        lie_at: Request from which on it lies, the truth before.
+        lie_at: Request from which on it lies or spoils, the truth before.
+        spoil: What becomes of the bytes of an answer.
+        hangs_up: Whether it breaks off in the middle of an answer then.
+        max_model_len: The longest sequence that the model reads, as vLLM tells it; 0 tells nothing.
 
     Attributes:
-        asked: Bodies of all requests.
+        asked: Bodies of all requests for a completion.
         url: Where it listens.
     """
 
@@ -57,15 +62,20 @@ class CompletionServer:
         lie: str = "",
         other: Any = None,
         by_text: bool = False,
+        own_apart: bool = False,
         max_logprobs: int = 20,
         key: str = "",
         fail_at: int = 0,
         lie_at: int = 0,
+        spoil: Callable[[bytes], bytes] | None = None,
+        hangs_up: bool = False,
+        max_model_len: int = 0,
     ) -> None:
         self.asked: list[dict[str, Any]] = []
         self._model, self._tokenizer = model.eval(), tokenizer
         self._told, self._other, self._lie_at = lie, other, lie_at
         self._by_text, self._cap, self._key, self.fail_at = by_text, max_logprobs, key, fail_at
+        self._own_apart, self._longest = own_apart, max_model_len
         self._lock = threading.Lock()
         served = self
 
@@ -75,12 +85,23 @@ class CompletionServer:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key = (self.headers["Authorization"] or "").removeprefix("Bearer ")
-                status, said = served._answer(self.path, key, body)
+                number, status, said = served._answer(self.path, key, body)
+                spoils = number >= lie_at
                 content = json.dumps(said).encode()
+                content = spoil(content) if spoil and spoils else content
+                self._send(status, content, gone=len(content) // 2 if hangs_up and spoils else 0)
+
+            def do_GET(self) -> None:
+                known = self.path == "/v1/models"
+                said = served._models() if known else {"error": {"message": "Not Found"}}
+                self._send(200 if known else 404, json.dumps(said).encode())
+
+            def _send(self, status: int, content: bytes, gone: int = 0) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                self.wfile.write(content[: len(content) - gone])
+                self.close_connection = self.close_connection or bool(gone)
 
             def handle(self) -> None:
                 with contextlib.suppress(OSError):  # the client was killed
@@ -112,31 +133,47 @@ class CompletionServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def _answer(self, path: str, key: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+    def _answer(self, path: str, key: str, body: Mapping[str, Any]) -> tuple[int, int, Any]:
+        """Return the number of a request, from 1, with the status and the body of its answer."""
         with self._lock:
             self.asked.append(dict(body))
-            if path != "/v1/completions":
-                return 404, {"error": {"message": "Not Found"}}
-            if key != self._key:
-                return 401, {"error": {"message": "Unauthorized"}}
-            if self.fail_at and len(self.asked) >= self.fail_at:
-                return 503, {"error": {"message": "the server is going down"}}
-            if not (body.get("echo") or "prompt_logprobs" in body):
-                return 200, self._written(list(body["prompt"]), body["max_tokens"])
-            k = body["logprobs"] if body.get("echo") else body["prompt_logprobs"]
-            cap = k // 2 if self._lie == "lower cap" else self._cap
-            if k > cap:
-                said = f"Requested prompt logprobs of {k}, which is greater than max allowed: {cap}"
-                return 400, {"error": {"message": said, "type": "BadRequestError", "code": 400}}
-            ids = list(body["prompt"])
-            if self._lie == "cut prompt":
-                ids = ids[2:]
-            if self._lie == "marks added":
-                ids = [self._tokenizer.eos_token_id, *ids]
-            listed = self._entries(ids, k)
-            choice = self._echo(ids, listed, body) if body.get("echo") else self._own(ids, listed)
+            return len(self.asked), *self._completed(path, key, body)
+
+    def _completed(self, path: str, key: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        if refusal := self._refused(path, key, body):
+            status, said = refusal
+            return status, {"error": {"message": said, "code": status}}
+        ids = list(body["prompt"])
+        if not (body.get("echo") or "prompt_logprobs" in body):
+            return 200, self._written(ids, body["max_tokens"])
+        if self._lie == "cut prompt":
+            ids = ids[2:]
+        if self._lie == "marks added":
+            ids = [self._tokenizer.eos_token_id, *ids]
+        listed = self._entries(ids, _asked(body))
+        choice = self._echo(ids, listed, body) if body.get("echo") else self._own(ids, listed)
         usage = {"prompt_tokens": len(ids), "completion_tokens": 0, "total_tokens": len(ids)}
         return 200, {"object": "text_completion", "choices": [choice], "usage": usage}
+
+    def _refused(self, path: str, key: str, body: Mapping[str, Any]) -> tuple[int, str] | None:
+        k = _asked(body)
+        cap = k // 2 if self._lie == "lower cap" else self._cap
+        going = bool(self.fail_at and len(self.asked) >= self.fail_at)
+        long = 0 < self._longest < len(body["prompt"]) + body["max_tokens"]
+        capped = f"Requested prompt logprobs of {k}, which is greater than max allowed: {cap}"
+        reasons = [
+            (path != "/v1/completions", 404, "Not Found"),
+            (key != self._key, 401, "Unauthorized"),
+            (going, 503, "the server is going down"),
+            (k > cap, 400, capped),
+            (long, 400, f"This model's maximum context length is {self._longest} tokens"),
+        ]
+        return next(((status, said) for holds, status, said in reasons if holds), None)
+
+    def _models(self) -> dict[str, Any]:
+        """Return what is listed of the models."""
+        told = {"max_model_len": self._longest} if self._longest else {}
+        return {"object": "list", "data": [{"id": "tiny", "object": "model", **told}]}
 
     def _written(self, ids: list[int], most: int) -> dict[str, Any]:
         """Return the likeliest answer to a prompt."""
@@ -205,11 +242,21 @@ class CompletionServer:
         def name(token: int) -> str:
             return f"token_id:{token}" if by_id else str(self._names.convert_ids_to_tokens(token))
 
+        def likeliest(entries: dict[int, float]) -> dict[str, float]:
+            chosen = sorted(entries, key=lambda token: -entries[token])
+            # The entries are those of the k likeliest and, before them, of the one that stands
+            # there, which may be one of them.
+            kept = chosen[: body["logprobs"]] if self._own_apart else entries
+            return {name(token): entries[token] for token in kept}
+
         logprobs = {
             "tokens": [name(token) for token in ids],
             "token_logprobs": [each and next(iter(each.values())) for each in listed],
-            "top_logprobs": [
-                each and {name(token): value for token, value in each.items()} for each in listed
-            ],
+            "top_logprobs": [each and likeliest(each) for each in listed],
         }
         return {"index": 0, "text": self._names.decode(ids), "logprobs": logprobs}
+
+
+def _asked(body: Mapping[str, Any]) -> int:
+    """Return how many tokens a place are asked for, 0 where an answer is."""
+    return int(body["logprobs"] if body.get("echo") else body.get("prompt_logprobs", 0))

@@ -14,7 +14,10 @@ RECIPES = sorted(
 )
 
 
-@pytest.mark.parametrize("environment", RECIPES)
+STACKED = ["qwen,served"]  # the teacher of the second replaces that of the first
+
+
+@pytest.mark.parametrize("environment", [*RECIPES, *STACKED])
 def test_the_parameters_of_a_recipe_are_known_and_within_bounds(environment: str) -> None:
     bootstrap_project(ROOT)
     loader = settings.CONFIG_LOADER_CLASS(

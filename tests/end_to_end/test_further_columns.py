@@ -38,12 +38,19 @@ def newest(project: Path, name: str) -> pd.DataFrame:
 
 def test_facts_of_a_column_reach_the_contexts_of_examples_and_no_prompt(project: Path) -> None:
     run = ["run", "--env", "test", "--to-nodes", "choose_examples", "--params"]
-    refused, done = run_commands(
+    refused, unnamed, done = run_commands(
         project,
-        [[*run, f"{NAMED},columns.note=Note"], [*run, f"{NAMED},{MASK},{TEMPLATE}"]],
+        [
+            [*run, f"{NAMED},columns.note=Note"],
+            [*run, f"qa_csv=sheet.csv,{TEMPLATE}"],
+            [*run, f"{NAMED},{MASK},{TEMPLATE}"],
+        ],
     )
     assert refused["code"] == 1
     assert "sheet.csv, line 1: there is no column 'Note' (note), only 'Question'" in refused["err"]
+    assert unnamed["code"] == 1
+    assert "examples.format=by_area has the field area, but no column of the" in unnamed["err"]
+    assert len([*project.glob("data/test_env/*/validated_qa.csv/*")]) == 1  # of the last one alone
     assert done["code"] == 0, done["err"][-3000:]
     validated = newest(project, "validated_qa").set_index("row_id")
     examples = newest(project, "training_examples")

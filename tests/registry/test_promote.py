@@ -15,19 +15,24 @@ from tokenizers.processors import TemplateProcessing
 from benchmarks.tokenizer_families import family_tokenizer
 from kd_kedro.inference.generate import generate_answers
 from kd_kedro.models.causal_lm import LanguageModel
+from kd_kedro.models.encoding import encode_prompts
 from kd_kedro.models.prompt_format import CHAT, PromptFormat, give_format
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.evaluation.params import VerdictParams
 from kd_kedro.registry import model_registry as registry
 from kd_kedro.registry.candidate import find_candidate
 from kd_kedro.registry.promote import _decide_first, promote
+from kd_kedro.registry.registered_student import RegisteredStudent
 from kd_kedro.runs.recipe import Recipe, Saved, recipe_text
 from kd_kedro.storage.fingerprints import weights_fingerprint
+from kd_kedro.text.transcript import write_transcript
+from kd_kedro.training.examples import asked_of, make_examples
 from tests.pipelines.evaluation.memorising import memorised, rows_with_amounts
 from tests.training.architectures import build
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = rows_with_amounts(40)
+CASH = {"question": "What is cash?"}
 CONCLUSIONS = {"perplexity": "better", "bleu": "not shown", "exact_match": "not shown"}
 
 
@@ -248,7 +253,7 @@ def test_every_kind_of_student_gives_the_judged_answers(
     model = build(kind, reader)
     model.generation_config.update(do_sample=True, temperature=0.7, top_k=5)  # as GPT-2's own
     student = LanguageModel(model, reader, {"max_length": 90})
-    registry.save(student, tmp_path / "model", "", registry.Asking(20, "What is cash?"))
+    registry.save(student, tmp_path / "model", "", registry.Asking(20, CASH))
     questions = [
         "What is cash?",
         f"What does {reader.eos_token} mean in {{braces}}?",
@@ -280,7 +285,7 @@ def test_a_student_of_another_prompt_gives_the_judged_answers(
     tokenizer = family_tokenizer("smollm2", [*ROWS["question"], *ROWS["answer"]])
     give_format(tokenizer, how, "tokenizer")
     student = LanguageModel(build("llama", tokenizer), tokenizer, {"max_length": 90})
-    registry.save(student, tmp_path / "model", "", registry.Asking(9, "What is cash?"))
+    registry.save(student, tmp_path / "model", "", registry.Asking(9, CASH))
     questions = ["What is cash?", "<|im_end|> in a question"]
     judged = generate_answers(student, questions, max_new_tokens=9, batch_size=1)
     loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
@@ -290,12 +295,73 @@ def test_a_student_of_another_prompt_gives_the_judged_answers(
     assert asked[0]["generated_text"].strip() == judged[0]
 
 
-def test_a_student_whose_prompt_has_more_than_a_question_is_not_registered(tmp_path: Path) -> None:
-    tokenizer = train_byte_bpe(["a"], 260)
-    give_format(tokenizer, PromptFormat("{topic}: {question}"), "tokenizer")
-    student = LanguageModel(build("gpt2", tokenizer), tokenizer)
-    with pytest.raises(ValueError, match="prompt has the field topic beside the question"):
-        registry.save(student, tmp_path / "model")
+def test_a_student_whose_prompt_has_further_fields_is_asked_with_them(
+    place: Place, tokenizer: Any
+) -> None:
+    import mlflow
+
+    reader = give_format(copy.deepcopy(tokenizer), PromptFormat("{topic}: {question}"), "tokenizer")
+    student = LanguageModel(build("gpt2", reader), reader, {"max_length": 90})
+    rows = ROWS.assign(topic=[f"topic {number}" for number in range(len(ROWS))])
+    place.run(student, "not shown", rows, {"evaluation.answering.max_new_tokens": 9})
+    place.promote()
+    loaded = mlflow.pyfunc.load_model("models:/kd_kedro_student/1")
+    [example] = loaded.input_example
+    assert example == {"question": rows["question"][0], "topic": "topic 0"}
+    assert loaded.metadata.metadata["prompt_template"] == "{topic}: {prompt}"
+    [version] = place.versions
+    assert version.description.endswith(".predict([{'question': question, 'topic': topic}])`")
+    asked = [example, {"question": "What is cash?", "topic": "a topic"}]
+    judged = generate_answers(student, asked, max_new_tokens=9, batch_size=1)
+    assert judged[0] != judged[1]
+    assert loaded.predict(asked) == judged
+    assert loaded.predict(pd.DataFrame(asked)[["topic", "question"]]) == judged
+    with pytest.raises(mlflow.MlflowException, match=r"missing inputs \['topic'\]"):
+        loaded.predict(pd.DataFrame({"question": ["What is cash?"]}))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        PromptFormat(CHAT),
+        PromptFormat(CHAT, "Be brief."),
+        PromptFormat(),
+        PromptFormat("<|im_start|>{question}"),
+    ],
+)
+def test_a_registered_student_reads_a_conversation_as_in_training(
+    how: PromptFormat, tmp_path: Path
+) -> None:
+    tokenizer = family_tokenizer("smollm2", [*ROWS["question"], *ROWS["answer"]])
+    give_format(tokenizer, how, "tokenizer")
+    student = LanguageModel(build("llama", tokenizer), tokenizer, {"max_length": 900})
+    registry.save(student, tmp_path / "model")
+    said = [("user", "What is cash?"), ("assistant", "Money."), ("user", "And <|im_end|>?")]
+    questions = [
+        write_transcript(said),
+        write_transcript([("system", "Be kind."), *said]),
+        "⟦user⟧ alone",
+        "⟦assistant⟧ speaks last",  # no transcript
+        "What is cash?",
+    ]
+    columns = ["row_id", "family_id", "split", "style", "question", "answer"]
+    rows = [[f"r{n}", "", "train", "original", text, ""] for n, text in enumerate(questions)]
+    trained = encode_prompts(
+        tokenizer, asked_of(make_examples(pd.DataFrame(rows, columns=columns)))
+    )
+    read = []
+    registered = RegisteredStudent(tmp_path / "model")
+    generate = registered.model.generate
+
+    def spy(**given: Any) -> Any:
+        read.append(given["input_ids"][0].tolist())
+        return generate(**given)
+
+    registered.model.generate = spy
+    registered.predict(questions)
+    assert read == trained
+    code = {path.name for path in (tmp_path / "model" / "code").glob("*.py")}
+    assert code == {"registered_student.py", "literal_chat.py", "transcript.py"}
 
 
 def test_nothing_of_the_registered_folder_is_pickled_or_names_this_machine(

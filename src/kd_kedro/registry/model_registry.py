@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from kd_kedro.models.modes import decoder_start
 from kd_kedro.models.prompt_format import (
     CHAT,
     begins_itself,
+    field_names,
     format_of,
     prompt_fields,
     prompt_text,
@@ -25,10 +26,12 @@ from kd_kedro.models.prompt_format import (
 )
 from kd_kedro.models.quiet import quiet_transformers
 from kd_kedro.storage.fingerprints import weights_fingerprint
+from kd_kedro.text import transcript
 
 CHAMPION = "champion"
 ANCHOR = "promotion.anchor"  # tag of a champion: the version that the next ones are held to
 _LOADER = Path(__file__).with_name("registered_student.py")
+_BESIDE = (literal_chat, transcript)  # what it imports
 _NEEDED = ("mlflow", "torch", "transformers", "tokenizers", "safetensors")
 _WHAT = "Students of kd_kedro that `kedro promote` registered; @champion is the one to beat."
 _PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".dill", ".ckpt"}
@@ -45,11 +48,14 @@ class Asking:
 
     Attributes:
         max_new_tokens: Most tokens of an answer, as when it was judged.
-        example: A question of its sheet that it has not learnt.
+        example: The fields of a prompt: a question of its sheet that it has not learnt, and what
+            else its prompt is made of.
     """
 
     max_new_tokens: int = 64
-    example: str = "What is depreciation?"
+    example: Mapping[str, str] = field(
+        default_factory=lambda: {"question": "What is depreciation?"}
+    )
 
 
 def save(
@@ -57,7 +63,8 @@ def save(
 ) -> None:
     """Write a student as a model of MLflow that answers as it was judged.
 
-    The folder has two flavours. `python_function` takes questions and gives answers.
+    The folder has two flavours. `python_function` takes questions and gives answers; where the
+    prompt has further fields, it takes a table with a column of each.
     `transformers` gives the pipeline, greedy, whose chat template is the prompt's; of an
     encoder-decoder model, for which there is no pipeline, model and tokenizer.
 
@@ -68,8 +75,7 @@ def save(
         asking: Longest answer and example question; the default values where left out.
 
     Raises:
-        ValueError: A file of the folder holds pickled objects, or its prompt is made of more than
-            a question.
+        ValueError: A file of the folder holds pickled objects.
     """
     import mlflow
     import transformers
@@ -83,20 +89,18 @@ def save(
     two_parts = bool(model.config.is_encoder_decoder)
     tokenizer = saved_with(language_model.tokenizer, encoded=two_parts)
     template = format_of(tokenizer).template
-    if further := prompt_fields([tokenizer])[1:]:
-        raise ValueError(
-            f"its prompt has the field {further[0]} beside the question: a registered model is "
-            "given a question alone, so train it on a template with question alone"
-        )
-    text = Schema([ColSpec(DataType.string)])
+    fields = prompt_fields([tokenizer])
+    alone, text = len(fields) == 1, Schema([ColSpec(DataType.string)])
+    columns = text if alone else Schema([ColSpec(DataType.string, name) for name in fields])
+    example = {name: asking.example.get(name, "") for name in fields}
     described = Model()
     mlflow.pyfunc.save_model(
         str(folder),
         loader_module=_LOADER.stem,
-        code_paths=[str(_LOADER), str(literal_chat.__file__)],
+        code_paths=[str(_LOADER), *(str(module.__file__) for module in _BESIDE)],
         mlflow_model=described,
-        signature=ModelSignature(inputs=text, outputs=text),
-        input_example=[asking.example],
+        signature=ModelSignature(inputs=columns, outputs=text),
+        input_example=[example["question"] if alone else example],
         metadata={"prompt_template": _shown(template)},
         # Without these MLflow loads the model to see what it imports, torchvision too.
         pip_requirements=[f"{name}=={installed(name)}" for name in _NEEDED],
@@ -121,6 +125,7 @@ def save(
     prompt = Example("", begin, len(begin), len(begin), end)
     answering = {
         "template": None if template == CHAT else template,
+        "fields": fields,
         "max_length": language_model.max_length,
         "max_new_tokens": asking.max_new_tokens,
         "begin": () if begins_itself(tokenizer) else begin,
@@ -164,7 +169,8 @@ def _shown(template: str) -> str:
     """Return the prompt as MLflow shows it."""
     if template == CHAT:
         return "the chat template of the tokenizer: {prompt}"
-    return prompt_text("{prompt}", template)
+    names = {name: f"{{{name}}}" for name in field_names(template)}
+    return prompt_text({**names, "question": "{prompt}"}, template)
 
 
 def refuse_pickle(folder: Path) -> None:
@@ -243,7 +249,10 @@ def register(
         found = client.create_model_version(name, source, run_id, tags=texts)
     for key, value in decision.items():
         client.set_model_version_tag(name, found.version, key, str(value))
-    asked = f"mlflow.pyfunc.load_model('models:/{name}/{found.version}').predict([question])"
+    fields = prompt_fields([language_model.tokenizer])
+    record = f"{{{', '.join(f'{each!r}: {each}' for each in fields)}}}"
+    example = "question" if len(fields) == 1 else record
+    asked = f"mlflow.pyfunc.load_model('models:/{name}/{found.version}').predict([{example}])"
     client.update_model_version(name, found.version, f"{description}\n\n`{asked}`".strip())
     return client.get_model_version(name, found.version)
 

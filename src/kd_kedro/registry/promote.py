@@ -126,9 +126,11 @@ def promote(client: Any, candidate: Candidate, context: Any, *, dry_run: bool) -
 def _asking(candidate: Candidate, rules: Rules) -> registry.Asking:
     """Return how a student was asked when it was judged, with a question it has not learnt."""
     rows = candidate.augmented_qa
-    held_out = rows.loc[rows["split"] == "test", "question"]
+    fields = prompt_fields([candidate.student.tokenizer])
+    held_out = rows.loc[rows["split"] == "test", fields]
     tokens = candidate.max_new_tokens or rules.answering.max_new_tokens
-    return registry.Asking(tokens, *held_out.head(1))
+    first = [dict(zip(fields, row, strict=True)) for row in held_out.head(1).to_numpy().tolist()]
+    return registry.Asking(tokens, *first)
 
 
 def _decide(

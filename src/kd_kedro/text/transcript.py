@@ -1,6 +1,7 @@
 """A conversation as one text, in which it goes through the tables as any question does.
 
-Each message begins a line with who speaks: `⟦system⟧ …`, `⟦user⟧ …`, `⟦assistant⟧ …`.
+Each message begins a line with who speaks: `⟦system⟧ …`, `⟦user⟧ …`, `⟦assistant⟧ …`. This file
+lies beside registered models and imports nothing of this project.
 """
 
 import re

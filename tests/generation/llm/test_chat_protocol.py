@@ -139,6 +139,20 @@ def test_a_page_or_a_plain_text_is_told_without_its_tags() -> None:
     assert read_error(b"\xff upstream")[0].endswith("upstream")
 
 
+def test_an_error_that_is_nested_too_deeply_or_no_unicode_is_still_shown() -> None:
+    assert not is_error(b"[" * 200_000)
+    for body in (b"[" * 200_000, b'{"error":' * 400 + b"[" * 400 + b"]" * 400 + b"}" * 400):
+        assert read_error(body)[0].startswith(body[:9].decode())
+    assert read_error(b'{"message": "\\ud800"}')[0] == "?"
+
+
+def test_tokens_that_cannot_be_counted_are_not() -> None:
+    for count in (-1, 10**400, True):
+        usage = {"prompt_tokens": count, "completion_tokens": 4}
+        body = {"choices": [{"message": {"content": FORM}}], "usage": usage}
+        assert read_completion(json.dumps(body).encode(), "rephrase", True, 9).prompt_tokens == 0
+
+
 def test_an_error_may_come_with_status_200() -> None:
     assert is_error(b'{"error": {"message": "No.", "code": 402}}')
     assert is_error(b'[{"error": {"message": "No."}}]')

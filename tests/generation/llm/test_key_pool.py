@@ -98,7 +98,8 @@ def test_retry_after_in_seconds_and_as_a_date() -> None:
     assert 57 < (retry_after_seconds(soon) or 0) <= 60
     past = format_datetime(datetime.now(UTC) - timedelta(seconds=60), usegmt=True)
     assert retry_after_seconds(past) == 0
-    for unread in (None, "", "soon", "nan", "inf", "-3"):
+    never = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    for unread in (None, "", "soon", "nan", "inf", "-3", never):
         assert retry_after_seconds(unread) is None
 
 

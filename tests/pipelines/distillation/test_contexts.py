@@ -153,7 +153,7 @@ def test_a_context_that_a_teacher_cannot_read_whole_is_refused_before_training(t
     with pytest.raises(ValueError, match=said.format("ensemble", r"\.0")):
         check_lengths(*examples, tokenizer, params, "", [folder])
     with pytest.raises(ValueError, match=said.format("teacher", "")):  # as the plan says it
-        length_notes(*examples, tokenizer, params, folder, (), "")
+        length_notes(*examples, tokenizer, params, folder, (), "", "")
     check_lengths(*examples, tokenizer, params, "")  # one made here is given the positions
 
 

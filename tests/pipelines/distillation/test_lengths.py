@@ -10,8 +10,13 @@ from kedro.framework.startup import bootstrap_project
 from kd_kedro.generation.protocol import Outcome
 from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation.cost import GROUPS, plan_distillation
-from kd_kedro.pipelines.distillation.lengths import check_lengths, check_student_lengths
+from kd_kedro.pipelines.distillation.lengths import (
+    check_lengths,
+    check_student_lengths,
+    length_notes,
+)
 from kd_kedro.pipelines.distillation.nodes import choose_examples
+from kd_kedro.training.examples import encode_examples
 from tests.pipelines.distillation.recipe import CONF, parameters, run
 from tests.pipelines.distillation.toy import augmented_qa
 from tests.training.architectures import build, save
@@ -93,9 +98,40 @@ def test_rows_are_counted_in_the_tokens_of_the_student_too(tokenizer, tmp_path):
     said = r"^in the tokens of distillation\.student\.tokenizer \d+ of \d+ training rows"
     with pytest.raises(ValueError, match=said):
         check_student_lengths(
-            *examples, params.model_copy(update={"max_length": 100}), str(tmp_path)
+            *examples, tokenizer, params.model_copy(update={"max_length": 100}), str(tmp_path)
         )
-    assert check_student_lengths(*examples, params, "")["parts"] == []
+    assert check_student_lengths(*examples, tokenizer, params, "")["parts"] == []
+
+
+@pytest.mark.parametrize("kind", ["bert", "encoder_decoder"])
+@pytest.mark.parametrize("part", ["question", "answer"])
+def test_a_row_that_an_encoder_or_a_decoder_cannot_read_is_refused_before_training(
+    part, kind, tokenizer, tmp_path
+):
+    folder = save(tmp_path, build(kind, tokenizer), tokenizer)  # 128 positions
+    changed = {"examples": {"max_length": 400, "max_augmented_rows": 0}}
+    params = parameters("test", changed)["params:distillation.examples"]
+    table = TABLE.copy()
+    row = table.index[(table["split"] == "train") & (table["style"] == "original")][2]
+    table.loc[row, part] = "land " * 130
+    examples = (*choose_examples(table, params), table)
+    said = (
+        rf"^toy, row {table.loc[row, 'row_id']} has (\d+) tokens in its {part}, but distillation\."
+        r"{}\.pretrained '.*' reads at most 128: lower distillation\.examples\.max_length, or"
+    )
+    with pytest.raises(ValueError, match=said.format("student")) as refused:
+        check_student_lengths(*examples, tokenizer, params, "", folder)
+    rows = encode_examples(examples[0], tokenizer, 400)
+    [own] = [each for each in rows if each.row_id == table.loc[row, "row_id"]]
+    tokens = len(own.encoder_ids) if part == "question" else own.begin + own.answer_tokens
+    assert tokens == int(re.search(said.format("student"), str(refused.value))[1])
+    with pytest.raises(ValueError, match=said.format("teacher")):
+        check_lengths(*examples, tokenizer, params, folder)
+    short = (*choose_examples(TABLE, params), TABLE)
+    check_student_lengths(*short, tokenizer, params, "", folder)
+    check_lengths(*short, tokenizer, params, folder)
+    with pytest.raises(ValueError, match=said.format("student")):  # as the plan says it
+        length_notes(*examples, tokenizer, params, "", (), "", folder)
 
 
 def test_no_model_is_trained_before_the_rows_were_counted():

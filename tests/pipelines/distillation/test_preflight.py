@@ -10,6 +10,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
+from kd_kedro.curation.records.schema import table
 from kd_kedro.generation.rules.rule_generator import RulesGenerator
 from kd_kedro.hooks.model_check import PreflightHooks
 from kd_kedro.models.build import outline
@@ -17,6 +18,7 @@ from kd_kedro.models.tokenization import train_byte_bpe
 from kd_kedro.pipelines.distillation import preflight
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.preflight import (
+    check_fields,
     check_generator,
     check_models,
     check_targets,
@@ -292,6 +294,27 @@ def test_a_run_is_told_before_its_first_node(folder, caplog, monkeypatch):
         f"{name}, which is pretrained: usual are 1e-5 to 1e-4, of an adapter to 5e-4; set it in "
         f"the recipe or by --params {RATE}=5e-05"
     ]
+
+
+def fields_of(template, inputs, **tables):
+    """What is said of a template's fields before a run that reads these tables."""
+    examples = {"format": "own", "templates": {"own": template}}
+    params = DistillationParams.model_validate(whole("test", {"examples": examples})).examples
+    check_fields(params, inputs, tables.__getitem__)
+
+
+def test_a_field_that_no_column_of_the_sheet_is_is_refused_before_the_first_node():
+    sheet = table(["row_id", "question", "answer", "area"])
+    said = (
+        r"the template of distillation\.examples\.format=own has the field topic, but no column of "
+        r"the sheet has that name: say which one it is by --params columns\.topic=COLUMN"
+    )
+    for source in ("raw_qa", "validated_qa", "screened_qa", "split_qa"):
+        fields_of("In {area}: {question}", {source}, **{source: sheet})
+        with pytest.raises(ValueError, match=said):
+            fields_of("{area}, {topic}: {question}", {source}, **{source: sheet})
+    fields_of("{topic}: {question}", {"augmented_qa", "raw_qa"})  # looks at augmented_qa itself
+    fields_of("Q: {question}", {"raw_qa"})  # the sheet is not read
 
 
 def test_students_who_ask_for_targets_that_were_not_captured_are_refused_before_the_first_node():

@@ -1,18 +1,23 @@
 """The pipeline with a teacher behind a real server, and what such a teacher cannot do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 
 from benchmarks.completion_server import CompletionServer
+from benchmarks.tokenizer_families import family_tokenizer
 from kd_kedro.datasets.hf_model import HFModelDataset, ServedTeacherDataset
 from kd_kedro.hooks.model_check import check_needs
 from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.models.encoding import collate
-from kd_kedro.models.tokenization import train_byte_bpe
+from kd_kedro.pipelines.distillation import create_pipeline
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.preflight import check_before_run
-from kd_kedro.training.examples import encode_examples, learned, triples
+from kd_kedro.pipelines.distillation.starts import make_start
+from kd_kedro.pipelines.distillation.training_groups import set_start
+from kd_kedro.training.examples import encode_examples, learned, make_examples, triples
 from kd_kedro.training.teacher.capture import capture
 from kd_kedro.training.teacher.store import identity, open_targets
 from tests.pipelines.distillation.recipe import parameters, run, whole
@@ -21,11 +26,12 @@ from tests.training.tiny import tiny_model
 
 TABLE = augmented_qa(24)
 LENGTH = 120
+STUDENTS = ("baseline", "student", "seeds", "controls")
 
 
 @pytest.fixture(scope="module")
 def teacher():
-    tokenizer = train_byte_bpe([*TABLE["question"], *TABLE["answer"]], vocabulary=400)
+    tokenizer = family_tokenizer("qwen2", [*TABLE["question"], *TABLE["answer"]])
     return LanguageModel(tiny_model(tokenizer, seed=3), tokenizer)
 
 
@@ -65,6 +71,12 @@ def test_students_learn_from_a_server_what_they_learn_from_its_model(teacher, na
     with CompletionServer(teacher.model, teacher.tokenizer) as server:
         made = run(TABLE, tmp_path, "served", changed(names), teacher=entry(tmp_path, server.url))
     assert len(server.asked) - 2 == len(made.load("training_examples"))
+    asked = teacher.tokenizer.batch_decode([body["prompt"] for body in server.asked[2:]])
+    chat = teacher.tokenizer.apply_chat_template(
+        [{"role": "user", "content": "{}"}], tokenize=False, add_generation_prompt=True
+    )
+    begin, end = chat.split("{}")
+    assert all(each.startswith(begin) and end in each for each in asked)
     examples = learned(made.load("student_examples"))
     tokenizer, targets = made.load("tokenizer"), made.load("teacher_targets")
     assert targets.manifest["server"] == {"model": "tiny", "extra_body": {}}
@@ -138,6 +150,46 @@ def test_a_server_is_tried_before_the_first_node(teacher, names, tmp_path):
     weights = HFModelDataset(filepath=str(tmp_path / "none"), version=Version(None, "x"))
     with pytest.raises(ValueError, match="teacher in the catalog is a folder of weights"):
         check(names, weights)
+
+
+def test_a_server_that_reads_less_than_a_row_may_have_is_refused_before_the_first_node(
+    teacher, names, tmp_path
+):
+    served = (teacher.model, teacher.tokenizer)
+    with CompletionServer(*served, max_model_len=LENGTH) as server:
+        most = LENGTH - 1  # it writes a token
+        said = rf"max_length is {LENGTH}, but the teacher .* at {server.url} reads at most {most} "
+        with pytest.raises(ValueError, match=said):
+            check(names, entry(tmp_path, server.url))
+    with (
+        CompletionServer(*served, max_model_len=LENGTH + 1) as server,
+        pytest.raises(KeyError, match="augmentation"),  # what it looks at after the teacher
+    ):
+        check(names, entry(tmp_path, server.url))
+
+
+def test_a_context_that_a_server_cannot_read_whole_is_refused_before_any_training(
+    teacher, names, tmp_path
+):
+    settings = parameters("served", changed(names))
+    student = settings["params:distillation.student"]
+    train = TABLE[TABLE["split"] == "train"].head(6)
+    contexts = ["", "", "long " * 40, "", "short", ""]
+    examples = make_examples(train.assign(context=contexts))
+    with CompletionServer(teacher.model, teacher.tokenizer, max_model_len=150) as server:
+        there = replace(entry(tmp_path, server.url).load(), tokenizer=teacher.tokenizer)
+
+        def start(rows):
+            return make_start(rows, rows, there, set_start(student, 8, False, LENGTH), tmp_path)
+
+        row = examples["row_id"][2]
+        said = rf"^toy, row {row} has \d+ tokens with its context, but .* at {server.url} reads at "
+        with pytest.raises(ValueError, match=rf"{said}most 149, and .*--max-model-len"):
+            start(examples)
+        assert start(examples.assign(context=""))[0] == {}
+    assert start(examples)[0] == {}  # nobody says how much the server reads
+    nodes = {node.short_name: node.inputs for node in create_pipeline().nodes}
+    assert all("start_student" in nodes[f"train_{name}"] for name in STUDENTS)
 
 
 def test_a_server_beside_a_teacher_that_would_be_trained_is_refused(tmp_path):

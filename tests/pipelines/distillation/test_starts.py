@@ -2,6 +2,7 @@
 
 import pytest
 
+from kd_kedro.models.causal_lm import LanguageModel
 from kd_kedro.pipelines.distillation import create_pipeline
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.nodes import choose_examples
@@ -36,7 +37,7 @@ def asked_of(student, validation_rows=32):
 
 def test_a_student_that_begins_as_no_part_of_the_teacher_has_no_start(tmp_path):
     chosen, asked = asked_of({"from_teacher": None})
-    start, facts = make_start(*chosen, None, asked, tmp_path)
+    start, facts = make_start(*chosen, LanguageModel(None, None), asked, tmp_path)
     assert start == {}
     assert facts["candidates"] == facts["latency"] == []
     assert facts["origin"] == "students begin as no part of the teacher"

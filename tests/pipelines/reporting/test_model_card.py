@@ -130,6 +130,17 @@ def test_every_table_has_whole_rows(verdict: dict[str, Any]) -> None:
                 assert row.replace("\\|", "").count("|") == columns, row
 
 
+def test_a_conversation_is_asked_as_one(verdict: dict[str, Any]) -> None:
+    cards = {**CARDS, "student": {**CARDS["student"], "prompt_template": "chat"}}
+    for question, asked in (
+        ("⟦user⟧ Hi.\n⟦assistant⟧ Yes?\n⟦user⟧ Why?", [("Hi.", "user"), ("Yes?", "assistant")]),
+        ("Why?", []),
+    ):
+        said = [{"role": role, "content": text} for text, role in [*asked, ("Why?", "user")]]
+        body = card_of({"verdict": verdict}, cards, example=Example(question, "It is.", "So."))
+        assert f"\nasked = {said!r}\n" in body
+
+
 def test_no_text_leaves_its_cell() -> None:
     assert cell("a|b\n# c <script> `x`") == "a\\|b # c \\<script\\> \\`x\\`"
 

@@ -1,6 +1,7 @@
 """A teacher behind a real HTTP server gives what it gives in process, and no lie comes through."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -64,11 +65,18 @@ def rows_asked(server):
     return [tuple(body["prompt"]) for body in server.asked[2:]]
 
 
-@pytest.mark.parametrize(("form", "by_text"), [(FORMS[0], False), ("echo", False), ("echo", True)])
-def test_a_server_gives_what_the_model_gives(
-    form, by_text, teacher, examples, belongs_to, tmp_path
-):
-    with CompletionServer(teacher.model, teacher.tokenizer, by_text=by_text) as server:
+@pytest.mark.parametrize(
+    ("form", "how"),
+    [
+        (FORMS[0], {}),
+        ("echo", {}),
+        ("echo", {"by_text": True}),
+        ("echo", {"own_apart": True}),
+        ("echo", {"by_text": True, "own_apart": True}),
+    ],
+)
+def test_a_server_gives_what_the_model_gives(form, how, teacher, examples, belongs_to, tmp_path):
+    with CompletionServer(teacher.model, teacher.tokenizer, **how) as server:
         made = captured(teacher, examples, belongs_to, tmp_path / "a", asker(server, form=form))
     own = capture([(teacher, 1.0)], examples, belongs_to, tmp_path / "b", CONFIG)
     batch = collate(examples, 1)
@@ -105,11 +113,12 @@ def test_nothing_is_asked_twice_of_a_server_that_went_down(teacher, examples, be
     ]
 
 
-def test_what_was_said_before_a_lie_is_kept(teacher, examples, belongs_to, tmp_path):
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_what_was_said_before_a_lie_is_kept(concurrency, teacher, examples, belongs_to, tmp_path):
     cache = tmp_path / "cache.sqlite"
     lying = CompletionServer(teacher.model, teacher.tokenizer, lie="NaN", lie_at=6)
     with lying as server:
-        who = asker(server, cache, concurrency=1)
+        who = asker(server, cache, concurrency=concurrency)
         with pytest.raises(ValueError, match=r"says of row row\d has NaN"):
             captured(teacher, examples, belongs_to, tmp_path, who)
     with CompletionServer(teacher.model, teacher.tokenizer) as server:
@@ -117,14 +126,19 @@ def test_what_was_said_before_a_lie_is_kept(teacher, examples, belongs_to, tmp_p
         assert len(rows_asked(server)) == len(examples) - 3
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "apart"), [(FORMS[0], False), ("echo", False), ("echo", True)])
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_refused_by_name_and_nothing_of_it_is_kept(
-    form, lie, teacher, examples, belongs_to, tmp_path
+    form, apart, lie, teacher, examples, belongs_to, tmp_path
 ):
     other = train_byte_bpe(["zzz yyy xxx www vvv uuu " * 9], vocabulary=300)
     lying = CompletionServer(
-        teacher.model, teacher.tokenizer, lie=lie, other=other, by_text=lie == "other tokenizer"
+        teacher.model,
+        teacher.tokenizer,
+        lie=lie,
+        other=other,
+        by_text=lie == "other tokenizer",
+        own_apart=apart,
     )
     with lying as server:
         who = asker(server, tmp_path / "cache.sqlite", form=form)
@@ -132,6 +146,122 @@ def test_a_lie_is_refused_by_name_and_nothing_of_it_is_kept(
             captured(teacher, examples, belongs_to, tmp_path / "a", who)
     assert "\n" not in str(refused.value)
     assert not [*(tmp_path / "a").rglob("*.safetensors")]
+
+
+def edited(change):
+    """What becomes of an answer of which a change has been made in its only choice."""
+
+    def spoil(answer):
+        said = json.loads(answer)
+        change(said["choices"][0])
+        return json.dumps(said).encode()
+
+    return spoil
+
+
+def instead(value):
+    """Put a value in the place of a log probability of the last token but one."""
+
+    def change(choice):
+        entries = choice["prompt_logprobs"][-2]
+        entries[next(iter(entries))]["logprob"] = value
+
+    return edited(change)
+
+
+def echoed(name, value):
+    """Put a value in the place of what a list of `echo` has of the last token but one."""
+    return edited(lambda choice: choice["logprobs"][name].__setitem__(-2, value))
+
+
+NO_COMPLETION = r"\(the answer is no completion; 2 attempts used\)"
+# What a server may send: the form that was asked for, the bytes it sends, what is said of them.
+SPOILT = {
+    "nested": (FORMS[0], lambda _: b"[" * 200_000 + b"]" * 200_000, NO_COMPLETION),
+    "nested in a list": (
+        "echo",
+        lambda answer: answer[:-1] + b', "more": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        NO_COMPLETION,
+    ),
+    "an error that is nested": (
+        FORMS[0],
+        lambda _: b'{"error": ' * 400 + b'"x"' + b"}" * 400,
+        r"\(HTTP 502.*; 2 attempts used\)",
+    ),
+    "null": (FORMS[0], lambda _: b"null", NO_COMPLETION),
+    "nothing": ("echo", lambda _: b"", NO_COMPLETION),
+    "no choices": (FORMS[0], lambda _: b'{"choices": null}', NO_COMPLETION),
+    "a null choice": ("echo", lambda _: b'{"choices": [null]}', NO_COMPLETION),
+    "a page": (FORMS[0], lambda _: b"<!doctype html><html>Bad gateway</html>", NO_COMPLETION),
+    "no text": (FORMS[0], lambda _: b"\xff\xfe{", NO_COMPLETION),
+    "cut off": ("echo", lambda answer: answer[: len(answer) // 2], NO_COMPLETION),
+    "a long number": (FORMS[0], lambda _: b"9" * 9999, NO_COMPLETION),
+    "no list": (FORMS[0], edited(lambda each: each.update(prompt_logprobs={})), "has no list"),
+    "null lists": ("echo", edited(lambda each: each.update(logprobs=None)), "has no logprobs"),
+    "below all": (FORMS[0], instead(-(10**400)), r"has minus infinity \(-inf\)"),
+    "above all": (FORMS[0], instead(10**400), "has inf .* above 0"),
+    "a boolean": (FORMS[0], instead(True), "has True .* is no number"),
+    "a text": (FORMS[0], instead("-1.5" * 9999), "has '-1.5.{,150}is no number"),
+    "a null": (FORMS[0], instead(None), "has None .* is no number"),
+    "an own null": ("echo", echoed("token_logprobs", None), "has None .* is no number"),
+    "an own below all": ("echo", echoed("token_logprobs", -(10**400)), "has minus infinity"),
+    "a number for a name": ("echo", echoed("tokens", 5), "has 5 at token .* was sent"),
+    "a list for a name": ("echo", echoed("tokens", [[[]]]), r"has \[\[\[\]\]\] at token"),
+    "a number for a place": ("echo", echoed("top_logprobs", 7), "has no object of tokens"),
+    "a long id": (
+        "echo",
+        edited(
+            lambda each: each["logprobs"]["top_logprobs"][-2].update({"token_id:" + "9" * 9999: -9})
+        ),
+        "has the token '999.{,90}tokenizer has the ids 0 to",
+    ),
+    "a foreign id": (
+        FORMS[0],
+        edited(lambda each: each["prompt_token_ids"].__setitem__(1, [1] * 99)),
+        r"token 1 is \[1, 1.{,40}, not",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", [*SPOILT, "a connection that breaks off"])
+def test_what_is_no_answer_is_one_sentence_and_what_came_before_is_kept(
+    what, teacher, examples, belongs_to, tmp_path
+):
+    form, spoil, said = SPOILT.get(what, (FORMS[0], None, r"\(the connection broke off; 2 att"))
+    cache = tmp_path / "cache.sqlite"
+    spoiling = CompletionServer(
+        teacher.model, teacher.tokenizer, lie_at=5, spoil=spoil, hangs_up=spoil is None
+    )
+    who = asker(spoiling, cache, form=form, concurrency=1)
+    with spoiling, pytest.raises(ValueError, match=said) as refused:
+        captured(teacher, examples, belongs_to, tmp_path, who)
+    assert re.search(rf"server at {spoiling.url} says( nothing)? of row row\d", str(refused.value))
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 500
+    with CompletionServer(teacher.model, teacher.tokenizer) as server:
+        who = asker(server, cache, form=form)
+        captured(teacher, examples, belongs_to, tmp_path / "b", who)
+        assert len(rows_asked(server)) == len(examples) - 2
+
+
+def test_an_own_token_that_is_likelier_than_the_likeliest_is_a_lie(
+    teacher, examples, belongs_to, tmp_path
+):
+    def raised(choice):
+        listed = choice["logprobs"]
+        place = next(
+            place
+            for place, name in enumerate(listed["tokens"])
+            if place and name not in listed["top_logprobs"][place]
+        )
+        least = min(listed["top_logprobs"][place].values())
+        listed["token_logprobs"][place] = least + 0.01
+
+    lying = CompletionServer(
+        teacher.model, teacher.tokenizer, own_apart=True, lie_at=3, spoil=edited(raised)
+    )
+    with lying as server, pytest.raises(ValueError, match=r"not among the 8 likeliest .* shifted"):
+        captured(teacher, examples, belongs_to, tmp_path, asker(server, form="echo"))
 
 
 def test_a_server_that_tells_ids_alone_still_proves_its_tokenizer(
@@ -153,6 +283,27 @@ def test_a_wrong_key_model_or_address_is_told(teacher, examples, belongs_to, tmp
             asker(server, base_url=url).check(teacher.tokenizer, 8)
     with pytest.raises(ValueError, match="teacher_server finds no server at"):
         asker(server).check(teacher.tokenizer, 8)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_server_says_how_long_a_row_may_be(form, teacher, examples):
+    row = examples[0]
+    with CompletionServer(teacher.model, teacher.tokenizer, max_model_len=40) as server:
+        who = asker(server, form=form)
+        most = who.positions()
+        fitting, long = (replace(row, input_ids=row.input_ids[:n]) for n in (most, most + 1))
+        fitting, long = (replace(each, answer_start=most - 2) for each in (fitting, long))
+        assert who.log_probs([fitting], teacher.tokenizer, 5, lambda: None)
+        with pytest.raises(ValueError, match="maximum context length is 40 tokens"):
+            who.log_probs([long], teacher.tokenizer, 5, lambda: None)
+        prompts = [row.input_ids[:n] for n in (20, 38)]
+        who.write(prompts, 9, lambda: None)
+        assert {body["max_tokens"] for body in server.asked[-2:]} == {9, 2}
+        assert asker(server, model="another").positions() is None
+        assert asker(server, base_url=f"{server.url}/elsewhere").positions() is None
+    with CompletionServer(teacher.model, teacher.tokenizer) as server:
+        assert asker(server).positions() is None
+    assert asker(server).positions() is None  # it is gone
 
 
 def test_another_model_at_the_server_is_another_store(teacher, examples, belongs_to, tmp_path):

@@ -42,6 +42,7 @@ _THOUGHT = re.compile(
     r"<\|channel\|>analysis<\|message\|>.*?<\|channel\|>final<\|message\|>)",
     re.DOTALL | re.IGNORECASE,
 )
+_MOST_TOKENS = 1_000_000_000  # that a server may count
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -70,10 +71,21 @@ class _Usage(BaseModel):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _counts(cls, value: Any) -> int | None:
+        return token_count(value)
+
 
 class _Completion(BaseModel):
     choices: list[_Choice]
     usage: _Usage | None = None
+
+
+def token_count(value: Any) -> int | None:
+    """Return how many tokens a server says there were; None where that is no such number."""
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return value if number and 0 <= value <= _MOST_TOKENS else None
 
 
 class BrokenAnswerError(Exception):
@@ -159,6 +171,27 @@ def _finish(word: str | None) -> str:
     return next((meant for meant, words in known.items() if plain in words), word or "stop")
 
 
+def read_json(body: bytes) -> Any:
+    """Return what a JSON text says.
+
+    Raises:
+        ValueError: It is none, or it is nested too deeply to be read.
+    """
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written: JSON may hold halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_error(body: bytes) -> tuple[str, str, int | None]:
     """Return what a server says is wrong, its code or type, and its HTTP status where it has one.
 
@@ -166,18 +199,18 @@ def read_error(body: bytes) -> tuple[str, str, int | None]:
         body: The answer: JSON of any of the known forms, HTML or plain text; it may be empty.
     """
     try:
-        said = json.loads(body)
-    except ValueError:
+        message, code, status = _error_in(read_json(body))
+    except (ValueError, RecursionError):
         text = _TAG.sub(" ", body.decode("utf-8", errors="replace"))
         return " ".join(text.split()), "", None
-    message, code, status = _error_in(said)
-    return " ".join(message.split()), code, status
+    shown = message.encode("utf-8", errors="replace").decode()
+    return " ".join(shown.split()), code, status
 
 
 def is_error(body: bytes) -> bool:
     """Return whether an answer with status 200 tells of an error and holds no completion."""
     try:
-        said = json.loads(body)
+        said = read_json(body)
     except ValueError:
         return False
     said = said[0] if isinstance(said, list) and said else said

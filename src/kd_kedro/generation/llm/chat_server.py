@@ -21,6 +21,7 @@ from kd_kedro.generation.llm.chat_protocol import (
     is_error,
     read_completion,
     read_error,
+    read_json,
     request_body,
 )
 from kd_kedro.generation.llm.key_pool import KeyPool
@@ -133,25 +134,48 @@ class ModelServer(ABC, Generic[Asked, Got]):
             ValueError: The server is not there, knows no such model, or refuses a key.
         """
         stop = threading.Event()
-        # A proxy has no way to this machine's own servers.
-        client = httpx2.Client(
-            timeout=httpx2.Timeout(self._connection.timeout_s, connect=10.0, pool=None),
-            trust_env=self._url.host not in _LOOPBACK,
-        )
+        client = self._client()
         pool = ThreadPoolExecutor(self._connection.concurrency)
         try:
             places = {
                 pool.submit(self._ask_one, client, question, stop): place
                 for place, question in enumerate(questions)
             }
+            failed: ValueError | None = None
             for future in as_completed(places):
-                result = future.result()
-                if result is not _STOPPED:  # the error that stopped it comes with its own future
+                try:
+                    result = future.result()
+                except ValueError as error:  # nothing more is asked, but what came counts
+                    failed = failed or error
+                    continue
+                if result is not _STOPPED and not (failed and isinstance(result, Failure)):
                     yield places[future], result
+            if failed:
+                raise failed
         finally:
             stop.set()  # for those who wait; who is in the middle of a request ends it
             pool.shutdown(wait=True, cancel_futures=True)
             client.close()
+
+    def models(self) -> list[Mapping[str, Any]]:
+        """Return what the server lists of its models; nothing where it tells nothing of them."""
+        path = self._url.path.removesuffix(self.path) + "/models"
+        try:
+            with self._client() as client:
+                _, _, answer = self._send(client, "GET", self._url.copy_with(path=path), 1)
+            said = read_json(answer)
+        except (httpx2.HTTPError, TimeoutError, BrokenAnswerError, ValueError):
+            return []
+        listed = said.get("data") if isinstance(said, Mapping) else None
+        known = listed if isinstance(listed, list) else []
+        return [each for each in known if isinstance(each, Mapping)]
+
+    def _client(self) -> httpx2.Client:
+        return httpx2.Client(
+            timeout=httpx2.Timeout(self._connection.timeout_s, connect=10.0, pool=None),
+            # A proxy has no way to this machine's own servers.
+            trust_env=self._url.host not in _LOOPBACK,
+        )
 
     @abstractmethod
     def _body(self, question: Asked) -> dict[str, Any]:
@@ -170,6 +194,8 @@ class ModelServer(ABC, Generic[Asked, Got]):
     def _ask_one(
         self, client: httpx2.Client, question: Asked, stop: threading.Event
     ) -> Got | Failure:
+        if stop.is_set():
+            return _STOPPED
         content = json.dumps(self._body(question)).encode()
         again, misfits = _Again(""), 0
         for attempt in range(1, self._attempts + 1):
@@ -195,7 +221,7 @@ class ModelServer(ABC, Generic[Asked, Got]):
     ) -> Got | Failure | _Again:
         pause = self._keys.backoff(attempt)
         try:
-            status, headers, answer = self._post(client, content, key)
+            status, headers, answer = self._send(client, "POST", self._url, key, content)
             if status != 200 or is_error(answer):
                 return self._refused(status, headers.get("retry-after"), answer, key, pause)
             reply, tokens = self._read(answer, question)
@@ -272,8 +298,8 @@ class ModelServer(ABC, Generic[Asked, Got]):
             stop.wait(wait)
         return _STOPPED
 
-    def _post(
-        self, client: httpx2.Client, content: bytes, key: int
+    def _send(
+        self, client: httpx2.Client, method: str, url: httpx2.URL, key: int, content: bytes = b""
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Content-Type": "application/json"}
         if secret := self._keys.secret(key):
@@ -281,7 +307,7 @@ class ModelServer(ABC, Generic[Asked, Got]):
             if self._url.host.endswith(".azure.com"):
                 headers["api-key"] = secret
         deadline = time.monotonic() + self._connection.timeout_s
-        with client.stream("POST", self._url, content=content, headers=headers) as response:
+        with client.stream(method, url, content=content, headers=headers) as response:
             answer = b""
             for part in response.iter_bytes():
                 answer += part

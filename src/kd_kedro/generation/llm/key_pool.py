@@ -135,7 +135,7 @@ def retry_after_seconds(header: str | None) -> float | None:
         pass
     try:
         when = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())

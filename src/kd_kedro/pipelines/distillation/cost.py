@@ -120,9 +120,10 @@ def plan_distillation(
             augmented_qa,
             made,
             examples,
-            teacher.pretrained,
-            ensemble.pretrained,
-            student.tokenizer,
+            teacher=teacher.pretrained,
+            ensemble=ensemble.pretrained,
+            student_tokenizer=student.tokenizer,
+            student=student.pretrained,
         )
         encoded = encode_inputs(TrainingInputs(*chosen, made, *place))
         own_prompts = teacher_inputs(encoded.inputs)

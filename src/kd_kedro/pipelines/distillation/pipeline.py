@@ -228,8 +228,10 @@ def _teacher() -> Pipeline:
                 check_student_lengths,
                 {
                     **_COUNTED,
+                    "tokenizer": "tokenizer",
                     "params": "params:distillation.examples",
-                    "tokenizer": _STUDENT_TOKENIZER,
+                    "student_tokenizer": _STUDENT_TOKENIZER,
+                    "student": "params:distillation.student.pretrained",
                 },
                 "student_length_facts",
                 name="check_student_lengths",

@@ -16,12 +16,14 @@ from kd_kedro.models.model_config import SIZES
 from kd_kedro.models.prompt_format import CHAT, PromptFormat
 from kd_kedro.pipelines.distillation.groups import DistillationParams
 from kd_kedro.pipelines.distillation.models import STUDENT
-from kd_kedro.pipelines.distillation.params import INSTEAD_OF_CUT
+from kd_kedro.pipelines.distillation.params import INSTEAD_OF_CUT, ExampleParams
 from kd_kedro.training.teacher.targets import NO_TARGETS, TeacherTargets
 
 logger = logging.getLogger(__name__)
 
 BASE = "conf/base"
+# Tables that have the further columns of the sheet, the one that becomes augmented_qa last first.
+_WITH_COLUMNS = ("split_qa", "screened_qa", "validated_qa", "raw_qa")
 SEARCHED_RATE = "tuning.space.learning_rate"
 # Devlin et al., 2019 (arXiv:1810.04805, appendix A.3) fine-tune at 2e-5 to 5e-5, Hu et al., 2022
 # (arXiv:2106.09685, appendix D) train adapters at 1e-4 to 5e-4.
@@ -31,7 +33,7 @@ USUAL_AT_MOST = 5e-4
 def check_before_run(
     inputs: Set[str], load: Callable[[str], Any], origin: Callable[[str], str]
 ) -> None:
-    """Refuse, in a run that reads how students are made, one that cannot be trained.
+    """Refuse a run whose prompts lack a column, or whose students cannot be trained.
 
     Args:
         inputs: Names of what the run reads and does not make.
@@ -40,9 +42,13 @@ def check_before_run(
 
     Raises:
         OSError: A model or tokenizer cannot be had.
-        ValueError: One does not fit the others, nothing can write the answers asked for, or
-            students ask for targets that were not captured.
+        ValueError: One does not fit the others, the sheet has no column that prompts are made of,
+            nothing can write the answers asked for, or students ask for targets that were not
+            captured.
     """
+    if "params:distillation.examples" in inputs:
+        examples = ExampleParams.model_validate(load("params:distillation.examples"))
+        check_fields(examples, inputs, load)
     if "params:distillation.student" not in inputs:
         return
     params = DistillationParams.model_validate(load("parameters")["distillation"])
@@ -64,6 +70,29 @@ def check_before_run(
     said = passed_over(params, origin, rewriting.max_rewrites)
     for warning in [*said, *inherited_rates(params, inputs, origin)]:
         logger.warning("Warning: %s", warning)
+
+
+def check_fields(params: ExampleParams, inputs: Set[str], load: Callable[[str], Any]) -> None:
+    """Refuse a template with a field that no column of the sheet is, in a run that makes the rows.
+
+    Where they are there already, `choose_examples` looks at them first of all. The sheet is read
+    for a template with further fields alone.
+
+    Raises:
+        ValueError: The message names format and field.
+    """
+    wanted = [name for name in params.fields if name != "question"]
+    source = next((name for name in _WITH_COLUMNS if name in inputs), None)
+    if not wanted or source is None or "augmented_qa" in inputs:
+        return
+    columns = list(load(source).columns)
+    for name in wanted:
+        if name not in columns:
+            raise ValueError(
+                f"the template of distillation.examples.format={params.format} has the field "
+                f"{name}, but no column of the sheet has that name: say which one it is by "
+                f"--params columns.{name}=COLUMN or in globals.yml"
+            )
 
 
 def passed_over(
@@ -228,7 +257,7 @@ def _check_cut(params: DistillationParams, teacher: Any, tokenizer: Any) -> None
 
 
 def check_server(load: Callable[[str], Any], params: DistillationParams, inputs: Set[str]) -> None:
-    """Refuse a teacher behind a server that is not there, refuses, or reads other tokens.
+    """Refuse a teacher behind a server that is not there, refuses, or reads other or fewer tokens.
 
     It is asked where the run captures its targets.
 
@@ -247,6 +276,13 @@ def check_server(load: Callable[[str], Any], params: DistillationParams, inputs:
         key, how = "distillation.tokenizer.pretrained", params.examples.prompt_format
         tokenizer = _tokenizer(params.tokenizer.pretrained, key, how)
         server.check(tokenizer, params.targets.k)
+        most, length = server.positions(), params.examples.max_length
+        if most is not None and most < length:
+            raise ValueError(
+                f"distillation.examples.max_length is {length}, but the teacher behind the server "
+                f"at {server.options.base_url} reads at most {most} tokens: lower that, or let the "
+                "server read more (--max-model-len of vLLM)"
+            )
 
 
 def check_generator(generator: TextGenerator) -> None:
@@ -294,7 +330,8 @@ def _outline(name: str, key: str, tokenizer: Any, max_length: int) -> Any:
     model = outline(name, key)
     if tokenizer is not None:
         refuse_other_tokenizer(name, key, model, tokenizer)
-    # An encoder-decoder reads prompts and answers apart: the rows tell how long both are.
+    # An encoder-decoder reads prompts and answers apart: the nodes that count rows (`lengths`) hold
+    # them against it.
     if not model.config.is_encoder_decoder and positions(model) < max_length:
         raise ValueError(
             f"{key}: '{name}' reads at most {positions(model)} tokens but distillation.examples."

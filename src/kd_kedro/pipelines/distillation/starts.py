@@ -7,6 +7,7 @@ import pandas as pd
 
 from kd_kedro.models.causal_lm import LanguageModel  # imports nothing heavy
 from kd_kedro.models.model_config import PruningConfig
+from kd_kedro.pipelines.distillation.lengths import check_served
 from kd_kedro.pipelines.distillation.models import START, origin_of
 from kd_kedro.pipelines.distillation.params import StudentParams
 from kd_kedro.pipelines.distillation.training_groups import Settings, StartSettings
@@ -32,17 +33,21 @@ def make_start(
     """Make what every student begins as, where that is a part of the teacher.
 
     The teacher is measured on the reference examples, whatever it wrote itself (sequence_level).
+    Every training of a student waits for this, so that what a teacher behind a server cannot read
+    is refused here.
 
     Returns:
         The start, empty where students begin with random or pretrained weights; and `{origin,
         budget, candidates, latency}`: what it is, and the shapes among which it was chosen.
 
     Raises:
-        ValueError: The teacher has no such part, or no shape meets the budget.
+        ValueError: The teacher has no such part, no shape meets the budget, or a row is longer than
+            a server reads.
     """
     from kd_kedro.training.loop.model_training import TrainingInputs, with_card
 
     asked = StartSettings.model_validate(settings)
+    check_served(training_examples, teacher, asked.max_length)
     student = asked.student
     if not student.starts_as_teacher:
         return {}, _facts("students begin as no part of the teacher", student, [])

@@ -33,6 +33,7 @@ from kd_kedro.pipelines.reporting.usage import (
     languages,
     pipeline_tag,
 )
+from kd_kedro.text.transcript import read_transcript
 
 TEMPLATE = "model_card.md.j2"
 
@@ -109,6 +110,7 @@ def render_model_card(
         language=language,
         example=example,
         prompt=repr(prompt),
+        messages=repr(_messages(example.question)),
         chat=chat,
         fence=fence(prompt),
         encoder_decoder=pipeline_tag(cards["student"]) != "text-generation",
@@ -135,6 +137,12 @@ def render_model_card(
     )
     metadata = _metadata(verdict, cards, wording, licences["student"], language)
     return f"---\n{metadata}\n---\n\n{body}"
+
+
+def _messages(question: str) -> list[dict[str, str]]:
+    """Return a question, or the conversation that it is a transcript of, as a chat."""
+    said = read_transcript(question) or [("user", question)]
+    return [{"role": role, "content": text} for role, text in said]
 
 
 def cell(text: Any) -> str:

@@ -6,7 +6,8 @@ Two forms are known, both of `/completions` with the tokens of a row as the prom
   the token's text, of the likeliest tokens and of the one that stands there;
 - `echo` with `logprobs`, OpenAI's: parallel lists of tokens, their log probabilities and the
   likeliest tokens, which are texts, or `token_id:` and an id where the server can
-  (`return_tokens_as_token_ids` of vLLM).
+  (`return_tokens_as_token_ids` of vLLM). The token that stands there need not be among the
+  likeliest.
 
 A server may cut a prompt, put marks before it, have another tokenizer than it is thought to have,
 or give less than it is asked for; targets would be wrong without a sign of it. So each of these is
@@ -14,25 +15,34 @@ looked for in every row, and the first one found is refused by name.
 """
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from reprlib import Repr
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kd_kedro.generation.llm.chat_protocol import BrokenAnswerError
+from kd_kedro.generation.llm.chat_protocol import (
+    BrokenAnswerError,
+    is_unicode,
+    read_json,
+    token_count,
+)
 from kd_kedro.models.encoding import Example
+from kd_kedro.training.teacher.token_names import TokenNames
 
 Form = Literal["prompt_logprobs", "echo"]
+# Tokens that are written beside what is asked for: vLLM writes at least one.
+WRITTEN: Mapping[Form, int] = {"prompt_logprobs": 1, "echo": 0}
 _ID = "token_id:"
 _STAND_IN = -9000.0  # vLLM writes -9999 for minus infinity, which JSON has not
-_ROUNDED = 1e-4  # what rounding may add to a log probability
+_ROUNDED = 1e-4  # what rounding may add to a log probability, relative where that is below -1
 _SUM = 1e-2  # and to a sum of probabilities, in bfloat16
-_UNREADABLE = "\ufffd"  # what the bytes of a part of a character are shown as
+_LONGEST_ID = 9  # digits
+_SHORT = Repr()  # a server may put anything of any size in the place of a name or a number
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 @dataclass(frozen=True)
@@ -50,51 +60,6 @@ class RowLogProbs:
     own: NDArray[np.float32]
 
 
-class TokenNames:
-    """What the tokens of a tokenizer may be called by a server that has the same one.
-
-    Args:
-        tokenizer: A fast tokenizer.
-    """
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.size = len(tokenizer)
-        self._names: dict[int, frozenset[str]] = {}
-
-    def of(self, token: int) -> frozenset[str]:
-        """Return the names of a token: what it decodes to, and its entry in the vocabulary."""
-        if token not in self._names:
-            shown = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
-            entry = self.tokenizer.convert_ids_to_tokens(token)
-            self._names[token] = frozenset({shown, entry} - {None})
-        return self._names[token]
-
-    def is_other(self, token: int, name: str) -> bool:
-        """Return whether a server that calls a token so has another tokenizer.
-
-        Spaces around it tell nothing: servers decode tokens alone or in their text. Neither does a
-        part of a character.
-        """
-        own = {each.strip() for each in self.of(token)}
-        said = name.strip()
-        if not said or _UNREADABLE in said or any(_UNREADABLE in each for each in own):
-            return False
-        return said not in own
-
-    def ids(self, name: str) -> list[int]:
-        """Return the tokens that a name may stand for."""
-        return self._ids.get(name, [])
-
-    @cached_property
-    def _ids(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for token in range(self.size):
-            for name in self.of(token):
-                found.setdefault(name, []).append(token)
-        return found
-
-
 def completion_body(row: Example, form: Form, model: str, k: int) -> dict[str, Any]:
     """Return the body of a request for the k likeliest tokens at each position of a row."""
     body: dict[str, Any] = {
@@ -105,11 +70,11 @@ def completion_body(row: Example, form: Form, model: str, k: int) -> dict[str, A
         "temperature": 1.0,
         "top_p": 1.0,
         "add_special_tokens": False,
+        "max_tokens": WRITTEN[form],
     }
     if form == "echo":
-        asked = {"echo": True, "logprobs": k, "max_tokens": 0, "return_tokens_as_token_ids": True}
-        return {**body, **asked}
-    return {**body, "prompt_logprobs": k, "max_tokens": 1, "return_token_ids": True}
+        return {**body, "echo": True, "logprobs": k, "return_tokens_as_token_ids": True}
+    return {**body, "prompt_logprobs": k, "return_token_ids": True}
 
 
 def read_text(answer: bytes) -> tuple[str, int]:
@@ -119,15 +84,15 @@ def read_text(answer: bytes) -> tuple[str, int]:
         BrokenAnswerError: The answer is no completion.
     """
     try:
-        said = json.loads(answer)
+        said = read_json(answer)
         text = said["choices"][0]["text"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise BrokenAnswerError("the answer is no completion") from error
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not is_unicode(text):
         raise BrokenAnswerError("the answer has no text")
     usage = said.get("usage")
     tokens = usage.get("total_tokens") if isinstance(usage, Mapping) else 0
-    return text, tokens if isinstance(tokens, int) else 0
+    return text, token_count(tokens) or 0
 
 
 def read_log_probs(
@@ -140,7 +105,7 @@ def read_log_probs(
         ValueError: It is a completion of something else; the message names position and token.
     """
     try:
-        choice = json.loads(answer)["choices"][0]
+        choice = read_json(answer)["choices"][0]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise BrokenAnswerError("the answer is no completion") from error
     if not isinstance(choice, Mapping):
@@ -149,27 +114,41 @@ def read_log_probs(
     ids = np.empty((row.answer_tokens, k), np.int32)
     log_probs = np.empty((row.answer_tokens, k), np.float32)
     own = np.empty(row.answer_tokens, np.float32)
-    for position, entries in read(choice, row, names):
+    for position, said in read(choice, row, names):
         where = f"at token {position} of {len(row.input_ids)}"
-        if entries is None:
+        if said is None:
             if position >= row.answer_start:
                 raise ValueError(f"has nothing {where}, which belongs to the answer")
             continue
-        _check_entries(entries, row.input_ids[position], where, k, names)
+        entries = said.entries
+        top = sorted(entries, key=lambda token: (-entries[token], token))[:k]
+        token_own = _checked_own(said, top, row.input_ids[position], where, k, names)
         if position < row.answer_start:
             continue
-        top = sorted(entries, key=lambda token: (-entries[token], token))[:k]
         place = position - row.answer_start
         ids[place], log_probs[place] = top, [entries[token] for token in top]
-        own[place] = entries[row.input_ids[position]]
+        own[place] = token_own
     return RowLogProbs(ids, np.minimum(log_probs, 0), np.minimum(own, 0))
 
 
-_Entries = Iterator[tuple[int, dict[int, float] | None]]
+class _Said(NamedTuple):
+    """What a server says of a position.
+
+    Attributes:
+        entries: Log probabilities of the likeliest tokens by id; the token that stands there may be
+            among them.
+        own: That of the token that stands there; None where nothing is said of it.
+    """
+
+    entries: dict[int, float]
+    own: float | None
 
 
-def _prompt_log_probs(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Entries:
-    """Yield each position after the first with what is said of it, by token id."""
+_Positions = Iterator[tuple[int, _Said | None]]
+
+
+def _prompt_log_probs(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Positions:
+    """Yield each position after the first with what is said of it."""
     listed = choice.get("prompt_logprobs")
     if not isinstance(listed, list):
         raise ValueError(
@@ -182,7 +161,8 @@ def _prompt_log_probs(choice: Mapping[str, Any], row: Example, names: TokenNames
         for at, (own, theirs) in enumerate(zip(sent, back, strict=True)):
             if own != theirs:
                 raise ValueError(
-                    f"is of other tokens than were sent: token {at} is {theirs}, not {own}"
+                    f"is of other tokens than were sent: token {at} is {_SHORT.repr(theirs)}, "
+                    f"not {own}"
                 )
     _check_count(listed, row)
     said = False
@@ -202,7 +182,7 @@ def _prompt_log_probs(choice: Mapping[str, Any], row: Example, names: TokenNames
             found[token] = _log_prob(fields.get("logprob"), token, position)
             ranks[token] = fields.get("rank")
         _check_ranks(found, ranks, position)
-        yield position, found
+        yield position, _Said(found, found.get(row.input_ids[position]))
     if not said:
         raise ValueError(
             "has no token's text (decoded_token), so that nothing proves that its tokenizer is "
@@ -210,8 +190,8 @@ def _prompt_log_probs(choice: Mapping[str, Any], row: Example, names: TokenNames
         )
 
 
-def _echoed(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Entries:
-    """Yield each position after the first with what is said of it, by token id."""
+def _echoed(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Positions:
+    """Yield each position after the first with what is said of it."""
     listed = choice.get("logprobs")
     if not isinstance(listed, Mapping):
         raise ValueError(
@@ -223,14 +203,15 @@ def _echoed(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Entr
         raise ValueError("has no lists tokens, token_logprobs and top_logprobs in its logprobs")
     for part in (tokens, own, top):
         _check_count(part, row)
-    by_id = all(isinstance(name, str) and name.startswith(_ID) for name in tokens)
+    by_id = all(name.startswith(_ID) for name in tokens if isinstance(name, str))
     if by_id:
         _check_text(choice.get("text"), row, names)
     for position, (token, name) in enumerate(zip(row.input_ids, tokens, strict=True)):
-        if name != f"{_ID}{token}" if by_id else names.is_other(token, str(name)):
+        named = isinstance(name, str)
+        if name != f"{_ID}{token}" if by_id else not named or names.is_other(token, name):
             raise ValueError(
-                f"has {name!r} at token {position}, where {_called(token, names)} was sent: its "
-                "positions are shifted, or its tokenizer is another one than "
+                f"has {_SHORT.repr(name)} at token {position}, where {names.called(token)} was "
+                "sent: its positions are shifted, or its tokenizer is another one than "
                 "distillation.tokenizer"
             )
         if not position:
@@ -243,20 +224,24 @@ def _echoed(choice: Mapping[str, Any], row: Example, names: TokenNames) -> _Entr
             number = token if key == name else _named(key, position, names)
             found[number] = _log_prob(value, number, position)
         said = _log_prob(own[position], token, position)
-        if abs(found.get(token, said) - said) > _ROUNDED * max(1, abs(said)):
+        if abs(found.get(token, said) - said) > _rounding(said):
+            if len(names.ids(name)) > 1:  # another token of the same text may be meant
+                raise ValueError(_ambiguous(name, position, names))
             raise ValueError(
-                f"has two log probabilities of {_called(token, names)} at token {position}, "
+                f"has two log probabilities of {names.called(token)} at token {position}, "
                 f"{said:g} and {found[token]:g}: its positions are shifted"
             )
-        yield position, found
+        yield position, _Said(found, said)
 
 
-def _check_entries(
-    entries: Mapping[int, float], token: int, where: str, k: int, names: TokenNames
-) -> None:
-    if token not in entries:
+def _checked_own(
+    said: _Said, top: list[int], token: int, where: str, k: int, names: TokenNames
+) -> float:
+    """Return the log probability of the token that stands there, once all that is said fits."""
+    entries, own = said
+    if own is None:
         raise ValueError(
-            f"has nothing {where} of {_called(token, names)}, which stands there: its positions "
+            f"has nothing {where} of {names.called(token)}, which stands there: its positions "
             "are shifted, or its prompt is another one"
         )
     if len(entries) < k:
@@ -264,9 +249,22 @@ def _check_entries(
             f"has {len(entries)} tokens {where} where distillation.targets.k asks for {k}: lower "
             "targets.k, or let the server give more (--max-logprobs of vLLM)"
         )
-    total = sum(map(math.exp, entries.values()))
+    last = entries[top[-1]]
+    if token not in entries and own > last + _rounding(last):
+        raise ValueError(
+            f"has {own:g} {where} as the log probability of {names.called(token)}, which is not "
+            f"among the {k} likeliest tokens there, whose least has {last:g}: its positions are "
+            "shifted"
+        )
+    total = sum(map(math.exp, {**entries, token: own}.values()))
     if total > 1 + _SUM:
         raise ValueError(f"has probabilities {where} that sum to {total:.3f}: they are none")
+    return own
+
+
+def _rounding(value: float) -> float:
+    """Return what rounding may add to a log probability."""
+    return _ROUNDED * max(1, abs(value))
 
 
 def _check_ranks(entries: Mapping[int, float], ranks: Mapping[int, Any], position: int) -> None:
@@ -274,7 +272,7 @@ def _check_ranks(entries: Mapping[int, float], ranks: Mapping[int, Any], positio
     given = [(entries[token], rank) for token, rank in ranks.items() if isinstance(rank, int)]
     given.sort(key=lambda each: (each[1], -each[0]))
     for (first, rank), (second, next_rank) in itertools.pairwise(given):
-        if second > first + _ROUNDED * max(1, abs(first)):
+        if second > first + _rounding(first):
             raise ValueError(
                 f"has ranks at token {position} that contradict its log probabilities: number "
                 f"{rank} has {first:g}, number {next_rank} has {second:g}"
@@ -309,12 +307,13 @@ def _check_text(text: Any, row: Example, names: TokenNames) -> None:
 
 def _number_of(key: Any, position: int, names: TokenNames) -> int:
     text = str(key)
-    if not text.isdecimal() or int(text) >= names.size:
+    number = int(text) if text.isdecimal() and len(text) <= _LONGEST_ID else names.size
+    if number >= names.size:
         raise ValueError(
-            f"has the token {text} at token {position}, but distillation.tokenizer has the ids 0 "
-            f"to {names.size - 1}"
+            f"has the token {_SHORT.repr(text)} at token {position}, but distillation.tokenizer "
+            f"has the ids 0 to {names.size - 1}"
         )
-    return int(text)
+    return number
 
 
 def _named(key: Any, position: int, names: TokenNames) -> int:
@@ -326,30 +325,42 @@ def _named(key: Any, position: int, names: TokenNames) -> int:
         return found[0]
     if not found:
         raise ValueError(
-            f"has the token {name!r} at token {position}, which distillation.tokenizer has not: "
-            "its tokenizer is another one"
+            f"has the token {_SHORT.repr(name)} at token {position}, which distillation.tokenizer "
+            "has not: its tokenizer is another one"
         )
-    raise ValueError(
-        f"has the token {name!r} at token {position}, which may be any of the ids "
-        f"{', '.join(map(str, found[:4]))}: texts do not tell tokens apart here; use `form: "
-        "prompt_logprobs`, or a server that knows return_tokens_as_token_ids"
+    raise ValueError(_ambiguous(name, position, names))
+
+
+def _ambiguous(name: str, position: int, names: TokenNames) -> str:
+    return (
+        f"has the token {_SHORT.repr(name)} at token {position}, which may be any of the ids "
+        f"{', '.join(map(str, names.ids(name)[:4]))}: texts do not tell tokens apart here; use "
+        "`form: prompt_logprobs`, or a server that knows return_tokens_as_token_ids"
     )
 
 
 def _log_prob(value: Any, token: int, position: int) -> float:
-    where = f"of token id {token} at token {position}"
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or math.isnan(value):
-        shown = "NaN" if number else repr(value)
-        raise ValueError(f"has {shown} as the log probability {where}: that is no number")
-    if value <= _STAND_IN:
+    where = f"as the log probability of token id {token} at token {position}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"has {_SHORT.repr(value)} {where}: that is no number")
+    number = _as_float(value)
+    if math.isnan(number):
+        raise ValueError(f"has NaN {where}: that is no number")
+    if number <= _STAND_IN:
         raise ValueError(
-            f"has minus infinity ({value:g}) as the log probability {where}: the server cuts its "
-            "distribution (top_k, top_p, min_p) before it tells of it"
+            f"has minus infinity ({number:g}) {where}: the server cuts its distribution (top_k, "
+            "top_p, min_p) before it tells of it"
         )
-    if value > _ROUNDED:
-        raise ValueError(f"has {value:g} as the log probability {where}, which is above 0")
-    return float(value)
+    if number > _ROUNDED:
+        raise ValueError(f"has {number:g} {where}, which is above 0")
+    return number
+
+
+def _as_float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # JSON has whole numbers of any size
+        return math.inf if value > 0 else -math.inf
 
 
 def _object(entries: Any, position: int) -> Mapping[Any, Any]:
@@ -360,11 +371,6 @@ def _object(entries: Any, position: int) -> Mapping[Any, Any]:
 
 def _other_tokenizer(token: int, name: str, position: int, names: TokenNames) -> str:
     return (
-        f"calls the token id {token} {name!r} at token {position}, which is "
-        f"{_called(token, names)} in distillation.tokenizer: its tokenizer is another one"
+        f"calls the token id {token} {_SHORT.repr(name)} at token {position}, which is "
+        f"{names.called(token)} in distillation.tokenizer: its tokenizer is another one"
     )
-
-
-def _called(token: int, names: TokenNames) -> str:
-    shown = names.tokenizer.decode([token], clean_up_tokenization_spaces=False)
-    return f"{shown!r} (token id {token})"

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from kd_kedro.generation.llm.chat_protocol import token_count
 from kd_kedro.generation.llm.chat_server import ConnectionOptions, ModelServer
 from kd_kedro.generation.llm.llm_generator import Failure
 from kd_kedro.models.encoding import Example
 from kd_kedro.storage.fingerprints import tokenizer_fingerprint
 from kd_kedro.storage.keyed_cache import open_cache, text_hash
 from kd_kedro.training.teacher.log_prob_protocol import (
+    WRITTEN,
     Form,
     RowLogProbs,
-    TokenNames,
     completion_body,
     read_log_probs,
     read_text,
 )
+from kd_kedro.training.teacher.token_names import TokenNames
 
 _PROBE = "Question: What is two and two?\nAnswer: Four."
 _SAME = 0.1  # nats by which a bfloat16 server may differ from itself on the same text
@@ -83,6 +85,17 @@ class TeacherServer:
                 "token, or leaves as it is what it says of the next one"
             )
 
+    def positions(self) -> int | None:
+        """Return the tokens of the longest row it can be asked for; None where it says none."""
+        longest = self._max_model_len()
+        return longest - WRITTEN[self.options.form] if longest else None
+
+    def _max_model_len(self) -> int | None:
+        """Return the most tokens that it reads and writes together, as vLLM lists them."""
+        listed = _Writer(self, 0, None).models()
+        own = [each for each in listed if each.get("id") == self.options.model]
+        return token_count(own[0].get("max_model_len")) if own else None
+
     def log_probs(
         self, rows: Sequence[Example], tokenizer: Any, k: int, done: Callable[[], Any]
     ) -> list[RowLogProbs]:
@@ -129,19 +142,20 @@ class TeacherServer:
 
         Args:
             prompts: Token ids.
-            max_new_tokens: Longest answer.
+            max_new_tokens: Longest answer; it is shorter where the server reads no more.
             done: Called after each prompt.
 
         Raises:
             ValueError: The server is not there, or refuses a prompt.
         """
         texts = [""] * len(prompts)
-        with closing(_Writer(self, max_new_tokens).ask(prompts)) as answers:
+        writer = _Writer(self, max_new_tokens, self._max_model_len())
+        with closing(writer.ask(prompts)) as answers:
             for place, got in answers:
                 if isinstance(got, Failure):
                     raise ValueError(
-                        f"{self.name}: the server writes no answer to prompt {place} "
-                        f"({got.reason}): mend this and run again"
+                        f"{self.name}: the server at {self.options.base_url} writes no answer to "
+                        f"prompt {place} ({got.reason}): mend this and run again"
                     )
                 texts[place] = got.strip()
                 done()
@@ -170,8 +184,8 @@ class TeacherServer:
             else "mend this"
         )
         return (
-            f"{self.name}: the server says nothing of row {row.row_id} ({failure.reason}): "
-            f"{remedy} and run again; what was answered is kept"
+            f"{self.name}: the server at {self.options.base_url} says nothing of row {row.row_id} "
+            f"({failure.reason}): {remedy} and run again; what was answered is kept"
         )
 
     def _key(self, row: Example, tokenizer: str, k: int) -> bytes:
@@ -224,12 +238,14 @@ class _Writer(ModelServer[Sequence[int], str]):
     path = "/completions"
     remedy = _Asker.remedy
 
-    def __init__(self, server: TeacherServer, max_new_tokens: int) -> None:
+    def __init__(self, server: TeacherServer, max_new_tokens: int, most: int | None) -> None:
         super().__init__(server.name, server.options, server.keys)
-        self._options, self._longest = server.options, max_new_tokens
+        self._options, self._longest, self._most = server.options, max_new_tokens, most
 
     def _body(self, question: Sequence[int]) -> dict[str, Any]:
-        asked = {"temperature": 0.0, "max_tokens": self._longest, "add_special_tokens": False}
+        room = self._most - len(question) if self._most else self._longest
+        longest = max(1, min(self._longest, room))  # at least one: the server says what is too long
+        asked = {"temperature": 0.0, "max_tokens": longest, "add_special_tokens": False}
         prompt = {"model": self._options.model, "prompt": list(question)}
         return {**prompt, **asked, **self._options.extra_body}
 
