@@ -21,10 +21,10 @@ from transformers import (
 
 try:  # they lie beside this
     from literal_chat import question_ids  # type: ignore[import-not-found]
-    from transcript import read_transcript  # type: ignore[import-not-found]
+    from transcript import as_question, read_transcript  # type: ignore[import-not-found]
 except ImportError:
     from kd_kedro.models.literal_chat import question_ids
-    from kd_kedro.text.transcript import read_transcript
+    from kd_kedro.text.transcript import as_question, read_transcript
 
 # Written beside the weights: template (None for a chat) and its fields, max_length, max_new_tokens,
 # the ids that stand around a prompt and those that a decoder of its own reads first, as they were
@@ -110,8 +110,10 @@ class RegisteredStudent:
 def _with_messages(asked: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a prompt, with the messages where its question is a transcript."""
     said = read_transcript(asked["question"])
+    if not said:
+        return {**asked}
     messages = [{"role": role, "content": text} for role, text in said]
-    return {**asked, "messages": messages} if messages else {**asked}
+    return {**asked, "question": as_question(said), "messages": messages}
 
 
 def read_model(folder: Path) -> tuple[Any, Any]:

@@ -291,8 +291,8 @@ def _asked_plainly(folder, question):
     asked = [{"role": "user", "content": question}]
     text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
     config = AutoConfig.from_pretrained(folder)
-    # A chat template writes what stands before a text; of an encoder-decoder an end stands behind.
-    given = tokenizer(text, add_special_tokens=config.is_encoder_decoder, return_tensors="pt")
+    # A chat template writes what stands before a text, and after it what an encoder reads there.
+    given = tokenizer(text, add_special_tokens=False, return_tensors="pt")
     model = _kind(config).from_pretrained(folder)
     read = {key: given[key] for key in ("input_ids", "attention_mask")}
     written = model.generate(**read, max_new_tokens=8)[0]
