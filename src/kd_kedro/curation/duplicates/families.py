@@ -1,8 +1,7 @@
 """Families are split, not rows: what says nearly the same stays on one side.
 
 A family is the transitive closure of "made from", "deduplication would merge" and "asks what a
-conversation asks on its way", since what a conversation learns from has the answer in it. Its split
-is a hash of its earliest member's question, so a row keeps its side when the sheet grows.
+conversation asks at one of its turns", whose prompt then holds the answer. Its split is a hash of its earliest member's question, so a row keeps its side when the sheet grows.
 """
 
 import hashlib
