@@ -1,7 +1,8 @@
 """Families are split, not rows: what says nearly the same stays on one side.
 
 A family is the transitive closure of "made from", "deduplication would merge" and "asks what a
-conversation asks at one of its turns", whose prompt then holds the answer. Its split is a hash of its earliest member's question, so a row keeps its side when the sheet grows.
+conversation asks at one of its turns", whose prompt then holds the answer. Its split is a hash of
+its earliest member's question, so a row keeps its side when the sheet grows.
 """
 
 import hashlib
