@@ -41,7 +41,7 @@ def split_rows(
     """Deal the families of the rows to train, validation and test.
 
     A family is never narrower than what deduplication would merge, and holds what a conversation
-    asks on its way. Further columns of the sheet come back to their rows here: the stages in
+    asks at any turn. Further columns of the sheet come back to their rows here: the stages in
     between do not read them. Rows keep their line for the messages of training.
 
     Returns:
