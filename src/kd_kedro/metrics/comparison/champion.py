@@ -41,7 +41,7 @@ def shared_held_out(newcomer: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFr
 
     A row is left out where its family, in either run, has a name or a question that the other
     split off for training or validation: a sibling seen in training would be an advantage. So would
-    a conversation that asks the question at one turn, or a row that asks what the conversation does.
+    a conversation that asks the question earlier, or a row that asks what the conversation does.
 
     Args:
         newcomer: `augmented_qa` of the newcomer's run.
